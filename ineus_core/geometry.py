@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rigid transforms, projection and distortion, pixel rays, ray and box, block indices."""
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ineus_core.types import Camera
+
+OPENGL_CAMERA_FROM_CAMERA = np.diag((1.0, -1.0, -1.0, 1.0))
+"""OpenGL axes (x right, y up, z back) from the axes used here. Its own inverse; only sources need it."""
+
+
+def rigid_inverse(a_from_b: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
+    """Invert a rigid transform without a general solver."""
+    b_from_a = np.eye(4)
+    b_from_a[:3, :3] = a_from_b[:3, :3].T
+    b_from_a[:3, 3] = -a_from_b[:3, :3].T @ a_from_b[:3, 3]
+    return b_from_a
+
+
+def quaternion_to_rotation(xyzw: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "3 3"]:
+    """Rotation matrix of a quaternion, which need not have unit length (but not zero)."""
+    x, y, z, w = np.asarray(xyzw, dtype=np.float64) / np.linalg.norm(xyzw)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def rotation_to_quaternion(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, " 4"]:
+    """Unit quaternion xyzw with w >= 0, by the largest of the four squares (Shepperd, 1978)."""
+    r = np.asarray(rotation, dtype=np.float64)
+    squares = np.array([r[0, 0], r[1, 1], r[2, 2], r.trace()])
+    largest = int(squares.argmax())
+    q = np.empty(4)
+    if largest == 3:
+        q[:] = (r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], 1 + r.trace())
+    else:
+        i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
+        q[i] = 1 + r[i, i] - r[j, j] - r[k, k]
+        q[j], q[k] = r[j, i] + r[i, j], r[k, i] + r[i, k]
+        q[3] = r[k, j] - r[j, k]
+    q /= np.linalg.norm(q)
+    return -q if q[3] < 0 else q
+
+
+def rigid_transform(translation_m: Float[np.ndarray, " 3"], xyzw: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "4 4"]:
+    """4 x 4 transform of a translation and a quaternion."""
+    transform = np.eye(4)
+    transform[:3, :3] = quaternion_to_rotation(xyzw)
+    transform[:3, 3] = translation_m
+    return transform
+
+
+def look_at(eye_m: Float[np.ndarray, " 3"], target_m: Float[np.ndarray, " 3"], up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "4 4"]:
+    """`world_from_camera` at `eye_m` whose optical axis meets `target_m` and whose image top is towards `up`."""
+    forward = (target_m - eye_m) / np.linalg.norm(target_m - eye_m)
+    right = np.cross(forward, up)
+    right /= np.linalg.norm(right)
+    world_from_camera = np.eye(4)
+    world_from_camera[:3, :3] = np.stack((right, np.cross(forward, right), forward), axis=1)
+    world_from_camera[:3, 3] = eye_m
+    return world_from_camera
+
+
+def interpolate_rigid(a: Float[np.ndarray, "4 4"], b: Float[np.ndarray, "4 4"], fraction: float) -> Float[np.ndarray, "4 4"]:
+    """Pose at a fraction of the way: translation on the line, rotation on the shorter great arc (slerp)."""
+    qa, qb = rotation_to_quaternion(a[:3, :3]), rotation_to_quaternion(b[:3, :3])
+    cosine = float(qa @ qb)
+    if cosine < 0:
+        qb, cosine = -qb, -cosine
+    if cosine > 1 - 1e-9:
+        q = (1 - fraction) * qa + fraction * qb
+    else:
+        angle = np.arccos(cosine)
+        q = (np.sin((1 - fraction) * angle) * qa + np.sin(fraction * angle) * qb) / np.sin(angle)
+    return rigid_transform((1 - fraction) * a[:3, 3] + fraction * b[:3, 3], q)
+
+
+def opencv_matrix(camera: Camera) -> Float[np.ndarray, "3 3"]:
+    """Intrinsic matrix in OpenCV's convention, where pixel centres are integers."""
+    return np.array([[camera.fx, 0, camera.cx - 0.5], [0, camera.fy, camera.cy - 0.5], [0, 0, 1.0]])
+
+
+def undistort_pixels(camera: Camera, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+    """Coordinates on the plane z = 1 of pixels (centres at + 0.5)."""
+    opencv_pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 1, 2) - 0.5
+    coefficients = np.array(camera.distortion, dtype=np.float64)
+    if camera.distortion_model == "none" or not coefficients.any():
+        return (opencv_pixels[:, 0] - (camera.cx - 0.5, camera.cy - 0.5)) / (camera.fx, camera.fy)
+    matrix = opencv_matrix(camera)
+    # The default of five rounds leaves errors of pixels at the corners of wide lenses.
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-12)
+    if camera.distortion_model == "equidistant":
+        return cv2.fisheye.undistortPoints(opencv_pixels, matrix, coefficients[:4], criteria=criteria)[:, 0]
+    return cv2.undistortPointsIter(opencv_pixels, matrix, coefficients, None, None, criteria)[:, 0]
+
+
+def pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
+    """Unit directions in the camera frame through all pixel centres, float32."""
+    columns, rows = np.meshgrid(np.arange(camera.width_px) + 0.5, np.arange(camera.height_px) + 0.5)
+    plane = undistort_pixels(camera, np.stack((columns, rows), axis=-1).reshape(-1, 2))
+    directions = np.concatenate((plane, np.ones((len(plane), 1))), axis=1)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return directions.reshape(camera.height_px, camera.width_px, 3).astype(np.float32)
+
+
+def project(camera: Camera, points_camera_m: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
+    """Pixels (centres at + 0.5) of points in front of the camera, with distortion."""
+    points = np.asarray(points_camera_m, dtype=np.float64).reshape(-1, 1, 3)
+    coefficients = np.array(camera.distortion, dtype=np.float64)
+    zero = np.zeros(3)
+    if camera.distortion_model == "equidistant":
+        pixels, _ = cv2.fisheye.projectPoints(points, zero, zero, opencv_matrix(camera), coefficients[:4])
+    else:
+        pixels, _ = cv2.projectPoints(points, zero, zero, opencv_matrix(camera), coefficients)
+    return pixels[:, 0] + 0.5
+
+
+def ray_box(origins: Float[Tensor, "rays 3"], directions: Float[Tensor, "rays 3"], aabb: Float[Tensor, "2 3"]) -> tuple[Float[Tensor, " rays"], Float[Tensor, " rays"]]:
+    """Distances at which rays enter and leave a box, the first at least 0; a miss has `t_far <= t_near`."""
+    # Avoids 0 * inf = NaN for a ray that runs in a face of the box.
+    safe = torch.where(directions.abs() < 1e-12, torch.full_like(directions, 1e-12), directions)
+    t_a, t_b = (aabb[0] - origins) / safe, (aabb[1] - origins) / safe
+    t_near = torch.minimum(t_a, t_b).amax(dim=-1).clamp(min=0.0)
+    t_far = torch.maximum(t_a, t_b).amin(dim=-1)
+    return t_near, t_far
+
+
+def block_indices(points_m: Float[np.ndarray, "n 3"], block_m: float) -> Int[np.ndarray, "n 3"]:
+    """Index of the block that holds each point; block (0, 0, 0) starts at the world origin."""
+    return np.floor(np.asarray(points_m) / block_m).astype(np.int64)

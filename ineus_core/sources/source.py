@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every source offers: frames in the order of their stamps, and a count of what it had to leave out."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Protocol
+
+from ineus_core.types import Frame, Mesh
+
+
+class Source(Protocol):
+    """Something that yields frames."""
+
+    kind: str
+    dropped: Counter[str]
+    """Frames left out so far, by reason."""
+
+    def __len__(self) -> int:
+        """Number of frames that can be expected, before drops."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield frames by rising stamp; iterating again starts over."""
+        ...
+
+    def reference_mesh(self) -> Mesh | None:
+        """Ground truth surface that comes with the source, if any."""
+        ...

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Named timers and counters. A GPU stage is timed by events, so that timing it does not wait for it."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Timers:
+    """Wall time and calls per stage name; on a GPU, stages are bracketed by CUDA events.
+
+    Args:
+        device: Where the stages run.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        """Start with no stage."""
+        self._uses_events = device.type == "cuda"
+        self._total_ms: dict[str, float] = defaultdict(float)
+        self._calls: Counter[str] = Counter()
+        self._pending: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        self._calls[name] += 1
+        if self._uses_events:
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            try:
+                yield
+            finally:
+                end.record()
+                self._pending.append((name, start, end))
+            return
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._total_ms[name] += 1e3 * (time.perf_counter() - begin)
+
+    def take_means_ms(self) -> dict[str, float]:
+        """Mean milliseconds a call by stage since the last take; waits for the GPU once."""
+        if self._pending:
+            self._pending[-1][2].synchronize()
+        for name, start, end in self._pending:
+            self._total_ms[name] += start.elapsed_time(end)
+        means = {name: self._total_ms[name] / calls for name, calls in self._calls.items()}
+        self._pending.clear()
+        self._total_ms.clear()
+        self._calls.clear()
+        return means

@@ -1,0 +1,192 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The records that travel through ineus, in the order in which a frame becomes a mesh."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from ineus_core.errors import SourceError
+
+BlockIndex = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera with OpenCV distortion.
+
+    The centre of the pixel in column i and row j lies at (i + 0.5, j + 0.5). OpenCV and ROS put it at (i, j),
+    so a source adds half a pixel to their `cx` and `cy`.
+    """
+
+    width_px: int
+    height_px: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion_model: str = "none"
+    """`none`, `plumb_bob` (k1 k2 p1 p2 k3), `rational_polynomial` (and k4 k5 k6) or `equidistant` (k1 k2 k3 k4)."""
+    distortion: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a camera that projects nothing."""
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
+        if not np.isfinite(numbers).all() or self.fx <= 0 or self.fy <= 0:
+            raise SourceError(f"camera with fx {self.fx}, fy {self.fy}, cx {self.cx}, cy {self.cy}: expected finite numbers and positive focal lengths")
+        if self.width_px <= 0 or self.height_px <= 0:
+            raise SourceError(f"camera of {self.width_px} x {self.height_px} pixels: expected a positive size")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One posed image, on the host."""
+
+    stamp_ns: int
+    camera: Camera
+    world_from_camera: Float[np.ndarray, "4 4"]
+    """Rigid, float64, metres; camera axes are x right, y down, z forward."""
+    rgb: UInt8[np.ndarray, "h w 3"]
+    depth_m: Float[np.ndarray, "h w"] | None = None
+    """Along the optical axis, float32; 0 where the sensor has no return."""
+    mask: Bool[np.ndarray, "h w"] | None = None
+    """True where the pixel may be used."""
+
+    def __post_init__(self) -> None:
+        """Refuse a frame whose parts do not belong together."""
+        size = (self.camera.height_px, self.camera.width_px)
+        if self.rgb.shape[:2] != size:
+            raise SourceError(f"colour image of {_size(self.rgb)} pixels: the camera has {size[1]} x {size[0]}")
+        if self.depth_m is not None and self.depth_m.shape != size:
+            raise SourceError(f"depth image of {_size(self.depth_m)} pixels: expected the colour image's {size[1]} x {size[0]} (registered depth)")
+        if self.mask is not None and self.mask.shape != size:
+            raise SourceError(f"mask of {_size(self.mask)} pixels: expected the colour image's {size[1]} x {size[0]}")
+        check_rigid(self.world_from_camera)
+
+
+def check_rigid(transform: Float[np.ndarray, "4 4"], tolerance: float = 1e-3) -> None:
+    """Raise `SourceError` unless the transform is finite and its upper left is a rotation."""
+    if transform.shape != (4, 4):
+        raise SourceError(f"pose of shape {transform.shape}: expected (4, 4)")
+    if not np.isfinite(transform).all():
+        raise SourceError("pose with a NaN or infinite entry: expected a rigid transform")
+    rotation = transform[:3, :3]
+    error = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
+    determinant = float(np.linalg.det(rotation))
+    if error > tolerance or determinant < 0 or not np.allclose(transform[3], (0, 0, 0, 1)):
+        raise SourceError(f"pose is not rigid: |R'R - 1| is {error:.3g}, det R is {determinant:.3g}, last row {transform[3].tolist()}; expected a rotation and 0 0 0 1")
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]} x {image.shape[0]}"
+
+
+@dataclass(frozen=True)
+class RayBatch:
+    """Rays drawn from keyframes, on the device."""
+
+    origins: Float[Tensor, "rays 3"]
+    directions: Float[Tensor, "rays 3"]
+    """Unit length, world."""
+    rgb: Float[Tensor, "rays 3"]
+    """0 to 1."""
+    range_m: Float[Tensor, " rays"]
+    """Measured distance along the ray; 0 where there is none."""
+    normal: Float[Tensor, "rays 3"]
+    """World normal of the measured surface, towards the camera; 0 where it is unknown."""
+    has_depth: Bool[Tensor, " rays"]
+    valid: Bool[Tensor, " rays"]
+
+
+@dataclass(frozen=True)
+class RaySamples:
+    """Intervals on rays in a fixed budget, packed ray after ray; what is left over is not `valid`.
+
+    The samples of ray r are `first[r]` to `first[r] + count[r]`, near to far.
+    """
+
+    t_starts: Float[Tensor, " samples"]
+    t_ends: Float[Tensor, " samples"]
+    ray_index: Int[Tensor, " samples"]
+    valid: Bool[Tensor, " samples"]
+    first: Int[Tensor, " rays"]
+    count: Int[Tensor, " rays"]
+
+
+@dataclass(frozen=True)
+class FieldOutput:
+    """What the field says at points."""
+
+    sdf: Float[Tensor, " n"]
+    gradient: Float[Tensor, "n 3"]
+    rgb: Float[Tensor, "n 3"]
+
+
+@dataclass(frozen=True)
+class RenderedRays:
+    """Rays after compositing."""
+
+    rgb: Float[Tensor, "rays 3"]
+    range_m: Float[Tensor, " rays"]
+    """Sum of weight times t; divide by `opacity` for the expected range."""
+    normal: Float[Tensor, "rays 3"]
+    opacity: Float[Tensor, " rays"]
+
+
+@dataclass(frozen=True)
+class RenderedImage:
+    """A rendered view, on the host."""
+
+    rgb: UInt8[np.ndarray, "h w 3"]
+    depth_m: Float[np.ndarray, "h w"]
+    """Along the optical axis, float32; 0 where the view ray meets no surface."""
+    normal: Float[np.ndarray, "h w 3"]
+    """World, unit length; 0 where there is no surface."""
+    opacity: Float[np.ndarray, "h w"]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles in the world frame, on the host."""
+
+    vertices: Float[np.ndarray, "v 3"]
+    triangles: Int[np.ndarray, "t 3"]
+    normals: Float[np.ndarray, "v 3"]
+    colours: UInt8[np.ndarray, "v 3"]
+
+
+@dataclass(frozen=True)
+class MeshBlock:
+    """The triangles of one block, indexed within the block."""
+
+    index: BlockIndex
+    mesh: Mesh
+
+
+@dataclass(frozen=True)
+class MeshUpdate:
+    """What changed since the last update: blocks to replace and blocks that are now empty."""
+
+    stamp_ns: int
+    """Stamp of the newest frame that the mesh knows."""
+    upserts: tuple[MeshBlock, ...]
+    removed: tuple[BlockIndex, ...]
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """Progress of a reconstruction, as host numbers."""
+
+    step: int
+    stamp_ns: int
+    losses: dict[str, float]
+    """Means since the last report; `total` is the weighted sum."""
+    counters: dict[str, int]
+    timings_ms: dict[str, float]
+    inv_s: float
+    samples_per_second: float
+    rays_per_second: float
+    keyframes: int
+    memory_mb: dict[str, float] = field(default_factory=dict)
