@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Choice of a field's backend and of the values that its configuration leaves to the device."""
+
+import logging
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ineus_core.errors import ConfigError, MissingDependencyError
+from ineus_core.fields.sdf import FieldConfig, HashSdf, Initialisation
+from ineus_core.kernels.hash_grid_layout import HashGridLayout
+
+_LOG = logging.getLogger(__name__)
+_ROOM_COARSEST_CELL_M = 0.64
+
+
+def make_field(
+    config: FieldConfig,
+    init: Initialisation,
+    aabb: Float[np.ndarray, "2 3"],
+    voxel_size_m: float,
+    device: torch.device,
+) -> HashSdf:
+    """Build the field over the cube around a box, on a device.
+
+    Args:
+        init: First surface, decided by the caller where the configuration says `auto`.
+        aabb: Box in the world; with init `free` only its centre counts, as a stream may grow out of it.
+        voxel_size_m: Of the mesh: the finest level of a stream resolves it.
+    """
+    side_m = config.extent_m if init == "free" else float((aabb[1] - aabb[0]).max())
+    config = _resolved(config, init, side_m, voxel_size_m, device)
+    encode, encode_value = _encoding(config.backend)
+    layout = HashGridLayout(
+        config.levels,
+        config.features,
+        config.log2_entries,
+        base_resolution=side_m / config.coarsest_cell_m,
+        growth=(config.coarsest_cell_m / config.finest_cell_m) ** (1 / max(config.levels - 1, 1)),
+    )
+    centre_m = torch.as_tensor(aabb.mean(axis=0), dtype=torch.float32)
+    _LOG.info(
+        "field: backend %s, init %s, %d levels of cells from %.3f to %.4f m, %.1f M parameters",
+        config.backend,
+        init,
+        config.levels,
+        config.coarsest_cell_m,
+        config.finest_cell_m,
+        layout.entries * layout.features / 1e6,
+    )
+    return HashSdf(config, layout, centre_m, side_m, init, encode, encode_value).to(device)
+
+
+def _resolved(
+    config: FieldConfig,
+    init: Initialisation,
+    side_m: float,
+    voxel_size_m: float,
+    device: torch.device,
+) -> FieldConfig:
+    on_gpu = device.type == "cuda"
+    streams = init == "free"
+    finest_m = config.finest_cell_m or (voxel_size_m if streams else side_m / 2048)
+    coarsest_m = config.coarsest_cell_m or (_ROOM_COARSEST_CELL_M if streams else side_m / 32)
+    if finest_m > coarsest_m:
+        raise ConfigError(
+            f"field.finest_cell_m {finest_m} is above field.coarsest_cell_m {coarsest_m}: "
+            "expected the finest cell to be the smaller one"
+        )
+    # On a CPU every level costs; factors of about 1.6 between levels lose little.
+    few_levels = 1 + round(math.log(coarsest_m / finest_m) / math.log(1.65))
+    return config.model_copy(
+        update={
+            "backend": _resolved_backend(config.backend, device),
+            "levels": config.levels or (16 if on_gpu else max(few_levels, 2)),
+            "log2_entries": config.log2_entries or (19 if on_gpu else 18),
+            "coarsest_cell_m": coarsest_m,
+            "finest_cell_m": finest_m,
+            "initial_inv_s": config.initial_inv_s or (80.0 if streams else 20.0 * 2 / side_m),
+        }
+    )
+
+
+def _resolved_backend(backend: str, device: torch.device) -> str:
+    if backend != "auto":
+        if backend == "numba" and device.type != "cpu":
+            raise ConfigError(f"field.backend numba runs on the CPU, not on {device}: expected torch")
+        return backend
+    return "torch" if device.type == "cuda" else "numba"
+
+
+def _encoding(backend: str):  # type: ignore[no-untyped-def]
+    match backend:
+        case "torch":
+            from ineus_core.kernels import hash_grid_torch
+
+            return hash_grid_torch.hash_grid, hash_grid_torch.hash_grid_value
+        case "numba":
+            try:
+                from ineus_core.kernels import hash_grid_numba
+            except ModuleNotFoundError as error:
+                raise MissingDependencyError("numba", extra="cpu") from error
+            return hash_grid_numba.hash_grid, hash_grid_numba.hash_grid_value
+    raise ConfigError(f"field.backend {backend!r} is not available: expected auto, torch or numba")

@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The signed distance field with colour: hash grid, two heads and the sharpness of the surface."""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field as Setting
+from torch import Tensor, nn
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.kernels.hash_grid_layout import HashGridLayout
+from ineus_core.kernels.heads_torch import (
+    SH_CHANNELS,
+    ColourHeadWeights,
+    SdfHeadWeights,
+    colour_head,
+    sdf_head,
+    sdf_head_value,
+)
+from ineus_core.types import FieldOutput
+
+Encode = Callable[[Tensor, Tensor, HashGridLayout], tuple[Tensor, Tensor]]
+EncodeValue = Callable[[Tensor, Tensor, HashGridLayout], Tensor]
+Initialisation = Literal["free", "object", "room"]
+
+
+class FieldConfig(ConfigModel):
+    """Size and start of the field."""
+
+    backend: Literal["auto", "torch", "numba", "triton", "tcnn"] = Setting(
+        "auto",
+        description="Implementation; auto takes triton on a GPU and numba on a CPU.",
+    )
+    init: Literal["auto", "free", "object", "room"] = Setting(
+        "auto",
+        description="First surface: free (none, for depth), object (a sphere seen from outside), "
+        "room (a sphere seen from inside); auto decides by the first frames.",
+    )
+    levels: int = Setting(0, ge=0, le=32, description="Levels of the hash grid; 0 = by device.")
+    features: int = Setting(2, ge=1, le=8, description="Features of a table entry.")
+    log2_entries: int = Setting(
+        0, ge=0, le=24, description="Base-2 logarithm of the table entries of a level; 0 = by device."
+    )
+    coarsest_cell_m: float = Setting(
+        0.0, ge=0, description="Cell of the coarsest level in m; 0 = 1/32 of the side for init object and room, else 0.64."
+    )
+    finest_cell_m: float = Setting(
+        0.0, ge=0, description="Cell of the finest level in m; 0 = 1/2048 of the side for init object and room, else the voxel."
+    )
+    extent_m: float = Setting(
+        64.0, gt=0, description="Side in m of the cube, centred on the first camera, in which a stream may map."
+    )
+    hidden: int = Setting(64, ge=8, le=256, description="Width of both networks.")
+    geometry_features: int = Setting(
+        13, ge=1, le=64, description="Outputs of the SDF network, the distance included, that colour sees."
+    )
+    sphere_radius: float = Setting(
+        0.5, gt=0, le=1, description="Radius of the first sphere as a share of half the side."
+    )
+    initial_inv_s: float = Setting(
+        0.0, ge=0, description="First sharpness in 1/m; 0 = 20 over half the side for init object and room, else 80."
+    )
+
+
+class HashSdf(nn.Module):
+    """Signed distance and colour over a cube of space.
+
+    Args:
+        config: Sizes, with every automatic value resolved.
+        layout: Of the hash grid over the cube.
+        centre_m: Centre of the cube, world.
+        side_m: Side of the cube.
+        init: First surface.
+        encode: Hash grid with Jacobian.
+        encode_value: Hash grid without.
+    """
+
+    def __init__(
+        self,
+        config: FieldConfig,
+        layout: HashGridLayout,
+        centre_m: Float[Tensor, " 3"],
+        side_m: float,
+        init: Initialisation,
+        encode: Encode,
+        encode_value: EncodeValue,
+    ) -> None:
+        """Draw the weights from torch's generator."""
+        super().__init__()
+        self.layout, self.side_m, self.init = layout, side_m, init
+        # Distances of a first sphere grow with the cube; those of a stream do not.
+        self.sdf_scale_m = 1.0 if init == "free" else side_m / 2
+        self._encode, self._encode_value = encode, encode_value
+        self.register_buffer("origin_m", centre_m.float() - side_m / 2)
+        inputs, hidden, outputs = 3 + layout.channels, config.hidden, config.geometry_features
+        self.table = nn.Parameter(torch.empty(layout.entries, layout.features).uniform_(-1e-4, 1e-4))
+        self.w1 = nn.Parameter(torch.empty(hidden, inputs))
+        self.b1 = nn.Parameter(torch.zeros(hidden))
+        self.w2 = nn.Parameter(torch.empty(outputs, hidden))
+        self.b2 = nn.Parameter(torch.zeros(outputs))
+        colour_inputs = outputs + SH_CHANNELS + 3
+        self.colour_w1 = nn.Parameter(torch.empty(hidden, colour_inputs))
+        self.colour_b1 = nn.Parameter(torch.zeros(hidden))
+        self.colour_w2 = nn.Parameter(torch.empty(hidden, hidden))
+        self.colour_b2 = nn.Parameter(torch.zeros(hidden))
+        self.colour_w3 = nn.Parameter(torch.empty(3, hidden))
+        self.colour_b3 = nn.Parameter(torch.zeros(3))
+        # inv_s = exp(10 v), as in NeuS: the factor lets one learning rate serve all decades.
+        self.log_inv_s = nn.Parameter(torch.tensor(math.log(config.initial_inv_s) / 10.0))
+        self._initialise(config.sphere_radius)
+
+    def _initialise(self, sphere_radius: float) -> None:
+        for weight in (self.colour_w1, self.colour_w2, self.colour_w3):
+            nn.init.kaiming_uniform_(weight, nonlinearity="relu")
+        hidden, inputs = self.w1.shape
+        with torch.no_grad():
+            if self.init == "free":
+                nn.init.kaiming_uniform_(self.w1, nonlinearity="relu")
+                nn.init.xavier_uniform_(self.w2)
+                # A little free space everywhere: what no ray has seen is then no surface.
+                self.b2[0] = 0.1
+                return
+            # Sphere by construction (Atzmon & Lipman 2020, SAL): |x| - r, seen from outside or inside.
+            sign = 1.0 if self.init == "object" else -1.0
+            self.w1.zero_()
+            self.w1[:, :3].normal_(0.0, math.sqrt(2.0 / hidden))
+            self.w2.normal_(sign * math.sqrt(math.pi / hidden), 1e-4)
+            self.b2.fill_(-sign * sphere_radius)
+
+    @property
+    def inv_s(self) -> Float[Tensor, ""]:
+        """Sharpness of the logistic CDF in 1/m."""
+        return torch.exp(10.0 * self.log_inv_s).clamp(1e-6, 1e6)
+
+    def forward(self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> FieldOutput:
+        """Distance, gradient and colour at world points seen along unit directions."""
+        unit = self._unit_from_world(points)
+        features, jacobian = self._encode(unit, self.table, self.layout)
+        outputs, gradient = sdf_head(2 * unit - 1, features, jacobian, self._sdf_weights())
+        gradient = gradient * (self.sdf_scale_m / self.side_m)
+        normal = torch.nn.functional.normalize(gradient, dim=1, eps=1e-6)
+        rgb = colour_head(outputs, directions, normal, self._colour_weights())
+        return FieldOutput(outputs[:, 0] * self.sdf_scale_m, gradient, rgb)
+
+    @torch.no_grad()
+    def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Signed distance in m at world points."""
+        unit = self._unit_from_world(points)
+        features = self._encode_value(unit, self.table, self.layout)
+        outputs = sdf_head_value(2 * unit - 1, features, self._sdf_weights())
+        return outputs[:, 0] * self.sdf_scale_m
+
+    def _unit_from_world(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+        return (points - self.origin_m) / self.side_m
+
+    def _sdf_weights(self) -> SdfHeadWeights:
+        return SdfHeadWeights(self.w1, self.b1, self.w2, self.b2)
+
+    def _colour_weights(self) -> ColourHeadWeights:
+        return ColourHeadWeights(
+            self.colour_w1,
+            self.colour_b1,
+            self.colour_w2,
+            self.colour_b2,
+            self.colour_w3,
+            self.colour_b3,
+        )

@@ -1,0 +1,20 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run-time compilation of CPU kernels, kept on disk where a directory for it can be written."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+
+def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit` that caches on disk, and compiles anew in each process where no cache can be written."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(cache=True, **options)(function)
+        except RuntimeError:
+            return numba.njit(**options)(function)
+
+    return decorate
