@@ -37,6 +37,7 @@ setup(
     ],
     install_requires=[
         "jaxtyping>=0.2.34",
+        "numba>=0.60",
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
         "pillow>=10.0",

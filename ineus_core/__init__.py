@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Live neural surface reconstruction from posed camera frames; no ROS in here.
+
+The public names are loaded when they are first used, so that `import ineus_core` and
+`ineus --help` do not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ineus_core.config import Config, load_config
+    from ineus_core.pipeline import Pipeline
+    from ineus_core.reconstructor import Reconstructor
+    from ineus_core.sources import open_source
+    from ineus_core.types import Camera, Frame
+
+    __version__: str
+
+__all__ = [
+    "Camera",
+    "Config",
+    "Frame",
+    "Pipeline",
+    "Reconstructor",
+    "__version__",
+    "load_config",
+    "open_source",
+]
+
+_MODULE_OF = {
+    "Camera": "types",
+    "Config": "config",
+    "Frame": "types",
+    "Pipeline": "pipeline",
+    "Reconstructor": "reconstructor",
+    "load_config": "config",
+    "open_source": "sources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _MODULE_OF:
+        value = getattr(import_module(f"ineus_core.{_MODULE_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module 'ineus_core' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """Version of the installed package, or of the package.xml of a checkout."""
+    from importlib.metadata import PackageNotFoundError, version
+    from pathlib import Path
+    from xml.etree import ElementTree
+
+    try:
+        return version("ineus_ros")
+    except PackageNotFoundError:
+        manifest = Path(__file__).parents[1] / "package.xml"
+        if not manifest.is_file():
+            return "unknown"
+        return ElementTree.parse(manifest).getroot().findtext("version") or "unknown"

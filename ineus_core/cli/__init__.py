@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The `ineus` command: its sub-commands, and how an error becomes a line and an exit code.
+
+Each sub-command is a module here with its name, which has either a function `command` or, where it
+has commands of its own, a Typer `app`. It raises `IneusError`; only this file turns errors into
+output and exit codes.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+
+from ineus_core.errors import IneusError
+
+COMMANDS = {
+    "run": "Reconstruct a recording or a data set, offline and repeatably.",
+    "demo": "Record, play, reconstruct and check a built-in room over real ROS topics.",
+    "eval": "Measure a mesh against a reference.",
+    "render": "Render colour, depth and normals from a checkpoint.",
+    "mesh": "Extract a mesh from a checkpoint.",
+    "bag": "Make, play and inspect ROS 2 bags without a ROS installation.",
+    "config": "Print the full configuration as YAML.",
+    "node": "Run the ROS node where there is no `ros2 run`.",
+}
+"""Sub-commands in the order of the help; each is a file here, named like it."""
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `ineus` and return its exit code: 0 done, 1 failed, 2 usage or configuration.
+
+    Args:
+        arguments: What stands behind `ineus`; those of the process if not given.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    words, debug, verbose = _take_switches(words)
+    _set_up_logging(debug, verbose)
+    try:
+        result = _application(words)(words, prog_name="ineus", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has seen enough; Python would complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except Exception as error:
+        if debug:
+            raise
+        return _tell(error)
+
+
+def _tell(error: Exception) -> int:
+    """Put an error on stderr and return the exit code that it stands for."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error, err=True)
+        return 2
+    usage_error: Any = typer.BadParameter.__base__
+    if isinstance(error, IneusError):
+        message, exit_code = str(error), error.exit_code
+    elif isinstance(error, usage_error):
+        message, exit_code = _usage_message(error), 2
+    elif isinstance(error, typer.Abort):
+        return _INTERRUPTED
+    else:
+        message = f"{type(error).__name__}: {error} (`ineus --debug ...` shows where)"
+        exit_code = 1
+    print(f"ineus: error: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code
+
+
+def _usage_message(error: Any) -> str:
+    """The message of a usage error and where to read more."""
+    path = error.ctx.command_path if error.ctx else "ineus"
+    return f"{error.format_message()} See `{path} --help`."
+
+
+def _take_switches(words: list[str]) -> tuple[list[str], bool, bool]:
+    """Take `--debug` and `--verbose` out of the words before a `--` or `--ros-args`."""
+    ends = [words.index(mark) for mark in ("--", "--ros-args") if mark in words]
+    end = min(ends, default=len(words))
+    ours = words[:end]
+    left = [word for word in ours if word not in ("--debug", "--verbose")]
+    return left + words[end:], "--debug" in ours, "--verbose" in ours
+
+
+def _set_up_logging(debug: bool, verbose: bool) -> None:
+    """Log to stderr: warnings, with `--verbose` what is going on, with `--debug` everything."""
+    level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
+    for name in ("ineus_core", "ineus_ros"):
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        if not logger.handlers:
+            logger.addHandler(_handler())
+
+
+def _handler() -> logging.Handler:
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    return RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%H:%M:%S")
+
+
+def _application(words: Sequence[str]) -> typer.Typer:
+    """The command line; only the sub-command that is asked for is imported."""
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    app = typer.Typer(
+        name="ineus",
+        help="Live neural surface reconstruction from posed camera frames.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_global_options)
+    for name, summary in COMMANDS.items():
+        if name == wanted:
+            _register(app, name, summary, import_module(f"ineus_core.cli.{name}"))
+        else:
+            app.command(name, help=summary)(_not_imported)
+    return app
+
+
+def _register(app: typer.Typer, name: str, summary: str, module: ModuleType) -> None:
+    """Add the sub-command of a module: its `app` or its `command`."""
+    if hasattr(module, "app"):
+        app.add_typer(module.app, name=name, short_help=summary)
+    else:
+        settings = getattr(module, "CONTEXT_SETTINGS", None)
+        app.command(name, short_help=summary, context_settings=settings)(module.command)
+
+
+def _not_imported() -> None:
+    """Stand in the help for a sub-command that was not asked for."""
+    raise AssertionError("only the sub-command that was asked for is ever run")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from ineus_core import __version__
+
+        typer.echo(f"ineus {__version__}")
+        raise typer.Exit()
+
+
+def _global_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say what is going on.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """Describe the options that `main` has already taken, wherever they stood."""

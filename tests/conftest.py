@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share: device, seeds, threads, a ROS domain of their own, the `ineus` command."""
+
+import os
+import random
+from collections.abc import Callable
+
+# Set before rclpy is imported anywhere: nothing leaves the machine, and two test runs do not meet.
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+
+import numpy as np
+import pytest
+import torch
+from command import CommandResult, run_command
+
+GPU_ABSENT = "needs a CUDA device"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-gpu",
+        action="store_true",
+        help="fail unless at least one test marked gpu has run",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip(GPU_ABSENT)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests had no GPU, so that their absence is seen."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and GPU_ABSENT in report.longrepr[2]
+    ]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} GPU tests skipped: no CUDA device")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not session.config.getoption("--require-gpu") or reporter is None:
+        return
+    ran = [r for r in reporter.stats.get("passed", []) if "gpu" in r.keywords]
+    if not ran:
+        reporter.write_line("no GPU test has passed, and --require-gpu was given", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Each device that the machine has."""
+    return torch.device(request.param)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_threads() -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  libraries under test may draw from the global generator
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def ineus(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+    """Run `ineus ARGUMENTS` in this process: `ineus("config", "--set", "seed=1").stdout`."""
+    return lambda *arguments: run_command(capsys, *arguments)
