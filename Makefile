@@ -19,7 +19,7 @@ bench: $(VENV)/.run      ; $(BIN)/ineus bench $(ARGS)
 clean:                   ; rm -rf $(VENV) build dist install log *.egg-info
 
 $(VENV)/.python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit((3, 10) <= v < (3, 13) and None or "ineus needs Python 3.10 to 3.12, this is %d.%d; use: make PYTHON=python3.12" % v[:2])'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 10) <= v < (3, 13) else "ineus needs Python 3.10 to 3.12, this is %d.%d; use: make PYTHON=python3.12" % v[:2])'
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
