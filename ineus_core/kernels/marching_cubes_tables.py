@@ -3,8 +3,8 @@
 """The triangles of the 256 sign patterns of a cell, derived from the topology of the cube.
 
 Corner c has the offset (c & 1, c >> 1 & 1, c >> 2 & 1) along x, y, z; bit c of a case is set where
-the corner is inside (negative). Edge 4 a + u + 2 v runs along axis a, at the offsets u and v of the
-other two axes.
+the corner is inside (negative). Edge 4 a + u + 2 v runs along axis a, at the offsets u and v of
+the other two axes.
 """
 
 from functools import lru_cache

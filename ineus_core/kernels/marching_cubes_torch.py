@@ -12,7 +12,7 @@ from torch import Tensor
 from ineus_core.kernels.marching_cubes_tables import EDGE_AXES, EDGE_STARTS, triangle_table
 
 MIN_FRACTION = 1e-3
-"""Least distance in cells of a vertex from the ends of its edge, so that those around a corner differ."""
+"""Least distance in cells of a vertex from the ends of its edge: keeps vertices apart."""
 
 
 class BlockTriangles(NamedTuple):
@@ -31,8 +31,8 @@ def marching_cubes(
 ) -> BlockTriangles:
     """Extract the zero level of samples on the corners of blocks.
 
-    Blocks that share the samples of their common face get the same vertices there, bit for bit, and
-    triangles that close. The result is a constant to autograd.
+    Blocks that share the samples of their common face get the same vertices there, bit for bit,
+    and triangles that close. The result is a constant to autograd.
 
     Args:
         sdf: Samples at corners [x, y, z]; a cell with a sample that is not finite is left out.

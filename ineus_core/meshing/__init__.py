@@ -1,0 +1,18 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Surfaces out of a signed distance: blocks, welding and cleaning, mesh files."""
+
+from ineus_core.meshing.blocks import BlockMesher, MeshingConfig
+from ineus_core.meshing.clean import remove_small_components, weld
+from ineus_core.meshing.io import MESH_SUFFIXES, read_mesh, read_reference, write_mesh
+
+__all__ = [
+    "MESH_SUFFIXES",
+    "BlockMesher",
+    "MeshingConfig",
+    "read_mesh",
+    "read_reference",
+    "remove_small_components",
+    "weld",
+    "write_mesh",
+]

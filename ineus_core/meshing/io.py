@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Mesh files: PLY, OBJ and GLB; a file appears whole under its name or not at all."""
+
+import errno
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from ineus_core.errors import CapacityError, ConfigError, SourceError
+from ineus_core.types import Mesh
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def write_mesh(mesh: Mesh, path: str | Path) -> Path:
+    """Write a mesh in the format that the suffix names, with normals and colours.
+
+    Raises:
+        ConfigError: Unknown suffix, or a place that cannot be written.
+        CapacityError: The file system is full; an older file of that name is untouched.
+    """
+    path = Path(path)
+    encode = _ENCODERS.get(path.suffix.lower())
+    if encode is None:
+        raise ConfigError(
+            f"mesh file {path}: suffix {path.suffix!r}, expected one of {', '.join(MESH_SUFFIXES)}"
+        )
+    _replace_file(path, encode(mesh))
+    return path
+
+
+def read_mesh(path: str | Path) -> Mesh:
+    """Read a mesh in any format that trimesh knows; what it lacks is computed or grey.
+
+    Raises:
+        SourceError: No such file, not a mesh, or without triangles.
+    """
+    path = Path(path)
+    loaded = _load(path)
+    triangles = np.asarray(getattr(loaded, "faces", np.zeros((0, 3))), dtype=np.int32)
+    if len(triangles) == 0:
+        raise SourceError(f"mesh file {path}: no triangles")
+    vertices = np.asarray(loaded.vertices, dtype=np.float32)
+    colours = np.full(vertices.shape, 180, dtype=np.uint8)
+    if loaded.visual.kind is not None:
+        visual = loaded.visual.to_color() if loaded.visual.kind == "texture" else loaded.visual
+        colours = np.asarray(visual.vertex_colors, dtype=np.uint8)[:, :3]
+    normals = np.asarray(loaded.vertex_normals, dtype=np.float32)
+    return Mesh(vertices, triangles, normals, np.ascontiguousarray(colours))
+
+
+def read_reference(path: str | Path) -> Mesh | Float[np.ndarray, "n 3"]:
+    """Read what a mesh is compared with: a mesh, or points in a PLY or an .npy of shape [n 3]."""
+    path = Path(path)
+    if path.suffix.lower() == ".npy":
+        return _read_npy(path)
+    loaded = _load(path)
+    if len(getattr(loaded, "faces", ())):
+        return read_mesh(path)
+    points = np.asarray(loaded.vertices, dtype=np.float64)
+    if len(points) == 0:
+        raise SourceError(f"reference {path}: neither triangles nor points")
+    return points
+
+
+def _read_npy(path: Path) -> Float[np.ndarray, "n 3"]:
+    try:
+        points = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise SourceError(f"points {path}: {error}") from error
+    if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0:
+        raise SourceError(f"points {path}: shape {points.shape}, expected (n, 3) with n > 0")
+    return points.astype(np.float64)
+
+
+def _load(path: Path):  # type: ignore[no-untyped-def]
+    """A trimesh.Trimesh or trimesh.PointCloud, its vertices in the order of the file."""
+    import trimesh
+
+    if not path.is_file():
+        raise SourceError(f"mesh file {path}: no such file")
+    try:
+        scene = trimesh.load_scene(path, process=False)
+        shapes = list(scene.geometry.values())
+        placed = [scene.graph.get(node)[0] for node in scene.graph.nodes_geometry]
+        # Joining a scene loses the normals of the file.
+        if len(shapes) == 1 and all(np.array_equal(place, np.eye(4)) for place in placed):
+            return shapes[0]
+        return scene.to_mesh()
+    # trimesh raises whatever its parsers stumble over.
+    except Exception as error:
+        raise SourceError(f"mesh file {path}: cannot be read ({error})") from error
+
+
+def _encode_ply(mesh: Mesh) -> bytes:
+    header = (
+        "ply\nformat binary_little_endian 1.0\ncomment ineus, world frame, metres\n"
+        f"element vertex {len(mesh.vertices)}\n"
+        + "".join(f"property float {name}\n" for name in ("x", "y", "z", "nx", "ny", "nz"))
+        + "".join(f"property uchar {name}\n" for name in ("red", "green", "blue"))
+        + f"element face {len(mesh.triangles)}\n"
+        "property list uchar int vertex_indices\nend_header\n"
+    )
+    vertices = np.empty(
+        len(mesh.vertices), dtype=[("position", "<f4", 3), ("normal", "<f4", 3), ("rgb", "u1", 3)]
+    )
+    vertices["position"], vertices["normal"], vertices["rgb"] = (
+        mesh.vertices,
+        mesh.normals,
+        mesh.colours,
+    )
+    faces = np.empty(len(mesh.triangles), dtype=[("count", "u1"), ("vertices", "<i4", 3)])
+    faces["count"], faces["vertices"] = 3, mesh.triangles
+    return header.encode("ascii") + vertices.tobytes() + faces.tobytes()
+
+
+def _encode_obj(mesh: Mesh) -> bytes:
+    """Colours stand behind the position, as most readers of OBJ expect them."""
+    out = io.StringIO()
+    out.write("# ineus, world frame, metres; v x y z r g b\n")
+    coloured = np.concatenate((mesh.vertices, mesh.colours / 255.0), axis=1)
+    np.savetxt(out, coloured, fmt="v %.6f %.6f %.6f %.4f %.4f %.4f")
+    np.savetxt(out, mesh.normals, fmt="vn %.4f %.4f %.4f")
+    np.savetxt(out, np.repeat(mesh.triangles + 1, 2, axis=1), fmt="f %d//%d %d//%d %d//%d")
+    return out.getvalue().encode("ascii")
+
+
+def _encode_glb(mesh: Mesh) -> bytes:
+    import trimesh
+
+    solid = trimesh.Trimesh(
+        vertices=mesh.vertices,
+        faces=mesh.triangles,
+        vertex_normals=mesh.normals,
+        vertex_colors=mesh.colours,
+        process=False,
+    )
+    return trimesh.Scene(solid).export(file_type="glb", include_normals=True)
+
+
+_ENCODERS = {".ply": _encode_ply, ".obj": _encode_obj, ".glb": _encode_glb}
+MESH_SUFFIXES = tuple(_ENCODERS)
+
+
+def _replace_file(path: Path, content: bytes) -> None:
+    """Write beside the file, then rename, so that nobody ever sees half a file."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(beside, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise CapacityError(
+                f"mesh file {path}: {len(content)} bytes do not fit ({error.strerror})"
+            ) from error
+        raise ConfigError(f"mesh file {path}: cannot be written ({error.strerror})") from error
