@@ -1,0 +1,233 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Poses over time: a track of one body, and a tree of frame ids as TF has it."""
+
+import bisect
+import logging
+
+import numpy as np
+from jaxtyping import Float
+
+from ineus_core.errors import SourceError
+from ineus_core.geometry import interpolate_rigid, rigid_inverse
+from ineus_core.types import check_rigid
+
+_log = logging.getLogger(__name__)
+
+
+class TransformNotYet(SourceError):
+    """The stamp is later than what is known: the transform may still come."""
+
+
+class TransformUnknown(SourceError):
+    """There is no transform at the stamp, and none will come."""
+
+
+class PoseTrack:
+    """Poses of one body by stamp, interpolated; never extrapolated.
+
+    Args:
+        tolerance_ns: Longest time between a stamp and the nearest pose.
+        capacity: Poses held, the oldest goes first; 0 is all of them.
+        jump_ns: A stamp so far behind the newest one is a restarted clock and starts the track
+            anew; 0 is never. Less far behind, a late pose takes its place in the order.
+        bridge_usual_gaps: Poses that come more slowly than the tolerance are interpolated too,
+            as long as the gap is a usual one for this track.
+    """
+
+    def __init__(
+        self,
+        tolerance_ns: int = 100_000_000,
+        capacity: int = 10_000,
+        jump_ns: int = 1_000_000_000,
+        bridge_usual_gaps: bool = False,
+    ) -> None:
+        """Start empty."""
+        self._tolerance_ns = tolerance_ns
+        self._capacity = capacity
+        self._jump_ns = jump_ns
+        self._bridge_usual_gaps = bridge_usual_gaps
+        self._stamps: list[int] = []
+        self._poses: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        """Number of poses held."""
+        return len(self._stamps)
+
+    def add(self, stamp_ns: int, world_from_body: Float[np.ndarray, "4 4"]) -> None:
+        """Take a pose; one with a stamp that is there already replaces it."""
+        check_rigid(world_from_body)
+        stamps = self._stamps
+        if stamps and self._jump_ns and stamp_ns < stamps[-1] - self._jump_ns:
+            self.clear()
+        if not stamps or stamp_ns > stamps[-1]:
+            stamps.append(stamp_ns)
+            self._poses.append(world_from_body)
+        else:
+            index = bisect.bisect_left(stamps, stamp_ns)
+            is_known = stamps[index] == stamp_ns
+            stamps[index : index + is_known] = [stamp_ns]
+            self._poses[index : index + is_known] = [world_from_body]
+        if self._capacity and len(stamps) > self._capacity:
+            del stamps[0], self._poses[0]
+
+    def at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
+        """`world_from_body` at a stamp.
+
+        Raises:
+            TransformNotYet: If the stamp is later than the newest pose.
+            TransformUnknown: If it is before the oldest, or in a gap.
+        """
+        stamps = self._stamps
+        if not stamps or stamp_ns > stamps[-1]:
+            newest = f"the newest has {stamps[-1]}" if stamps else "there is none"
+            raise TransformNotYet(f"no pose yet at {stamp_ns} ns: {newest}")
+        if stamp_ns < stamps[0]:
+            raise TransformUnknown(f"no pose at {stamp_ns} ns: the oldest has {stamps[0]}")
+        index = bisect.bisect_left(stamps, stamp_ns)
+        if stamps[index] == stamp_ns:
+            return self._poses[index]
+        before_ns, after_ns = stamps[index - 1], stamps[index]
+        away_ns = min(stamp_ns - before_ns, after_ns - stamp_ns)
+        if away_ns > self._tolerance_ns and not self._is_usual(after_ns - before_ns):
+            raise TransformUnknown(
+                f"no pose at {stamp_ns} ns: the nearest is {away_ns * 1e-9:.3f} s away, "
+                f"expected at most {self._tolerance_ns * 1e-9:.3f} s"
+            )
+        fraction = (stamp_ns - before_ns) / (after_ns - before_ns)
+        return interpolate_rigid(self._poses[index - 1], self._poses[index], fraction)
+
+    def clear(self) -> None:
+        """Forget all poses."""
+        self._stamps.clear()
+        self._poses.clear()
+
+    def _is_usual(self, gap_ns: int) -> bool:
+        if not self._bridge_usual_gaps or len(self._stamps) < 4:
+            return False
+        return gap_ns <= 2 * float(np.median(np.diff(self._stamps[-1000:])))
+
+
+class TransformTree:
+    """Frame ids joined by transforms, as TF has them; leading slashes do not matter.
+
+    Args:
+        tolerance_ns: Longest time between a stamp and the nearest transform of a link, unless
+            the link is usually slower.
+        capacity: Transforms held a link; 0 is all of them.
+        jump_ns: As in `PoseTrack`.
+    """
+
+    def __init__(
+        self,
+        tolerance_ns: int = 100_000_000,
+        capacity: int = 10_000,
+        jump_ns: int = 1_000_000_000,
+    ) -> None:
+        """Start without a frame id."""
+        self._track_settings = (tolerance_ns, capacity, jump_ns, True)
+        self._parents: dict[str, str] = {}
+        self._static: dict[str, np.ndarray] = {}
+        self._tracks: dict[str, PoseTrack] = {}
+
+    def add(
+        self,
+        parent: str,
+        child: str,
+        stamp_ns: int,
+        parent_from_child: Float[np.ndarray, "4 4"],
+        static: bool = False,
+    ) -> None:
+        """Take a transform; a static one holds at all stamps."""
+        parent, child = bare_frame_id(parent), bare_frame_id(child)
+        if not parent or not child or parent == child:
+            raise SourceError(f"transform from {child!r} to {parent!r}: expected two frame ids")
+        if self._parents.get(child, parent) != parent:
+            _log.warning(
+                "frame id %r changes its parent from %r to %r", child, self._parents[child], parent
+            )
+            self._tracks.pop(child, None)
+            self._static.pop(child, None)
+        self._parents[child] = parent
+        if static:
+            check_rigid(parent_from_child)
+            self._static[child] = parent_from_child
+            self._tracks.pop(child, None)
+            return
+        self._static.pop(child, None)
+        if child not in self._tracks:
+            self._tracks[child] = PoseTrack(*self._track_settings)
+        self._tracks[child].add(stamp_ns, parent_from_child)
+
+    def lookup(self, target: str, source: str, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
+        """`target_from_source` at a stamp.
+
+        Raises:
+            TransformNotYet: If a link on the way is known only up to an earlier stamp.
+            TransformUnknown: If there is no way, or a link has a gap there.
+        """
+        target_up, source_up = self._ways(target, source)
+        common_from_target = self._climb(target_up, stamp_ns)
+        return rigid_inverse(common_from_target) @ self._climb(source_up, stamp_ns)
+
+    def is_connected(self, target: str, source: str) -> bool:
+        """Whether there is a way, at whatever stamp."""
+        try:
+            self._ways(target, source)
+        except TransformUnknown:
+            return False
+        return True
+
+    def moves(self, target: str, source: str) -> bool:
+        """Whether a link of the way is not static."""
+        return any(child in self._tracks for way in self._ways(target, source) for child in way)
+
+    def links(self, target: str, source: str) -> list[str]:
+        """The child frame ids of all links of the way."""
+        target_up, source_up = self._ways(target, source)
+        return target_up + source_up
+
+    def root(self, frame_id: str) -> str:
+        """The frame id above all others over this one."""
+        return self._ancestors(frame_id)[-1]
+
+    def __contains__(self, frame_id: str) -> bool:
+        """Whether a frame id has been seen, as parent or child."""
+        name = bare_frame_id(frame_id)
+        return name in self._parents or name in self._parents.values()
+
+    def clear(self) -> None:
+        """Forget what moves; static transforms stay."""
+        for child in self._tracks:
+            del self._parents[child]
+        self._tracks.clear()
+
+    def _ancestors(self, frame_id: str) -> list[str]:
+        """The frame id and all above it."""
+        names = [bare_frame_id(frame_id)]
+        while names[-1] in self._parents:
+            names.append(self._parents[names[-1]])
+            if names[-1] in names[:-1]:
+                raise TransformUnknown(f"frame ids form a ring: {' <- '.join(names)}")
+        return names
+
+    def _ways(self, target: str, source: str) -> tuple[list[str], list[str]]:
+        """The links to climb from each of the two to where they meet."""
+        target_line, source_line = self._ancestors(target), self._ancestors(source)
+        common = next((name for name in source_line if name in target_line), None)
+        if common is None:
+            raise TransformUnknown(f"no transforms join {source!r} to {target!r}")
+        return target_line[: target_line.index(common)], source_line[: source_line.index(common)]
+
+    def _climb(self, links: list[str], stamp_ns: int) -> np.ndarray:
+        ancestor_from_frame = np.eye(4)
+        for child in links:
+            static = self._static.get(child)
+            link = self._tracks[child].at(stamp_ns) if static is None else static
+            ancestor_from_frame = link @ ancestor_from_frame
+        return ancestor_from_frame
+
+
+def bare_frame_id(frame_id: str) -> str:
+    """Frame id without the leading slash of older recordings."""
+    return frame_id.strip().lstrip("/")
