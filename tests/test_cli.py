@@ -116,11 +116,14 @@ def test_debug_shows_where(
 
 
 def test_reader_that_goes_away_is_not_an_error() -> None:
-    program = "import sys; from ineus_core.cli import main; sys.exit(main(['config']))"
-    piped = f'{sys.executable} -c "{program}" | head -n 1'
-    finished = subprocess.run(piped, shell=True, capture_output=True, text=True, check=False)
-    assert finished.stdout
-    assert finished.stderr == ""
+    program = "import sys; from ineus_core.cli import main; sys.exit(main(['--help']))"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_switches_of_others_are_left_alone() -> None:
