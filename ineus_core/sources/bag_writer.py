@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,6 @@ from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError, ConfigError, MissingDependencyError, SourceError
 from ineus_core.geometry import interpolate_rigid, rigid_inverse
 from ineus_core.sources import ros_encoders as encode
-from ineus_core.sources.source import Source
 from ineus_core.types import Frame
 
 COLOUR_TOPIC = "/camera/color/image_raw"
@@ -50,13 +49,13 @@ class BagWriterConfig(ConfigModel):
 
 
 def write_bag(
-    source: Source,
+    frames: Iterable[Frame],
     path: str | Path,
     config: BagWriterConfig | None = None,
     max_frames: int = 0,
     overwrite: bool = False,
 ) -> int:
-    """Write the frames of a source as a bag and return their number.
+    """Write frames, such as a source, as a bag and return their number.
 
     The bag is written beside its place and moved there when it is complete.
 
@@ -74,7 +73,7 @@ def write_bag(
             # The storage file takes the name of its folder.
             written = folder / path.stem
             with _BagWriter(written, path.suffix == ".db3", config or BagWriterConfig()) as writer:
-                for frame in islice(source, max_frames or None):
+                for frame in islice(frames, max_frames or None):
                     writer.write(frame)
             if not writer.frames:
                 raise SourceError(f"nothing to write to {path}: the source has no frame")

@@ -3,7 +3,7 @@
 """Frames to ROS messages, the inverse of `ros_messages`; a factory makes the messages."""
 
 import struct
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from ineus_core.types import Camera
 _MAX_DEPTH_MM = 65535
 
 
+@runtime_checkable
 class MessageFactory(Protocol):
     """Makes a message of a type such as `sensor_msgs/msg/Image` from all of its fields.
 
