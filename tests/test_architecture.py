@@ -13,7 +13,7 @@ from tree import PACKAGES, ROOT, picture, picture_on_page
 LAYERS: tuple[set[str], ...] = (
     {"types", "errors", "timing", "config_model", "ros_config"},
     {"geometry"},
-    {"kernels"},
+    {"bounds", "kernels"},
     {"sources", "keyframes", "fields", "rendering", "meshing", "planning", "evaluation"},
     {"training"},
     {"reconstructor"},
