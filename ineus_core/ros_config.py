@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The settings that only the ROS node reads, in the one tree that serves both sides."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from ineus_core.config_model import ConfigModel
+
+CHANGEABLE = {"changeable": True}
+"""Marks a field that the node lets a user change while it runs."""
+
+
+class SaveConfig(ConfigModel):
+    """Where the services write; paths are relative to `output_dir` and stay inside it."""
+
+    mesh_path: str = Field(
+        "mesh.ply",
+        description="File that ~/save_mesh writes: .ply, .obj or .glb.",
+        min_length=1,
+        json_schema_extra=CHANGEABLE,
+    )
+    checkpoint_path: str = Field(
+        "checkpoint",
+        description="Folder that ~/save_checkpoint writes and ~/load_checkpoint reads.",
+        min_length=1,
+        json_schema_extra=CHANGEABLE,
+    )
+
+
+class RosConfig(ConfigModel):
+    """Topics, poses, rates and paths of the node."""
+
+    pose_source: Literal["auto", "tf", "pose", "odom"] = Field(
+        "auto",
+        description="Where poses come from; auto: the first of pose, odom and TF to deliver.",
+    )
+    global_frame: str = Field(
+        "odom",
+        description="Frame id of the world, in which the mesh is built and published.",
+        min_length=1,
+    )
+    pose_frame: str = Field(
+        "",
+        description="Frame id that poses refer to; empty: the camera, or child_frame_id of odom.",
+    )
+    body_from_camera: Annotated[tuple[float, ...], Field(min_length=7, max_length=7)] = Field(
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
+        description="Camera (optical axes) in the frame of the poses, where TF cannot tell: "
+        "x y z in m, then quaternion x y z w.",
+    )
+    image_transport: Literal["raw", "compressed"] = Field(
+        "raw",
+        description="raw: color/image, depth/image; compressed: color/image/compressed and "
+        "depth/image/compressedDepth.",
+    )
+    depth_transport: Literal["same", "raw", "compressed"] = Field(
+        "same", description="Transport of the depth image where it differs from image_transport."
+    )
+    rectified: bool = Field(
+        False,
+        description="The images are rectified: P of camera_info is their camera, not K and D.",
+    )
+    depth_input: Literal["auto", "required", "none"] = Field(
+        "auto",
+        description="auto: depth is used if it is offered within depth_wait_s of the first colour "
+        "image; required: colour without depth is not used; none: colour only.",
+    )
+    depth_wait_s: float = Field(
+        1.0, description="How long auto waits for a publisher of depth, in s.", ge=0, le=60
+    )
+    reliable: bool = Field(
+        False,
+        description="Ask for reliable delivery; a best-effort publisher then delivers nothing.",
+    )
+    image_queue_size: int = Field(
+        10, description="Images that the middleware holds for the node, by topic.", ge=1, le=1000
+    )
+    pose_queue_size: int = Field(
+        200, description="Poses that the middleware holds for the node.", ge=1, le=10000
+    )
+    sync_queue_size: int = Field(
+        30,
+        description="Images that wait for their partner (colour and depth), by topic.",
+        ge=2,
+        le=1000,
+    )
+    sync_tolerance_s: float = Field(
+        0.02, description="Largest difference of the stamps of colour and depth, in s.", ge=0, le=1
+    )
+    pose_tolerance_s: float = Field(
+        0.1, description="Largest gap between two poses that is interpolated, in s.", gt=0, le=10
+    )
+    awaiting_pose_size: int = Field(
+        60,
+        description="Image sets that wait for their pose; the oldest is dropped and counted.",
+        ge=1,
+        le=1000,
+    )
+    tf_timeout_s: float = Field(
+        1.0,
+        description="How long images wait for their pose before they are dropped, in s.",
+        gt=0,
+        le=60,
+    )
+    render_rate_hz: float = Field(
+        1.0,
+        description="Rate of rendered images, in Hz; 0: none. Only if someone subscribes.",
+        ge=0,
+        le=60,
+        json_schema_extra=CHANGEABLE,
+    )
+    render_width_px: int = Field(
+        320,
+        description="Largest width of rendered images, in pixels; 0: that of the camera.",
+        ge=0,
+        le=8192,
+        json_schema_extra=CHANGEABLE,
+    )
+    mesh_queue_size: int = Field(
+        10,
+        description="Mesh updates that the middleware keeps for slow and late subscribers.",
+        ge=1,
+        le=1000,
+    )
+    triangles_per_message: int = Field(
+        500_000,
+        description="Triangles in one message of ~/mesh before another one is begun.",
+        ge=1000,
+    )
+    diagnostics_rate_hz: float = Field(
+        1.0, description="Rate of /diagnostics, in Hz.", gt=0, le=10
+    )
+    output_dir: str = Field(
+        "ineus_out", description="Folder under which all files are written.", min_length=1
+    )
+    save: SaveConfig = SaveConfig()
+    save_on_shutdown: bool = Field(
+        False,
+        description="Write the mesh to save.mesh_path when the node ends.",
+        json_schema_extra=CHANGEABLE,
+    )
+    autostart: bool = Field(
+        True, description="Configure and activate at start; false: wait for a lifecycle manager."
+    )
+
+    @field_validator("body_from_camera")
+    @classmethod
+    def _has_a_rotation(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        norm = sum(part * part for part in value[3:]) ** 0.5
+        if abs(norm - 1.0) > 1e-3:
+            raise ValueError(f"quaternion of length {norm:.4g}; expected 1")
+        return value

@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node could not use, counted by reason and said now and then."""
+
+import time
+from collections import Counter
+from typing import Any
+
+SAY_EVERY_S = 5.0
+
+
+class Drops:
+    """Counts by reason; logs the first of each reason, then one every few seconds.
+
+    Args:
+        logger: The node's; its own throttle is by line of code, not by reason.
+    """
+
+    def __init__(self, logger: Any) -> None:
+        """Start with nothing dropped."""
+        self.counts: Counter[str] = Counter()
+        self._logger = logger
+        self._said_s: dict[str, float] = {}
+
+    def add(self, reason: str, message: object, count: int = 1) -> None:
+        """Count a drop and say why."""
+        if count <= 0:
+            return
+        self.counts[reason] += count
+        now_s = time.monotonic()
+        if now_s - self._said_s.get(reason, -SAY_EVERY_S) >= SAY_EVERY_S:
+            self._said_s[reason] = now_s
+            self._logger.warning(f"{reason} ({self.counts[reason]} so far): {message}")

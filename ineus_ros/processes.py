@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that talk over DDS among themselves only, and leave nothing behind."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ineus_core.errors import CapacityError
+
+_SHARED_MEMORY = Path("/dev/shm")  # where Fast DDS keeps its segments
+_leftovers: set[Path] = set()
+"""Segments that our programs used when they were told to end."""
+_DOMAINS = range(1, 101)  # higher ones meet the ports that the system hands out
+
+
+@contextlib.contextmanager
+def private_domain() -> Iterator[Mapping[str, str]]:
+    """Hold a ROS domain that no other user of this function on the machine has.
+
+    Yields:
+        The environment variables that put a process into it; nothing leaves the machine.
+    """
+    for domain in _DOMAINS:
+        path = Path(tempfile.gettempdir()) / f"ineus_ros_domain_{domain}.lock"
+        try:
+            lock = path.open("w", encoding="ascii")
+        except OSError:  # another user's
+            continue
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            try:
+                yield {
+                    "ROS_DOMAIN_ID": str(domain),
+                    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+                }
+            finally:
+                _remove_leftovers()
+            return
+    raise CapacityError(f"no free ROS domain: all {len(_DOMAINS)} are held, expected one")
+
+
+class ChildProcess:
+    """A program that is interrupted at the end, then killed, and cleaned up after.
+
+    Args:
+        environment: Variables to set beside those of this process.
+        log: File for its output; without one it goes where ours goes.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path | None = None,
+    ) -> None:
+        """Start the program."""
+        output = None if log is None else log.open("wb")
+        self.process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=None if output is None else subprocess.STDOUT,
+            # An interrupt at the terminal is ours to hand on.
+            start_new_session=True,
+        )
+        if output is not None:
+            output.close()
+
+    def __enter__(self) -> "ChildProcess":
+        """Use as a context that ends the program."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the program."""
+        self.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the program still runs."""
+        return self.process.poll() is None
+
+    def stop(self, patience_s: float = 10.0) -> int:
+        """Interrupt, wait, kill if need be; return the exit code."""
+        if self.is_running:
+            _leftovers.update(_shared_memory_of(str(self.process.pid)))
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        _remove_leftovers()
+        return self.process.returncode
+
+    def kill(self) -> None:
+        """Kill without warning, as a crash would."""
+        _leftovers.update(_shared_memory_of(str(self.process.pid)))
+        self.process.kill()
+        self.process.wait()
+        _remove_leftovers()
+
+    def cpu_s(self) -> float:
+        """Processor time that the program has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _remove_leftovers() -> None:
+    """Remove shared memory that a killed program left, once nobody else uses it either."""
+    found = {segment for segment in _leftovers if segment.exists()}
+    if found:
+        for process in Path("/proc").glob("[0-9]*"):
+            found -= _shared_memory_of(process.name)
+    for segment in found:
+        segment.unlink(missing_ok=True)
+    _leftovers.difference_update(found)
+
+
+def _shared_memory_of(pid: str) -> set[Path]:
+    """Segments of Fast DDS that a process uses: its own and those of its peers."""
+    try:
+        maps = Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return set()
+    paths = (Path(line.split(maxsplit=5)[-1]) for line in maps.splitlines() if "/dev/shm/" in line)
+    return {
+        path
+        for path in paths
+        if path.parent == _SHARED_MEMORY and path.name.startswith(("fastdds_", "fastrtps_"))
+    }
