@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fields: what is asked for distance, gradient and colour at points."""
 
-from ineus_core.fields.factory import make_field
+from ineus_core.fields.factory import make_field, restore_field
 from ineus_core.fields.sdf import FieldConfig, HashSdf, Initialisation
 
-__all__ = ["FieldConfig", "HashSdf", "Initialisation", "make_field"]
+__all__ = ["FieldConfig", "HashSdf", "Initialisation", "make_field", "restore_field"]

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from ineus_core.errors import ConfigError, MissingDependencyError
 from ineus_core.fields.sdf import FieldConfig, HashSdf, Initialisation
@@ -33,6 +34,19 @@ def make_field(
     """
     side_m = config.extent_m if init == "free" else float((aabb[1] - aabb[0]).max())
     config = _resolved(config, init, side_m, voxel_size_m, device)
+    centre_m = torch.as_tensor(aabb.mean(axis=0), dtype=torch.float32)
+    return restore_field(config, init, centre_m, side_m, device)
+
+
+def restore_field(
+    config: FieldConfig,
+    init: Initialisation,
+    centre_m: Float[Tensor, " 3"],
+    side_m: float,
+    device: torch.device,
+) -> HashSdf:
+    """Build the field of a configuration that has no automatic value left but perhaps the backend's."""
+    config = config.model_copy(update={"backend": _resolved_backend(config.backend, device)})
     encode, encode_value = _encoding(config.backend)
     layout = HashGridLayout(
         config.levels,
@@ -41,7 +55,6 @@ def make_field(
         base_resolution=side_m / config.coarsest_cell_m,
         growth=(config.coarsest_cell_m / config.finest_cell_m) ** (1 / max(config.levels - 1, 1)),
     )
-    centre_m = torch.as_tensor(aabb.mean(axis=0), dtype=torch.float32)
     _LOG.info(
         "field: backend %s, init %s, %d levels of cells from %.3f to %.4f m, %.1f M parameters",
         config.backend,
@@ -74,7 +87,6 @@ def _resolved(
     few_levels = 1 + round(math.log(coarsest_m / finest_m) / math.log(1.65))
     return config.model_copy(
         update={
-            "backend": _resolved_backend(config.backend, device),
             "levels": config.levels or (16 if on_gpu else max(few_levels, 2)),
             "log2_entries": config.log2_entries or (19 if on_gpu else 18),
             "coarsest_cell_m": coarsest_m,

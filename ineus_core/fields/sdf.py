@@ -91,7 +91,7 @@ class HashSdf(nn.Module):
     ) -> None:
         """Draw the weights from torch's generator."""
         super().__init__()
-        self.layout, self.side_m, self.init = layout, side_m, init
+        self.config, self.layout, self.side_m, self.init = config, layout, side_m, init
         # Distances of a first sphere grow with the cube; those of a stream do not.
         self.sdf_scale_m = 1.0 if init == "free" else side_m / 2
         self._encode, self._encode_value = encode, encode_value
@@ -153,6 +153,11 @@ class HashSdf(nn.Module):
         features = self._encode_value(unit, self.table, self.layout)
         outputs = sdf_head_value(2 * unit - 1, features, self._sdf_weights())
         return outputs[:, 0] * self.sdf_scale_m
+
+    def holds(self, aabb: Float[Tensor, "2 3"]) -> bool:
+        """Whether a box lies in the cube, outside of which the field is not defined."""
+        low, high = self.origin_m, self.origin_m + self.side_m
+        return bool((aabb[0] >= low.cpu()).all() and (aabb[1] <= high.cpu()).all())
 
     def _unit_from_world(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         return (points - self.origin_m) / self.side_m

@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The keyframes on the device, in buffers of fixed size: colour as bytes, depth as 16-bit integers."""
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import CapacityError, SourceError
+from ineus_core.geometry import pixel_rays
+from ineus_core.types import Camera, Frame
+
+MASKED = -1
+"""Stored depth of a pixel that may not be used at all."""
+_BYTES_PER_PIXEL = 5
+
+
+class KeyframeConfig(ConfigModel):
+    """Size of the buffer."""
+
+    capacity: int = Field(256, ge=2, description="Keyframes held on the device.")
+    memory_mb: int = Field(
+        1024, ge=1, description="Upper bound of their images, in MB; it lowers the capacity."
+    )
+    max_width_px: int = Field(
+        640, ge=16, description="Wider images are stored reduced by a whole factor to at most this width."
+    )
+    max_depth_m: float = Field(
+        10.0, gt=0, le=1000, description="Returns beyond this are taken as none, in m; sets the depth step of 1/32767 of it."
+    )
+    min_depth_m: float = Field(0.1, ge=0, description="Returns below this are taken as none, in m.")
+
+
+class KeyframeBuffer:
+    """A fixed number of slots; when all are full, the most redundant older keyframe makes room.
+
+    Args:
+        config: Size.
+        camera: Of the first frame; later ones must have its size.
+        device: Where the images lie.
+    """
+
+    protected = 8
+    """Newest keyframes that never make room."""
+
+    def __init__(self, config: KeyframeConfig, camera: Camera, device: torch.device) -> None:
+        """Allocate every slot at once."""
+        self._config, self.camera = config, camera
+        self._source_size = (camera.width_px, camera.height_px)
+        self._factor = -(-camera.width_px // config.max_width_px)
+        self.width_px, self.height_px = camera.width_px // self._factor, camera.height_px // self._factor
+        pixels = self.width_px * self.height_px
+        affordable = int(config.memory_mb * 1e6 // (pixels * _BYTES_PER_PIXEL))
+        self.capacity = min(config.capacity, affordable)
+        if self.capacity < 2:
+            raise CapacityError(
+                f"keyframes.memory_mb {config.memory_mb} holds {affordable} images of {self.width_px} x "
+                f"{self.height_px}: expected room for 2, so at least {2 * pixels * _BYTES_PER_PIXEL / 1e6:.0f}"
+            )
+        self.depth_step_m = config.max_depth_m / 32767
+        self.rgb = torch.zeros((self.capacity, pixels, 3), dtype=torch.uint8, device=device)
+        self.depth = torch.zeros((self.capacity, pixels), dtype=torch.int16, device=device)
+        self.world_from_camera = torch.zeros((self.capacity, 3, 4), device=device)
+        self.camera_index = torch.zeros(self.capacity, dtype=torch.int64, device=device)
+        self.camera_rays: Float[Tensor, "cameras pixels 3"] = torch.zeros((0, pixels, 3), device=device)
+        self._cameras: list[Camera] = []
+        self.stamps_ns: list[int] = []
+        """By age, oldest first."""
+        self.slots: list[int] = []
+        """Slot of each keyframe by age."""
+        self._poses: list[Float[np.ndarray, "4 4"]] = []
+
+    def __len__(self) -> int:
+        """Keyframes held."""
+        return len(self.slots)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the images."""
+        return self.rgb.nbytes + self.depth.nbytes
+
+    @property
+    def poses(self) -> list[Float[np.ndarray, "4 4"]]:
+        """`world_from_camera` by age."""
+        return self._poses
+
+    def slot_to_free(self) -> int | None:
+        """The slot that the next `add` overwrites, or None while there is an empty one."""
+        if len(self) < self.capacity:
+            return None
+        return self.slots[self._most_redundant()]
+
+    def add(self, frame: Frame) -> int:
+        """Store a frame and return its slot."""
+        if (frame.camera.width_px, frame.camera.height_px) != self._source_size:
+            raise SourceError(
+                f"image of {frame.camera.width_px} x {frame.camera.height_px} pixels: expected "
+                f"{self._source_size[0]} x {self._source_size[1]} like the first frame"
+            )
+        if len(self) < self.capacity:
+            slot = len(self)
+        else:
+            victim = self._most_redundant()
+            slot = self.slots.pop(victim)
+            del self.stamps_ns[victim], self._poses[victim]
+        device = self.rgb.device
+        rgb, depth = self._reduced(frame)
+        self.rgb[slot] = torch.from_numpy(rgb.reshape(-1, 3)).to(device)
+        self.depth[slot] = torch.from_numpy(depth.reshape(-1)).to(device)
+        self.world_from_camera[slot] = torch.from_numpy(frame.world_from_camera[:3]).float().to(device)
+        self.camera_index[slot] = self._index_of(frame.camera)
+        self.slots.append(slot)
+        self.stamps_ns.append(frame.stamp_ns)
+        self._poses.append(frame.world_from_camera)
+        return slot
+
+    def replace_pose(self, stamp_ns: int, world_from_camera: Float[np.ndarray, "4 4"]) -> bool:
+        """Move the keyframe of a stamp; False if there is none."""
+        if stamp_ns not in self.stamps_ns:
+            return False
+        age = self.stamps_ns.index(stamp_ns)
+        self._poses[age] = world_from_camera
+        pose = torch.from_numpy(world_from_camera[:3]).float()
+        self.world_from_camera[self.slots[age]] = pose.to(self.rgb.device)
+        return True
+
+    def _most_redundant(self) -> int:
+        """Age index of the unprotected keyframe that is closest to its neighbours in time."""
+        poses = np.stack(self._poses)
+        translation_m = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
+        turn = np.linalg.norm(np.diff(poses[:, :3, 2], axis=0), axis=1)
+        step = translation_m + turn
+        around = step[:-1] + step[1:]
+        last = max(1, len(around) - self.protected)
+        return 1 + int(around[:last].argmin()) if len(around) else 0
+
+    def _reduced(self, frame: Frame) -> tuple[np.ndarray, Int[np.ndarray, "h w"]]:
+        f = self._factor
+        rgb, depth_m, mask = frame.rgb, frame.depth_m, frame.mask
+        if f > 1:
+            rgb = cv2.resize(rgb, (self.width_px, self.height_px), interpolation=cv2.INTER_AREA)
+            centre = slice(f // 2, None, f)
+            # A mean of depths across an edge would lie in the air.
+            crop = (slice(0, self.height_px), slice(0, self.width_px))
+            depth_m = None if depth_m is None else depth_m[centre, centre][crop]
+            mask = None if mask is None else mask[centre, centre][crop]
+        depth = np.zeros((self.height_px, self.width_px), dtype=np.int16)
+        if depth_m is not None:
+            in_range = (depth_m >= self._config.min_depth_m) & (depth_m <= self._config.max_depth_m)
+            steps = np.where(in_range, depth_m / self.depth_step_m, 0.0)
+            depth[:] = np.round(steps).astype(np.int16)
+        if mask is not None:
+            depth[~mask] = MASKED
+        return rgb, depth
+
+    def _index_of(self, camera: Camera) -> int:
+        if camera not in self._cameras:
+            rays = pixel_rays(self._reduced_camera(camera)).reshape(1, -1, 3)
+            self._cameras.append(camera)
+            new = torch.from_numpy(rays).to(self.camera_rays.device)
+            self.camera_rays = torch.cat((self.camera_rays, new))
+        return self._cameras.index(camera)
+
+    def _reduced_camera(self, camera: Camera) -> Camera:
+        # cv2.resize stretches to the whole target, so a size that the factor does not divide scales a little more.
+        x, y = self.width_px / camera.width_px, self.height_px / camera.height_px
+        return Camera(
+            self.width_px,
+            self.height_px,
+            camera.fx * x,
+            camera.fy * y,
+            camera.cx * x,
+            camera.cy * y,
+            camera.distortion_model,
+            camera.distortion,
+        )

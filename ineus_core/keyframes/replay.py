@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which rays a step draws: the newest keyframes first, then all that are held, then what has left the buffer."""
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.keyframes.buffer import MASKED, KeyframeBuffer
+from ineus_core.types import RayBatch
+
+
+class ReplayConfig(ConfigModel):
+    """Shares of a batch."""
+
+    newest_share: float = Field(
+        0.3, ge=0, le=1, description="Share of the rays drawn from the newest keyframes."
+    )
+    newest_keyframes: int = Field(5, ge=1, description="How many keyframes count as newest.")
+    reservoir_share: float = Field(
+        0.2, ge=0, le=1, description="Share drawn from keyframes that left the buffer, once there are any."
+    )
+    reservoir_rays: int = Field(
+        1 << 18, ge=0, description="Rays kept of keyframes that left the buffer."
+    )
+    rays_kept_per_keyframe: int = Field(
+        4096, ge=1, description="Rays that a keyframe leaves in the reservoir when it makes room."
+    )
+
+
+class Replay:
+    """Draws batches of a fixed number of rays from a buffer.
+
+    Args:
+        config: Shares.
+        buffer: Keyframes to draw from.
+        generator: Source of randomness, on the buffer's device.
+    """
+
+    def __init__(self, config: ReplayConfig, buffer: KeyframeBuffer, generator: torch.Generator) -> None:
+        """Allocate the reservoir."""
+        self._config, self._buffer, self._generator = config, buffer, generator
+        device = buffer.rgb.device
+        self.device = device
+        self._slot_cdf = torch.zeros(buffer.capacity, device=device)
+        self._reservoir = torch.zeros((max(config.reservoir_rays, 1), 14), device=device)
+        self._has_reservoir = False
+        # The share as a device scalar, so that a captured draw follows it.
+        self._reservoir_share = torch.zeros((), device=device)
+        self._reservoir_count = torch.zeros((), device=device)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return len(self._buffer) == 0 and not self._has_reservoir
+
+    def on_keyframe_added(self) -> None:
+        """Renew the odds of the slots; call after `KeyframeBuffer.add`."""
+        slots = self._buffer.slots
+        odds = torch.zeros(self._buffer.capacity)
+        odds[slots] = 1.0 / len(slots)
+        newest = slots[-self._config.newest_keyframes :]
+        odds *= 1.0 - self._config.newest_share
+        odds[newest] += self._config.newest_share / len(newest)
+        self._slot_cdf.copy_(torch.cumsum(odds / odds.sum(), 0))
+
+    def keep_rays_of(self, slot: int) -> None:
+        """Put random rays of a keyframe that is about to leave into the reservoir, over older ones if full."""
+        self.keep(self._packed_rays(slot, self._config.rays_kept_per_keyframe))
+
+    def keep(self, packed: Float[Tensor, "n 14"]) -> None:
+        """Put packed rays into the reservoir."""
+        if self._config.reservoir_rays == 0 or len(packed) == 0:
+            return
+        packed = packed[: len(self._reservoir)].to(self.device)
+        filled = int(self._reservoir_count)
+        if filled + len(packed) <= len(self._reservoir):
+            rows = torch.arange(filled, filled + len(packed), device=self.device)
+        else:
+            rows = torch.randperm(len(self._reservoir), generator=self._generator, device=self.device)
+        self._reservoir[rows[: len(packed)]] = packed
+        self._reservoir_count.fill_(float(min(filled + len(packed), len(self._reservoir))))
+        self._reservoir_share.fill_(self._config.reservoir_share)
+        self._has_reservoir = True
+
+    def rays_to_save(self) -> Float[Tensor, "n 14"]:
+        """Packed rays that stand for all that has been seen: the reservoir, and some of every keyframe."""
+        kept = [self._packed_rays(slot, self._config.rays_kept_per_keyframe) for slot in self._buffer.slots]
+        return torch.cat((self._reservoir[: int(self._reservoir_count)], *kept))
+
+    def _packed_rays(self, slot: int, count: int) -> Float[Tensor, "n 14"]:
+        slots = torch.full((count,), slot, dtype=torch.int64, device=self.device)
+        rays = self._look_up(slots, self._random_pixels(count))
+        scalars = torch.stack((rays.range_m, rays.valid.float()), dim=1)
+        return torch.cat((rays.origins, rays.directions, rays.rgb, rays.normal, scalars), dim=1)
+
+    def draw(self, rays: int) -> RayBatch:
+        """A batch of random rays; those of pixels that may not be used are not `valid`."""
+        if len(self._buffer) == 0:
+            rows = (self._uniform(rays) * self._reservoir_count).long()
+            return _unpacked(self._reservoir[rows])
+        slots = torch.searchsorted(self._slot_cdf, self._uniform(rays)).clamp(max=self._buffer.capacity - 1)
+        batch = self._look_up(slots, self._random_pixels(rays))
+        if not self._has_reservoir:
+            return batch
+        rows = (self._uniform(rays) * self._reservoir_count).long()
+        old = self._reservoir[rows]
+        take = self._uniform(rays) < self._reservoir_share
+        return _select(take, _unpacked(old), batch)
+
+    def _uniform(self, count: int) -> Float[Tensor, " n"]:
+        return torch.rand(count, generator=self._generator, device=self.device)
+
+    def _random_pixels(self, count: int) -> Int[Tensor, " n"]:
+        pixels = self._buffer.width_px * self._buffer.height_px
+        return torch.randint(pixels, (count,), generator=self._generator, device=self.device)
+
+    def _look_up(self, slots: Int[Tensor, " rays"], pixels: Int[Tensor, " rays"]) -> RayBatch:
+        buffer = self._buffer
+        cameras = buffer.camera_index[slots]
+        in_camera = buffer.camera_rays[cameras, pixels]
+        rotation = buffer.world_from_camera[slots, :, :3]
+        directions = torch.einsum("rij,rj->ri", rotation, in_camera)
+        depth = buffer.depth[slots, pixels]
+        range_m = depth.clamp(min=0).float() * buffer.depth_step_m / in_camera[:, 2].clamp(min=1e-6)
+        normal = torch.einsum("rij,rj->ri", rotation, self._normals(slots, cameras, pixels))
+        return RayBatch(
+            origins=buffer.world_from_camera[slots, :, 3],
+            directions=directions,
+            rgb=buffer.rgb[slots, pixels].float() / 255.0,
+            range_m=range_m,
+            normal=normal,
+            has_depth=range_m > 0,
+            valid=depth != MASKED,
+        )
+
+    def _normals(
+        self, slots: Int[Tensor, " rays"], cameras: Int[Tensor, " rays"], pixels: Int[Tensor, " rays"]
+    ) -> Float[Tensor, "rays 3"]:
+        """Camera-frame normals from four neighbours some pixels away; 0 across an edge or a hole."""
+        buffer = self._buffer
+        width, height = buffer.width_px, buffer.height_px
+        # Wider than a pixel, or the noise of a depth sensor would be all there is.
+        reach = max(1, width // 160)
+        row, column = pixels // width, pixels % width
+        points, depths = [], []
+        for d_column, d_row in ((-reach, 0), (reach, 0), (0, -reach), (0, reach)):
+            neighbour = (row + d_row).clamp(0, height - 1) * width + (column + d_column).clamp(0, width - 1)
+            depth_m = buffer.depth[slots, neighbour].float() * buffer.depth_step_m
+            ray = buffer.camera_rays[cameras, neighbour]
+            points.append(ray * (depth_m / ray[:, 2].clamp(min=1e-6))[:, None])
+            depths.append(depth_m)
+        centre_m = buffer.depth[slots, pixels].float() * buffer.depth_step_m
+        bend_m = torch.maximum(
+            (depths[0] + depths[1] - 2 * centre_m).abs(), (depths[2] + depths[3] - 2 * centre_m).abs()
+        )
+        # A plane bends by nothing, an edge by its step; noise grows with the range.
+        nearest_m = torch.stack((*depths, centre_m)).amin(0)
+        smooth = (nearest_m > 0) & (bend_m < 0.03 * nearest_m)
+        normal = torch.linalg.cross(points[3] - points[2], points[1] - points[0])
+        normal = torch.nn.functional.normalize(normal, dim=1, eps=1e-12)
+        return torch.where(smooth[:, None], normal, torch.zeros_like(normal))
+
+
+def _unpacked(packed: Float[Tensor, "rays 14"]) -> RayBatch:
+    range_m = packed[:, 12]
+    return RayBatch(
+        origins=packed[:, :3],
+        directions=packed[:, 3:6],
+        rgb=packed[:, 6:9],
+        range_m=range_m,
+        normal=packed[:, 9:12],
+        has_depth=range_m > 0,
+        valid=packed[:, 13] > 0,
+    )
+
+
+def _select(take_first: Tensor, first: RayBatch, second: RayBatch) -> RayBatch:
+    wide = take_first[:, None]
+    return RayBatch(
+        origins=torch.where(wide, first.origins, second.origins),
+        directions=torch.where(wide, first.directions, second.directions),
+        rgb=torch.where(wide, first.rgb, second.rgb),
+        range_m=torch.where(take_first, first.range_m, second.range_m),
+        normal=torch.where(wide, first.normal, second.normal),
+        has_depth=torch.where(take_first, first.has_depth, second.has_depth),
+        valid=torch.where(take_first, first.valid, second.valid),
+    )

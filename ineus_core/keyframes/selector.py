@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The gate that decides whether a frame is kept: motion since the last keyframe, or new surface in view."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.geometry import block_indices, pixel_rays
+from ineus_core.types import Camera, Frame
+
+
+class SelectorConfig(ConfigModel):
+    """Thresholds of the gate; one that is reached makes a keyframe."""
+
+    min_translation_m: float = Field(
+        0.10, ge=0, description="Distance from the last keyframe, in m, that makes a new one."
+    )
+    min_rotation_deg: float = Field(
+        8.0, ge=0, description="Turn since the last keyframe, in degrees, that makes a new one."
+    )
+    min_new_surface: float = Field(
+        0.10, ge=0, le=1, description="Share of measured points not yet seen by a keyframe that makes one."
+    )
+    max_blur: float = Field(
+        0.0,
+        ge=0,
+        description="Frames whose gradient energy is below this share of the running mean are not kept; 0 = off.",
+    )
+
+
+class KeyframeSelector:
+    """Remembers the last keyframe and the coarse cells that keyframes have seen.
+
+    Args:
+        config: Thresholds.
+        cell_m: Side of the cells in which surface counts as seen.
+    """
+
+    _STRIDE_PX = 16
+
+    def __init__(self, config: SelectorConfig, cell_m: float = 0.2) -> None:
+        """Start without a keyframe."""
+        self._config = config
+        self._cell_m = cell_m
+        self._last_pose: Float[np.ndarray, "4 4"] | None = None
+        self._seen: set[tuple[int, int, int]] = set()
+        self._mean_sharpness = 0.0
+        self._rays: tuple[Camera, Float[np.ndarray, "h w 3"]] | None = None
+
+    def is_keyframe(self, frame: Frame) -> bool:
+        """Decide on a frame, and remember it if it is kept."""
+        if self._is_blurred(frame):
+            return False
+        cells = self._cells(frame)
+        moved = self._last_pose is None or self._has_moved(frame.world_from_camera)
+        if not moved and not self._shows_new_surface(cells):
+            return False
+        self._last_pose = frame.world_from_camera
+        self._seen |= cells
+        return True
+
+    def _has_moved(self, world_from_camera: Float[np.ndarray, "4 4"]) -> bool:
+        assert self._last_pose is not None
+        translation_m = np.linalg.norm(world_from_camera[:3, 3] - self._last_pose[:3, 3])
+        cosine = (np.trace(self._last_pose[:3, :3].T @ world_from_camera[:3, :3]) - 1) / 2
+        rotation_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+        return bool(
+            translation_m >= self._config.min_translation_m
+            or rotation_deg >= self._config.min_rotation_deg
+        )
+
+    def _shows_new_surface(self, cells: set[tuple[int, int, int]]) -> bool:
+        if not cells:
+            return False
+        return len(cells - self._seen) / len(cells) >= self._config.min_new_surface
+
+    def _cells(self, frame: Frame) -> set[tuple[int, int, int]]:
+        if frame.depth_m is None:
+            return set()
+        if self._rays is None or self._rays[0] != frame.camera:
+            self._rays = (frame.camera, pixel_rays(frame.camera)[:: self._STRIDE_PX, :: self._STRIDE_PX])
+        depth_m = frame.depth_m[:: self._STRIDE_PX, :: self._STRIDE_PX]
+        hit: Bool[np.ndarray, "h w"] = depth_m > 0
+        rays = self._rays[1][hit]
+        points = rays * (depth_m[hit] / rays[:, 2])[:, None]
+        world = points @ frame.world_from_camera[:3, :3].T + frame.world_from_camera[:3, 3]
+        index: Int[np.ndarray, "n 3"] = block_indices(world, self._cell_m)
+        return set(map(tuple, index.tolist()))
+
+    def _is_blurred(self, frame: Frame) -> bool:
+        if self._config.max_blur == 0:
+            return False
+        grey = frame.rgb[::2, ::2].mean(axis=2)
+        sharpness = float(np.abs(np.diff(grey, axis=1)).mean() + np.abs(np.diff(grey, axis=0)).mean())
+        blurred = sharpness < self._config.max_blur * self._mean_sharpness
+        self._mean_sharpness = 0.9 * self._mean_sharpness + 0.1 * sharpness if self._mean_sharpness else sharpness
+        return blurred

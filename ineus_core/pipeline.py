@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop that is the same offline and online: take a frame, train, mesh at its rate, report at its rate."""
+
+import time
+from collections import Counter, deque
+from typing import Protocol
+
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import SourceError
+from ineus_core.reconstructor import Reconstructor
+from ineus_core.types import Frame, MeshUpdate, StepReport
+
+
+class PipelineConfig(ConfigModel):
+    """Budget and rates of the loop."""
+
+    steps_per_tick: int = Field(0, ge=0, description="Optimiser steps of a tick; 0 = by device.")
+    queue_frames: int = Field(
+        16, ge=1, description="Frames that may wait; the oldest is dropped for a newer one."
+    )
+    mesh_rate_hz: float = Field(
+        0.0, ge=0, description="Mesh updates a second of stream time; 0 = by device."
+    )
+    report_rate_hz: float = Field(1.0, ge=0, description="Reports a second of stream time; 0 = none.")
+    settle_steps: int = Field(
+        -1, ge=-1, description="Steps after the last frame of an offline run, at falling rates; -1 = by device."
+    )
+
+
+class Sink(Protocol):
+    """What takes the results."""
+
+    def on_mesh(self, update: MeshUpdate) -> None:
+        """Take what changed of the mesh."""
+
+    def on_report(self, report: StepReport) -> None:
+        """Take the progress."""
+
+
+class NullSink:
+    """Takes results and does nothing with them."""
+
+    def on_mesh(self, update: MeshUpdate) -> None:
+        """Ignore."""
+
+    def on_report(self, report: StepReport) -> None:
+        """Ignore."""
+
+
+class Pipeline:
+    """Drives a reconstructor; owned by one thread.
+
+    Args:
+        reconstructor: What is driven.
+        sink: Where results go.
+        config: Budget and rates.
+    """
+
+    def __init__(self, reconstructor: Reconstructor, sink: Sink, config: PipelineConfig) -> None:
+        """Start with an empty queue."""
+        self.reconstructor, self.sink = reconstructor, sink
+        on_gpu = reconstructor.device.type == "cuda"
+        self.steps_per_tick = config.steps_per_tick or (8 if on_gpu else 2)
+        self.settle_steps = config.settle_steps if config.settle_steps >= 0 else (1000 if on_gpu else 300)
+        self._mesh_rate_hz = config.mesh_rate_hz or (5.0 if on_gpu else 1.0)
+        self._report_rate_hz = config.report_rate_hz
+        self._queue: deque[tuple[Frame, float]] = deque()
+        self._capacity = config.queue_frames
+        self.counters: Counter[str] = Counter(frames_in=0, frames_used=0, frames_dropped=0)
+        self.staleness_ms: deque[float] = deque(maxlen=4096)
+        """From the submission of a frame to the mesh update that knows it, for the newest frame of each update."""
+        self._submitted_s: float | None = None
+        self._last_mesh_ns: int | None = None
+        self._last_report_ns: int | None = None
+
+    def submit(self, frame: Frame) -> None:
+        """Queue a frame; when the queue is full, the oldest makes room and is counted."""
+        self.counters["frames_in"] += 1
+        if len(self._queue) >= self._capacity:
+            self._queue.popleft()
+            self.counters["frames_dropped"] += 1
+        self._queue.append((frame, time.perf_counter()))
+
+    @property
+    def waiting(self) -> int:
+        """Frames in the queue."""
+        return len(self._queue)
+
+    def tick(self, now_ns: int) -> None:
+        """Advance by at most one frame and one step budget."""
+        self._take_frame()
+        self._train(self.steps_per_tick)
+        if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz):
+            self._last_mesh_ns = now_ns
+            self.update_mesh()
+        if self._is_due(now_ns, self._last_report_ns, self._report_rate_hz):
+            self._last_report_ns = now_ns
+            self.sink.on_report(self.reconstructor.report())
+
+    def finish(self, steps: int | None = None) -> None:
+        """Take what still waits, settle the field over the last steps, and hand over the whole mesh.
+
+        Args:
+            steps: Instead of the configured number.
+        """
+        while self._queue:
+            self._take_frame()
+            self._train(self.steps_per_tick)
+        self.reconstructor.start()
+        steps = self.settle_steps if steps is None else steps
+        for step in range(steps):
+            self.reconstructor.settle(1.0 - step / steps)
+            self.reconstructor.step()
+        self.reconstructor.settle(1.0)
+        self.update_mesh(everything=True)
+        self.sink.on_report(self.reconstructor.report())
+
+    def update_mesh(self, everything: bool = False) -> None:
+        """Extract what changed and hand it over."""
+        if not self.reconstructor.is_ready:
+            return
+        update = self.reconstructor.extract_mesh(everything)
+        if update.upserts or update.removed:
+            self.sink.on_mesh(update)
+        if self._submitted_s is not None:
+            self.staleness_ms.append(1e3 * (time.perf_counter() - self._submitted_s))
+            self._submitted_s = None
+
+    def _take_frame(self) -> None:
+        if not self._queue:
+            return
+        frame, submitted_s = self._queue.popleft()
+        try:
+            self.reconstructor.add_frame(frame)
+        except SourceError as error:
+            self.counters["frames_dropped"] += 1
+            self.counters[f"refused: {error}"[:80]] += 1
+            return
+        self.counters["frames_used"] += 1
+        self._submitted_s = submitted_s
+
+    def _train(self, steps: int) -> None:
+        for _ in range(steps):
+            self.reconstructor.step()
+
+    @staticmethod
+    def _is_due(now_ns: int, last_ns: int | None, rate_hz: float) -> bool:
+        if rate_hz == 0:
+            return False
+        # A clock that jumped back starts a new period.
+        return last_ns is None or now_ns < last_ns or now_ns - last_ns >= 1e9 / rate_hz

@@ -1,0 +1,385 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The reconstruction of one scene: frames in, steps, meshes and views out. Owns all state on the device."""
+
+import logging
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from ineus_core.bounds import BoundsConfig, box_of_cameras, box_of_depth
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import CapacityError, CheckpointError, SourceError
+from ineus_core.fields import FieldConfig, HashSdf, Initialisation, make_field, restore_field
+from ineus_core.geometry import block_indices, pixel_rays
+from ineus_core.keyframes import (
+    KeyframeBuffer,
+    KeyframeConfig,
+    KeyframeSelector,
+    Replay,
+    ReplayConfig,
+    SelectorConfig,
+)
+from ineus_core.meshing import BlockMesher, MeshingConfig, remove_small_components, weld
+from ineus_core.rendering import (
+    OccupancyConfig,
+    OccupancyGrid,
+    PlacementConfig,
+    render_view,
+)
+from ineus_core.training import (
+    TrainingConfig,
+    TrainStep,
+    read_checkpoint,
+    resolved_training,
+    write_checkpoint,
+)
+from ineus_core.types import (
+    BlockIndex,
+    Camera,
+    Frame,
+    Mesh,
+    MeshBlock,
+    MeshUpdate,
+    RenderedImage,
+    StepReport,
+)
+
+_LOG = logging.getLogger(__name__)
+_OBSERVE_STRIDE_PX = 4
+_CELLS_PER_UPDATE = 1 << 16
+
+
+class ReconstructorConfig(ConfigModel):
+    """Every part of a reconstruction."""
+
+    seed: int = Field(0, ge=0, description="Seed of all random numbers.")
+    bounds: BoundsConfig = BoundsConfig()
+    selector: SelectorConfig = SelectorConfig()
+    keyframes: KeyframeConfig = KeyframeConfig()
+    replay: ReplayConfig = ReplayConfig()
+    field: FieldConfig = FieldConfig()
+    occupancy: OccupancyConfig = OccupancyConfig()
+    placement: PlacementConfig = PlacementConfig()
+    training: TrainingConfig = TrainingConfig()
+    meshing: MeshingConfig = MeshingConfig()
+
+
+class Reconstructor:
+    """Builds itself from the first frames and grows from there.
+
+    Args:
+        config: Of every part.
+        device: Where everything lies.
+    """
+
+    def __init__(self, config: ReconstructorConfig, device: torch.device) -> None:
+        """Hold nothing until the first frame."""
+        self.config, self.device = config, device
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as if no frame had come."""
+        torch.manual_seed(self.config.seed)
+        self._generator = torch.Generator(self.device).manual_seed(self.config.seed)
+        self.counters: Counter[str] = Counter()
+        self.field: HashSdf | None = None
+        self.grid: OccupancyGrid | None = None
+        self.buffer: KeyframeBuffer | None = None
+        self.train_step: TrainStep | None = None
+        self._replay: Replay | None = None
+        self._waiting: list[Frame] = []
+        self._selector = KeyframeSelector(self.config.selector)
+        self._mesher = BlockMesher(self.config.meshing)
+        self._blocks: dict[BlockIndex, MeshBlock] = {}
+        self._dirty: set[BlockIndex] = set()
+        self._newest_stamp_ns = 0
+        self._report_began_s = time.perf_counter()
+        self._camera_rays: tuple[Camera, Float[np.ndarray, "h w 3"]] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is anything to train on."""
+        return self._replay is not None and not self._replay.is_empty
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps taken."""
+        return self.train_step.steps if self.train_step else 0
+
+    def add_frame(self, frame: Frame) -> bool:
+        """Take a frame; False if it is not needed as a keyframe."""
+        self._newest_stamp_ns = max(self._newest_stamp_ns, frame.stamp_ns)
+        if self.train_step is None:
+            self._waiting.append(frame)
+            enough = frame.depth_m is not None or len(self._waiting) >= self.config.bounds.frames_to_start
+            if not (enough or self.config.bounds.aabb):
+                return True
+            return self.start()
+        return self._add_keyframe(frame)
+
+    def start(self) -> bool:
+        """Build the field from the frames so far; called by itself, or where no more frames come."""
+        if self.train_step is not None or not self._waiting:
+            return False
+        frames, self._waiting = self._waiting, []
+        self._build(frames)
+        return any([self._add_keyframe(frame) for frame in frames])
+
+    def _build(self, frames: list[Frame]) -> None:
+        config, device = self.config, self.device
+        init, aabb = self._decide_init(frames)
+        voxel_m = config.meshing.voxel_size_m
+        field = make_field(config.field, init, aabb, voxel_m, device)
+        side_m = float((aabb[1] - aabb[0]).max())
+        cell_m = config.occupancy.cell_m or (2 * voxel_m if init == "free" else side_m / 128)
+        box = torch.as_tensor(aabb, dtype=torch.float32)
+        grid = OccupancyGrid(config.occupancy, cell_m, box, device)
+        self._assemble(field, grid, frames[0].camera)
+
+    def _decide_init(self, frames: list[Frame]) -> tuple[Initialisation, Float[np.ndarray, "2 3"]]:
+        bounds = self.config.bounds
+        with_depth = [frame for frame in frames if frame.depth_m is not None]
+        looks: Initialisation = "free"
+        if with_depth:
+            aabb = box_of_depth(with_depth[0], self._rays_of(with_depth[0].camera), bounds)
+        else:
+            looks, aabb = box_of_cameras([frame.world_from_camera for frame in frames])
+        if bounds.aabb:
+            aabb = np.array(bounds.aabb).reshape(2, 3)
+        return (looks if self.config.field.init == "auto" else self.config.field.init), aabb
+
+    def _add_keyframe(self, frame: Frame) -> bool:
+        assert self.buffer is not None and self._replay is not None and self.grid is not None
+        if not self._selector.is_keyframe(frame):
+            return False
+        if frame.depth_m is not None and not self._grow(frame):
+            return False
+        leaving = self.buffer.slot_to_free()
+        if leaving is not None:
+            self._replay.keep_rays_of(leaving)
+            self.counters["keyframes_to_reservoir"] += 1
+        self.buffer.add(frame)
+        self._replay.on_keyframe_added()
+        if frame.depth_m is not None:
+            self._observe(frame)
+        self.counters["keyframes"] += 1
+        return True
+
+    def _grow(self, frame: Frame) -> bool:
+        assert self.grid is not None and self.field is not None
+        box = box_of_depth(frame, self._rays_of(frame.camera), self.config.bounds)
+        if not self.field.holds(torch.as_tensor(box, dtype=torch.float32)):
+            self.counters["frames_out_of_bounds"] += 1
+            _LOG.warning("frame at %s lies outside the field's %.0f m", box.tolist(), self.field.side_m)
+            return False
+        try:
+            if self.grid.grow(torch.as_tensor(box, dtype=torch.float32)):
+                _LOG.info("occupancy grid grown to %s", tuple(self.grid.evidence.shape))
+        except CapacityError as error:
+            self.counters["frames_out_of_bounds"] += 1
+            _LOG.warning("%s", error)
+            return False
+        return True
+
+    def _observe(self, frame: Frame) -> None:
+        assert frame.depth_m is not None and self.grid is not None
+        s = _OBSERVE_STRIDE_PX if frame.camera.width_px >= 480 else _OBSERVE_STRIDE_PX // 2
+        depth_m = frame.depth_m[::s, ::s]
+        limits = self.config.keyframes
+        hit = (depth_m >= limits.min_depth_m) & (depth_m <= limits.max_depth_m)
+        if frame.mask is not None:
+            hit &= frame.mask[::s, ::s]
+        in_camera = self._rays_of(frame.camera)[::s, ::s][hit]
+        range_m = depth_m[hit] / in_camera[:, 2]
+        directions = in_camera @ frame.world_from_camera[:3, :3].T
+        self.grid.observe(
+            self._tensor(frame.world_from_camera[:3, 3]),
+            self._tensor(directions),
+            self._tensor(range_m),
+            self.config.placement.truncation_m,
+        )
+        points = frame.world_from_camera[:3, 3] + directions * range_m[:, None]
+        self._mark_dirty(points)
+
+    def _mark_dirty(self, points: Float[np.ndarray, "n 3"]) -> None:
+        """Mark the blocks of surface points, and those just beside, as their border cells may be touched."""
+        block_m = self.config.meshing.block_size_m
+        margin_m = 2 * self.config.meshing.voxel_size_m
+        for offset_m in (-margin_m, margin_m):
+            index = np.unique(block_indices(points + offset_m, block_m), axis=0)
+            self._dirty.update(map(tuple, index.tolist()))
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.as_tensor(array, dtype=torch.float32).to(self.device)
+
+    def _rays_of(self, camera: Camera) -> Float[np.ndarray, "h w 3"]:
+        if self._camera_rays is None or self._camera_rays[0] != camera:
+            self._camera_rays = (camera, pixel_rays(camera))
+        return self._camera_rays[1]
+
+    def step(self) -> None:
+        """Take one optimiser step; nothing happens before the first keyframe."""
+        if not self.is_ready:
+            return
+        assert self.train_step is not None and self.grid is not None and self.field is not None
+        self.train_step()
+        if self.train_step.steps % self.config.occupancy.update_every == 0:
+            self.grid.update(self.field.sdf, self.field.inv_s.detach(), _CELLS_PER_UPDATE, self._generator)
+
+    def extract_mesh(self, everything: bool = False) -> MeshUpdate:
+        """Mesh what changed since the last call, or all of it."""
+        if not self.is_ready:
+            return MeshUpdate(self._newest_stamp_ns, (), ())
+        dirty = self._blocks_with_surface() if everything else sorted(self._dirty)
+        self._dirty.clear()
+        upserts, removed = [], []
+        for block in self._extract(dirty):
+            if len(block.mesh.triangles):
+                self._blocks[block.index] = block
+                upserts.append(block)
+            elif self._blocks.pop(block.index, None) is not None:
+                removed.append(block.index)
+        return MeshUpdate(self._newest_stamp_ns, tuple(upserts), tuple(removed))
+
+    def _extract(self, blocks: list[BlockIndex]) -> list[MeshBlock]:
+        assert self.field is not None and self.grid is not None
+        return self._mesher.extract(
+            self.field.sdf, self._surface_colour, blocks, self.grid.may_hold_mesh, self.device
+        )
+
+    def _surface_colour(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+        """Colour seen head-on, which is as close to a colour of the surface itself as the field has."""
+        assert self.field is not None
+        with torch.no_grad():
+            return self.field(points, -normals).rgb
+
+    def _blocks_with_surface(self) -> list[BlockIndex]:
+        assert self.grid is not None
+        centres = self.grid.occupied_centres().cpu().numpy()
+        block_m = self.config.meshing.block_size_m
+        reach_m = 0.5 * self.grid.cell_m
+        corners = [centres + reach_m * np.array(sign) for sign in np.ndindex(2, 2, 2)]
+        index = np.concatenate([block_indices(2 * c - centres, block_m) for c in corners] or [np.zeros((0, 3))])
+        found = set(map(tuple, np.unique(index, axis=0).astype(int).tolist()))
+        return sorted(found | set(self._blocks))
+
+    def mesh(self) -> Mesh:
+        """The whole surface, freshly extracted, welded and without crumbs."""
+        self.extract_mesh(everything=True)
+        return self.current_mesh()
+
+    def current_mesh(self) -> Mesh:
+        """The surface as last extracted, welded and without crumbs."""
+        return remove_small_components(
+            weld(self._blocks.values()), self.config.meshing.min_component_triangles
+        )
+
+    def render(self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> RenderedImage:
+        """Colour, depth and normal as the camera would see them."""
+        if not self.is_ready or self.field is None or self.grid is None:
+            raise SourceError("nothing to render: no keyframe has come yet")
+        background = 1.0 if self.config.training.background == "white" else 0.0
+        return render_view(self.field, self.grid, camera, self._tensor(world_from_camera), background)
+
+    def settle(self, remaining: float) -> None:
+        """Lower the learning rates for the end of an offline run.
+
+        Args:
+            remaining: Share of the settling steps that are left, 1 to 0.
+        """
+        if self.train_step is not None:
+            self.train_step.optimiser.rate_factor = 0.05**(1.0 - remaining)
+
+    def report(self) -> StepReport:
+        """Progress since the last report; waits for the device."""
+        now_s = time.perf_counter()
+        elapsed_s, self._report_began_s = now_s - self._report_began_s, now_s
+        losses: dict[str, float] = {}
+        samples = rays = 0
+        counters = Counter(self.counters)
+        if self.train_step is not None:
+            losses, samples, rays = self.train_step.take_means()
+            counters += self.train_step.counters
+        return StepReport(
+            step=self.steps,
+            stamp_ns=self._newest_stamp_ns,
+            losses=losses,
+            counters=dict(counters),
+            timings_ms={},
+            inv_s=float(self.field.inv_s) if self.field is not None else 0.0,
+            samples_per_second=samples / elapsed_s,
+            rays_per_second=rays / elapsed_s,
+            keyframes=len(self.buffer) if self.buffer is not None else 0,
+            memory_mb=_memory_mb(self.device),
+        )
+
+    def save(self, directory: Path) -> Path:
+        """Write a checkpoint: a directory with safetensors and JSON."""
+        if self.field is None or self.grid is None or self._replay is None or self.buffer is None:
+            raise SourceError("nothing to save: no keyframe has come yet")
+        grid_tensors, grid_meta = self.grid.state()
+        tensors = {f"field.{k}": v for k, v in self.field.state_dict().items()}
+        tensors |= {f"grid.{k}": v for k, v in grid_tensors.items()}
+        tensors["replay.rays"] = self._replay.rays_to_save()
+        meta = {
+            "step": self.steps,
+            "stamp_ns": self._newest_stamp_ns,
+            "config": self.config.model_dump(mode="json", include=set(ReconstructorConfig.model_fields)),
+            "field": self.field.config.model_dump(mode="json"),
+            "init": self.field.init,
+            "side_m": self.field.side_m,
+            "grid": grid_meta,
+            "camera": asdict(self.buffer.camera),
+        }
+        return write_checkpoint(directory, tensors, meta)
+
+    def load(self, directory: Path) -> None:
+        """Take over a checkpoint; what was mapped before is forgotten."""
+        tensors, meta = read_checkpoint(directory)
+        self.reset()
+        try:
+            self._restore(tensors, meta)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            self.reset()
+            raise CheckpointError(f"checkpoint {directory} does not hold what it should: {error}") from error
+
+    def _restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        side_m = float(meta["side_m"])
+        field_config = FieldConfig(**meta["field"]).model_copy(update={"backend": self.config.field.backend})
+        centre_m = tensors["field.origin_m"] + side_m / 2
+        field = restore_field(field_config, meta["init"], centre_m, side_m, self.device)
+        field.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("field.")})
+        grid_tensors = {k[5:]: v for k, v in tensors.items() if k.startswith("grid.")}
+        grid = OccupancyGrid.from_state(self.config.occupancy, grid_tensors, meta["grid"], self.device)
+        camera = Camera(**{**meta["camera"], "distortion": tuple(meta["camera"]["distortion"])})
+        self._assemble(field, grid, camera)
+        assert self._replay is not None and self.train_step is not None
+        self._replay.keep(tensors["replay.rays"])
+        self.train_step.steps = int(meta["step"])
+        self._newest_stamp_ns = int(meta["stamp_ns"])
+
+    def _assemble(self, field: HashSdf, grid: OccupancyGrid, camera: Camera) -> None:
+        config = self.config
+        self.field, self.grid = field, grid
+        self.buffer = KeyframeBuffer(config.keyframes, camera, self.device)
+        self._replay = Replay(config.replay, self.buffer, self._generator)
+        training = resolved_training(config.training, self.device)
+        self.train_step = TrainStep(training, config.placement, field, grid, self._replay, self._generator)
+
+
+def _memory_mb(device: torch.device) -> dict[str, float]:
+    import resource
+
+    memory = {"peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "peak_gpu_mb": 0.0}
+    if device.type == "cuda":
+        memory["peak_gpu_mb"] = torch.cuda.max_memory_allocated(device) / 1e6
+    return memory

@@ -1,0 +1,294 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The occupancy grid: what the sensor has seen of each cell, and whether the field has a surface near it.
+
+It decides where rays are sampled and where a mesh may be; it is not a map for planners.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+from torch import Tensor
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import CapacityError
+from ineus_core.geometry import ray_box
+from ineus_core.kernels import ray_march_torch
+from ineus_core.types import RaySamples
+
+_HIT, _MISS, _LIMIT = 6, -1, 120
+"""Evidence that a keyframe adds to a cell, and its bound: six looks through a cell undo one return from it."""
+
+
+class OccupancyConfig(ConfigModel):
+    """Cells and how they are kept up to date."""
+
+    cell_m: float = Field(
+        0.0, ge=0, description="Side of a cell in m; 0 = two voxels, or 1/128 of the side for init object and room."
+    )
+    max_cells: int = Field(
+        1 << 27, ge=1, description="Cells that the grid may grow to; frames outside are refused and counted."
+    )
+    update_every: int = Field(
+        16, ge=1, description="Steps between updates from the field."
+    )
+    decay: float = Field(
+        0.95, ge=0, le=1, description="Share of a cell's old opacity that survives an update."
+    )
+    threshold: float = Field(
+        0.001, gt=0, lt=1, description="Opacity of a step through a cell above which the cell is occupied."
+    )
+    max_steps: int = Field(
+        1024, ge=8, description="Steps tried along a ray that is marched through the grid."
+    )
+
+
+class OccupancyGrid:
+    """A dense grid over a box of the world that can grow.
+
+    Args:
+        config: Cells.
+        cell_m: Resolved side of a cell.
+        aabb: First box; rounded outwards to whole cells.
+        device: Where the cells lie.
+    """
+
+    def __init__(
+        self, config: OccupancyConfig, cell_m: float, aabb: Float[Tensor, "2 3"], device: torch.device
+    ) -> None:
+        """Allocate unseen cells, all of them occupied until the field says otherwise."""
+        self._config, self.cell_m, self._device = config, cell_m, device
+        self._low_cell = torch.floor(aabb[0].cpu() / cell_m + 1e-4).long()
+        high_cell = torch.ceil(aabb[1].cpu() / cell_m - 1e-4).long()
+        shape = (high_cell - self._low_cell).clamp(min=1)
+        self._check(shape)
+        self.evidence = torch.zeros(shape.tolist(), dtype=torch.int8, device=device)
+        """Above 0 where returns came from the cell, below 0 where rays went through, 0 where it is unseen."""
+        self.opacity = torch.ones(shape.tolist(), dtype=torch.float16, device=device)
+        self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
+        self.has_sensor = False
+        self._march_padded = _march_backend(device)
+
+    @property
+    def aabb(self) -> Float[Tensor, "2 3"]:
+        """Box of the grid, world."""
+        low = self._low_cell.float()
+        high = low + torch.tensor(self.evidence.shape, dtype=torch.float32)
+        return torch.stack((low, high)).to(self._device) * self.cell_m
+
+    @property
+    def step_m(self) -> float:
+        """Length of a marching step: half a cell, so that no occupied cell is jumped over."""
+        return 0.5 * self.cell_m
+
+    def grow(self, aabb: Float[Tensor, "2 3"]) -> bool:
+        """Enlarge the grid to hold a box; True if it had to, `CapacityError` if it may not."""
+        low = torch.minimum(self._low_cell, torch.floor(aabb[0].cpu() / self.cell_m).long())
+        old_shape = torch.tensor(self.evidence.shape)
+        high = torch.maximum(self._low_cell + old_shape, torch.ceil(aabb[1].cpu() / self.cell_m).long())
+        if torch.equal(low, self._low_cell) and torch.equal(high, self._low_cell + old_shape):
+            return False
+        shape, shift = high - low, self._low_cell - low
+        self._check(shape)
+        region = tuple(slice(int(s), int(s + n)) for s, n in zip(shift, old_shape, strict=True))
+        for name, fill in (("evidence", 0), ("opacity", 1), ("occupied", True)):
+            old = getattr(self, name)
+            new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
+            new[region] = old
+            setattr(self, name, new)
+        self._low_cell = low
+        return True
+
+    def _check(self, shape: Int[Tensor, " 3"]) -> None:
+        cells = int(shape.prod())
+        if cells > self._config.max_cells:
+            raise CapacityError(
+                f"occupancy grid of {' x '.join(map(str, shape.tolist()))} cells of {self.cell_m} m: expected at "
+                f"most occupancy.max_cells {self._config.max_cells}; raise it or occupancy.cell_m"
+            )
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
+        """What a checkpoint needs."""
+        tensors = {"evidence": self.evidence, "opacity": self.opacity}
+        meta: dict[str, object] = {
+            "low_cell": self._low_cell.tolist(),
+            "cell_m": self.cell_m,
+            "has_sensor": self.has_sensor,
+        }
+        return tensors, meta
+
+    @classmethod
+    def from_state(
+        cls, config: OccupancyConfig, tensors: dict[str, Tensor], meta: dict, device: torch.device
+    ) -> "OccupancyGrid":
+        """The grid of a checkpoint."""
+        low = torch.tensor(meta["low_cell"], dtype=torch.float32)
+        shape = torch.tensor(tensors["evidence"].shape)
+        grid = cls(config, meta["cell_m"], torch.stack((low, low + shape)) * meta["cell_m"], device)
+        grid.evidence, grid.opacity = (tensors[name].to(device) for name in ("evidence", "opacity"))
+        grid.has_sensor = meta["has_sensor"]
+        grid._combine()
+        return grid
+
+    def observe(
+        self,
+        origin: Float[Tensor, " 3"],
+        directions: Float[Tensor, "rays 3"],
+        range_m: Float[Tensor, " rays"],
+        truncation_m: float,
+    ) -> None:
+        """Add the evidence of one depth image: free up to the band, surface within it."""
+        band_m = min(truncation_m, 1.5 * self.cell_m)
+        offsets = torch.arange(-band_m, band_m + 1e-6, 0.5 * self.cell_m, device=self._device)
+        surface_t = (range_m[:, None] + offsets).clamp(min=0.0)
+        surface = self._marked(origin, directions, surface_t, torch.ones_like(surface_t, dtype=torch.bool))
+        longest_m = float(range_m.max()) if len(range_m) else 0.0
+        t = torch.arange(0.5 * self.cell_m, longest_m, self.cell_m, device=self._device)
+        free_t = t.expand(len(range_m), -1)
+        free = self._marked(origin, directions, free_t, free_t < (range_m - truncation_m)[:, None])
+        change = torch.where(surface, _HIT, torch.where(free, _MISS, 0))
+        evidence = (self.evidence + change).clamp(-_LIMIT, _LIMIT)
+        # A cell that has been looked at stays known when hits and misses cancel.
+        known = surface | free
+        self.evidence = torch.where(known & (evidence == 0), -1, evidence).to(torch.int8)
+        self.has_sensor = True
+        self._combine()
+
+    def _marked(
+        self,
+        origin: Float[Tensor, " 3"],
+        directions: Float[Tensor, "rays 3"],
+        t: Float[Tensor, "rays steps"],
+        valid: Bool[Tensor, "rays steps"],
+    ) -> Bool[Tensor, "gx gy gz"]:
+        """Cells that hold at least one of the valid points on the rays."""
+        points = origin + directions[:, None] * t[..., None]
+        index, inside = self._cell_index(points.reshape(-1, 3))
+        marked = torch.zeros(self.evidence.numel() + 1, dtype=torch.bool, device=self._device)
+        outside = torch.full_like(index, self.evidence.numel())
+        marked[torch.where(inside & valid.reshape(-1), index, outside)] = True
+        return marked[:-1].view(self.evidence.shape)
+
+    def _cell_index(self, points: Float[Tensor, "n 3"]) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
+        shape = torch.tensor(self.evidence.shape, device=self._device)
+        cell = torch.floor(points / self.cell_m).long() - self._low_cell.to(self._device)
+        inside = ((cell >= 0) & (cell < shape)).all(dim=1)
+        cell = cell.clamp(min=0).minimum(shape - 1)
+        return (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2], inside
+
+    def may_hold_mesh(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
+        """Whether a surface at a point has been seen: by returns, or by the field where there are no returns."""
+        index, inside = self._cell_index(points)
+        seen = self.evidence.view(-1) > 0 if self.has_sensor else self.occupied.view(-1)
+        return inside & seen[index]
+
+    def occupied_centres(self) -> Float[Tensor, "n 3"]:
+        """Centres of the cells that may hold a mesh."""
+        seen = self.evidence > 0 if self.has_sensor else self.occupied
+        return self._centres(seen.nonzero())
+
+    def _centres(self, cells: Int[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+        return (cells + self._low_cell.to(self._device) + 0.5) * self.cell_m
+
+    def update(self, sdf_fn, inv_s: Float[Tensor, ""], cells: int, generator: torch.Generator) -> None:  # type: ignore[no-untyped-def]
+        """Renew the opacity of random unseen or uncertain cells from the field.
+
+        The opacity is that of a step head-on through the point of the cell that the surface can be nearest to
+        (NeuS, eq. 13, with |sdf| lowered by half the cell's diagonal), so a cell is never lost between samples.
+        """
+        total = self.opacity.numel()
+        index = torch.randint(total, (min(cells, total),), generator=generator, device=self._device)
+        shape = self.evidence.shape
+        grid = torch.stack((index // (shape[1] * shape[2]), index // shape[2] % shape[1], index % shape[2]), dim=1)
+        sdf = sdf_fn(self._centres(grid))
+        half_diagonal_m = 0.5 * 3**0.5 * self.cell_m
+        nearest = (sdf.abs() - half_diagonal_m).clamp(min=0.0)
+        near_cdf = torch.sigmoid((nearest + 0.5 * self.step_m) * inv_s)
+        far_cdf = torch.sigmoid((nearest - 0.5 * self.step_m) * inv_s)
+        alpha = ((near_cdf - far_cdf + 1e-5) / (near_cdf + 1e-5)).clamp(0, 1)
+        flat = self.opacity.view(-1)
+        flat[index] = torch.maximum(alpha.half(), flat[index] * self._config.decay)
+        self._combine()
+
+    def _combine(self) -> None:
+        near_surface = self.opacity > self._config.threshold
+        self.occupied = (self.evidence > 0) | ((self.evidence == 0) & near_surface)
+
+    def march_padded(
+        self,
+        origins: Float[Tensor, "rays 3"],
+        directions: Float[Tensor, "rays 3"],
+        active: Bool[Tensor, " rays"],
+        per_ray: int,
+        generator: torch.Generator,
+    ) -> RaySamples:
+        """The first occupied steps of each active ray, the same room for each; the rest is not valid."""
+        jitter = torch.rand(len(origins), generator=generator, device=self._device)
+        return self._march(origins, directions, active, self.occupied, per_ray, jitter)
+
+    def march_view(
+        self, origins: Float[Tensor, "rays 3"], directions: Float[Tensor, "rays 3"], per_ray: int
+    ) -> RaySamples:
+        """The first steps of each ray where a surface has been seen, without jitter."""
+        cells = self.evidence > 0 if self.has_sensor else self.occupied
+        half = torch.full((len(origins),), 0.5, device=self._device)
+        active = torch.ones(len(origins), dtype=torch.bool, device=self._device)
+        return self._march(origins, directions, active, cells, per_ray, half)
+
+    def _march(
+        self,
+        origins: Float[Tensor, "rays 3"],
+        directions: Float[Tensor, "rays 3"],
+        active: Bool[Tensor, " rays"],
+        cells: Bool[Tensor, "gx gy gz"],
+        per_ray: int,
+        jitter: Float[Tensor, " rays"],
+    ) -> RaySamples:
+        rays, aabb = len(origins), self.aabb
+        t_near, t_far = ray_box(origins, directions, aabb)
+        t_starts, count = self._march_padded(
+            origins,
+            directions,
+            t_near,
+            torch.where(active, t_far, t_near),
+            cells,
+            aabb[0],
+            self.cell_m,
+            self.step_m,
+            self._config.max_steps,
+            per_ray,
+            jitter,
+        )
+        valid = torch.arange(per_ray, device=self._device) < count[:, None]
+        ray = torch.arange(rays, device=self._device)
+        return RaySamples(
+            t_starts=t_starts.reshape(-1),
+            t_ends=torch.where(valid, t_starts + self.step_m, t_starts).reshape(-1),
+            ray_index=ray.repeat_interleave(per_ray, output_size=rays * per_ray),
+            valid=valid.reshape(-1),
+            first=ray * per_ray,
+            count=count,
+        )
+
+    def march(
+        self,
+        origins: Float[Tensor, "rays 3"],
+        directions: Float[Tensor, "rays 3"],
+        budget: int,
+        jitter: Float[Tensor, " rays"],
+    ) -> RaySamples:
+        """All occupied steps of the rays in one budget."""
+        return ray_march_torch.ray_march(
+            origins, directions, self.occupied, self.aabb, self.step_m, self._config.max_steps, budget, jitter
+        )
+
+
+def _march_backend(device: torch.device):  # type: ignore[no-untyped-def]
+    if device.type == "cpu":
+        try:
+            from ineus_core.kernels import ray_march_numba
+
+            return ray_march_numba.march_padded
+        except ModuleNotFoundError:
+            pass
+    return ray_march_torch.march_padded

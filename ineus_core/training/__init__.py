@@ -1,0 +1,19 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training: the losses, the optimiser and the step."""
+
+from ineus_core.training.checkpoint import read_checkpoint, write_checkpoint
+from ineus_core.training.losses import LOSS_NAMES, LossWeights
+from ineus_core.training.optimiser import OptimiserConfig
+from ineus_core.training.step import TrainingConfig, TrainStep, resolved_training
+
+__all__ = [
+    "LOSS_NAMES",
+    "LossWeights",
+    "OptimiserConfig",
+    "TrainStep",
+    "TrainingConfig",
+    "read_checkpoint",
+    "resolved_training",
+    "write_checkpoint",
+]

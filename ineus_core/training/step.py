@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""One optimiser step, from drawn rays to updated parameters, and the way back when a step goes wrong."""
+
+import logging
+from collections import Counter
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.fields import HashSdf
+from ineus_core.keyframes import Replay
+from ineus_core.rendering import OccupancyGrid, PlacementConfig, place_samples, render_rays
+from ineus_core.training.losses import LOSS_NAMES, LossTerms, LossWeights, loss_terms
+from ineus_core.training.optimiser import Optimiser, OptimiserConfig
+from ineus_core.training.schedules import linear_ramp
+from ineus_core.types import RayBatch
+
+_LOG = logging.getLogger(__name__)
+
+
+class TrainingConfig(ConfigModel):
+    """Batch, losses and optimiser."""
+
+    rays_per_step: int = Field(0, ge=0, description="Rays of a step; 0 = by device.")
+    samples_per_step: int = Field(
+        0, ge=0, description="Samples of a step without depth; 0 = by device. With depth: rays times samples of a ray."
+    )
+    cos_anneal_steps: int = Field(
+        0, ge=0, description="Steps over which the cosine of NeuS is annealed; 0 = exact from the start."
+    )
+    background: str = Field(
+        "none",
+        pattern="^(none|white|black|random)$",
+        description="Colour behind everything: none leaves what is missing black.",
+    )
+    snapshot_every: int = Field(
+        200, ge=1, description="Steps between copies of the parameters to roll back to after a NaN."
+    )
+    weights: LossWeights = LossWeights()
+    optimiser: OptimiserConfig = OptimiserConfig()
+
+
+def resolved_training(config: TrainingConfig, device: torch.device) -> TrainingConfig:
+    """Fill in what the configuration leaves to the device."""
+    on_gpu = device.type == "cuda"
+    return config.model_copy(
+        update={
+            "rays_per_step": config.rays_per_step or (8192 if on_gpu else 1024),
+            "samples_per_step": config.samples_per_step or ((1 << 18) if on_gpu else (1 << 15)),
+        }
+    )
+
+
+class TrainStep:
+    """Draws, renders, compares, updates.
+
+    Args:
+        config: With every automatic value resolved.
+        placement: Where samples lie.
+        field: What is trained.
+        grid: Where to sample rays without depth.
+        replay: Where rays come from.
+        generator: Source of randomness, on the device.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        placement: PlacementConfig,
+        field: HashSdf,
+        grid: OccupancyGrid,
+        replay: Replay,
+        generator: torch.Generator,
+    ) -> None:
+        """Allocate the optimiser's state and the first snapshot."""
+        self._config, self._placement = config, placement
+        self._field, self._grid, self._replay = field, grid, replay
+        self._generator = generator
+        self.optimiser = Optimiser(config.optimiser, field)
+        self.steps = 0
+        self.counters: Counter[str] = Counter()
+        self._rays = config.rays_per_step
+        self._loss_sum = torch.zeros(len(LOSS_NAMES), device=replay.device)
+        self._steps_summed = self._rays_drawn = 0
+        self._samples_valid = torch.zeros((), dtype=torch.int64, device=replay.device)
+        self._snapshot = self._state()
+
+    def __call__(self) -> None:
+        """Take one step; a step whose loss or gradient is not finite changes nothing and is counted."""
+        batch = self._replay.draw(self._rays)
+        self._rays_drawn += self._rays
+        terms = self._loss(batch)
+        terms.total(self._config.weights).backward()
+        finite = self.optimiser.gradients_are_finite()
+        if not finite:
+            self._roll_back()
+            return
+        self.optimiser.step(self.steps)
+        self.steps += 1
+        self._loss_sum += terms.stacked()
+        self._steps_summed += 1
+        if self.steps % self._config.snapshot_every == 0:
+            self._keep_if_finite()
+
+    def _loss(self, batch: RayBatch) -> LossTerms:
+        if self._grid.has_sensor:
+            samples = place_samples(batch, self._grid, self._placement, self._generator)
+        else:
+            jitter = torch.rand(len(batch.origins), generator=self._generator, device=batch.origins.device)
+            samples = self._grid.march(batch.origins, batch.directions, self._config.samples_per_step, jitter)
+            self._adapt_rays(int(samples.count.sum()))
+        t_mid = 0.5 * (samples.t_starts + samples.t_ends)
+        directions = batch.directions[samples.ray_index]
+        points = batch.origins[samples.ray_index] + directions * t_mid[:, None]
+        output = self._field(points, directions)
+        cos_anneal = torch.tensor(
+            linear_ramp(self.steps, self._config.cos_anneal_steps), device=points.device
+        )
+        rendered = render_rays(batch.directions, samples, output, self._field.inv_s, cos_anneal)
+        self._samples_valid += samples.valid.sum()
+        background = self._background(len(batch.origins), batch.origins.device)
+        if background is not None:
+            rgb = rendered.rgb + background * (1.0 - rendered.opacity[:, None])
+            rendered = type(rendered)(rgb, rendered.range_m, rendered.normal, rendered.opacity)
+        return loss_terms(batch, samples, output, rendered, self._placement.truncation_m)
+
+    def _background(self, rays: int, device: torch.device) -> Float[Tensor, "rays 3"] | None:
+        match self._config.background:
+            case "white":
+                return torch.ones((rays, 3), device=device)
+            case "black" | "none":
+                return None
+        return torch.rand((1, 3), generator=self._generator, device=device).expand(rays, 3)
+
+    def _adapt_rays(self, samples: int) -> None:
+        """Let the rays follow their samples, so that the budget is just filled (instant-ngp)."""
+        if samples == 0:
+            self._rays = self._config.rays_per_step
+            return
+        wanted = self._rays * 0.9 * self._config.samples_per_step / samples
+        self._rays = int(min(max(0.9 * self._rays + 0.1 * wanted, 64), 8 * self._config.rays_per_step))
+
+    def take_means(self) -> tuple[dict[str, float], int, int]:
+        """Mean losses, valid samples and rays since the last call; waits for the device."""
+        steps = max(self._steps_summed, 1)
+        means = dict(zip(LOSS_NAMES, (self._loss_sum / steps).tolist(), strict=True))
+        means["total"] = sum(getattr(self._config.weights, name) * means[name] for name in LOSS_NAMES)
+        samples = int(self._samples_valid)
+        rays, self._rays_drawn = self._rays_drawn, 0
+        self._loss_sum.zero_()
+        self._samples_valid.zero_()
+        self._steps_summed = 0
+        return means, samples, rays
+
+    def _state(self) -> list[Tensor]:
+        return [p.detach().clone() for p in self._field.parameters()]
+
+    def _keep_if_finite(self) -> None:
+        if all(bool(p.isfinite().all()) for p in self._field.parameters()):
+            self._snapshot = self._state()
+        else:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        self.counters["steps_rolled_back"] += 1
+        _LOG.warning("step %d is not finite: parameters of the last snapshot are back", self.steps)
+        with torch.no_grad():
+            for parameter, kept in zip(self._field.parameters(), self._snapshot, strict=True):
+                parameter.copy_(kept)
+        self.optimiser.reset()
