@@ -38,7 +38,9 @@ class Part:
         """Corners of a box around the part."""
         rotation = np.eye(3) if self.rotation is None else self.rotation
         reach = self.shape.extent_m
-        extent = np.full(3, np.inf) if np.isinf(reach).any() else np.abs(rotation) @ np.asarray(reach)
+        extent = (
+            np.full(3, np.inf) if np.isinf(reach).any() else np.abs(rotation) @ np.asarray(reach)
+        )
         return np.asarray(self.position_m) - extent, np.asarray(self.position_m) + extent
 
 
@@ -92,7 +94,7 @@ class AnalyticScene:
     def nearest(
         self, points: Float[np.ndarray, "3 n"]
     ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """Signed distance at points (3 rows) in their own precision, and the part that is nearest."""
+        """Signed distance at points (3 rows) in their own precision, and the nearest part."""
         best = np.full(points.shape[1], np.inf, dtype=points.dtype)
         part_index = np.zeros(points.shape[1], dtype=np.int32)
         for group in self.groups:
@@ -135,7 +137,9 @@ class AnalyticScene:
             for axis in range(3):
                 offset = np.zeros((3, 1))
                 offset[axis] = step
-                normals[axis, chosen] = part.distance(local + offset) - part.distance(local - offset)
+                normals[axis, chosen] = part.distance(local + offset) - part.distance(
+                    local - offset
+                )
         return normals / np.maximum(np.linalg.norm(normals, axis=0), 1e-30)
 
     def distances_of(
@@ -179,4 +183,6 @@ class AnalyticScene:
 def _by_part(part_index: np.ndarray) -> list[tuple[int, np.ndarray]]:
     order = np.argsort(part_index, kind="stable")
     indices, starts = np.unique(part_index[order], return_index=True)
-    return list(zip(indices.tolist(), np.split(order, starts[1:]), strict=True)) if len(order) else []
+    return (
+        list(zip(indices.tolist(), np.split(order, starts[1:]), strict=True)) if len(order) else []
+    )

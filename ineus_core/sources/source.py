@@ -4,11 +4,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ineus_core.types import Frame, Mesh
 
 
+@runtime_checkable
 class Source(Protocol):
     """Something that yields frames."""
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from ineus_core.config_model import ConfigModel
 from ineus_core.geometry import look_at, pixel_rays
 from ineus_core.sources.analytic_scene import AnalyticScene
+from ineus_core.sources.synthetic_mesh import scene_mesh
 from ineus_core.sources.synthetic_render import (
     RenderedScene,
     add_depth_noise,
@@ -30,36 +31,53 @@ class SyntheticConfig(ConfigModel):
     """What is rendered and how."""
 
     scene: Literal["room", "object"] = Field(
-        "room", description="A walk through a furnished room, or views all around an object"
+        default="room",
+        description="A walk through a furnished room, or views all around an object",
     )
-    frames: int = Field(0, ge=0, description="Number of frames; 0: 100")
-    width_px: int = Field(0, ge=0, description="Image width in pixels; 0: 320 (room), 400 (object)")
+    frames: int = Field(default=0, ge=0, description="Number of frames; 0: 100")
+    width_px: int = Field(
+        default=0, ge=0, description="Image width in pixels; 0: 320 (room), 400 (object)"
+    )
     height_px: int = Field(
-        0, ge=0, description="Image height in pixels; 0: 240 (room), 400 (object)"
+        default=0, ge=0, description="Image height in pixels; 0: 240 (room), 400 (object)"
     )
-    rate_hz: float = Field(10.0, gt=0, description="Frames per second of the stamps")
-    depth: bool = Field(True, description="Whether frames have depth")
-    ceiling: bool = Field(True, description="Whether the room has a ceiling")
+    rate_hz: float = Field(default=10.0, gt=0, description="Frames per second of the stamps")
+    depth: bool = Field(default=True, description="Whether frames have depth")
+    ceiling: bool = Field(default=True, description="Whether the room has a ceiling")
     noise: float = Field(
-        0.0, ge=0, description="Depth noise as a multiple of a Kinect's; 0: exact depth, no holes"
+        default=0.0,
+        ge=0,
+        description="Depth noise as a multiple of a Kinect's; 0: exact depth, no holes",
     )
     max_range_m: float = Field(
-        8.0, gt=0, description="Largest depth in metres that the sensor returns where noise > 0"
+        default=8.0,
+        gt=0,
+        description="Largest depth in metres that the sensor returns where noise > 0",
     )
-    seed: int = Field(0, ge=0, description="Seed of the noise")
+    seed: int = Field(default=0, ge=0, description="Seed of the noise")
 
 
 class SyntheticSource:
     """Renders the frames of a built-in scene one after another.
 
     The room has z up and its floor at z = 0; the object lies within the unit sphere.
+
+    Args:
+        depth_range_m: Returns outside of it count as none.
+        max_frames: Frames after this many are left out; 0: none is.
     """
 
     kind = "synthetic"
 
-    def __init__(self, config: SyntheticConfig = SyntheticConfig(), max_frames: int = 0) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: SyntheticConfig | None = None,
+        depth_range_m: tuple[float, float] = (0.0, np.inf),
+        max_frames: int = 0,
+    ) -> None:
+        self.config = config = config or SyntheticConfig()
         self.dropped: Counter[str] = Counter()
+        self._depth_range_m = depth_range_m
         self.scene: AnalyticScene = (
             room(config.ceiling) if config.scene == "room" else studded_object()
         )
@@ -79,20 +97,25 @@ class SyntheticSource:
 
     def frame(self, index: int) -> Frame:
         """Render one frame."""
-        view, config = self._render(index), self.config
-        depth_m = view.depth_m if config.depth else None
-        if depth_m is not None and config.noise > 0:
-            rng = np.random.default_rng((config.seed, index))
-            depth_m = add_depth_noise(
-                depth_m, view.cos_incidence, config.noise, config.max_range_m, rng
-            )
+        view = self._render(index)
+        depth_m = self._measured(view, index) if self.config.depth else None
         return Frame(
-            stamp_ns=round(index * 1e9 / config.rate_hz),
+            stamp_ns=round(index * 1e9 / self.config.rate_hz),
             camera=self.camera,
             world_from_camera=self.world_from_camera[index],
             rgb=view.rgb,
             depth_m=depth_m,
         )
+
+    def _measured(self, view: RenderedScene, index: int) -> Float[np.ndarray, "h w"]:
+        depth_m, config = view.depth_m, self.config
+        if config.noise > 0:
+            rng = np.random.default_rng((config.seed, index))
+            depth_m = add_depth_noise(
+                depth_m, view.cos_incidence, config.noise, config.max_range_m, rng
+            )
+        low, high = self._depth_range_m
+        return np.where((depth_m >= low) & (depth_m <= high), depth_m, np.float32(0))
 
     def foreground(self, index: int) -> Bool[np.ndarray, "h w"]:
         """True where the ray through the pixel's centre meets the scene in this frame."""
@@ -112,7 +135,7 @@ class SyntheticSource:
         """At most `n` points on the surface that the frames see, about evenly spread.
 
         Args:
-            spacing_m: Edge of the voxels of which each keeps one point; 0: 2 cm, or 1 cm on the object.
+            spacing_m: Edge of the voxels that keep one point each; 0: 2 cm (room), 1 cm (object).
         """
         rng = np.random.default_rng(seed)
         spacing_m = spacing_m or (0.02 if self.config.scene == "room" else 0.01)
@@ -128,9 +151,9 @@ class SyntheticSource:
         chosen = rng.permutation(len(found))[:n]
         return found[np.sort(chosen)]
 
-    def reference_mesh(self) -> Mesh | None:
-        """None: the exact surface comes as `sdf` and `reference_points`."""
-        return None
+    def reference_mesh(self) -> Mesh:
+        """The whole surface, also what no frame sees; sharp edges are cut by less than a voxel."""
+        return scene_mesh(self.scene, 0.02 if self.config.scene == "room" else 0.01)
 
 
 def _camera(config: SyntheticConfig) -> Camera:
@@ -143,21 +166,27 @@ def _camera(config: SyntheticConfig) -> Camera:
 
 def _one_per_voxel(points: np.ndarray, spacing_m: float) -> np.ndarray:
     voxels = np.floor(points / spacing_m).astype(np.int64) + 4096
-    _, first = np.unique((voxels[:, 0] << 40) + (voxels[:, 1] << 20) + voxels[:, 2], return_index=True)
+    _, first = np.unique(
+        (voxels[:, 0] << 40) + (voxels[:, 1] << 20) + voxels[:, 2], return_index=True
+    )
     return points[np.sort(first)]
 
 
 def room_walk(frames: int) -> list[Float[np.ndarray, "4 4"]]:
-    """Two rounds through the room at eye height, the first looking outwards, the second inwards."""
+    """Two rounds through the room at eye height, looking outwards first and inwards then."""
     poses = []
     for u in np.arange(frames) / frames:
         angle = 4 * np.pi * u + 3.6
-        eye = np.array((1.35 * np.cos(angle), 0.85 * np.sin(angle), 1.35 - 0.15 * np.cos(6 * np.pi * u)))
+        eye = np.array(
+            (1.35 * np.cos(angle), 0.85 * np.sin(angle), 1.35 - 0.15 * np.cos(6 * np.pi * u))
+        )
         # Half a turn of the head around the middle of the walk and around its end.
         inwards = 0.5 - 0.5 * np.cos(2 * np.pi * u)
         yaw = angle + np.pi * inwards
         pitch = -0.25 + 0.48 * np.sin(10 * np.pi * u)
-        forward = np.array((np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)))
+        forward = np.array(
+            (np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch))
+        )
         poses.append(look_at(eye, eye + forward, UP))
     return poses
 

@@ -13,7 +13,7 @@ from ineus_core.sources.synthetic_shapes import Shape
 from ineus_core.types import Camera
 
 HIT_M = 2e-5
-MARCH_STEPS = 128
+MARCH_STEPS = 512
 ANCHOR_M = 2e-3
 
 
@@ -44,13 +44,15 @@ def trace(
     part_index = np.full(origins.shape[1], -1, dtype=np.int32)
     o, d = origins.astype(np.float32), directions.astype(np.float32)
     for group in scene.groups:
-        entry, leave = _box_interval(o - group.centre_m.astype(np.float32)[:, None], d, group.half_m)
+        entry, leave = _box_interval(
+            o - group.centre_m.astype(np.float32)[:, None], d, group.half_m
+        )
         rays = np.flatnonzero((entry < leave) & (entry < best))
         if not len(rays):
             continue
         group_o, group_d = np.take(o, rays, axis=1), np.take(d, rays, axis=1)
         for index, part in enumerate(group.parts, start=group.first):
-            _trace_part(part, index, group_o, group_d, rays, best, part_index)
+            _trace_part(part, index, group_o, group_d, rays=rays, best=best, part_index=part_index)
     return _refine(scene, origins, directions, best, part_index)
 
 
@@ -61,13 +63,13 @@ def _refine(
     range_m: np.ndarray,
     part_index: np.ndarray,
 ) -> RayHits:
-    """Take off what the tolerance and single precision left by a Newton step in double precision."""
+    """Take off what tolerance and single precision left, by a Newton step in double precision."""
     hit = np.flatnonzero(part_index >= 0)
     o, d = (np.take(rows, hit, axis=1).astype(np.float64) for rows in (origins, directions))
     t, index = range_m[hit].astype(np.float64), part_index[hit]
     near = o + t * d
     normals = scene.normals_of(near, index)
-    t += scene.distances_of(near, index) / np.maximum(-(normals * d).sum(axis=0), 0.05)
+    t += scene.distances_of(near, index) / np.maximum(-(normals * d).sum(axis=0), 0.2)
     hits = RayHits(
         np.full(len(range_m), np.inf), np.zeros(origins.shape), np.zeros(origins.shape), part_index
     )
@@ -80,6 +82,7 @@ def _trace_part(
     index: int,
     origins: np.ndarray,
     directions: np.ndarray,
+    *,
     rays: np.ndarray,
     best: np.ndarray,
     part_index: np.ndarray,
@@ -176,7 +179,7 @@ def render_scene(
     edges = _edges(hits, (camera.height_px, camera.width_px))
     if len(edges):
         rgb[edges] = _average_over_pixel(
-            scene, camera, world_from_camera, rays[:, edges], background, far_m
+            scene, camera, world_from_camera, rays[:, edges], background=background, far_m=far_m
         )
     size = (camera.height_px, camera.width_px)
     depth_m = np.where(hits.hit, np.where(hits.hit, hits.range_m, 0) * rays[2], 0)
@@ -226,6 +229,7 @@ def _average_over_pixel(
     camera: Camera,
     world_from_camera: np.ndarray,
     rays: np.ndarray,
+    *,
     background: np.ndarray,
     far_m: float,
 ) -> np.ndarray:

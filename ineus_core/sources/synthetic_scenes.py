@@ -7,7 +7,6 @@ from jaxtyping import Float
 
 from ineus_core.sources.analytic_scene import AnalyticScene, Part
 from ineus_core.sources.synthetic_shapes import (
-    Colour,
     Texture,
     bowl,
     box,
@@ -95,14 +94,19 @@ def _sofa() -> list[Part]:
         Part(box((1.80, 0.22, 0.50), 0.08), cloth, (x, y + 0.30, 0.62)),
         Part(box((0.20, 0.80, 0.36), 0.08), cloth, (x - 0.82, y, 0.46)),
         Part(box((0.20, 0.80, 0.36), 0.08), cloth, (x + 0.82, y, 0.46)),
-        Part(
-            box((0.40, 0.14, 0.40), 0.06), cushion, (x - 0.40, y + 0.08, 0.60), turn("x", -18)
-        ),
+        Part(box((0.40, 0.14, 0.40), 0.06), cushion, (x - 0.40, y + 0.08, 0.60), turn("x", -18)),
     ]
 
 
 def _shelf() -> list[Part]:
-    wood, x, y, width, depth, height = Texture("planks", OAK, SAND, 0.12), -2.32, 0.7, 1.1, 0.34, 1.7
+    wood, x, y, width, depth, height = (
+        Texture("planks", OAK, SAND, 0.12),
+        -2.32,
+        0.7,
+        1.1,
+        0.34,
+        1.7,
+    )
     heights = (0.05, 0.45, 0.87, 1.29, height - 0.02)
     boards = [Part(box((depth, width, 0.03)), wood, (x, y, z)) for z in heights]
     sides = [
@@ -120,7 +124,7 @@ def _books() -> list[Part]:
         for i, (thickness, height) in enumerate(((0.08, 0.26), (0.11, 0.22), (0.07, 0.29))):
             texture = Texture("stripes", colours[(i + 2 * row) % 6], WHITE, 0.06)
             place = (-2.34, y + thickness / 2, z + height / 2)
-            parts.append(Part(box((0.22, thickness, height), 0.005), texture, place, turn("x", 0)))
+            parts.append(Part(box((0.22, thickness, height), 0.005), texture, place))
             y += thickness + 0.02
     parts.append(Part(sphere(0.11), Texture("checker", PINK, SOOT, 0.06), (-2.32, 0.98, 0.575)))
     parts.append(Part(torus(0.10, 0.035), Texture("noise", YELLOW, RED, 0.05), (-2.3, 0.45, 0.1)))
@@ -131,16 +135,22 @@ def _lamp() -> list[Part]:
     metal, x, y = Texture("stripes", SOOT, SAND, 0.05), 2.05, 1.55
     return [
         Part(cylinder(0.16, 0.03, 0.01), metal, (x, y, 0.015)),
-        Part(cylinder(0.02, 1.40), metal, (x, y, 0.70), turn("y", 0)),
+        Part(cylinder(0.02, 1.40), metal, (x, y, 0.70)),
         Part(cylinder(0.20, 0.28, 0.02), Texture("stripes", YELLOW, WHITE, 0.06), (x, y, 1.50)),
     ]
 
 
 def _cabinet() -> list[Part]:
     return [
-        Part(box((0.45, 1.30, 0.80), 0.01), Texture("planks", CREAM, TEAL, 0.18), (2.26, -0.7, 0.40)),
-        Part(box((0.05, 0.75, 0.45), 0.01), Texture("noise", SOOT, BLUE, 0.20), (2.20, -0.7, 1.08)),
-        Part(box((0.20, 0.30, 0.06), 0.01), Texture("noise", SOOT, SAND, 0.08), (2.20, -0.7, 0.83)),
+        Part(
+            box((0.45, 1.30, 0.80), 0.01), Texture("planks", CREAM, TEAL, 0.18), (2.26, -0.7, 0.40)
+        ),
+        Part(
+            box((0.05, 0.75, 0.45), 0.01), Texture("noise", SOOT, BLUE, 0.20), (2.20, -0.7, 1.08)
+        ),
+        Part(
+            box((0.20, 0.30, 0.06), 0.01), Texture("noise", SOOT, SAND, 0.08), (2.20, -0.7, 0.83)
+        ),
     ]
 
 
@@ -149,24 +159,38 @@ def _on_floor() -> list[Part]:
     return [
         Part(sphere(0.20), Texture("stripes", RED, WHITE, 0.10), (1.30, -1.45, 0.20)),
         Part(box((0.45, 0.38, 0.34), 0.02), crate, (-1.95, -1.60, 0.17), turn("z", 12)),
-        Part(box((0.30, 0.30, 0.26), 0.04), Texture("noise", GREEN, SKY, 0.07), (-1.93, -1.6, 0.47)),
-        Part(cylinder(0.17, 0.42, 0.03), Texture("checker", VIOLET, PINK, 0.08), (0.45, -1.7, 0.21)),
+        Part(
+            box((0.30, 0.30, 0.26), 0.04), Texture("noise", GREEN, SKY, 0.07), (-1.93, -1.6, 0.47)
+        ),
+        Part(
+            cylinder(0.17, 0.42, 0.03), Texture("checker", VIOLET, PINK, 0.08), (0.45, -1.7, 0.21)
+        ),
     ]
 
 
 def _on_walls() -> list[Part]:
     frame = Texture("noise", SOOT, OAK, 0.10)
     return [
-        Part(box((0.90, 0.05, 0.60), 0.01), Texture("noise", GREEN, SKY, 0.15), (-0.3, -1.98, 1.55)),
-        Part(box((0.05, 0.60, 0.60), 0.01), Texture("checker", RED, YELLOW, 0.12), (-2.48, -0.9, 1.5)),
+        Part(
+            box((0.90, 0.05, 0.60), 0.01), Texture("noise", GREEN, SKY, 0.15), (-0.3, -1.98, 1.55)
+        ),
+        Part(
+            box((0.05, 0.60, 0.60), 0.01),
+            Texture("checker", RED, YELLOW, 0.12),
+            (-2.48, -0.9, 1.5),
+        ),
         Part(box_frame((0.08, 0.90, 0.70), 0.05), frame, (2.47, 0.65, 1.55)),
         Part(box((1.20, 0.16, 0.04)), Texture("planks", WALNUT, SOOT, 0.05), (0.1, 1.92, 1.45)),
-        Part(box((0.18, 0.10, 0.24), 0.01), Texture("stripes", TEAL, CREAM, 0.04), (-0.2, 1.92, 1.59)),
+        Part(
+            box((0.18, 0.10, 0.24), 0.01),
+            Texture("stripes", TEAL, CREAM, 0.04),
+            (-0.2, 1.92, 1.59),
+        ),
     ]
 
 
 def studded_object() -> AnalyticScene:
-    """An object within the unit sphere: a studded plate with rings, rods, a bowl and a cage on it."""
+    """An object within the unit sphere: a studded plate with rings, rods, a bowl and a cage."""
     groups = [_plate(), _studs(), _core(), _bumps(), _rods(), _hollow()]
     return AnalyticScene(groups, np.array([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]))
 
@@ -192,7 +216,10 @@ def _core() -> list[Part]:
     return [
         Part(sphere(0.26), Texture("checker", VIOLET, PINK, 0.08), (0, 0, -0.10)),
         Part(
-            torus(0.44, 0.05), Texture("checker", ORANGE, WHITE, 0.07), (0, 0, -0.06), turn("x", 72)
+            torus(0.44, 0.05),
+            Texture("checker", ORANGE, WHITE, 0.07),
+            (0, 0, -0.06),
+            turn("x", 72),
         ),
         Part(
             torus(0.40, 0.025),

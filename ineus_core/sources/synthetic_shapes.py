@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Exact signed distances of simple solids and procedural textures, on points stored as rows x, y, z."""
+"""Exact signed distances of simple solids, and solid textures, on points in rows x, y, z."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ def bowl(radius_m: float, rim_m: float, thickness_m: float) -> Shape:
 
 
 def half_space(axis: int, sign: int, at_m: float) -> Shape:
-    """Everything behind an axis-aligned plane; free space is where `sign * (p[axis] - at_m) > 0`."""
+    """Everything behind an axis-aligned plane: free where `sign * (p[axis] - at_m) > 0`."""
     return Shape(lambda p: sign * (p[axis] - p.dtype.type(at_m)), (np.inf,) * 3)
 
 
@@ -161,7 +161,9 @@ def texture_colours(
         case _:
             raise ValueError(f"unknown pattern {texture.pattern!r}")
     mix = np.clip(mix, 0, 1)
-    first, second = (np.asarray(c, dtype=points.dtype)[:, None] for c in (texture.first, texture.second))
+    first, second = (
+        np.asarray(c, dtype=points.dtype)[:, None] for c in (texture.first, texture.second)
+    )
     return (first + (second - first) * mix) * (0.85 + 0.3 * grain)
 
 
