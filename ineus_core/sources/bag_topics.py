@@ -57,13 +57,12 @@ def find_images(
         colour_name: Topic to use, or "" for the best one.
         depth_name: Topic to use, or "" for the best one, or `none`.
     """
-    named = [
-        require_topic(bag, name)
-        for name in (colour_name, depth_name)
-        if name not in ("", NO_DEPTH)
-    ]
-    topics = {topic.name: topic for topic in (*named, *bag.of_type(IMAGE, COMPRESSED))}
-    images = [_look_at(bag, topic) for topic in topics.values()]
+    if colour_name:
+        colour_name = require_topic(bag, colour_name, IMAGE, COMPRESSED).name
+    if depth_name not in ("", NO_DEPTH):
+        depth_name = require_topic(bag, depth_name, IMAGE, COMPRESSED).name
+    topics = bag.of_type(IMAGE, COMPRESSED)
+    images = [_look_at(bag, topic) for topic in topics]
     by_name = {image.name: image for image in images}
     colours = [image for image in images if not image.is_depth]
     if not colour_name and not colours:
@@ -80,7 +79,7 @@ def find_images(
 def find_camera_info(bag: BagFile, colour: ImageTopic, name: str) -> str:
     """Topic of the camera of the colour images."""
     if name:
-        return require_topic(bag, name).name
+        return require_topic(bag, name, CAMERA_INFO).name
     infos = [topic.name for topic in bag.of_type(CAMERA_INFO)]
     for folder in PurePosixPath(colour.name).parents:
         if str(folder / "camera_info") in infos:
@@ -103,13 +102,7 @@ def find_camera_info(bag: BagFile, colour: ImageTopic, name: str) -> str:
 def find_pose_topic(bag: BagFile, name: str, type_names: tuple[str, ...]) -> str:
     """Topic of poses of the given types, or "" if there is none."""
     if name:
-        topic = require_topic(bag, name)
-        if topic not in bag.of_type(*type_names):
-            raise SourceError(
-                f"bag {bag.path}: topic {name} has {topic.count} messages of type "
-                f"{topic.type_name}: expected some of {', '.join(type_names)}"
-            )
-        return name
+        return require_topic(bag, name, *type_names).name
     topics = [topic for topic in bag.of_type(*type_names) if not _has_word(topic.name, _POSE_NOT)]
     best = max(topics, key=lambda t: (_word_score(t.name, _ODOM_WORDS), t.count), default=None)
     return best.name if best else ""
@@ -120,12 +113,17 @@ def find_tf_topics(bag: BagFile) -> list[str]:
     return [topic.name for topic in bag.of_type(TF)]
 
 
-def require_topic(bag: BagFile, name: str) -> BagTopic:
-    """The topic of a configured name, with or without its leading slash."""
-    for candidate in (name, f"/{name}"):
-        if candidate in bag.topics:
-            return bag.topics[candidate]
-    raise SourceError(f"bag {bag.path}: no topic {name}: {topic_list(bag)}")
+def require_topic(bag: BagFile, name: str, *type_names: str) -> BagTopic:
+    """The topic of a configured name, with or without its leading slash, and of a type."""
+    topic = bag.topics.get(name) or bag.topics.get(f"/{name}")
+    if topic is None:
+        raise SourceError(f"bag {bag.path}: no topic {name}: {topic_list(bag)}")
+    if topic not in bag.of_type(*type_names):
+        raise SourceError(
+            f"bag {bag.path}: topic {name} has {topic.count} messages of type "
+            f"{topic.type_name}: expected some of {', '.join(type_names)}"
+        )
+    return topic
 
 
 def topic_list(bag: BagFile) -> str:

@@ -66,8 +66,7 @@ def write_bag(
         overwrite: Replace what is there.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise ConfigError(f"{path} exists: expected a new path, or --overwrite")
+    refuse_to_replace(path, overwrite)
     try:
         with _beside(path) as folder:
             # The storage file takes the name of its folder.
@@ -81,6 +80,14 @@ def write_bag(
     except (OSError, sqlite3.Error) as error:
         raise CapacityError(f"bag {path} cannot be written: {error}") from error
     return writer.frames
+
+
+def refuse_to_replace(path: Path, overwrite: bool) -> None:
+    """Raise `ConfigError` if there is something at the path that must stay."""
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path} exists: expected a new path, or --overwrite")
+    if path.is_dir() and any(path.iterdir()) and not (path / "metadata.yaml").is_file():
+        raise ConfigError(f"{path} is a folder without a bag in it: expected a bag to overwrite")
 
 
 class _BagWriter:

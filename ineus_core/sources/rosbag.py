@@ -172,6 +172,8 @@ class RosbagSource:
         if decoded is None:
             return None
         rgb, depth_m = decoded
+        if depth_m is not None and depth_m.shape != rgb.shape[:2]:
+            raise SourceError(self._size_message(rgb, depth_m))
         try:
             return Frame(
                 images[0].stamp_ns,
@@ -181,9 +183,8 @@ class RosbagSource:
                 depth_m,
             )
         except SourceError as error:
-            hint = "" if depth_m is None else " (depth_topic: none leaves depth out)"
             raise SourceError(
-                f"bag {self.path}, image at {images[0].stamp_ns} ns: {error}{hint}"
+                f"bag {self.path}, image at {images[0].stamp_ns} ns: {error}"
             ) from error
 
     def _decode(self, images: tuple[_Image, ...]) -> tuple[np.ndarray, np.ndarray | None] | None:
@@ -198,6 +199,14 @@ class RosbagSource:
             return None
         near_m, far_m = self._depth_range_m
         return rgb, np.where((depth_m >= near_m) & (depth_m <= far_m), depth_m, np.float32(0))
+
+    def _size_message(self, rgb: np.ndarray, depth_m: np.ndarray) -> str:
+        depth_name = self.depth.name if self.depth else ""
+        return (
+            f"bag {self.path}: depth images of {depth_name} have {depth_m.shape[1]} x "
+            f"{depth_m.shape[0]} pixels: expected the {rgb.shape[1]} x {rgb.shape[0]} of "
+            f"{self.colour.name} (depth registered to colour; depth_topic: none leaves it out)"
+        )
 
     def _drop(self, reason: str, error: SourceError) -> None:
         if not self.dropped[reason]:
