@@ -11,7 +11,7 @@ from torch import Tensor
 from ineus_core.types import Camera
 
 OPENGL_CAMERA_FROM_CAMERA = np.diag((1.0, -1.0, -1.0, 1.0))
-"""OpenGL axes (x right, y up, z back) from the axes used here. Its own inverse; only sources need it."""
+"""OpenGL axes (x right, y up, z back) from the axes used here, and back; only sources need it."""
 
 
 def rigid_inverse(a_from_b: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
@@ -51,7 +51,9 @@ def rotation_to_quaternion(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarr
     return -q if q[3] < 0 else q
 
 
-def rigid_transform(translation_m: Float[np.ndarray, " 3"], xyzw: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "4 4"]:
+def rigid_transform(
+    translation_m: Float[np.ndarray, " 3"], xyzw: Float[np.ndarray, " 4"]
+) -> Float[np.ndarray, "4 4"]:
     """4 x 4 transform of a translation and a quaternion."""
     transform = np.eye(4)
     transform[:3, :3] = quaternion_to_rotation(xyzw)
@@ -59,8 +61,10 @@ def rigid_transform(translation_m: Float[np.ndarray, " 3"], xyzw: Float[np.ndarr
     return transform
 
 
-def look_at(eye_m: Float[np.ndarray, " 3"], target_m: Float[np.ndarray, " 3"], up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "4 4"]:
-    """`world_from_camera` at `eye_m` whose optical axis meets `target_m` and whose image top is towards `up`."""
+def look_at(
+    eye_m: Float[np.ndarray, " 3"], target_m: Float[np.ndarray, " 3"], up: Float[np.ndarray, " 3"]
+) -> Float[np.ndarray, "4 4"]:
+    """`world_from_camera` whose optical axis meets `target_m` and whose image top is towards `up`."""
     forward = (target_m - eye_m) / np.linalg.norm(target_m - eye_m)
     right = np.cross(forward, up)
     right /= np.linalg.norm(right)
@@ -70,8 +74,10 @@ def look_at(eye_m: Float[np.ndarray, " 3"], target_m: Float[np.ndarray, " 3"], u
     return world_from_camera
 
 
-def interpolate_rigid(a: Float[np.ndarray, "4 4"], b: Float[np.ndarray, "4 4"], fraction: float) -> Float[np.ndarray, "4 4"]:
-    """Pose at a fraction of the way: translation on the line, rotation on the shorter great arc (slerp)."""
+def interpolate_rigid(
+    a: Float[np.ndarray, "4 4"], b: Float[np.ndarray, "4 4"], fraction: float
+) -> Float[np.ndarray, "4 4"]:
+    """Pose at a fraction of the straight line and of the shorter great arc (slerp)."""
     qa, qb = rotation_to_quaternion(a[:3, :3]), rotation_to_quaternion(b[:3, :3])
     cosine = float(qa @ qb)
     if cosine < 0:
@@ -86,26 +92,49 @@ def interpolate_rigid(a: Float[np.ndarray, "4 4"], b: Float[np.ndarray, "4 4"], 
 
 def opencv_matrix(camera: Camera) -> Float[np.ndarray, "3 3"]:
     """Intrinsic matrix in OpenCV's convention, where pixel centres are integers."""
-    return np.array([[camera.fx, 0, camera.cx - 0.5], [0, camera.fy, camera.cy - 0.5], [0, 0, 1.0]])
+    return np.array(
+        [[camera.fx, 0, camera.cx - 0.5], [0, camera.fy, camera.cy - 0.5], [0, 0, 1.0]]
+    )
 
 
 def undistort_pixels(camera: Camera, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
     """Coordinates on the plane z = 1 of pixels (centres at + 0.5)."""
     opencv_pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 1, 2) - 0.5
-    coefficients = np.array(camera.distortion, dtype=np.float64)
-    if camera.distortion_model == "none" or not coefficients.any():
-        return (opencv_pixels[:, 0] - (camera.cx - 0.5, camera.cy - 0.5)) / (camera.fx, camera.fy)
-    matrix = opencv_matrix(camera)
+    if len(opencv_pixels) == 0 or _is_pinhole(camera):
+        centre = (camera.cx - 0.5, camera.cy - 0.5)
+        return (opencv_pixels[:, 0] - centre) / (camera.fx, camera.fy)
+    matrix, coefficients = opencv_matrix(camera), _opencv_distortion(camera)
     # The default of five rounds leaves errors of pixels at the corners of wide lenses.
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-12)
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
     if camera.distortion_model == "equidistant":
-        return cv2.fisheye.undistortPoints(opencv_pixels, matrix, coefficients[:4], criteria=criteria)[:, 0]
-    return cv2.undistortPointsIter(opencv_pixels, matrix, coefficients, None, None, criteria)[:, 0]
+        undistort = cv2.fisheye.undistortPoints
+    else:
+        # OpenCV 4 has the criteria under a name of their own, OpenCV 5 has dropped that name.
+        undistort = getattr(cv2, "undistortPointsIter", cv2.undistortPoints)
+    return undistort(opencv_pixels, matrix, coefficients, R=None, P=None, criteria=criteria)[:, 0]
+
+
+def _is_pinhole(camera: Camera) -> bool:
+    """Whether pixels need no undistortion; equidistant ones do even with zero coefficients."""
+    if camera.distortion_model == "equidistant":
+        return False
+    return camera.distortion_model == "none" or not any(camera.distortion)
+
+
+def _opencv_distortion(camera: Camera) -> Float[np.ndarray, " k"]:
+    if camera.distortion_model == "none":
+        return np.zeros(4)
+    count = 4 if camera.distortion_model == "equidistant" else max(4, len(camera.distortion))
+    coefficients = np.zeros(count)
+    coefficients[: len(camera.distortion)] = camera.distortion[:count]
+    return coefficients
 
 
 def pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
     """Unit directions in the camera frame through all pixel centres, float32."""
-    columns, rows = np.meshgrid(np.arange(camera.width_px) + 0.5, np.arange(camera.height_px) + 0.5)
+    columns, rows = np.meshgrid(
+        np.arange(camera.width_px) + 0.5, np.arange(camera.height_px) + 0.5
+    )
     plane = undistort_pixels(camera, np.stack((columns, rows), axis=-1).reshape(-1, 2))
     directions = np.concatenate((plane, np.ones((len(plane), 1))), axis=1)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -115,17 +144,22 @@ def pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
 def project(camera: Camera, points_camera_m: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
     """Pixels (centres at + 0.5) of points in front of the camera, with distortion."""
     points = np.asarray(points_camera_m, dtype=np.float64).reshape(-1, 1, 3)
-    coefficients = np.array(camera.distortion, dtype=np.float64)
+    if len(points) == 0:
+        return np.zeros((0, 2))
+    lens = cv2.fisheye if camera.distortion_model == "equidistant" else cv2
     zero = np.zeros(3)
-    if camera.distortion_model == "equidistant":
-        pixels, _ = cv2.fisheye.projectPoints(points, zero, zero, opencv_matrix(camera), coefficients[:4])
-    else:
-        pixels, _ = cv2.projectPoints(points, zero, zero, opencv_matrix(camera), coefficients)
+    pixels, _ = lens.projectPoints(
+        points, zero, zero, opencv_matrix(camera), _opencv_distortion(camera)
+    )
     return pixels[:, 0] + 0.5
 
 
-def ray_box(origins: Float[Tensor, "rays 3"], directions: Float[Tensor, "rays 3"], aabb: Float[Tensor, "2 3"]) -> tuple[Float[Tensor, " rays"], Float[Tensor, " rays"]]:
-    """Distances at which rays enter and leave a box, the first at least 0; a miss has `t_far <= t_near`."""
+def ray_box(
+    origins: Float[Tensor, "rays 3"],
+    directions: Float[Tensor, "rays 3"],
+    aabb: Float[Tensor, "2 3"],
+) -> tuple[Float[Tensor, " rays"], Float[Tensor, " rays"]]:
+    """Distances at which rays enter (at least 0) and leave a box; a miss has `t_far <= t_near`."""
     # Avoids 0 * inf = NaN for a ray that runs in a face of the box.
     safe = torch.where(directions.abs() < 1e-12, torch.full_like(directions, 1e-12), directions)
     t_a, t_b = (aabb[0] - origins) / safe, (aabb[1] - origins) / safe

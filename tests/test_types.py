@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Records refuse what does not belong together, and say what they expected."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ineus_core.errors import SourceError
+from ineus_core.types import Camera, Frame, check_rigid
+
+CAMERA = Camera(4, 3, 5.0, 5.0, 2.0, 1.5)
+
+
+def parts(**changes: object) -> dict:
+    return {
+        "stamp_ns": 1,
+        "camera": CAMERA,
+        "world_from_camera": np.eye(4),
+        "rgb": np.zeros((3, 4, 3), dtype=np.uint8),
+        "depth_m": np.ones((3, 4), dtype=np.float32),
+        "mask": np.ones((3, 4), dtype=bool),
+        **changes,
+    }
+
+
+def test_a_frame_with_and_without_depth_and_mask() -> None:
+    assert Frame(**parts()).depth_m is not None
+    assert Frame(**parts(depth_m=None, mask=None)).mask is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rgb": np.zeros((3, 5, 3), dtype=np.uint8)}, "colour image of 5 x 3 .* 4 x 3"),
+        ({"depth_m": np.ones((4, 3), dtype=np.float32)}, "depth image of 3 x 4 .* 4 x 3"),
+        ({"mask": np.ones((6, 8), dtype=bool)}, "mask of 8 x 6 .* 4 x 3"),
+        ({"world_from_camera": np.full((4, 4), np.nan)}, "NaN"),
+        ({"world_from_camera": np.diag((1.0, 1, 1.1, 1))}, "not rigid"),
+        ({"world_from_camera": np.diag((1.0, 1, -1, 1))}, "not rigid"),
+    ],
+)
+def test_a_frame_refuses_parts_of_another_size_and_poses_that_are_none(
+    changes: dict, message: str
+) -> None:
+    # Past the shape check that only tests have, which would speak first.
+    with pytest.raises(SourceError, match=message):
+        Frame.__post_init__(SimpleNamespace(**parts(**changes)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fx": 0.0},
+        {"fy": -1.0},
+        {"cx": np.nan},
+        {"fx": np.inf},
+        {"distortion_model": "plumb_bob", "distortion": (np.nan, 0.0, 0.0, 0.0, 0.0)},
+        {"width_px": 0},
+        {"height_px": -3},
+    ],
+)
+def test_a_camera_that_projects_nothing_is_refused(changes: dict) -> None:
+    good = {"width_px": 4, "height_px": 3, "fx": 5.0, "fy": 5.0, "cx": 2.0, "cy": 1.5}
+    with pytest.raises(SourceError, match="expected"):
+        Camera(**{**good, **changes})
+
+
+def test_rigid_within_a_tolerance() -> None:
+    slightly_off = np.eye(4)
+    slightly_off[0, 0] += 2e-4
+    check_rigid(slightly_off)
+    with pytest.raises(SourceError, match="not rigid"):
+        check_rigid(slightly_off, tolerance=1e-4)
+    scaled = np.eye(4)
+    scaled[3, 3] = 2.0
+    with pytest.raises(SourceError, match=r"last row \[0.0, 0.0, 0.0, 2.0\]"):
+        check_rigid(scaled)
