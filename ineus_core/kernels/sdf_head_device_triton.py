@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Device code of the SDF head: each program keeps the weights and takes one tile of points after another."""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def half_dot(a, b, TYPE: tl.constexpr, total=None):
+    """Matrix product with float32 sums; operands of TYPE, where float32 keeps about its own precision."""
+    if TYPE == tl.float32:
+        return tl.dot(a.to(tl.float32), b.to(tl.float32), total, input_precision="tf32x3")
+    return tl.dot(a.to(TYPE), b.to(TYPE), total)
+
+
+@triton.jit
+def load_tile(base, i, stride_n, stride_c, columns, WIDTH: tl.constexpr, mask):
+    """Rows i of a matrix, zero beyond its columns."""
+    c = tl.arange(0, WIDTH)
+    pointers = base + (i[:, None] * stride_n + c[None, :] * stride_c)
+    return tl.load(pointers, mask[:, None] & (c < columns)[None, :], other=0.0)
+
+
+@triton.jit
+def _coordinate_weights(w1, b1, HIDDEN: tl.constexpr, INPUTS: tl.constexpr, TYPE: tl.constexpr):
+    """Weights of the columns of `_coordinates`: rounded, rounded again, remainders, bias in two parts."""
+    j, k = tl.arange(0, HIDDEN), tl.arange(0, 16)
+    weight = tl.load(w1 + j[:, None] * INPUTS + (k % 3)[None, :])
+    bias = tl.load(b1 + j)[:, None] + 0.0 * weight
+    value = tl.where((k < 9)[None, :], weight, bias)
+    rounded = value.to(TYPE).to(tl.float32)
+    value = tl.where(((k < 6) | (k == 9))[None, :], rounded, value - rounded)
+    return tl.where((k < 11)[None, :], value, 0.0).to(TYPE)
+
+
+@triton.jit
+def _coordinates(points, i, mask, point_n, point_k, scale, offset, TYPE: tl.constexpr):
+    """Three coordinates as sums of two numbers of TYPE, so that the product keeps float32's digits; then ones."""
+    k = tl.arange(0, 16)
+    pointers = points + (i[:, None] * point_n + (k % 3)[None, :] * point_k)
+    x = tl.load(pointers, mask[:, None] & (k < 9)[None, :], other=0.0) * scale + offset
+    x = tl.where(((k >= 3) & (k < 6))[None, :], x - x.to(TYPE).to(tl.float32), x)
+    return tl.where((k < 9)[None, :], x, tl.where((k < 11)[None, :], 1.0, 0.0))
+
+
+@triton.jit
+def _directions(source, i, mask, stride_n, stride_k, scale):
+    """Three components in the columns that `_coordinate_weights` has the weight and its remainder in."""
+    k = tl.arange(0, 16)
+    pointers = source + (i[:, None] * stride_n + (k % 3)[None, :] * stride_k)
+    used = (k < 3) | ((k >= 6) & (k < 9))
+    return tl.load(pointers, mask[:, None] & used[None, :], other=0.0) * scale
+
+
+@triton.jit
+def _component(tile, axis):
+    """Sum over the two columns of one axis."""
+    k = tl.arange(0, 16)
+    return tl.sum(tl.where(((k == axis) | (k == axis + 6))[None, :], tile, 0.0), 1)
+
+
+@triton.jit
+def _softplus(h):
+    """Softplus with beta 100, and its slope."""
+    # e <= 1, so nothing overflows.
+    e = tl.exp2(-144.26950408889634 * tl.abs(h))
+    activation = tl.maximum(h, 0.0) + 0.0069314718055994531 * tl.log2(1.0 + e)
+    return activation, tl.where(h >= 0.0, 1.0, e) / (1.0 + e)
+
+
+@triton.jit
+def _feature_weights(w1, CHANNELS: tl.constexpr, HIDDEN: tl.constexpr, C: tl.constexpr):
+    j, c = tl.arange(0, HIDDEN), tl.arange(0, C)
+    pointers = w1 + j[:, None] * (3 + CHANNELS) + 3 + c[None, :]
+    return tl.load(pointers, (c < CHANNELS)[None, :], other=0.0)
+
+
+@triton.jit
+def _output_weights(w2, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr, O: tl.constexpr):
+    j, o = tl.arange(0, HIDDEN), tl.arange(0, O)
+    return tl.load(w2 + o[:, None] * HIDDEN + j[None, :], (o < OUTPUTS)[:, None], other=0.0)
+
+
+@triton.jit
+def sdf_forward(
+    points, features, jacobian, w1, b1, w2, b2, sdf, gradient, outputs, slopes, n,
+    point_n, point_k, feature_n, feature_c, jacobian_n, jacobian_c, jacobian_k,
+    gradient_n, gradient_k, output_n, output_c, slope_n, slope_c,
+    point_scale, point_offset, sdf_scale, gradient_scale,
+    CHANNELS: tl.constexpr, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr,
+    C: tl.constexpr, O: tl.constexpr, BLOCK: tl.constexpr, TYPE: tl.constexpr,
+    WITH_SDF: tl.constexpr, WITH_SLOPES: tl.constexpr, WITH_GRADIENT: tl.constexpr,
+):  # fmt: skip
+    j, c, o = tl.arange(0, HIDDEN), tl.arange(0, C), tl.arange(0, O)
+    wu = _coordinate_weights(w1, b1, HIDDEN, 3 + CHANNELS, TYPE)
+    wf = _feature_weights(w1, CHANNELS, HIDDEN, C).to(TYPE)
+    wo = _output_weights(w2, OUTPUTS, HIDDEN, O).to(TYPE)
+    for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
+        i = tile * BLOCK + tl.arange(0, BLOCK)
+        mask = i < n
+        u = _coordinates(points, i, mask, point_n, point_k, point_scale, point_offset, TYPE)
+        value = load_tile(features, i, feature_n, feature_c, CHANNELS, C, mask)
+        h = half_dot(value, tl.trans(wf), TYPE, half_dot(u, tl.trans(wu), TYPE))
+        activation, slope = _softplus(h)
+        # Loaded in the loop: held over it, it would fill the registers.
+        first = tl.load(w2 + j)[None, :]
+        distance = tl.sum(activation * first, 1) + tl.load(b2)
+        out = half_dot(activation, tl.trans(wo), TYPE)
+        out += tl.load(b2 + o, o < OUTPUTS, other=0.0)[None, :]
+        # The distance is summed in float32: its noise would be noise of the surface.
+        out = tl.where((o == 0)[None, :], distance[:, None], out)
+        target = outputs + (i[:, None] * output_n + o[None, :] * output_c)
+        tl.store(target, out, mask[:, None] & (o < OUTPUTS)[None, :])
+        if WITH_SDF:
+            tl.store(sdf + i, distance * sdf_scale, mask)
+        if WITH_GRADIENT:
+            q = slope * first
+            g = half_dot(q, wf, TYPE)
+            if WITH_SLOPES:
+                target = slopes + (i[:, None] * slope_n + c[None, :] * slope_c)
+                tl.store(target, g, mask[:, None] & (c < CHANNELS)[None, :])
+            gu = half_dot(q, wu, TYPE)
+            target = gradient + i * gradient_n
+            for k in tl.static_range(3):
+                axis = jacobian + k * jacobian_k
+                along = load_tile(axis, i, jacobian_n, jacobian_c, CHANNELS, C, mask).to(tl.float32)
+                total = tl.sum(g * along, 1) + 2.0 * _component(gu, k)
+                tl.store(target + k * gradient_k, total * gradient_scale, mask)
+
+
+@triton.jit
+def sdf_backward(
+    points, features, jacobian, w1, b1, w2, d_sdf, d_gradient, d_outputs,
+    d_features, d_w1, d_b1, d_w2, d_b2, n,
+    point_n, point_k, feature_n, feature_c, jacobian_n, jacobian_c, jacobian_k,
+    d_gradient_n, d_gradient_k, d_output_n, d_output_c, d_feature_n, d_feature_c,
+    point_scale, point_offset, sdf_scale, gradient_scale,
+    CHANNELS: tl.constexpr, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr,
+    C: tl.constexpr, O: tl.constexpr, BLOCK: tl.constexpr, TYPE: tl.constexpr,
+    GRADIENT_TYPE: tl.constexpr, WITH_SDF: tl.constexpr,
+):  # fmt: skip
+    """Cotangents of features, and of the weights, which each program sums over its tiles."""
+    j, c, o = tl.arange(0, HIDDEN), tl.arange(0, C), tl.arange(0, O)
+    wu = _coordinate_weights(w1, b1, HIDDEN, 3 + CHANNELS, TYPE)
+    wf = _feature_weights(w1, CHANNELS, HIDDEN, C)
+    wo = _output_weights(w2, OUTPUTS, HIDDEN, O)
+    sum_wf = tl.zeros((HIDDEN, C), tl.float32)
+    sum_wo = tl.zeros((HIDDEN, O), tl.float32)
+    sum_coordinates = tl.zeros((HIDDEN, 16), tl.float32)
+    sum_first = tl.zeros((HIDDEN, 16), tl.float32)
+    sum_bo = tl.zeros((O,), tl.float32)
+    for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
+        i = tile * BLOCK + tl.arange(0, BLOCK)
+        mask = i < n
+        d_g = tl.zeros((BLOCK, C), tl.float32)
+        for k in tl.static_range(3):
+            axis = jacobian + k * jacobian_k
+            along = load_tile(axis, i, jacobian_n, jacobian_c, CHANNELS, C, mask)
+            p = tl.load(d_gradient + i * d_gradient_n + k * d_gradient_k, mask, other=0.0)
+            d_g += (p * gradient_scale)[:, None] * along.to(tl.float32)
+        p = _directions(d_gradient, i, mask, d_gradient_n, d_gradient_k, 2.0 * gradient_scale)
+        d_out = load_tile(d_outputs, i, d_output_n, d_output_c, OUTPUTS, O, mask).to(tl.float32)
+        if WITH_SDF:
+            d_distance = tl.load(d_sdf + i, mask, other=0.0) * sdf_scale
+            d_out += tl.where((o == 0)[None, :], d_distance[:, None], 0.0)
+        u = _coordinates(points, i, mask, point_n, point_k, point_scale, point_offset, TYPE)
+        value = load_tile(features, i, feature_n, feature_c, CHANNELS, C, mask)
+        h = half_dot(value, tl.trans(wf), TYPE, half_dot(u, tl.trans(wu), TYPE))
+        activation, slope = _softplus(h)
+        sum_wo = half_dot(tl.trans(activation), d_out, GRADIENT_TYPE, sum_wo)
+        sum_bo += tl.sum(d_out, 0)
+        d_q = half_dot(p, tl.trans(wu), GRADIENT_TYPE)
+        d_q = half_dot(d_g, tl.trans(wf), GRADIENT_TYPE, d_q) * slope
+        # Column 9 of the coordinates is one, so it holds the plain sum over the points.
+        sum_first = half_dot(tl.trans(d_q), u, GRADIENT_TYPE, sum_first)
+        first = tl.load(w2 + j)[None, :]
+        q = tl.trans(slope * first)
+        sum_wf = half_dot(q, d_g, GRADIENT_TYPE, sum_wf)
+        sum_coordinates = half_dot(q, p, GRADIENT_TYPE, sum_coordinates)
+        d_h = half_dot(d_out, wo, GRADIENT_TYPE) * slope
+        d_h += d_q * first * (100.0 - 100.0 * slope)
+        sum_wf = half_dot(tl.trans(d_h), value, GRADIENT_TYPE, sum_wf)
+        sum_coordinates = half_dot(tl.trans(d_h), u, GRADIENT_TYPE, sum_coordinates)
+        target = d_features + (i[:, None] * d_feature_n + c[None, :] * d_feature_c)
+        d_value = half_dot(d_h, wf, GRADIENT_TYPE)
+        tl.store(target, d_value, mask[:, None] & (c < CHANNELS)[None, :])
+    k = tl.arange(0, 16)[None, :]
+    rows = j[:, None]
+    row = d_w1 + rows * (3 + CHANNELS)
+    tl.atomic_add(row + 3 + c[None, :], sum_wf, (c < CHANNELS)[None, :], sem="relaxed")
+    tl.atomic_add(row + k, sum_coordinates, k < 3, sem="relaxed")
+    tl.atomic_add(d_b1 + rows + 0 * k, sum_coordinates, k == 9, sem="relaxed")
+    tl.atomic_add(d_w2 + o[None, :] * HIDDEN + rows, sum_wo, (o < OUTPUTS)[None, :], sem="relaxed")
+    tl.atomic_add(d_w2 + rows + 0 * k, sum_first, k == 9, sem="relaxed")
+    tl.atomic_add(d_b2 + o, sum_bo, o < OUTPUTS, sem="relaxed")
