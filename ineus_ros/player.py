@@ -34,13 +34,22 @@ class Player:
     """Publishes the messages of a bag in its own time.
 
     Args:
+        stop: Ends all waiting and playing when it is set.
         only: Topics to play; all if empty.
         with_clock: Publish the time of the bag on /clock.
     """
 
-    def __init__(self, node: Node, bag: BagFile, only: Sequence[str], with_clock: bool) -> None:
+    def __init__(
+        self,
+        node: Node,
+        bag: BagFile,
+        stop: threading.Event,
+        *,
+        only: Sequence[str] = (),
+        with_clock: bool = False,
+    ) -> None:
         """Make a publisher for each topic whose message type is installed."""
-        self.stop = threading.Event()
+        self.stop = stop
         self.played: Counter[str] = Counter()
         self.played_bytes = 0
         self.worst_s = 0.0
@@ -187,15 +196,21 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _run(arguments: argparse.Namespace, node: Node) -> None:
+def _stop_on_signals() -> threading.Event:
+    """Event that SIGINT and SIGTERM set; it ends a pause at once, also in the background."""
+    stop = threading.Event()
+
+    def set_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, set_stop)
+    return stop
+
+
+def _run(arguments: argparse.Namespace, node: Node, stop: threading.Event) -> None:
     with BagFile(arguments.file) as bag:
-        player = Player(node, bag, arguments.topic, arguments.clock)
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            player.stop.set()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop)
+        player = Player(node, bag, stop, only=arguments.topic, with_clock=arguments.clock)
         player.stop.wait(arguments.delay)
         if arguments.wait_subscribers > 0:
             player.wait_for_subscribers(arguments.wait_subscribers)
@@ -222,11 +237,11 @@ def _print_summary(player: Player, seconds: float) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """Play the bag of the command line; return the exit code."""
     arguments = _arguments(sys.argv[1:] if words is None else words)
-    # Our own handlers: SIGINT has to end the pause between two messages, also in the background.
+    stop = _stop_on_signals()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("ineus_player")
     try:
-        _run(arguments, node)
+        _run(arguments, node, stop)
     except IneusError as error:
         print(f"ineus: error: {error}", file=sys.stderr)
         return error.exit_code

@@ -73,7 +73,8 @@ def info(file: BagPath) -> None:
         total = sum(topic.count for topic in bag.topics.values())
     console.print(f"{file}: {total} messages, {duration_s:.3f} s from {start_s:.3f}", style="bold")
     console.print(table)
-    console.print(_use_of(file))
+    # Not through the table's console: it would break long names.
+    typer.echo(_use_of(file))
 
 
 @app.command()

@@ -29,26 +29,26 @@ class PoseConfig(ConfigModel):
     """Where the poses of a bag come from."""
 
     pose_topic: str = Field(
-        default="", description="Topic of poses; empty: found by type and name."
+        default="", description="Topic of poses; empty: found by type and name"
     )
     odom_topic: str = Field(
-        default="", description="Topic of odometry; empty: found by type and name."
+        default="", description="Topic of odometry; empty: found by type and name"
     )
     pose_source: Literal["auto", "tf", "pose", "odom"] = Field(
-        default="auto", description="What gives the poses: tf, pose, odom, or the first there is."
+        default="auto", description="What gives the poses: tf, pose, odom, or the first there is"
     )
     global_frame: str = Field(
-        default="odom", description="Frame id of the world, for poses from TF."
+        default="odom", description="Frame id of the world, for poses from TF"
     )
     pose_frame: str = Field(
         default="",
         description="Frame id of the body that the pose or odometry topic describes; empty: the "
-        "child frame id of the message, or else the camera itself.",
+        "child frame id of the message, or else the camera itself",
     )
     pose_tolerance_s: float = Field(
         default=0.1,
         gt=0,
-        description="Longest time between an image and the nearest pose, in seconds.",
+        description="Longest time between an image and the nearest pose, in seconds",
     )
 
 
@@ -118,6 +118,9 @@ class BagPoses:
             self._use_topic(pose_topic)
         elif wanted in ("odom", "auto") and odom_topic:
             self._use_topic(odom_topic)
+        elif wanted == "auto" and self._is_in_global_frame():
+            _log.warning("bag %s: the camera does not move, by all transforms", bag.path)
+            self._use_transforms()
         else:
             raise SourceError(
                 f"bag {bag.path}: no poses for the camera {self._camera_frame!r} with pose_source "
@@ -140,10 +143,13 @@ class BagPoses:
             bodies.add(bare_frame_id(getattr(self._bag.first(topic), "child_frame_id", "")))
         return top not in bodies
 
+    def _is_in_global_frame(self) -> bool:
+        world = self._config.global_frame
+        return world in self._tree and self._tree.is_connected(world, self._camera_frame)
+
     def _world_in_tree(self) -> str:
-        world = bare_frame_id(self._config.global_frame)
-        if world in self._tree and self._tree.is_connected(world, self._camera_frame):
-            return world
+        if self._is_in_global_frame():
+            return bare_frame_id(self._config.global_frame)
         return self._tree.root(self._camera_frame)
 
     def _use_transforms(self) -> None:

@@ -28,9 +28,18 @@ POSES = (
 NO_DEPTH = "none"
 """As `depth_topic`: use colour only."""
 
-_COLOUR_WORDS = {"color": 4, "colour": 4, "rgb": 4, "image_raw": 2, "image_color": 2, "left": 1}
+_COLOUR_WORDS = {
+    "color": 4,
+    "colour": 4,
+    "rgb": 4,
+    "image_r": 2,
+    "image_color": 2,
+    "rect": 1,
+    "left": 1,
+}
 _COLOUR_NOT = ("infra", "depth", "mask", "label", "segment", "debug", "thumb", "disparity")
 _DEPTH_WORDS = {"aligned": 3, "registered": 3, "to_color": 3, "to_rgb": 3, "depth": 1}
+_DEPTH_NOT = ("confidence", "disparity", "mask", "label", "rendered")
 _POSE_NOT = ("goal", "initial", "target", "setpoint", "desired", "command")
 _ODOM_WORDS = {"filtered": 1, "wheel": -1}
 
@@ -174,6 +183,7 @@ def _colour_score(
 def _depth_score(image: ImageTopic, colour: ImageTopic) -> tuple[float, int, int]:
     value = _word_score(image.name, _DEPTH_WORDS)
     value += 5 * (image.size_px == colour.size_px) + 2 * (image.frame_id == colour.frame_id)
+    value -= 8 * _has_word(image.name, _DEPTH_NOT)
     value += 0.5 * (not image.is_compressed)
     return value, _shared_length(image.name, colour.name), image.count
 

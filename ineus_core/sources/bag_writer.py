@@ -36,15 +36,15 @@ BODY_FROM_CAMERA = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 
 class BagWriterConfig(ConfigModel):
     """What goes into a bag."""
 
-    compressed: bool = Field(default=False, description="Write colour as JPEG instead of raw.")
-    jpeg_quality: int = Field(default=95, ge=1, le=100, description="Quality of the JPEGs.")
+    compressed: bool = Field(default=False, description="Write colour as JPEG instead of raw")
+    jpeg_quality: int = Field(default=95, ge=1, le=100, description="Quality of the JPEGs")
     depth_encoding: Literal["16UC1", "32FC1"] = Field(
-        default="16UC1", description="Depth as 16-bit millimetres or as float metres."
+        default="16UC1", description="Depth as 16-bit millimetres or as float metres"
     )
     odom_rate_hz: float = Field(
         default=0.0,
         ge=0,
-        description="Least rate of odometry and TF, interpolated between frames; 0: one a frame.",
+        description="Least rate of odometry and TF, interpolated between frames; 0: one a frame",
     )
 
 

@@ -28,28 +28,26 @@ class RosbagConfig(PoseConfig):
     """Which topics of a bag are used, and how they are brought together."""
 
     color_topic: str = Field(
-        default="", description="Topic of colour; empty: found by type and name."
+        default="", description="Topic of colour; empty: found by type and name"
     )
     color_info_topic: str = Field(
-        default="", description="Topic of the colour camera's camera_info; empty: found by name."
+        default="", description="Topic of the colour camera's camera_info; empty: found by name"
     )
     depth_topic: str = Field(
         default="",
-        description="Topic of depth; empty: found by encoding and name; none: colour only.",
+        description="Topic of depth; empty: found by encoding and name; none: colour only",
     )
     sync_tolerance_s: float = Field(
         default=0.02,
         ge=0,
-        description="Largest difference of colour and depth stamps, in seconds.",
+        description="Largest difference of colour and depth stamps, in seconds",
     )
     reorder_s: float = Field(
         default=0.1,
         ge=0,
-        description="How late an image may be recorded after a newer one, in seconds.",
+        description="How late an image may be recorded after a newer one, in seconds",
     )
-    queue_size: int = Field(
-        default=100, ge=1, description="Images of a topic held while matching."
-    )
+    queue_size: int = Field(default=60, ge=1, description="Images of a topic held while matching")
 
 
 class _Image(NamedTuple):

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ineus bag` as a user meets it."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bag_making import START_NS, BagMaker, make_frame
+from command import CommandResult
+
+from ineus_core.sources.bag_writer import write_bag
+from ineus_core.sources.rosbag import RosbagSource
+
+Ineus = Callable[..., CommandResult]
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    path = tmp_path / "in.mcap"
+    write_bag([make_frame(index) for index in range(3)], path)
+    return path
+
+
+def test_make_says_what_it_wrote(bag: Path, tmp_path: Path, ineus: Ineus) -> None:
+    out = tmp_path / "out.db3"
+    result = ineus("bag", "make", bag, out, "--max-frames", 2, "--depth-encoding", "32FC1")
+    assert result.exit_code == 0, result.stderr
+    assert f"{out}: 2 frames" in result.stdout
+    assert len(RosbagSource(out)) == 2
+    ineus("bag", "make", bag, out).assert_fails(2, str(out), "--overwrite")
+    again = ineus("bag", "make", bag, out, "--overwrite", "--compressed", "--odom-rate", 90)
+    assert again.exit_code == 0, again.stderr
+    assert len(RosbagSource(out)) == 3
+
+
+def test_make_refuses_what_it_cannot_do(bag: Path, tmp_path: Path, ineus: Ineus) -> None:
+    out = tmp_path / "out.mcap"
+    ineus("bag", "make", tmp_path / "absent", out).assert_fails(1, "absent")
+    ineus("bag", "make", bag, out, "--source", "rosbug").assert_fails(2, "rosbug")
+    ineus("bag", "make", bag, out, "--depth-encoding", "8UC1").assert_fails(2, "8UC1")
+    ineus("bag", "make", bag, out, "--odom-rate", -1).assert_fails(2, "-1")
+    assert not out.exists()
+
+
+def test_info_lists_topics_and_what_would_be_used(bag: Path, ineus: Ineus) -> None:
+    result = ineus("bag", "info", bag)
+    assert result.exit_code == 0, result.stderr
+    for words in ("/camera/depth/image_raw", "nav_msgs/msg/Odometry", "0.066 s", "TF, odom <-"):
+        assert words in result.stdout
+
+
+def test_info_says_why_a_bag_is_of_no_use(tmp_path: Path, ineus: Ineus) -> None:
+    with BagMaker(tmp_path / "bag") as maker:
+        maker.image("/image", START_NS, make_frame(0).rgb)
+    result = ineus("bag", "info", tmp_path / "bag")
+    assert result.exit_code == 0
+    assert "cannot use it" in result.stdout and "camera_info" in result.stdout
+    (tmp_path / "cut.mcap").write_bytes((tmp_path / "bag" / "bag.mcap").read_bytes()[:200])
+    ineus("bag", "info", tmp_path / "cut.mcap").assert_fails(1, "cut.mcap", "cannot be read")
+
+
+def test_play_becomes_the_player(bag: Path, ineus: Ineus, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: True)
+    monkeypatch.setattr(os, "execv", lambda _path, words: calls.append(words))
+    ineus("bag", "play", bag, "--rate", 2, "--loop", "--topic", "/odom", "--topic", "/tf")
+    (words,) = calls
+    assert words[:4] == [sys.executable, "-m", "ineus_ros.player", str(bag)]
+    assert words[words.index("--rate") + 1] == "2.0" and "--loop" in words
+    assert words.count("--topic") == 2
+
+
+def test_play_without_rclpy_says_how_to_get_it(
+    bag: Path, ineus: Ineus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    ineus("bag", "play", bag).assert_fails(1, "rclpy", "[ros]")
