@@ -50,7 +50,7 @@ setup(
         "scipy>=1.11",
         "torch>=2.4",
         "trimesh>=4.0",
-        "typer>=0.12",
+        "typer>=0.16",
     ],
     extras_require={
         "bag": ["rosbags>=0.10"],

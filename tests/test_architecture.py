@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 from tree import PACKAGES, ROOT, picture, picture_on_page
+
+from ineus_core.geometry import rigid_inverse
 
 LAYERS: tuple[set[str], ...] = (
     {"types", "errors", "timing", "config_model", "ros_config", "__version__"},
@@ -296,3 +300,8 @@ def test_order_of_the_layers(importer: str, imported: str, allowed: bool) -> Non
 @pytest.mark.parametrize("module", ["rclpy.node", "tf2_ros", "sensor_msgs.msg", "std_srvs.srv"])
 def test_ros_is_recognised(module: str) -> None:
     assert is_ros(module)
+
+
+def test_shapes_are_checked_while_tests_run() -> None:
+    with pytest.raises(TypeCheckError):
+        rigid_inverse(np.eye(3))

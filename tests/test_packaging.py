@@ -119,6 +119,12 @@ def test_ros_wheels_are_pinned_alike() -> None:
     assert all(f'"{pin}"' in _read("setup.py") for pin in pins)
 
 
+def test_commits_are_checked_by_the_ruff_of_the_tests() -> None:
+    pinned = re.search(r"^ruff==([\d.]+)$", _read("requirements/dev.txt"), re.MULTILINE)
+    assert pinned is not None
+    assert f"rev: v{pinned.group(1)}\n" in _read(".pre-commit-config.yaml")
+
+
 def test_manifest_names_what_the_node_imports() -> None:
     root = manifest()
     assert root.get("format") == "3"
