@@ -64,7 +64,7 @@ def rigid_transform(
 def look_at(
     eye_m: Float[np.ndarray, " 3"], target_m: Float[np.ndarray, " 3"], up: Float[np.ndarray, " 3"]
 ) -> Float[np.ndarray, "4 4"]:
-    """`world_from_camera` whose optical axis meets `target_m` and whose image top is towards `up`."""
+    """`world_from_camera` whose optical axis meets the target and whose image top is `up`."""
     forward = (target_m - eye_m) / np.linalg.norm(target_m - eye_m)
     right = np.cross(forward, up)
     right /= np.linalg.norm(right)
