@@ -21,8 +21,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
 from ineus_core.errors import IneusError, SourceError
-from ineus_core.sources.bag_file import BagFile, BagTopic
-from ineus_core.sources.bag_topics import COMPRESSED, IMAGE, TF, find_images
+from ineus_core.sources import BagFile, BagTopic, find_images
 
 _DEPTH = 20
 _CLOCK_PERIOD_S = 0.01
@@ -172,8 +171,8 @@ def _profile(topic: BagTopic) -> QoSProfile:
     recorded = topic.qos[0] if topic.qos else None
     is_best_effort = recorded is not None and recorded.reliability.name == "BEST_EFFORT"
     is_latched = recorded is not None and recorded.durability.name == "TRANSIENT_LOCAL"
-    is_latched |= topic.type_name == TF and topic.name.endswith("static")
-    is_image = topic.type_name in (IMAGE, COMPRESSED)
+    is_latched |= topic.name.endswith("/tf_static")
+    is_image = topic.type_name.endswith("Image")
     return QoSProfile(
         # A late subscriber of a latched topic wants all of it.
         depth=max(_DEPTH, min(topic.count, 1000)) if is_latched else _DEPTH,

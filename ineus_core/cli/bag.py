@@ -60,7 +60,7 @@ def info(file: BagPath) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ineus_core.sources.bag_file import BagFile
+    from ineus_core.sources import BagFile
 
     console = Console()
     table = Table("topic", "type", "count", "Hz")
@@ -91,7 +91,7 @@ def play(
     topic: Annotated[list[str] | None, typer.Option(help="Play only this; repeatable.")] = None,
 ) -> None:
     """Play a bag on ROS 2 topics in its own time."""
-    from ineus_core.sources.bag_file import BagFile
+    from ineus_core.sources import BagFile
 
     if importlib.util.find_spec("rclpy") is None:
         raise MissingDependencyError("rclpy", extra="ros")
@@ -107,7 +107,7 @@ def play(
 
 def _use_of(file: Path) -> str:
     """What ineus would take from a bag, or why it would not."""
-    from ineus_core.sources.rosbag import RosbagSource
+    from ineus_core.sources import RosbagSource
 
     try:
         used = RosbagSource(file).describe()

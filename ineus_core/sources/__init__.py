@@ -2,15 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where frames come from: bags, data set folders and built-in scenes, opened by `open_source`."""
 
+from ineus_core.sources.bag_file import BagFile, BagTopic
+from ineus_core.sources.bag_topics import find_images
 from ineus_core.sources.registry import SourceConfig, open_source, source_kind, source_kinds
+from ineus_core.sources.rosbag import RosbagConfig, RosbagSource
 from ineus_core.sources.source import Source
 from ineus_core.sources.synthetic import SyntheticConfig, SyntheticSource
 
 __all__ = [
+    "BagFile",
+    "BagTopic",
+    "RosbagConfig",
+    "RosbagSource",
     "Source",
     "SourceConfig",
     "SyntheticConfig",
     "SyntheticSource",
+    "find_images",
     "open_source",
     "source_kind",
     "source_kinds",
