@@ -146,7 +146,8 @@ def _look_at(bag: BagFile, topic: BagTopic) -> ImageTopic:
     message = bag.first(topic.name)
     is_compressed = bag.of_type(COMPRESSED).count(topic) > 0
     if is_compressed:
-        is_depth = "compresseddepth" in (message.format + topic.name).lower()
+        words = (message.format + topic.name).lower()
+        is_depth = "compresseddepth" in words or "16uc1" in words
     else:
         is_depth = message.encoding in DEPTH_ENCODINGS and not _has_word(topic.name, ("infra",))
         is_depth |= message.encoding == "mono16" and "depth" in topic.name

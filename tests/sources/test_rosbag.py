@@ -185,6 +185,34 @@ def test_compressed_colour_and_depth(tmp_path: Path) -> None:
         np.testing.assert_allclose(frame.depth_m, expected.depth_m, atol=5.1e-4)
 
 
+def test_depth_as_a_plain_png(tmp_path: Path) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        frame = make_frame(0)
+        bag.info("/c/camera_info", frame.stamp_ns)
+        bag.image("/c/image_raw", frame.stamp_ns, frame.rgb)
+        depth = encode.encode_compressed_depth(
+            bag.make, bag.header(frame.stamp_ns, "camera"), frame.depth_m
+        )
+        depth.data, depth.format = depth.data[12:], "16UC1; png compressed "
+        bag.put("/c/depth/image_raw/compressed", frame.stamp_ns, depth)
+        bag.pose("/pose", frame.stamp_ns, frame.world_from_camera)
+    (read,) = RosbagSource(tmp_path / "bag")
+    np.testing.assert_allclose(read.depth_m, frame.depth_m, atol=5.1e-4)
+
+
+def test_a_camera_that_stands_still_by_tf(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        bag.tf("/tf_static", START_NS, "odom", "camera", MOUNT)
+        bag.info("/c/camera_info", START_NS)
+        bag.image("/c/image_raw", START_NS, make_frame(0).rgb)
+    with caplog.at_level(logging.WARNING):
+        (frame,) = RosbagSource(tmp_path / "bag")
+    np.testing.assert_allclose(frame.world_from_camera, MOUNT, atol=1e-12)
+    assert "does not move" in caplog.text
+
+
 def test_a_damaged_picture_is_counted(tmp_path: Path) -> None:
     with BagMaker(tmp_path / "bag") as bag:
         bag.info("/c/camera_info", START_NS)

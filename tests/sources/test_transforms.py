@@ -78,8 +78,10 @@ def test_a_track_is_bounded() -> None:
 
 
 def test_a_bad_pose_is_refused() -> None:
-    with pytest.raises(SourceError, match="not rigid"):
-        PoseTrack().add(0, np.diag([2.0, 1, 1, 1]))
+    with pytest.raises(SourceError, match="NaN"):
+        PoseTrack().add(0, at(np.nan))
+    with pytest.raises(SourceError, match="NaN"):
+        TransformTree().add("a", "b", 0, at(np.inf), static=True)
 
 
 def make_tree() -> TransformTree:
