@@ -129,6 +129,14 @@ class RosConfig(ConfigModel):
         description="Triangles in one message of ~/mesh before another one is begun.",
         ge=1000,
     )
+    mesh_refresh_s: float = Field(
+        10.0,
+        description="Time without a frame after which the whole mesh is extracted anew, and then "
+        "again while training goes on, in s; 0: never.",
+        ge=0,
+        le=3600,
+        json_schema_extra=CHANGEABLE,
+    )
     diagnostics_rate_hz: float = Field(
         1.0, description="Rate of /diagnostics, in Hz.", gt=0, le=10
     )

@@ -24,7 +24,7 @@ from ineus_ros.pairing import ColorDepthPairing, Pair
 from ineus_ros.poses import Poses, make_poses
 
 RETRY_PERIOD_S = 0.1
-NOT_FRAMES = ("bad_pose", "bad_camera_info", "depth_without_color")
+NOT_FRAMES = ("bad_pose", "bad_camera_info", "depth_without_color", "render_failed")
 """Reasons of drops that cost a message, but not a colour image."""
 
 
@@ -59,7 +59,7 @@ class Inputs:
         self.drops = Drops(node.get_logger())
         self.counters: Counter[str] = Counter()
         self.newest: View | None = None
-        self.is_active = True
+        self._holds: set[str] = set()
         self._node = node
         self._config = config
         self._submit = submit
@@ -85,6 +85,24 @@ class Inputs:
     def uses_depth(self) -> bool | None:
         """Whether frames have depth; None while it is not known."""
         return self._pairing.uses_depth
+
+    @property
+    def is_active(self) -> bool:
+        """Whether images are taken."""
+        return not self._holds
+
+    @property
+    def world_frame(self) -> str:
+        """Frame id of the world that the poses are in."""
+        return self.poses.world_frame
+
+    def hold(self, reason: str) -> None:
+        """Let images go by, counted under the reason, until it is released."""
+        self._holds.add(reason)
+
+    def release(self, reason: str) -> None:
+        """Take images again unless there is another reason not to."""
+        self._holds.discard(reason)
 
     def clear(self) -> None:
         """Drop what waits."""
@@ -140,15 +158,15 @@ class Inputs:
 
     def _on_color(self, message: Any) -> None:
         self.counters["color_received"] += 1
-        if not self.is_active:
-            self.drops.add("inactive", "the node is paused or not active")
+        if self._holds:
+            self.drops.add(min(self._holds), "images go by unused")
             return
         self._await_poses(self._pairing.add_color(message))
         self.retry()
 
     def _on_depth(self, message: Any) -> None:
         self.counters["depth_received"] += 1
-        if self.is_active:
+        if not self._holds:
             self._await_poses(self._pairing.add_depth(message))
             self.retry()
 

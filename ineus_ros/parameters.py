@@ -95,9 +95,11 @@ def describe(field: FieldInfo) -> ParameterDescriptor:
                 to_value=float(limit if high is None else high),
             )
         ]
+    constraints = []
     if get_origin(field.annotation) is Literal:
-        choices = ", ".join(map(str, get_args(field.annotation)))
-        descriptor.additional_constraints = f"one of: {choices}"
+        constraints.append("one of: " + ", ".join(map(str, get_args(field.annotation))))
+    constraints.append("may change at run time" if is_changeable(field) else "read at start")
+    descriptor.additional_constraints = "; ".join(constraints)
     return descriptor
 
 

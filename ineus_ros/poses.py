@@ -160,7 +160,7 @@ class TopicPoses:
                     raise
         self._body_from_camera = configured
         self._node.get_logger().info(
-            f"no transform from {camera_frame!r} to {body!r}: body_from_camera is {list(given)}"
+            f"no transform from {camera_frame!r} to {body!r}: body_from_camera is {given.tolist()}"
         )
         return configured
 

@@ -5,64 +5,44 @@
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future as RosFuture
 from std_srvs.srv import SetBool, Trigger
 
 from ineus_core.errors import ConfigError
 from ineus_core.ros_config import RosConfig
+from ineus_ros.engine import Engine
+from ineus_ros.inputs import Inputs
 
 Result = TypeVar("Result")
-Answer = TypeVar("Answer", Trigger.Response, SetBool.Response)
-
-
-class Jobs(Protocol):
-    """What the services can have done; each job runs on the worker's thread."""
-
-    def save_mesh(self, path: Path) -> "Future[str]":
-        """Write the mesh; the result says what was written."""
-        ...
-
-    def save_checkpoint(self, path: Path) -> "Future[str]":
-        """Write a checkpoint."""
-        ...
-
-    def load_checkpoint(self, path: Path) -> "Future[str]":
-        """Go on from a checkpoint."""
-        ...
-
-    def reset(self) -> "Future[str]":
-        """Forget everything."""
-        ...
-
-    def pause(self, paused: bool) -> "Future[str]":
-        """Stop or go on."""
-        ...
 
 
 class Services:
     """Offers ~/save_mesh, ~/save_checkpoint, ~/load_checkpoint, ~/reset and ~/pause."""
 
-    def __init__(self, node: Node, config: Callable[[], RosConfig], jobs: Jobs) -> None:
+    def __init__(
+        self, node: Node, config: Callable[[], RosConfig], engine: Engine, inputs: Inputs
+    ) -> None:
         """Advertise the services."""
         self._node = node
         self._config = config
-        self._jobs = jobs
-        triggers = {
-            "save_mesh": lambda: jobs.save_mesh(self._path(config().save.mesh_path)),
-            "save_checkpoint": lambda: jobs.save_checkpoint(
-                self._path(config().save.checkpoint_path)
-            ),
-            "load_checkpoint": lambda: jobs.load_checkpoint(
-                self._path(config().save.checkpoint_path)
-            ),
-            "reset": jobs.reset,
+        self._engine = engine
+        self._inputs = inputs
+        # A service that waits in the node's own group would keep all other callbacks waiting.
+        group = ReentrantCallbackGroup()
+        begin = {
+            "save_mesh": lambda: engine.save_mesh(self._path(config().save.mesh_path)),
+            "save_checkpoint": lambda: engine.save_checkpoint(self._checkpoint_path()),
+            "load_checkpoint": lambda: engine.load_checkpoint(self._checkpoint_path()),
+            "reset": self._reset,
         }
-        for name, begin in triggers.items():
-            node.create_service(Trigger, f"~/{name}", self._callback(name, begin))
-        node.create_service(SetBool, "~/pause", self._pause)
+        for name, job in begin.items():
+            answer = self._callback(name, job)
+            node.create_service(Trigger, f"~/{name}", answer, callback_group=group)
+        node.create_service(SetBool, "~/pause", self._pause, callback_group=group)
 
     def _callback(self, name: str, begin: Callable[[], "Future[str]"]) -> Any:
         async def answer(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -70,12 +50,20 @@ class Services:
 
         return answer
 
-    async def _pause(self, request: SetBool.Request, response: SetBool.Response) -> Any:
-        return await self._answer("pause", lambda: self._jobs.pause(request.data), response)
+    def _reset(self) -> "Future[str]":
+        self._inputs.clear()
+        return self._engine.reset()
+
+    def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        (self._inputs.hold if request.data else self._inputs.release)("paused")
+        self._engine.set_paused(not self._inputs.is_active)
+        response.success = True
+        response.message = "paused" if request.data else "going on"
+        return response
 
     async def _answer(
-        self, name: str, begin: Callable[[], "Future[str]"], response: Answer
-    ) -> Answer:
+        self, name: str, begin: Callable[[], "Future[str]"], response: Trigger.Response
+    ) -> Trigger.Response:
         """Wait for the job without holding up the executor; an error becomes the message."""
         try:
             done = await self._finished(begin())
@@ -97,6 +85,9 @@ class Services:
         bridge.add_done_callback(lambda _: None)
         job.add_done_callback(bridge.set_result)
         return bridge
+
+    def _checkpoint_path(self) -> Path:
+        return self._path(self._config().save.checkpoint_path)
 
     def _path(self, relative: str) -> Path:
         return confined_path(self._config().output_dir, relative)

@@ -17,8 +17,7 @@ from std_msgs.msg import Header
 from ineus_core.geometry import opencv_matrix
 from ineus_core.ros_config import RosConfig
 from ineus_core.types import Camera, RenderedImage
-from ineus_ros.drops import Drops
-from ineus_ros.inputs import View
+from ineus_ros.inputs import Inputs, View
 
 Render = Callable[[Camera, np.ndarray], "Future[RenderedImage]"]
 
@@ -27,7 +26,7 @@ class ImagePublisher:
     """Asks the worker for one image at a time and publishes it when it is there.
 
     Args:
-        newest: Gives the newest view, if there is one.
+        inputs: Know the newest view and count what fails.
         render: Queues a rendering on the worker's thread.
     """
 
@@ -35,9 +34,8 @@ class ImagePublisher:
         self,
         node: LifecycleNode,
         config: Callable[[], RosConfig],
-        newest: Callable[[], View | None],
+        inputs: Inputs,
         render: Render,
-        drops: Drops,
     ) -> None:
         """Advertise the images and their camera_info."""
         qos = QoSProfile(depth=1)
@@ -47,9 +45,8 @@ class ImagePublisher:
         }
         self._infos = [create(CameraInfo, name, qos) for name in INFO_TOPICS]
         self._config = config
-        self._newest = newest
+        self._inputs = inputs
         self._render = render
-        self._drops = drops
         self._pending: Future[RenderedImage] | None = None
         self.counters: Counter[str] = Counter()
         self._node = node
@@ -58,7 +55,7 @@ class ImagePublisher:
 
     def _tick(self) -> None:
         self._follow_rate()
-        view = self._newest()
+        view = self._inputs.newest
         is_wanted = any(image.get_subscription_count() for image in self._images.values())
         if view is None or not is_wanted or not self._config().render_rate_hz:
             return
@@ -82,7 +79,7 @@ class ImagePublisher:
             return
         error = done.exception()
         if error is not None:
-            self._drops.add("render_failed", error)
+            self._inputs.drops.add("render_failed", error)
             return
         rendered = done.result()
         header = Header(frame_id=view.frame_id)

@@ -5,6 +5,7 @@
 import numpy as np
 import pytest
 
+from ineus_core.errors import SourceError
 from ineus_core.types import Mesh, MeshBlock
 
 pytest.importorskip("rclpy", reason="needs rclpy")
@@ -12,6 +13,7 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 from rclpy.serialization import deserialize_message
 from visualization_msgs.msg import Marker, MarkerArray
 
+from ineus_ros.mesh_receiver import MeshReceiver, read_marker_array
 from ineus_ros.outputs.marker_cdr import (
     ADD,
     DELETE,
@@ -99,3 +101,41 @@ def test_cloud_vertices_have_normals_and_colours_as_pcl_packs_them() -> None:
     np.testing.assert_array_equal(packed["normal"][:3], mesh.normals)
     red, green, blue = mesh.colours[1].astype(int)
     assert packed["bgrx"][1].view("<u4")[0] == (red << 16) | (green << 8) | blue
+
+
+@pytest.mark.parametrize("frame_id", ["m", "map", "odom", "odom_1"])
+def test_a_receiver_holds_what_was_added_and_not_deleted(frame_id: str) -> None:
+    receiver = MeshReceiver()
+    first, second = triangle_fan(5, seed=1), triangle_fan(6, seed=2)
+    write = MarkerArrayWriter().write
+    receiver.on_message(write(5, frame_id, "mesh", [BlockMarker(1, ADD, first)]))
+    receiver.on_message(
+        write(9, frame_id, "mesh", [BlockMarker(1, DELETE), BlockMarker(2, ADD, second)])
+    )
+    assert receiver.triangles == 6 and list(receiver.markers) == [2]
+    marker = receiver.markers[2]
+    assert (marker.stamp_ns, marker.frame_id) == (9, frame_id)
+    np.testing.assert_array_equal(marker.points, second.vertices[second.triangles.ravel()])
+    mesh = receiver.mesh()
+    assert len(mesh.vertices) == len(second.vertices)
+    np.testing.assert_array_equal(np.sort(mesh.colours, axis=0), np.sort(second.colours, axis=0))
+    receiver.on_message(write(9, frame_id, "mesh", [BlockMarker(0, DELETE_ALL)]))
+    assert receiver.triangles == 0
+
+
+def test_a_truncated_array_is_refused() -> None:
+    data = MarkerArrayWriter().write(5, "map", "mesh", [BlockMarker(1, ADD, triangle_fan(5))])
+    with pytest.raises(SourceError, match="expected at least"):
+        read_marker_array(data[:-100])
+
+
+def test_received_normals_are_those_of_the_triangles() -> None:
+    mesh = Mesh(
+        vertices=np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]),
+        triangles=np.int32([[0, 1, 2]]),
+        normals=np.zeros((3, 3), np.float32),
+        colours=np.zeros((3, 3), np.uint8),
+    )
+    receiver = MeshReceiver()
+    receiver.on_message(MarkerArrayWriter().write(0, "m", "mesh", [BlockMarker(1, ADD, mesh)]))
+    np.testing.assert_allclose(receiver.mesh().normals, [[0, 0, 1]] * 3)

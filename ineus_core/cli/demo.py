@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ineus demo`: the main job end to end on built-in input, over real ROS topics."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ineus_core.errors import MissingDependencyError
+
+
+def command(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("out/demo"),
+    frames: Annotated[int, typer.Option(min=8, help="Frames of the sequence.")] = 75,
+    train_seconds: Annotated[
+        float, typer.Option(min=0, help="Training after the last frame, at most.")
+    ] = 100.0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Record a built-in room, play it on topics, reconstruct it in the node, check the mesh."""
+    if find_spec("rclpy") is None:
+        raise MissingDependencyError("rclpy", extra="ros")
+    sys.stdout.flush()
+    settings = [f"--frames={frames}", f"--train-seconds={train_seconds}", f"--device={device}"]
+    # A process of its own: this package never imports the one with ROS in it.
+    program = [sys.executable, "-m", "ineus_ros.demo", f"--out={out}", *settings]
+    os.execv(sys.executable, program)

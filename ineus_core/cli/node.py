@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ineus node`: the ROS node where there is no `ros2 run`."""
+
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import ConfigError, MissingDependencyError
+
+CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def command(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Configuration, bare or a parameter file.")
+    ] = None,
+) -> None:
+    """Run the ROS node; what stands behind --ros-args goes to ROS."""
+    if find_spec("rclpy") is None:
+        raise MissingDependencyError("rclpy", extra="ros")
+    words = list(context.args)
+    if words and words[0] != "--ros-args":
+        raise ConfigError(f"unknown argument {words[0]!r}: expected --config or --ros-args")
+    settings = [] if config is None else _as_overrides(config)
+    if settings:
+        words = [*(words or ["--ros-args"]), *settings]
+    sys.stdout.flush()
+    # The process becomes the node, so that signals reach it as they would under `ros2 run`.
+    os.execv(sys.executable, [sys.executable, "-m", "ineus_ros.node", *words])
+
+
+def _as_overrides(path: Path) -> list[str]:
+    """The keys of a configuration file that differ from the defaults, as `-p name:=value`."""
+    from ineus_core.config import Config, load_config
+
+    given, defaults = _leaves(load_config(path)), _leaves(Config())
+    changed = {name: value for name, value in given.items() if value != defaults[name]}
+    return [word for name, value in changed.items() for word in ("-p", f"{name}:={_yaml(value)}")]
+
+
+def _leaves(record: ConfigModel, prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name in type(record).model_fields:
+        value = getattr(record, name)
+        if isinstance(value, ConfigModel):
+            leaves |= _leaves(value, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = value
+    return leaves
+
+
+def _yaml(value: Any) -> str:
+    """A value as ROS reads it; what ROS has no type for becomes JSON text, as the node expects."""
+    import yaml
+
+    if isinstance(value, tuple | list):
+        is_plain = bool(value) and all(isinstance(item, str | int | float) for item in value)
+        value = list(value) if is_plain else json.dumps(value)
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The reconstruction behind the node: the worker, the mesh on its way out, jobs of services."""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+
+from ineus_core.errors import SourceError
+from ineus_core.meshing import remove_small_components, weld, write_mesh
+from ineus_core.pipeline import Pipeline, PipelineConfig
+from ineus_core.reconstructor import Reconstructor
+from ineus_core.types import Camera, Frame, Mesh, MeshUpdate, RenderedImage, StepReport
+from ineus_core.worker import Worker
+from ineus_ros.outputs import MeshPublisher
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Owns the worker, is the sink of its pipeline, and does what the services ask for.
+
+    Args:
+        reconstructor: From `start` on only the worker touches it.
+        now_ns: The ROS clock.
+        make_mesh_publisher: Given a function that has the whole mesh published again.
+    """
+
+    def __init__(
+        self,
+        reconstructor: Reconstructor,
+        config: PipelineConfig,
+        now_ns: Callable[[], int],
+        make_mesh_publisher: Callable[[Callable[[], None]], MeshPublisher],
+    ) -> None:
+        """Prepare; `start` begins."""
+        self._pipeline = Pipeline(reconstructor, self, config)
+        self.worker = Worker(self._pipeline, now_ns)
+        self.mesh = make_mesh_publisher(self._republish)
+        self.report: StepReport | None = None
+        self._min_component_triangles = reconstructor.config.meshing.min_component_triangles
+        self._refreshed_step = 0
+        self._last_frame_s = time.monotonic()
+        self._refresh: Future[None] | None = None
+
+    def start(self) -> None:
+        """Begin to work."""
+        self.worker.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End after the present step; False if it takes longer."""
+        return self.worker.stop(timeout_s)
+
+    def set_paused(self, paused: bool) -> None:
+        """Rest after the present step, or go on."""
+        (self.worker.pause if paused else self.worker.resume)()
+
+    def submit(self, frame: Frame) -> None:
+        """Hand a frame to the worker."""
+        self._last_frame_s = time.monotonic()
+        self.worker.submit(frame)
+
+    def on_mesh(self, update: MeshUpdate) -> None:
+        """Publish what changed."""
+        # A topic that cannot be written to, as at shutdown, must not end the reconstruction.
+        try:
+            self.mesh.on_mesh(update)
+        except Exception:
+            _log.exception("the mesh was not published")
+
+    def on_report(self, report: StepReport) -> None:
+        """Keep the newest report for /diagnostics."""
+        self.report = report
+
+    def render(self, camera: Camera, world_from_camera: np.ndarray) -> "Future[RenderedImage]":
+        """Render between two ticks."""
+        return self.worker.call(lambda p: p.reconstructor.render(camera, world_from_camera))
+
+    def refresh_when_idle(self, period_s: float) -> None:
+        """Mesh everything anew if training goes on without frames; to be called now and then."""
+        is_busy = self._refresh is not None and not self._refresh.done()
+        idle_s = time.monotonic() - self._last_frame_s
+        if is_busy or period_s <= 0 or idle_s < period_s:
+            return
+        self._last_frame_s = time.monotonic()
+        self._refresh = self.worker.call(self._refresh_mesh)
+
+    def counters(self) -> dict[str, int]:
+        """Frames as the pipeline counts them."""
+        return dict(self._pipeline.counters)
+
+    def staleness_ms(self) -> list[float]:
+        """From the submission of a frame to the mesh that knows it, of late."""
+        return list(self._pipeline.staleness_ms)[-100:]
+
+    def current_mesh(self) -> Mesh:
+        """The mesh as last handed out, also when the worker has stopped."""
+        return remove_small_components(weld(self.mesh.blocks()), self._min_component_triangles)
+
+    def save_mesh(self, path: Path) -> "Future[str]":
+        """Mesh everything anew, publish and write it."""
+
+        def job(pipeline: Pipeline) -> str:
+            pipeline.update_mesh(everything=True)
+            mesh = pipeline.reconstructor.current_mesh()
+            if not len(mesh.triangles):
+                raise SourceError("there is no mesh yet: expected frames with poses first")
+            return str(write_mesh(mesh, path))
+
+        return self.worker.call(job)
+
+    def save_checkpoint(self, path: Path) -> "Future[str]":
+        """Write a checkpoint."""
+        return self.worker.call(lambda p: str(p.reconstructor.save(path)))
+
+    def load_checkpoint(self, path: Path) -> "Future[str]":
+        """Take over a checkpoint and publish its mesh."""
+
+        def job(pipeline: Pipeline) -> str:
+            pipeline.reconstructor.load(path)
+            self.mesh.clear()
+            pipeline.update_mesh(everything=True)
+            return str(path)
+
+        return self.worker.call(job)
+
+    def reset(self) -> "Future[str]":
+        """Forget everything."""
+
+        def job(pipeline: Pipeline) -> str:
+            pipeline.reconstructor.reset()
+            self.mesh.clear()
+            return "forgot everything"
+
+        return self.worker.call(job)
+
+    def _republish(self) -> None:
+        self.worker.call(lambda _: self.mesh.publish_all())
+
+    def _refresh_mesh(self, pipeline: Pipeline) -> None:
+        steps = pipeline.reconstructor.steps
+        if steps != self._refreshed_step:
+            self._refreshed_step = steps
+            pipeline.update_mesh(everything=True)

@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the parts of the node are, for /diagnostics."""
+
+import statistics
+
+from ineus_core.types import StepReport
+from ineus_ros.engine import Engine
+from ineus_ros.inputs import Inputs
+from ineus_ros.outputs import MeshPublisher
+from ineus_ros.outputs.status import PartStatus, Rate
+
+_CLOCKS_DIFFER_MS = 3.6e6
+
+
+class Health:
+    """Watches inputs, training and mesh."""
+
+    def __init__(self, inputs: Inputs, engine: Engine, device: str) -> None:
+        """Begin to count."""
+        self._inputs = inputs
+        self._engine = engine
+        self._device = device
+        self._colour_rate, self._frame_rate, self._step_rate = Rate(), Rate(), Rate()
+        self._drops_before = 0
+
+    def parts(self) -> list[PartStatus]:
+        """The status of each part; rates are since the last call."""
+        return [self._input_status(), self._training_status(), self._mesh_status()]
+
+    def _input_status(self) -> PartStatus:
+        inputs = self._inputs
+        counts = inputs.counters
+        lost = sum(count for name, count in counts.items() if name.endswith("_lost"))
+        dropped = sum(inputs.drops.counts.values()) + lost
+        new_drops, self._drops_before = dropped - self._drops_before, dropped
+        rate_hz = self._colour_rate.per_second(counts["color_received"])
+        level, message = "ok", f"{rate_hz:.1f} images/s"
+        if not inputs.is_active:
+            message = "paused or not active"
+        elif not rate_hz:
+            level, message = "warning", "no images on color/image"
+        elif new_drops:
+            level, message = (
+                "warning",
+                f"{new_drops} messages lost or dropped since the last status",
+            )
+        values: dict[str, object] = {
+            "color_rate_hz": rate_hz,
+            "frame_rate_hz": self._frame_rate.per_second(counts["frames"]),
+            "uses_depth": {True: "yes", False: "no", None: "not known yet"}[inputs.uses_depth],
+            "world_frame": inputs.world_frame,
+            "frames_waiting": inputs.waiting,
+            "frames_dropped": inputs.frames_dropped,
+        }
+        values |= dict(sorted(counts.items()))
+        values |= {f"dropped.{name}": n for name, n in sorted(inputs.drops.counts.items())}
+        return PartStatus("input", level, message, values)
+
+    def _training_status(self) -> PartStatus:
+        worker, report = self._engine.worker, self._engine.report
+        values: dict[str, object] = {"device": self._device}
+        counters = self._engine.counters()
+        values |= {f"pipeline.{name}": count for name, count in counters.items()}
+        if worker.error is not None:
+            return PartStatus("training", "error", f"the worker died: {worker.error!r}", values)
+        if report is None:
+            return PartStatus("training", "ok", "waiting for the first frame", values)
+        steps_hz = self._step_rate.per_second(report.step)
+        values |= _of_report(report) | {"steps_per_second": steps_hz}
+        message = "paused" if worker.paused else f"step {report.step}, {steps_hz:.1f} steps/s"
+        return PartStatus("training", "ok", message, values)
+
+    def _mesh_status(self) -> PartStatus:
+        mesh = self._engine.mesh
+        values: dict[str, object] = {
+            "triangles": mesh.triangles,
+            "blocks": len(mesh.blocks()),
+            "build_and_publish_ms": mesh.build_ms,
+            **_percentiles("frame_to_mesh_ms", self._engine.staleness_ms()),
+            **_staleness(mesh),
+            **dict(mesh.counters),
+        }
+        return PartStatus("mesh", "ok", f"{values['triangles']} triangles", values)
+
+
+def _of_report(report: StepReport) -> dict[str, object]:
+    return {
+        "step": report.step,
+        "keyframes": report.keyframes,
+        "inv_s": report.inv_s,
+        "samples_per_second": report.samples_per_second,
+        "rays_per_second": report.rays_per_second,
+        **{f"loss.{name}": value for name, value in report.losses.items()},
+        **{f"ms.{name}": value for name, value in report.timings_ms.items()},
+        **report.memory_mb,
+        **{f"training.{name}": count for name, count in report.counters.items()},
+    }
+
+
+def _staleness(mesh: MeshPublisher) -> dict[str, object]:
+    """From sensor stamp to published mesh; nonsense if the stamps are of another clock."""
+    stale_ms = list(mesh.staleness_ms)
+    if stale_ms and abs(stale_ms[-1]) > _CLOCKS_DIFFER_MS:
+        return {"stamp_to_mesh_ms": "the stamps are of another clock than the node's"}
+    return dict(_percentiles("stamp_to_mesh_ms", stale_ms))
+
+
+def _percentiles(name: str, values: list[float]) -> dict[str, object]:
+    if not values:
+        return {}
+    ranked = sorted(values)
+    late = ranked[min(len(ranked) - 1, round(0.95 * (len(ranked) - 1)))]
+    return {f"{name}.p50": statistics.median(ranked), f"{name}.p95": late}

@@ -1,0 +1,242 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node `ineus`: wires inputs, worker, outputs and services together."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import (
+    LifecycleNode,
+    LifecyclePublisher,
+    LifecycleState,
+    TransitionCallbackReturn,
+)
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import try_shutdown
+
+from ineus_core.config import Config, resolve_device
+from ineus_core.errors import IneusError
+from ineus_core.meshing import write_mesh
+from ineus_core.reconstructor import Reconstructor
+from ineus_ros.engine import Engine
+from ineus_ros.health import Health
+from ineus_ros.inputs import Inputs
+from ineus_ros.outputs import ImagePublisher, MeshPublisher, StatusPublisher
+from ineus_ros.parameters import ParameterChanges, declare_parameters
+from ineus_ros.services import Services, confined_path
+
+STOP_TIMEOUT_S = 1.2
+"""What the present step may still take at the end; the whole end shall stay under two seconds."""
+
+
+class ReconstructionNode(LifecycleNode):
+    """Reconstructs from topics; a managed node, started by `main` unless told otherwise."""
+
+    def __init__(self, **options: Any) -> None:
+        """Declare the parameters; the rest waits for configure."""
+        super().__init__("ineus", automatically_declare_parameters_from_overrides=True, **options)
+        self._parameters = ParameterChanges(self, declare_parameters(self, Config))
+        self._engine: Engine | None = None
+        self._inputs: Inputs | None = None
+        self._parts: tuple[object, ...] = ()
+        self._before = self._entities()
+        self.failure: IneusError | None = None
+        """Why configure failed."""
+
+    @property
+    def config(self) -> Config:
+        """The newest values of the parameters."""
+        return self._parameters.config
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Build everything; the worker begins to wait for frames."""
+        try:
+            self._build()
+        except IneusError as error:
+            self.failure = error
+            self.get_logger().fatal(str(error))
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            # rclpy would swallow it without a word.
+            self.get_logger().fatal(f"configure failed: {type(error).__name__}: {error}")
+            raise
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take frames and publish."""
+        self._set_active(True)
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let frames go by, counted, and rest."""
+        self._set_active(False)
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give everything back."""
+        self._tear_down()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Save, if asked for, and give everything back."""
+        self._save_at_end()
+        self._tear_down()
+        return super().on_shutdown(state)
+
+    def close(self) -> bool:
+        """End, saving the mesh if asked for; False if a step still runs."""
+        engine = self._engine
+        has_ended = engine is None or engine.stop(STOP_TIMEOUT_S)
+        self._save_at_end()
+        self.destroy_node()
+        return has_ended
+
+    def _build(self) -> None:
+        config = self.config
+        device = resolve_device(config.device)
+        self._before = self._entities()
+        reconstructor = Reconstructor(config, device)
+        self._engine = engine = Engine(
+            reconstructor, config.pipeline, self._now_ns, self._make_mesh_publisher
+        )
+        self._inputs = inputs = Inputs(self, config, engine.submit)
+        inputs.hold("inactive")
+        self._parts = (
+            ImagePublisher(self, lambda: self.config, inputs, engine.render),
+            StatusPublisher(self, config, Health(inputs, engine, str(device)).parts),
+            Services(self, lambda: self.config, engine, inputs),
+        )
+        self.create_timer(1.0, lambda: engine.refresh_when_idle(self.config.mesh_refresh_s))
+        engine.set_paused(True)
+        engine.start()
+        self.get_logger().info(f"device {device}, output_dir {Path(config.output_dir).resolve()}")
+
+    def _make_mesh_publisher(self, publish_all: Callable[[], None]) -> MeshPublisher:
+        return MeshPublisher(self, self.config, self._world_frame, self._now_ns, publish_all)
+
+    def _world_frame(self) -> str:
+        return self.config.global_frame if self._inputs is None else self._inputs.world_frame
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _set_active(self, is_active: bool) -> None:
+        assert self._engine is not None and self._inputs is not None
+        (self._inputs.release if is_active else self._inputs.hold)("inactive")
+        self._engine.set_paused(not self._inputs.is_active)
+
+    def _save_at_end(self) -> None:
+        if self._engine is None or not self.config.save_on_shutdown:
+            return
+        mesh = self._engine.current_mesh()
+        try:
+            path = confined_path(self.config.output_dir, self.config.save.mesh_path)
+            if not len(mesh.triangles):
+                self.get_logger().warning(f"there is no mesh to save to {path}")
+                return
+            write_mesh(mesh, path)
+        except (IneusError, OSError) as error:
+            self.get_logger().error(f"the mesh was not saved: {error}")
+            return
+        self.get_logger().info(f"saved {len(mesh.triangles)} triangles to {path}")
+
+    def _tear_down(self) -> None:
+        """Give back what configure made."""
+        if self._engine is not None:
+            self._engine.stop(STOP_TIMEOUT_S)
+        self._engine = self._inputs = None
+        self._parts = ()
+        destroy = {
+            "subscriptions": self.destroy_subscription,
+            "timers": self.destroy_timer,
+            "services": self.destroy_service,
+        }
+        for kind, entities in self._entities().items():
+            for entity in entities - self._before.get(kind, set()):
+                if isinstance(entity, LifecyclePublisher):
+                    self.destroy_lifecycle_publisher(entity)
+                else:
+                    destroy.get(kind, self.destroy_publisher)(entity)
+        self._before = self._entities()
+
+    def _entities(self) -> dict[str, set[Any]]:
+        kinds = ("subscriptions", "timers", "services", "publishers")
+        return {kind: set(getattr(self, kind)) for kind in kinds}
+
+
+class _RosHandler(logging.Handler):
+    """Hands the messages of Python's loggers to the node's."""
+
+    def __init__(self, logger: Any) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log on a line of its own for each severity: ROS lets no line change it."""
+        message = self.format(record)
+        if record.levelno >= logging.ERROR:
+            self._logger.error(message)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(message)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(message)
+        else:
+            self._logger.debug(message)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until it is interrupted; return the exit code."""
+    # Our own handlers: with rclpy's, the context is gone before the end can be said and done.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    node = None
+    has_ended = True
+    try:
+        node = ReconstructionNode()
+        _forward_logging(node)
+        if node.config.autostart:
+            _start(node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except IneusError as error:
+        print(f"ineus: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        if node is not None:
+            has_ended = node.close()
+        try_shutdown()
+        if not has_ended:
+            # Python cannot end a thread within a step, and would abort on it.
+            os._exit(0)
+    return 0
+
+
+def _start(node: ReconstructionNode) -> None:
+    if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+        raise node.failure or IneusError("configure failed; the log says why")
+    node.trigger_activate()
+
+
+def _forward_logging(node: ReconstructionNode) -> None:
+    for name in ("ineus_core", "ineus_ros"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.DEBUG)  # the node's own level decides
+        logger.propagate = False
+        logger.addHandler(_RosHandler(node.get_logger()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A private ROS domain for all tests here, and nodes that are spun until something holds."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def domain() -> Iterator[Mapping[str, str]]:
+    """Environment of a ROS domain that these tests have for themselves."""
+    from ineus_ros.processes import private_domain
+
+    with private_domain() as environment:
+        before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        yield environment
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture
+def ros(domain: Mapping[str, str]) -> Iterator[Callable[..., Any]]:
+    """Makes nodes: `ros(name, class=Node, arguments=[...])`; all are destroyed at the end."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    nodes = []
+    contexts = []
+
+    def make(make_node: Callable[..., Any], arguments: list[str] | None = None) -> Any:
+        context = rclpy.Context()
+        rclpy.init(
+            args=["--ros-args", *(arguments or [])],
+            context=context,
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
+        contexts.append(context)
+        node = make_node(context=context)
+        nodes.append(node)
+        return node
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+    for context in contexts:
+        context.try_shutdown()
+
+
+def spin_until(
+    condition: Callable[[], bool], *nodes: Any, timeout_s: float = 10.0, rounds_after: int = 0
+) -> bool:
+    """Spin nodes, each with an executor of its own context, until a condition holds."""
+    from rclpy.executors import SingleThreadedExecutor
+
+    executors = []
+    for node in nodes:
+        executor = SingleThreadedExecutor(context=node.context)
+        executor.add_node(node)
+        executors.append(executor)
+    end = time.monotonic() + timeout_s
+    try:
+        while not condition() and time.monotonic() < end:
+            for executor in executors:
+                executor.spin_once(timeout_sec=0.005)
+        for _ in range(rounds_after):
+            for executor in executors:
+                executor.spin_once(timeout_sec=0.005)
+    finally:
+        for executor, node in zip(executors, nodes, strict=True):
+            executor.remove_node(node)
+            executor.shutdown()
+    return condition()
