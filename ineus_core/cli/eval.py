@@ -46,7 +46,7 @@ def command(
         typer.Option("--reference-fusion", help="Fuse the frames by Open3D and measure that too."),
     ] = False,
     samples: Annotated[
-        int, typer.Option(min=1, help="Points on each of the two surfaces.")
+        int, typer.Option(min=1, help="Points compared on each surface.")
     ] = 200_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -147,8 +147,8 @@ def _print_table(figures: Mapping[str, Mapping[str, Any]]) -> None:
     spacing = first["sample_spacing_m"] or 0.0
     table = Table(
         title=f"culling: {first['culling']}",
-        caption=f"{first['samples']:,} samples {1e3 * spacing:.1f} mm apart against "
-        f"{first['reference_samples']:,} of the reference",
+        caption=f"{first['samples']:,} points of the mesh and {first['reference_samples']:,} of "
+        f"the reference; points on the mesh {1e3 * spacing:.1f} mm apart",
     )
     table.add_column("")
     for name in figures:

@@ -40,7 +40,13 @@ def line_chart(title: str, x_label: str, series: Series) -> str:
         f"{escape(x_label)}</text>",
     ]
     for number, (name, points) in enumerate(lines.items()):
-        parts += _line(name, points, number, x_axis, y_axis)
+        colour = _COLOURS[number % len(_COLOURS)]
+        parts += _line(points, colour, x_axis, y_axis)
+        if len(lines) > 1:
+            parts.append(
+                f'<text x="{_WIDTH - _RIGHT - 4}" y="{_TOP + 10 + 14 * number}" '
+                f'text-anchor="end" fill="{colour}">{escape(name)}</text>'
+            )
     return "\n".join([*parts, "</svg>"])
 
 
@@ -63,7 +69,9 @@ class _Axis:
         unit = 10.0 ** np.floor(np.log10(rough))
         step = unit * min((1, 2, 5, 10), key=lambda factor: abs(factor * unit - rough))
         return [
-            float(tick) for tick in np.arange(np.ceil(self.low / step), self.high / step) * step
+            # Adding zero turns a negative zero into zero.
+            float(tick) + 0.0
+            for tick in np.arange(np.ceil(self.low / step), self.high / step) * step
         ]
 
 
@@ -90,16 +98,12 @@ def _grid(x_axis: _Axis, y_axis: _Axis, logarithmic: bool) -> list[str]:
     return parts
 
 
-def _line(name: str, points: np.ndarray, number: int, x_axis: _Axis, y_axis: _Axis) -> list[str]:
-    """The line, a dot at its end, and its place in the legend."""
-    colour = _COLOURS[number % len(_COLOURS)]
+def _line(points: np.ndarray, colour: str, x_axis: _Axis, y_axis: _Axis) -> list[str]:
+    """The line, and a dot at its end."""
     places = [(x_axis.pixel(x), y_axis.pixel(y)) for x, y in points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     x_end, y_end = places[-1]
-    legend_y = _TOP + 10 + 14 * number
     return [
         f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>',
         f'<circle cx="{x_end:.1f}" cy="{y_end:.1f}" r="2.5" fill="{colour}"/>',
-        f'<text x="{_WIDTH - _RIGHT - 4}" y="{legend_y}" text-anchor="end" fill="{colour}">'
-        f"{escape(name)}</text>",
     ]

@@ -188,6 +188,6 @@ def _shade(
     normals = np.einsum("pi,pic->pc", weights, mesh.normals[vertices])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     lamp = world_from_camera[:3, :3] @ (_LAMP / np.linalg.norm(_LAMP))
-    light = 0.42 + 0.63 * (normals @ lamp).clip(0, 1)
+    light = 0.5 + 0.55 * (normals @ lamp).clip(0, 1)
     picture[hit] = (colours * light[:, None]).clip(0, 255)
     return picture

@@ -23,6 +23,13 @@ class SurfacePoints:
     positions: Float[np.ndarray, "n 3"]
     normals: Float[np.ndarray, "n 3"] | None
 
+    def thinned(self, count: int, seed: int) -> "SurfacePoints":
+        """So many of the points, drawn at random, or all if there are fewer."""
+        order = np.random.default_rng(seed).permutation(len(self.positions))
+        keep = np.zeros(len(order), dtype=bool)
+        keep[order[:count]] = True
+        return self.take(keep)
+
     def take(self, keep: Bool[np.ndarray, " n"]) -> "SurfacePoints":
         """Some of the points."""
         normals = None if self.normals is None else self.normals[keep]

@@ -53,7 +53,7 @@ def test_a_shifted_plane_is_its_shift_away() -> None:
     assert metrics.f_score == {0.02: 0.0, 0.05: 1.0}
     assert metrics.normal_consistency == pytest.approx(1.0)
     assert metrics.culling == "none"
-    assert metrics.sample_spacing_m == pytest.approx(math.sqrt(1 / 40_000))
+    assert metrics.sample_spacing_m == pytest.approx(0.005)
 
 
 def test_half_a_plane_is_precise_but_not_complete() -> None:
@@ -167,6 +167,15 @@ def test_occlusion_hides_what_is_behind_the_measured_depth() -> None:
     assert hidden.precision[0.05] == 1.0
     with pytest.raises(ConfigError, match="no depth"):
         evaluate_mesh(ours, square(), (0.05,), "frusta+occlusion", views=[view_down(None)])
+
+
+def test_distances_are_taken_to_points_as_dense_as_the_threshold_asks() -> None:
+    """1 cm on 1 m²: points 5 mm apart, so two draws of one plane are 2.5 mm apart on average."""
+    metrics = evaluate_mesh(square(), square(), (0.01,), samples=1000)
+    assert metrics.samples == metrics.reference_samples == 1000
+    assert metrics.sample_spacing_m == pytest.approx(0.005)
+    assert metrics.accuracy_m < 0.003
+    assert metrics.f_score[0.01] == 1.0
 
 
 def test_samples_follow_the_area_and_the_seed() -> None:
