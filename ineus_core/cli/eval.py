@@ -13,7 +13,7 @@ from ineus_core.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     import numpy as np
 
-    from ineus_core.sources.source import Source
+    from ineus_core.sources import Source
     from ineus_core.types import Mesh
 
 

@@ -118,12 +118,12 @@ def _check_thresholds(thresholds_m: Sequence[float]) -> list[float]:
 
 
 def _dense_count(mesh: Mesh, samples: int, threshold_m: float) -> int:
-    """Points that distances are taken to: half a threshold apart, if that is not too many.
+    """Points that distances are taken to: 1 cm or half a threshold apart, if not too many.
 
     A distance to samples is too long by about half their spacing, which in a house of 300 m² and
     200,000 samples is 2 cm.
     """
-    wanted = int(surface_area(mesh) / (0.5 * threshold_m) ** 2)
+    wanted = int(surface_area(mesh) / min(0.5 * threshold_m, 0.01) ** 2)
     return max(samples, min(wanted, _MOST_POINTS))
 
 
