@@ -4,6 +4,7 @@
 
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Protocol
 
 from pydantic import Field
@@ -100,23 +101,48 @@ class Pipeline:
             self._last_report_ns = now_ns
             self.sink.on_report(self.reconstructor.report())
 
-    def finish(self, steps: int | None = None) -> None:
+    def finish(
+        self,
+        steps: int | None = None,
+        until_s: float | None = None,
+        on_progress: Callable[[float], None] = lambda share: None,
+    ) -> None:
         """Take what still waits, settle the field over the last steps, and hand over the whole mesh.
 
         Args:
             steps: Instead of the configured number.
+            until_s: Settle until this moment of `time.perf_counter` instead.
+            on_progress: Called with the share of the settling that is done.
         """
         while self._queue:
             self._take_frame()
             self._train(self.steps_per_tick)
         self.reconstructor.start()
-        steps = self.settle_steps if steps is None else steps
-        for step in range(steps):
-            self.reconstructor.settle(1.0 - step / steps)
-            self.reconstructor.step()
-        self.reconstructor.settle(1.0)
+        self._settle(self.settle_steps if steps is None else steps, until_s, on_progress)
         self.update_mesh(everything=True)
         self.sink.on_report(self.reconstructor.report())
+
+    def _settle(
+        self, steps: int, until_s: float | None, on_progress: Callable[[float], None]
+    ) -> None:
+        begin_s = last_report_s = time.perf_counter()
+        share, step = 0.0, 0
+        while share < 1.0 and self.reconstructor.is_ready:
+            now_s = time.perf_counter()
+            if until_s is not None:
+                share = min(1.0, (now_s - begin_s) / max(until_s - begin_s, 1e-9))
+            else:
+                share = step / steps if steps else 1.0
+            if share >= 1.0:
+                break
+            self.reconstructor.settle(1.0 - share)
+            self.reconstructor.step()
+            step += 1
+            if self._report_rate_hz and now_s - last_report_s >= 1.0 / self._report_rate_hz:
+                last_report_s = now_s
+                self.sink.on_report(self.reconstructor.report())
+            on_progress(share)
+        self.reconstructor.settle(1.0)
 
     def update_mesh(self, everything: bool = False) -> None:
         """Extract what changed and hand it over."""

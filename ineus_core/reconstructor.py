@@ -100,7 +100,8 @@ class Reconstructor:
         self._selector = KeyframeSelector(self.config.selector)
         self._mesher = BlockMesher(self.config.meshing)
         self._blocks: dict[BlockIndex, MeshBlock] = {}
-        self._dirty: set[BlockIndex] = set()
+        # A dict keeps the order in which blocks became dirty.
+        self._dirty: dict[BlockIndex, None] = {}
         self._newest_stamp_ns = 0
         self._report_began_s = time.perf_counter()
         self._camera_rays: tuple[Camera, Float[np.ndarray, "h w 3"]] | None = None
@@ -216,7 +217,7 @@ class Reconstructor:
         margin_m = 2 * self.config.meshing.voxel_size_m
         for offset_m in (-margin_m, margin_m):
             index = np.unique(block_indices(points + offset_m, block_m), axis=0)
-            self._dirty.update(map(tuple, index.tolist()))
+            self._dirty.update(dict.fromkeys(map(tuple, index.tolist())))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32).to(self.device)
@@ -239,8 +240,9 @@ class Reconstructor:
         """Mesh what changed since the last call, or all of it."""
         if not self.is_ready:
             return MeshUpdate(self._newest_stamp_ns, (), ())
-        dirty = self._blocks_with_surface() if everything else sorted(self._dirty)
-        self._dirty.clear()
+        if everything:
+            self._dirty.clear()
+        dirty = self._blocks_with_surface() if everything else self._take_dirty()
         upserts, removed = [], []
         for block in self._extract(dirty):
             if len(block.mesh.triangles):
@@ -249,6 +251,14 @@ class Reconstructor:
             elif self._blocks.pop(block.index, None) is not None:
                 removed.append(block.index)
         return MeshUpdate(self._newest_stamp_ns, tuple(upserts), tuple(removed))
+
+    def _take_dirty(self) -> list[BlockIndex]:
+        """The blocks that have been dirty for longest, as many as an update may have."""
+        limit = self.config.meshing.blocks_per_update or (4096 if self.device.type == "cuda" else 48)
+        blocks = list(self._dirty)[:limit]
+        for block in blocks:
+            del self._dirty[block]
+        return blocks
 
     def _extract(self, blocks: list[BlockIndex]) -> list[MeshBlock]:
         assert self.field is not None and self.grid is not None
@@ -315,7 +325,7 @@ class Reconstructor:
             losses=losses,
             counters=dict(counters),
             timings_ms={},
-            inv_s=float(self.field.inv_s) if self.field is not None else 0.0,
+            inv_s=float(self.field.inv_s.detach()) if self.field is not None else 0.0,
             samples_per_second=samples / elapsed_s,
             rays_per_second=rays / elapsed_s,
             keyframes=len(self.buffer) if self.buffer is not None else 0,

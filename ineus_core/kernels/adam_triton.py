@@ -66,6 +66,6 @@ def _adam(
     tl.store(means + i, tl.where(changed, mean, old_mean), mask)
     tl.store(squares + i, tl.where(changed, square, old_square), mask)
     tl.store(parameters + i, new, mask)
-    tl.store(gradients + i, 0.0 * old, mask)
+    tl.store(gradients + i, tl.zeros_like(gradient), mask)
     if halves is not None:
         tl.store(halves + i, new, mask)

@@ -128,7 +128,7 @@ def forward(
 @triton.jit
 def backward(
     points, d_features, jacobian_or_slope, d_direction, d_table, level_table, n, first_level,
-    point_n, point_k, feature_n, feature_c, jacobian_n, jacobian_c, jacobian_k, direction_n, direction_k,
+    point_n, point_k, feature_n, feature_c, jacobian_n, jacobian_c, jacobian_k, direction_n, direction_k, scale,
     MASK: tl.constexpr, OUTER: tl.constexpr, VECTOR: tl.constexpr, RUN: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Scatter to the corners; a run of points that stays in one cell is summed before it is added."""
@@ -154,7 +154,7 @@ def backward(
         iz, w = _axis(points, i, mask, point_n, 2 * point_k, resolution)
         g0, g1, x0, y0, z0, x1, y1, z1 = _cotangents(
             features + i * feature_n, slopes + i * jacobian_n, d_direction + i * direction_n, mask,
-            feature_c, jacobian_c, jacobian_k, direction_k, resolution.to(tl.float32), OUTER,
+            feature_c, jacobian_c, jacobian_k, direction_k, scale * resolution.to(tl.float32), OUTER,
         )  # fmt: skip
         zero_value = (g0 == 0.0) & (g1 == 0.0)
         zero_slope = (

@@ -103,7 +103,7 @@ def hash_grid_backward(
     """
     pointers = (points_unit, d_features, d_jacobian, d_jacobian)
     strides = (*points_unit.stride(), *d_features.stride(), *d_jacobian.stride(), 0, 0)
-    _scatter(pointers, strides, layout, d_table, run_levels, outer=False)
+    _scatter(pointers, strides, layout, d_table, run_levels, None)
 
 
 def hash_grid_backward_outer(
@@ -114,8 +114,9 @@ def hash_grid_backward_outer(
     layout: HashGridLayout,
     d_table: Float[Tensor, "entries 2"],
     run_levels: int = 0,
+    scale: float = 1.0,
 ) -> None:
-    """`hash_grid_backward` for `d_jacobian[i, c, k] = slope[i, c] * d_direction[i, k]`.
+    """`hash_grid_backward` for `d_jacobian[i, c, k] = scale * slope[i, c] * d_direction[i, k]`.
 
     That is what a loss on one directional combination of the Jacobian gives, such as the gradient of the SDF, where
     `slope` is d sdf / d features; it moves a third of the bytes.
@@ -124,10 +125,10 @@ def hash_grid_backward_outer(
     strides = (
         *points_unit.stride(), *d_features.stride(), *slope.stride(), 0, *d_direction.stride()
     )  # fmt: skip
-    _scatter(pointers, strides, layout, d_table, run_levels, outer=True)
+    _scatter(pointers, strides, layout, d_table, run_levels, scale)
 
 
-def _scatter(pointers, strides, layout, d_table, run_levels, outer):  # type: ignore[no-untyped-def]
+def _scatter(pointers, strides, layout, d_table, run_levels, scale):  # type: ignore[no-untyped-def]
     n = len(pointers[0])
     _check(d_table, layout)
     if d_table.dtype != torch.float32:
@@ -148,8 +149,9 @@ def _scatter(pointers, strides, layout, d_table, run_levels, outer):  # type: ig
             n,
             first_level,
             *strides,
+            1.0 if scale is None else float(scale),
             MASK=(1 << layout.log2_entries) - 1,
-            OUTER=outer,
+            OUTER=scale is not None,
             VECTOR=has_vector_reductions(d_table.device),
             RUN=run,
             BLOCK=_POINTS_PER_PROGRAM,

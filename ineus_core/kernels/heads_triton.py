@@ -16,8 +16,13 @@ from ineus_core.kernels.colour_head_device_triton import colour_backward, colour
 from ineus_core.kernels.heads_torch import SH_CHANNELS, ColourHeadWeights, SdfHeadWeights
 from ineus_core.kernels.sdf_head_device_triton import sdf_backward, sdf_forward
 
-_TILE = {"BLOCK": 128, "num_warps": 8}
-_PROGRAMS_PER_PROCESSOR = 2
+_TILES = {
+    sdf_forward: {"BLOCK": 128, "num_warps": 4, "num_stages": 1},
+    sdf_backward: {"BLOCK": 64, "num_warps": 4, "num_stages": 1},
+    colour_forward: {"BLOCK": 64, "num_warps": 4, "num_stages": 1},
+    colour_backward: {"BLOCK": 64, "num_warps": 4, "num_stages": 1},
+}
+_PROGRAMS_PER_PROCESSOR = {sdf_forward: 2, sdf_backward: 2, colour_forward: 4, colour_backward: 2}
 
 
 def sdf_head(
@@ -82,14 +87,14 @@ def sdf_head_forward(
     _check(weights.w1, (hidden, channels + 3))
     j = features if jacobian is None else jacobian
     g = points if gradient is None else gradient
-    sdf_forward[_programs(n, points.device)](
+    sdf_forward[_programs(sdf_forward, n, points.device)](
         points, features, j, weights.w1, weights.b1, weights.w2, weights.b2,
         sdf, g, outputs, features if slopes is None else slopes, n,
         *points.stride(), *features.stride(), *_strides(jacobian, 3), *_strides(gradient, 2),
         *outputs.stride(), *_strides(slopes, 2), *map(float, point_map), *map(float, scales),
         CHANNELS=channels, OUTPUTS=outputs_count, HIDDEN=hidden, C=_width(channels),
         O=_width(outputs_count), TYPE=_type(features), WITH_SDF=sdf is not None,
-        WITH_SLOPES=slopes is not None, WITH_GRADIENT=jacobian is not None, **_TILE,
+        WITH_SLOPES=slopes is not None, WITH_GRADIENT=jacobian is not None, **_TILES[sdf_forward],
     )  # fmt: skip
 
 
@@ -115,14 +120,14 @@ def sdf_head_backward(
     if n == 0:
         return
     full = features.dtype == torch.float32
-    sdf_backward[_programs(n, points.device)](
+    sdf_backward[_programs(sdf_backward, n, points.device)](
         points, features, jacobian, weights.w1, weights.b1, weights.w2, d_sdf, d_gradient, d_outputs,
         d_features, d_weights.w1, d_weights.b1, d_weights.w2, d_weights.b2, n,
         *points.stride(), *features.stride(), *jacobian.stride(), *d_gradient.stride(),
         *d_outputs.stride(), *d_features.stride(), *map(float, point_map), *map(float, scales),
         CHANNELS=channels, OUTPUTS=outputs_count, HIDDEN=hidden, C=_width(channels),
         O=_width(outputs_count), TYPE=_type(features), WITH_SDF=d_sdf is not None,
-        GRADIENT_TYPE=tl.float32 if full else tl.bfloat16, **_TILE,
+        GRADIENT_TYPE=tl.float32 if full else tl.bfloat16, **_TILES[sdf_backward],
     )  # fmt: skip
 
 
@@ -144,11 +149,11 @@ def colour_head_forward(
         return
     hidden = len(weights.b1)
     _check(weights.w1, (hidden, outputs_count + SH_CHANNELS + 3))
-    colour_forward[_programs(n, outputs.device)](
+    colour_forward[_programs(colour_forward, n, outputs.device)](
         outputs, gradient, directions, ray_index, *_flat(weights), rgb, n,
         *outputs.stride(), *gradient.stride(), *directions.stride(), *rgb.stride(),
         OUTPUTS=outputs_count, HIDDEN=hidden, Y=_width(outputs_count + SH_CHANNELS + 3),
-        TYPE=_type(outputs), WITH_INDEX=ray_index is not None, **_TILE,
+        TYPE=_type(outputs), WITH_INDEX=ray_index is not None, **_TILES[colour_forward],
     )  # fmt: skip
 
 
@@ -169,14 +174,14 @@ def colour_head_backward(
     if n == 0:
         return
     full = outputs.dtype == torch.float32
-    colour_backward[_programs(n, outputs.device)](
+    colour_backward[_programs(colour_backward, n, outputs.device)](
         outputs, gradient, directions, ray_index, *_flat(weights), d_rgb,
         d_gradient, d_outputs, d_gradient_total, *_flat(d_weights), n,
         *outputs.stride(), *gradient.stride(), *directions.stride(), *d_rgb.stride(),
         *_strides(d_gradient, 2), *d_outputs.stride(), *d_gradient_total.stride(),
         OUTPUTS=outputs_count, HIDDEN=len(weights.b1), Y=_width(outputs_count + SH_CHANNELS + 3),
         TYPE=_type(outputs), GRADIENT_TYPE=tl.float32 if full else tl.bfloat16,
-        WITH_INDEX=ray_index is not None, WITH_GRADIENT=d_gradient is not None, **_TILE,
+        WITH_INDEX=ray_index is not None, WITH_GRADIENT=d_gradient is not None, **_TILES[colour_backward],
     )  # fmt: skip
 
 
@@ -202,11 +207,11 @@ def _type(tensor: Tensor) -> tl.dtype:
     return tl.float32 if tensor.dtype == torch.float32 else tl.float16
 
 
-def _programs(n: int, device: torch.device) -> tuple[int]:
+def _programs(kernel, n: int, device: torch.device) -> tuple[int]:  # type: ignore[no-untyped-def]
     processors = 1
     if device.type == "cuda":
         processors = torch.cuda.get_device_properties(device).multi_processor_count
-    return (min(triton.cdiv(n, _TILE["BLOCK"]), processors * _PROGRAMS_PER_PROCESSOR),)
+    return (min(triton.cdiv(n, _TILES[kernel]["BLOCK"]), processors * _PROGRAMS_PER_PROCESSOR[kernel]),)
 
 
 class _SdfHead(torch.autograd.Function):

@@ -43,6 +43,11 @@ class MeshingConfig(ConfigModel):
     points_per_batch: int = Field(
         default=65536, ge=1, description="Points in one evaluation of the field"
     )
+    blocks_per_update: int = Field(
+        default=0,
+        ge=0,
+        description="Blocks in one update of a stream, the longest dirty first; 0 = by device",
+    )
     blocks_per_batch: int = Field(
         default=8, ge=1, description="Blocks whose samples are held at once"
     )

@@ -5,6 +5,8 @@
 It decides where rays are sampled and where a mesh may be; it is not a map for planners.
 """
 
+from importlib.util import find_spec
+
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
@@ -13,7 +15,7 @@ from torch import Tensor
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
 from ineus_core.geometry import ray_box
-from ineus_core.kernels import ray_march_torch
+from ineus_core.kernels import carve_torch, ray_march_torch
 from ineus_core.types import RaySamples
 
 _HIT, _MISS, _LIMIT = 6, -1, 120
@@ -66,8 +68,9 @@ class OccupancyGrid:
         """Above 0 where returns came from the cell, below 0 where rays went through, 0 where it is unseen."""
         self.opacity = torch.ones(shape.tolist(), dtype=torch.float16, device=device)
         self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
+        self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
         self.has_sensor = False
-        self._march_padded = _march_backend(device)
+        self._march_padded, self._carve = _operators(device)
 
     @property
     def aabb(self) -> Float[Tensor, "2 3"]:
@@ -91,7 +94,7 @@ class OccupancyGrid:
         shape, shift = high - low, self._low_cell - low
         self._check(shape)
         region = tuple(slice(int(s), int(s + n)) for s, n in zip(shift, old_shape, strict=True))
-        for name, fill in (("evidence", 0), ("opacity", 1), ("occupied", True)):
+        for name, fill in (("evidence", 0), ("opacity", 1), ("occupied", True), ("_scratch", 0)):
             old = getattr(self, name)
             new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
             new[region] = old
@@ -138,36 +141,19 @@ class OccupancyGrid:
         truncation_m: float,
     ) -> None:
         """Add the evidence of one depth image: free up to the band, surface within it."""
-        band_m = min(truncation_m, 1.5 * self.cell_m)
-        offsets = torch.arange(-band_m, band_m + 1e-6, 0.5 * self.cell_m, device=self._device)
-        surface_t = (range_m[:, None] + offsets).clamp(min=0.0)
-        surface = self._marked(origin, directions, surface_t, torch.ones_like(surface_t, dtype=torch.bool))
-        longest_m = float(range_m.max()) if len(range_m) else 0.0
-        t = torch.arange(0.5 * self.cell_m, longest_m, self.cell_m, device=self._device)
-        free_t = t.expand(len(range_m), -1)
-        free = self._marked(origin, directions, free_t, free_t < (range_m - truncation_m)[:, None])
-        change = torch.where(surface, _HIT, torch.where(free, _MISS, 0))
-        evidence = (self.evidence + change).clamp(-_LIMIT, _LIMIT)
-        # A cell that has been looked at stays known when hits and misses cancel.
-        known = surface | free
-        self.evidence = torch.where(known & (evidence == 0), -1, evidence).to(torch.int8)
+        cells = 1.0 / self.cell_m
+        self._carve(
+            self.evidence,
+            self._scratch,
+            origin * cells - self._low_cell.to(self._device),
+            directions,
+            range_m * cells,
+            truncation_m * cells,
+            min(truncation_m * cells, 1.5),
+            (_HIT, _MISS, _LIMIT),
+        )
         self.has_sensor = True
         self._combine()
-
-    def _marked(
-        self,
-        origin: Float[Tensor, " 3"],
-        directions: Float[Tensor, "rays 3"],
-        t: Float[Tensor, "rays steps"],
-        valid: Bool[Tensor, "rays steps"],
-    ) -> Bool[Tensor, "gx gy gz"]:
-        """Cells that hold at least one of the valid points on the rays."""
-        points = origin + directions[:, None] * t[..., None]
-        index, inside = self._cell_index(points.reshape(-1, 3))
-        marked = torch.zeros(self.evidence.numel() + 1, dtype=torch.bool, device=self._device)
-        outside = torch.full_like(index, self.evidence.numel())
-        marked[torch.where(inside & valid.reshape(-1), index, outside)] = True
-        return marked[:-1].view(self.evidence.shape)
 
     def _cell_index(self, points: Float[Tensor, "n 3"]) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
         shape = torch.tensor(self.evidence.shape, device=self._device)
@@ -211,8 +197,10 @@ class OccupancyGrid:
         self._combine()
 
     def _combine(self) -> None:
-        near_surface = self.opacity > self._config.threshold
-        self.occupied = (self.evidence > 0) | ((self.evidence == 0) & near_surface)
+        # One pass each over bytes: on a CPU this runs for every keyframe, over the whole grid.
+        torch.gt(self.opacity, self._config.threshold, out=self.occupied)
+        self.occupied &= self.evidence == 0
+        self.occupied |= self.evidence > 0
 
     def march_padded(
         self,
@@ -283,12 +271,9 @@ class OccupancyGrid:
         )
 
 
-def _march_backend(device: torch.device):  # type: ignore[no-untyped-def]
-    if device.type == "cpu":
-        try:
-            from ineus_core.kernels import ray_march_numba
+def _operators(device: torch.device):  # type: ignore[no-untyped-def]
+    if device.type == "cpu" and find_spec("numba") is not None:
+        from ineus_core.kernels import carve_numba, ray_march_numba
 
-            return ray_march_numba.march_padded
-        except ModuleNotFoundError:
-            pass
-    return ray_march_torch.march_padded
+        return ray_march_numba.march_padded, carve_numba.carve
+    return ray_march_torch.march_padded, carve_torch.carve

@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ineus run`: a recording or a data set through the pipeline, offline."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ineus_core.errors import CapacityError, ConfigError, SourceError
+
+if TYPE_CHECKING:
+    from ineus_core.config import Config
+    from ineus_core.offline import RunLimits, RunResult
+    from ineus_core.reconstructor import Reconstructor
+
+
+def command(
+    path: Annotated[str, typer.Argument(help="Bag, data set folder, or `synthetic:room`.")],
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for mesh, checkpoint, report.")],
+    source: Annotated[str, typer.Option(metavar="KIND", help="Kind of the source.")] = "auto",
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=V", help="Set one key; repeatable.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="D")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
+    max_frames: Annotated[int, typer.Option(min=0, help="Frames to use; 0 = all.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Wall time to train, s.")] = None,
+    real_time: Annotated[
+        float, typer.Option(min=0, metavar="FACTOR", help="Frames come by the wall clock, so fast.")
+    ] = 0.0,
+    hold_out: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Measure on every N-th frame, do not train on it.")
+    ] = 0,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="CKPT", help="Checkpoint to go on from.")
+    ] = None,
+) -> None:
+    """Reconstruct a recording or a data set; frames are used at their stamps, so that a run repeats."""
+    if steps is not None and seconds is not None:
+        raise ConfigError("--steps and --seconds: expected at most one of them")
+    if hold_out == 1:
+        raise ConfigError("--hold-out 1 leaves nothing to train on: expected 0 or at least 2")
+    from ineus_core.config import load_config
+    from ineus_core.offline import RunLimits
+
+    words = list(overrides or ())
+    words += [f"device={device}"] if device is not None else []
+    words += [f"seed={seed}"] if seed is not None else []
+    words += [f"source.max_frames={max_frames}"] if max_frames else []
+    limits = RunLimits(steps, seconds, real_time, hold_out)
+    _run(path, source, load_config(config, words), limits, out, resume)
+
+
+def _run(
+    path: str, kind: str, config: "Config", limits: "RunLimits", out: Path, resume: Path | None
+) -> None:
+    from ineus_core.cli.progress import RunProgress
+    from ineus_core.config import resolve_device
+    from ineus_core.offline import OfflineRun
+    from ineus_core.reconstructor import Reconstructor
+    from ineus_core.sources import open_source
+
+    frames = open_source(path, kind, config.source)
+    reconstructor = Reconstructor(config, resolve_device(config.device))
+    if resume is not None:
+        reconstructor.load(resume)
+    _check_writable(out)
+    with RunProgress(path) as progress:
+        run = OfflineRun(frames, reconstructor, config.pipeline, limits, progress.update)
+        result = run.run()
+        if not reconstructor.is_ready:
+            dropped = ", ".join(f"{count} {reason}" for reason, count in frames.dropped.items())
+            raise SourceError(f"{path}: no frame could be used ({dropped or 'it has none'})")
+        progress.update("writing", 0.0, None)
+        _write(out, result, config, reconstructor)
+    progress.summary(out, result.report)
+
+
+def _check_writable(out: Path) -> None:
+    """Find out before the work whether its result can be kept."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CapacityError(f"--out {out}: {error.strerror}; expected a folder that can be written") from error
+    if not os.access(out, os.W_OK):
+        raise CapacityError(f"--out {out}: expected a folder that can be written")
+
+
+def _write(out: Path, result: "RunResult", config: "Config", reconstructor: "Reconstructor") -> None:
+    from ineus_core.evaluation import write_report
+    from ineus_core.meshing import write_mesh
+    from ineus_core.offline import save_renders
+
+    mesh = reconstructor.current_mesh()
+    write_mesh(mesh, out / "mesh.ply")
+    reconstructor.save(out / "checkpoint")
+    save_renders(out / "renders", result.renders)
+    report = {**result.report, "config": config.model_dump(mode="json")}
+    write_report(out, report, result.panels, mesh)

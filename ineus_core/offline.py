@@ -1,0 +1,300 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A source through the pipeline, by a virtual clock or at its own speed, measured on frames held out of training."""
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from ineus_core.evaluation import Panel, depth_l1_m, psnr, ssim
+from ineus_core.pipeline import Pipeline, PipelineConfig
+from ineus_core.reconstructor import Reconstructor
+from ineus_core.sources import Source
+from ineus_core.types import Camera, Frame, MeshUpdate, RenderedImage, StepReport
+
+_QUICK_WIDTH_PX = 160
+_QUICK_FRAMES = 3
+_QUICK_PERIOD_S = 10.0
+_FULL_FRAMES = 12
+_FULL_WIDTH_PX = {"cpu": 320, "cuda": 4096}
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """How long a run may train and which frames it may use."""
+
+    steps: int | None = None
+    seconds: float | None = None
+    real_time: float = 0.0
+    """Speed of the stream against the wall clock; 0 = as fast as it goes, by the virtual clock."""
+    hold_out: int = 0
+    """Every so manieth frame is kept out of training; 0 = none."""
+
+
+@dataclass
+class RunResult:
+    """What a run has measured."""
+
+    report: dict[str, Any]
+    panels: list[Panel]
+    renders: list[tuple[str, RenderedImage]] = field(default_factory=list)
+
+
+class _CurveSink:
+    """Collects reports and counts mesh updates."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[float, StepReport]] = []
+        self.mesh_updates = 0
+
+    def on_mesh(self, update: MeshUpdate) -> None:
+        self.mesh_updates += 1
+
+    def on_report(self, report: StepReport) -> None:
+        self.reports.append((time.perf_counter(), report))
+
+
+class OfflineRun:
+    """Runs a source through a pipeline once.
+
+    Args:
+        source: Frames.
+        reconstructor: What they go into.
+        config: Of the pipeline.
+        limits: Of the run.
+        on_progress: Called with a phase, the share done, and the newest report.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        reconstructor: Reconstructor,
+        config: PipelineConfig,
+        limits: RunLimits,
+        on_progress: Callable[[str, float, StepReport | None], None] = lambda *_: None,
+    ) -> None:
+        """Prepare; `run` does the work."""
+        self._source, self._reconstructor, self._limits = source, reconstructor, limits
+        self._sink = _CurveSink()
+        self._pipeline = Pipeline(reconstructor, self._sink, config)
+        self._on_progress = on_progress
+        self._held_out: list[Frame] = []
+        self._shown: list[Frame] = []
+        self._curve: list[dict[str, Any]] = []
+        self._first_ns = self._last_ns = 0
+        self._last_quick_s = -_QUICK_PERIOD_S
+        if limits.steps is not None:
+            # Most steps belong to the stream; the rest settles the field once all frames are there.
+            self._pipeline.steps_per_tick = int(0.6 * limits.steps / max(len(source), 1))
+
+    def run(self) -> RunResult:
+        """Stream, settle, measure."""
+        begin_s = time.perf_counter()
+        self._began_s = begin_s
+        self._stream()
+        streamed_s = time.perf_counter() - begin_s
+        self._settle(begin_s)
+        trained_s = time.perf_counter() - begin_s
+        self._on_progress("measuring", 0.0, None)
+        held_out, panels, renders = self._measure()
+        report = self._report(held_out)
+        report |= {"wall_s": trained_s, "stream_wall_s": streamed_s}
+        return RunResult(report, panels, renders)
+
+    def _stream(self) -> None:
+        pipeline, total = self._pipeline, max(len(self._source), 1)
+        for index, frame in enumerate(self._paced()):
+            self._first_ns = self._first_ns or frame.stamp_ns
+            self._last_ns = frame.stamp_ns
+            if self._limits.hold_out and index % self._limits.hold_out == self._limits.hold_out - 1:
+                self._held_out.append(frame)
+                continue
+            if index % max(total // 4, 1) == 0:
+                self._shown.append(frame)
+            pipeline.submit(frame)
+            if self._limits.real_time == 0:
+                pipeline.tick(frame.stamp_ns)
+            self._note_progress("streaming", (index + 1) / total)
+
+    def _paced(self) -> Iterator[Frame]:
+        """Frames as they come; in real time, training fills the time until the next one."""
+        speed = self._limits.real_time
+        if speed == 0:
+            yield from self._source
+            return
+        begin_s: float | None = None
+        for frame in self._source:
+            begin_s = begin_s if begin_s is not None else time.perf_counter()
+            first_ns = self._first_ns or frame.stamp_ns
+            due_s = begin_s + (frame.stamp_ns - first_ns) / 1e9 / speed
+            while time.perf_counter() < due_s:
+                self._pipeline.tick(first_ns + int((time.perf_counter() - begin_s) * speed * 1e9))
+            yield frame
+
+    def _settle(self, begin_s: float) -> None:
+        limits = self._limits
+        until_s = None if limits.seconds is None else begin_s + limits.seconds
+        steps = None
+        if limits.steps is not None:
+            steps = max(0, limits.steps - self._reconstructor.steps)
+        self._pipeline.finish(steps, until_s, lambda share: self._note_progress("settling", share))
+
+    def _note_progress(self, phase: str, share: float) -> None:
+        reports = self._sink.reports
+        if len(reports) > len(self._curve):
+            wall_s, report = reports[-1]
+            self._curve.append(self._point(wall_s, report))
+        self._on_progress(phase, share, reports[-1][1] if reports else None)
+
+    def _point(self, wall_s: float, report: StepReport) -> dict[str, Any]:
+        point: dict[str, Any] = {
+            "stream_s": (report.stamp_ns - self._first_ns) / 1e9,
+            "wall_s": wall_s - self._began_s,
+            "step": report.step,
+            **report.losses,
+        }
+        now_s = time.perf_counter()
+        # Rendering costs training time, so the curve has few points of quality; in real time it has none.
+        if self._held_out and now_s - self._last_quick_s > _QUICK_PERIOD_S and not self._limits.real_time:
+            some = self._held_out[:: max(1, len(self._held_out) // _QUICK_FRAMES)][:_QUICK_FRAMES]
+            figures = [self._figures(frame, _QUICK_WIDTH_PX)[0] for frame in some]
+            point |= _means(figures)
+            self._last_quick_s = time.perf_counter()
+        return point
+
+    def _measure(self) -> tuple[dict[str, Any], list[Panel], list[tuple[str, RenderedImage]]]:
+        if not self._reconstructor.is_ready:
+            return _means([]) | {"frames": 0}, [], []
+        width_px = _FULL_WIDTH_PX[self._reconstructor.device.type]
+        frames = self._held_out or self._shown
+        step = max(1, len(frames) // _FULL_FRAMES)
+        figures, panels, renders = [], [], []
+        for frame in frames[::step][:_FULL_FRAMES]:
+            figure, reduced, image = self._figures(frame, width_px)
+            figures.append(figure)
+            name = f"{frame.stamp_ns:019d}"
+            renders.append((name, image))
+            if len(panels) < 4:
+                panels.append(Panel(name, reduced.rgb, reduced.depth_m, image))
+        held_out = _means(figures if self._held_out else [])
+        return held_out | {"frames": len(figures) if self._held_out else 0}, panels, renders
+
+    def _figures(self, frame: Frame, width_px: int) -> tuple[dict[str, float], Frame, RenderedImage]:
+        reduced = reduced_frame(frame, width_px)
+        image = self._reconstructor.render(reduced.camera, reduced.world_from_camera)
+        figure = {"psnr": psnr(image.rgb, reduced.rgb), "ssim": ssim(image.rgb, reduced.rgb)}
+        if reduced.depth_m is not None:
+            figure["depth_l1_m"] = depth_l1_m(image.depth_m, reduced.depth_m)
+        return figure, reduced, image
+
+    def _report(self, held_out: dict[str, Any]) -> dict[str, Any]:
+        pipeline, reconstructor = self._pipeline, self._reconstructor
+        reports = [report for _, report in self._sink.reports]
+        staleness = np.array(pipeline.staleness_ms or [np.nan])
+        mesh = reconstructor.current_mesh()
+        dropped = pipeline.counters["frames_dropped"] + sum(self._source.dropped.values())
+        last = reports[-1]
+        busy = [r for r in reports if r.samples_per_second > 0] or [last]
+        return {
+            "frames_in": pipeline.counters["frames_in"] + sum(self._source.dropped.values()),
+            "frames_used": pipeline.counters["frames_used"],
+            "frames_dropped": dropped,
+            "frames_held_out": len(self._held_out),
+            "dropped": dict(self._source.dropped),
+            "counters": last.counters,
+            "keyframes": last.keyframes,
+            "steps": reconstructor.steps,
+            "samples_per_second": float(np.median([r.samples_per_second for r in busy])),
+            "rays_per_second": float(np.median([r.rays_per_second for r in busy])),
+            "stream_s": (self._last_ns - self._first_ns) / 1e9,
+            "staleness_ms": {
+                "p50": float(np.percentile(staleness, 50)),
+                "p95": float(np.percentile(staleness, 95)),
+            },
+            "mesh": {
+                "vertices": len(mesh.vertices),
+                "triangles": len(mesh.triangles),
+                "updates": self._sink.mesh_updates,
+            },
+            "memory": last.memory_mb,
+            "held_out": held_out,
+            "curve": self._curve,
+            "versions": versions(),
+            "device": device_name(reconstructor.device),
+        }
+
+
+def reduced_frame(frame: Frame, max_width_px: int) -> Frame:
+    """The frame at no more than a width, reduced by a whole factor; depth is picked, not averaged."""
+    camera = frame.camera
+    factor = -(-camera.width_px // max_width_px)
+    if factor == 1:
+        return frame
+    width_px, height_px = camera.width_px // factor, camera.height_px // factor
+    x, y = width_px / camera.width_px, height_px / camera.height_px
+    small = Camera(
+        width_px,
+        height_px,
+        camera.fx * x,
+        camera.fy * y,
+        camera.cx * x,
+        camera.cy * y,
+        camera.distortion_model,
+        camera.distortion,
+    )
+    rows = (np.arange(height_px) * factor + factor // 2).clip(max=camera.height_px - 1)
+    columns = (np.arange(width_px) * factor + factor // 2).clip(max=camera.width_px - 1)
+    pick = np.ix_(rows, columns)
+    return Frame(
+        frame.stamp_ns,
+        small,
+        frame.world_from_camera,
+        cv2.resize(frame.rgb, (width_px, height_px), interpolation=cv2.INTER_AREA),
+        None if frame.depth_m is None else frame.depth_m[pick],
+        None if frame.mask is None else frame.mask[pick],
+    )
+
+
+def save_renders(directory: Path, renders: list[tuple[str, RenderedImage]]) -> None:
+    """Write colour, depth in millimetres and normals of each view as PNG."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, image in renders:
+        depth_mm = np.clip(np.round(image.depth_m * 1000), 0, 65535).astype(np.uint16)
+        normal = np.round((image.normal * 0.5 + 0.5) * 255).astype(np.uint8)
+        cv2.imwrite(str(directory / f"{name}_rgb.png"), image.rgb[..., ::-1])
+        cv2.imwrite(str(directory / f"{name}_depth_mm.png"), depth_mm)
+        cv2.imwrite(str(directory / f"{name}_normal.png"), normal[..., ::-1])
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the figures depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("ineus_ros", "torch", "numpy", "triton", "numba", "rosbags"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads, {platform.machine()}"
+
+
+def _means(figures: list[dict[str, float]]) -> dict[str, Any]:
+    means: dict[str, Any] = {}
+    for name in ("psnr", "ssim", "depth_l1_m"):
+        values = [f[name] for f in figures if name in f and np.isfinite(f[name])]
+        means[name] = float(np.mean(values)) if values else None
+    return means
