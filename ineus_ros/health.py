@@ -31,8 +31,8 @@ class Health:
     def _input_status(self) -> PartStatus:
         inputs = self._inputs
         counts = inputs.counters
-        lost = sum(count for name, count in counts.items() if name.endswith("_lost"))
-        dropped = sum(inputs.drops.counts.values()) + lost
+        lost = {f"{name}_lost": counter.count for name, counter in inputs.losses.items()}
+        dropped = sum(inputs.drops.counts.values()) + sum(lost.values())
         new_drops, self._drops_before = dropped - self._drops_before, dropped
         rate_hz = self._colour_rate.per_second(counts["color_received"])
         level, message = "ok", f"{rate_hz:.1f} images/s"
@@ -53,7 +53,7 @@ class Health:
             "frames_waiting": inputs.waiting,
             "frames_dropped": inputs.frames_dropped,
         }
-        values |= dict(sorted(counts.items()))
+        values |= dict(sorted(counts.items())) | lost
         values |= {f"dropped.{name}": n for name, n in sorted(inputs.drops.counts.items())}
         return PartStatus("input", level, message, values)
 

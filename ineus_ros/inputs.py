@@ -20,6 +20,7 @@ from ineus_core.sources.ros_messages import decode_camera, image_decoder, stamp_
 from ineus_core.sources.transforms import TransformNotYet
 from ineus_core.types import Camera, Frame
 from ineus_ros.drops import Drops
+from ineus_ros.losses import LossCounter
 from ineus_ros.pairing import ColorDepthPairing, Pair
 from ineus_ros.poses import Poses, make_poses
 
@@ -34,7 +35,6 @@ class ImageSet:
 
     color: Any
     depth: Any | None
-    camera: Camera
     since_s: float
     """When it began to wait, on a clock that never jumps."""
 
@@ -58,6 +58,8 @@ class Inputs:
         """Subscribe."""
         self.drops = Drops(node.get_logger())
         self.counters: Counter[str] = Counter()
+        self.losses: dict[str, LossCounter] = {}
+        """Messages that the middleware did not deliver, by stream."""
         self.newest: View | None = None
         self._holds: set[str] = set()
         self._node = node
@@ -113,23 +115,29 @@ class Inputs:
     def retry(self) -> None:
         """Make frames of the image sets whose pose has come; drop those that waited too long."""
         self._await_poses(self._pairing.poll())
-        now_s = time.monotonic()
         for _ in range(len(self._awaiting_pose)):
             images = self._awaiting_pose.popleft()
             header = images.color.header
+            if self._camera is None:
+                self._wait_on(images, "no_camera_info", "no usable color/camera_info")
+                continue
             try:
                 pose = self.poses.world_from_camera(stamp_ns(header), header.frame_id)
             except TransformNotYet as error:
-                if now_s - images.since_s < self._config.tf_timeout_s:
-                    self._awaiting_pose.append(images)
-                else:
-                    self.drops.add("no_pose_in_time", error)
+                self._wait_on(images, "no_pose_in_time", error)
             except SourceError as error:
                 self.drops.add("no_pose", error)
             else:
-                self._make_frame(images, pose)
+                self._make_frame(images, self._camera, pose)
 
-    def _make_frame(self, images: ImageSet, world_from_camera: np.ndarray) -> None:
+    def _wait_on(self, images: ImageSet, reason: str, message: object) -> None:
+        """Put images back, or drop them when their time is over."""
+        if time.monotonic() - images.since_s < self._config.tf_timeout_s:
+            self._awaiting_pose.append(images)
+        else:
+            self.drops.add(reason, message)
+
+    def _make_frame(self, images: ImageSet, camera: Camera, world_from_camera: np.ndarray) -> None:
         reason = "bad_color"
         # Bytes from a network fail in ways that no list of exceptions covers; the node lives on.
         try:
@@ -138,7 +146,7 @@ class Inputs:
             depth_m = None if images.depth is None else self._decode_depth(images.depth)
             reason = "bad_frame"
             stamp = stamp_ns(images.color.header)
-            frame = Frame(stamp, images.camera, world_from_camera, rgb, depth_m)
+            frame = Frame(stamp, camera, world_from_camera, rgb, depth_m)
         except Exception as error:
             self.drops.add(reason, error)
             return
@@ -148,10 +156,7 @@ class Inputs:
 
     def _await_poses(self, pairs: list[Pair]) -> None:
         for color, depth in pairs:
-            if self._camera is None:
-                self.drops.add("no_camera_info", "no usable color/camera_info")
-                continue
-            self._awaiting_pose.append(ImageSet(color, depth, self._camera, time.monotonic()))
+            self._awaiting_pose.append(ImageSet(color, depth, time.monotonic()))
             if len(self._awaiting_pose) > self._config.awaiting_pose_size:
                 self._awaiting_pose.popleft()
                 self.drops.add("pose_queue_full", "too many images wait for their pose")
@@ -193,44 +198,38 @@ class Inputs:
             depth_transport = config.image_transport
         self._decode_color = image_decoder(config.image_transport == "compressed", is_depth=False)
         self._decode_depth = image_decoder(depth_transport == "compressed", is_depth=True)
-        self._subscribe(CameraInfo, "color/camera_info", self._on_camera_info)
+        self._subscribe("camera_info", CameraInfo, "color/camera_info", self._on_camera_info)
         if config.image_transport == "compressed":
-            self._subscribe(CompressedImage, "color/image/compressed", self._on_color)
+            self._subscribe("color", CompressedImage, "color/image/compressed", self._on_color)
         else:
-            self._subscribe(Image, "color/image", self._on_color)
+            self._subscribe("color", Image, "color/image", self._on_color)
         self._depth: Subscription | None = None
         if config.depth_input == "none":
             return
         if depth_transport == "compressed":
             topic = "depth/image/compressedDepth"
-            self._depth = self._subscribe(CompressedImage, topic, self._on_depth)
+            self._depth = self._subscribe("depth", CompressedImage, topic, self._on_depth)
         else:
-            self._depth = self._subscribe(Image, "depth/image", self._on_depth)
+            self._depth = self._subscribe("depth", Image, "depth/image", self._on_depth)
 
-    def _subscribe(self, kind: type, topic: str, callback: Callable[[Any], None]) -> Subscription:
+    def _subscribe(
+        self, name: str, kind: type, topic: str, callback: Callable[[Any], None]
+    ) -> Subscription:
         reliability = (
             ReliabilityPolicy.RELIABLE if self._config.reliable else ReliabilityPolicy.BEST_EFFORT
         )
         qos = QoSProfile(depth=self._config.image_queue_size, reliability=reliability)
-        create = self._node.create_subscription
-        try:
-            from rclpy.event_handler import SubscriptionEventCallbacks
-        except ImportError:  # Humble
-            from rclpy.qos_event import SubscriptionEventCallbacks
-        name = f"{topic.split('/', maxsplit=1)[0]}_lost"
-        if topic.endswith("camera_info"):
-            name = "camera_info_lost"
+        lost = LossCounter(lambda: self._node.count_publishers(subscription.topic_name))
+        self.losses[name] = lost
 
-        def on_lost(info: Any) -> None:
-            self.counters[name] += info.total_count_change
+        def receive(message: Any, info: Any) -> None:
+            lost.on_message(info)
+            callback(message)
 
-        return create(
-            kind,
-            topic,
-            callback,
-            qos,
-            event_callbacks=SubscriptionEventCallbacks(message_lost=on_lost),
+        subscription = self._node.create_subscription(
+            kind, topic, receive, qos, event_callbacks=lost.events()
         )
+        return subscription
 
     def _has_depth_publisher(self) -> bool:
         if self._depth is None:

@@ -34,6 +34,7 @@ class Listener:
         self.receiver = MeshReceiver()
         self.status: dict[str, dict[str, str]] = {}
         """Values by name, by part of the node."""
+        self.statuses = 0
         self._name = node
         self._context = rclpy.Context()
         # An interrupt must reach the program, not only this context.
@@ -99,6 +100,7 @@ class Listener:
             if status.name.startswith(prefix):
                 values = {item.key: item.value for item in status.values}
                 self.status[status.name.removeprefix(prefix)] = values
+        self.statuses += 1
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:

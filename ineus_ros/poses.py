@@ -63,7 +63,7 @@ def make_poses(node: Node, config: RosConfig, drops: Drops, on_pose: Callable[[]
 class TopicPoses:
     """Poses of one topic, interpolated to the stamp of the image."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         node: Node,
         config: RosConfig,
