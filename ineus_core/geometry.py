@@ -124,9 +124,10 @@ def _is_pinhole(camera: Camera) -> bool:
 def _opencv_distortion(camera: Camera) -> Float[np.ndarray, " k"]:
     if camera.distortion_model == "none":
         return np.zeros(4)
-    count = 4 if camera.distortion_model == "equidistant" else max(4, len(camera.distortion))
+    # OpenCV takes these numbers of coefficients only; the fisheye model has exactly four.
+    count = next(n for n in (4, 5, 8, 12, 14) if n >= len(camera.distortion))
     coefficients = np.zeros(count)
-    coefficients[: len(camera.distortion)] = camera.distortion[:count]
+    coefficients[: len(camera.distortion)] = camera.distortion
     return coefficients
 
 

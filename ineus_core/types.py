@@ -12,13 +12,16 @@ from ineus_core.errors import SourceError
 
 BlockIndex = tuple[int, int, int]
 
+DISTORTION_MODELS = {"none": 0, "plumb_bob": 5, "rational_polynomial": 14, "equidistant": 4}
+"""The names of ROS, and how many coefficients each may have."""
+
 
 @dataclass(frozen=True)
 class Camera:
     """A pinhole camera with OpenCV distortion.
 
-    The centre of the pixel in column i and row j lies at (i + 0.5, j + 0.5). OpenCV and ROS put it at (i, j),
-    so a source adds half a pixel to their `cx` and `cy`.
+    The centre of the pixel in column i and row j lies at (i + 0.5, j + 0.5). OpenCV and ROS put it
+    at (i, j), so a source adds half a pixel to their `cx` and `cy`.
     """
 
     width_px: int
@@ -28,16 +31,33 @@ class Camera:
     cx: float
     cy: float
     distortion_model: str = "none"
-    """`none`, `plumb_bob` (k1 k2 p1 p2 k3), `rational_polynomial` (and k4 k5 k6) or `equidistant` (k1 k2 k3 k4)."""
+    """`none`, `plumb_bob` (k1 k2 p1 p2 k3), `rational_polynomial` (and k4 k5 k6) or
+    `equidistant` (k1 k2 k3 k4)."""
     distortion: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a camera that projects nothing."""
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
         if not np.isfinite(numbers).all() or self.fx <= 0 or self.fy <= 0:
-            raise SourceError(f"camera with fx {self.fx}, fy {self.fy}, cx {self.cx}, cy {self.cy}: expected finite numbers and positive focal lengths")
+            raise SourceError(
+                f"camera with fx {self.fx}, fy {self.fy}, cx {self.cx}, cy {self.cy}: "
+                "expected finite numbers and positive focal lengths"
+            )
         if self.width_px <= 0 or self.height_px <= 0:
-            raise SourceError(f"camera of {self.width_px} x {self.height_px} pixels: expected a positive size")
+            raise SourceError(
+                f"camera of {self.width_px} x {self.height_px} pixels: expected a positive size"
+            )
+        if self.distortion_model not in DISTORTION_MODELS:
+            known = ", ".join(DISTORTION_MODELS)
+            raise SourceError(
+                f"camera of distortion model {self.distortion_model!r}: expected one of {known}"
+            )
+        most = DISTORTION_MODELS[self.distortion_model]
+        if len(self.distortion) > most:
+            raise SourceError(
+                f"{len(self.distortion)} coefficients of distortion {self.distortion_model}: "
+                f"expected at most {most}"
+            )
 
 
 @dataclass(frozen=True)
@@ -49,20 +69,28 @@ class Frame:
     world_from_camera: Float[np.ndarray, "4 4"]
     """Rigid, float64, metres; camera axes are x right, y down, z forward."""
     rgb: UInt8[np.ndarray, "h w 3"]
-    depth_m: Float[np.ndarray, "h w"] | None = None
+    depth_m: Float[np.ndarray, "depth_h depth_w"] | None = None
     """Along the optical axis, float32; 0 where the sensor has no return."""
-    mask: Bool[np.ndarray, "h w"] | None = None
+    mask: Bool[np.ndarray, "mask_h mask_w"] | None = None
     """True where the pixel may be used."""
 
     def __post_init__(self) -> None:
         """Refuse a frame whose parts do not belong together."""
         size = (self.camera.height_px, self.camera.width_px)
         if self.rgb.shape[:2] != size:
-            raise SourceError(f"colour image of {_size(self.rgb)} pixels: the camera has {size[1]} x {size[0]}")
+            raise SourceError(
+                f"colour image of {_size(self.rgb)} pixels: the camera has {size[1]} x {size[0]}"
+            )
         if self.depth_m is not None and self.depth_m.shape != size:
-            raise SourceError(f"depth image of {_size(self.depth_m)} pixels: expected the colour image's {size[1]} x {size[0]} (registered depth)")
+            raise SourceError(
+                f"depth image of {_size(self.depth_m)} pixels: "
+                f"expected the colour image's {size[1]} x {size[0]} (registered depth)"
+            )
         if self.mask is not None and self.mask.shape != size:
-            raise SourceError(f"mask of {_size(self.mask)} pixels: expected the colour image's {size[1]} x {size[0]}")
+            raise SourceError(
+                f"mask of {_size(self.mask)} pixels: "
+                f"expected the colour image's {size[1]} x {size[0]}"
+            )
         check_rigid(self.world_from_camera)
 
 
@@ -76,7 +104,10 @@ def check_rigid(transform: Float[np.ndarray, "4 4"], tolerance: float = 1e-3) ->
     error = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
     determinant = float(np.linalg.det(rotation))
     if error > tolerance or determinant < 0 or not np.allclose(transform[3], (0, 0, 0, 1)):
-        raise SourceError(f"pose is not rigid: |R'R - 1| is {error:.3g}, det R is {determinant:.3g}, last row {transform[3].tolist()}; expected a rotation and 0 0 0 1")
+        raise SourceError(
+            f"pose is not rigid: |R'R - 1| is {error:.3g}, det R is "
+            f"{determinant:.3g}, last row {transform[3].tolist()}; expected a rotation and 0 0 0 1"
+        )
 
 
 def _size(image: np.ndarray) -> str:

@@ -15,7 +15,7 @@ from tree import PACKAGES, ROOT, picture, picture_on_page
 from ineus_core.geometry import rigid_inverse
 
 LAYERS: tuple[set[str], ...] = (
-    {"types", "errors", "timing", "config_model", "ros_config", "__version__"},
+    {"types", "errors", "files", "timing", "config_model", "ros_config", "__version__"},
     {"geometry"},
     {"bounds", "kernels"},
     {"sources", "keyframes", "fields", "rendering", "meshing", "planning", "evaluation"},
@@ -23,7 +23,7 @@ LAYERS: tuple[set[str], ...] = (
     {"reconstructor"},
     {"pipeline"},
     {"config"},
-    {"worker"},
+    {"worker", "offline"},
     {"ineus_core"},
     {"cli", "ineus_ros"},
 )

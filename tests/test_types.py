@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records refuse what does not belong together, and say what they expected."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -44,9 +42,8 @@ def test_a_frame_with_and_without_depth_and_mask() -> None:
 def test_a_frame_refuses_parts_of_another_size_and_poses_that_are_none(
     changes: dict, message: str
 ) -> None:
-    # Past the shape check that only tests have, which would speak first.
     with pytest.raises(SourceError, match=message):
-        Frame.__post_init__(SimpleNamespace(**parts(**changes)))  # type: ignore[arg-type]
+        Frame(**parts(**changes))
 
 
 @pytest.mark.parametrize(
@@ -59,6 +56,8 @@ def test_a_frame_refuses_parts_of_another_size_and_poses_that_are_none(
         {"distortion_model": "plumb_bob", "distortion": (np.nan, 0.0, 0.0, 0.0, 0.0)},
         {"width_px": 0},
         {"height_px": -3},
+        {"distortion_model": "fisheye624", "distortion": (0.1,)},
+        {"distortion_model": "equidistant", "distortion": (0.1,) * 5},
     ],
 )
 def test_a_camera_that_projects_nothing_is_refused(changes: dict) -> None:

@@ -3,10 +3,8 @@
 """What a run leaves to read: `report.json` for programs, `report.html` for people."""
 
 import base64
-import errno
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,12 +15,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ineus_core.errors import CapacityError, ConfigError
 from ineus_core.evaluation.chart import line_chart
 from ineus_core.evaluation.picture import overview_camera, render_mesh_picture
+from ineus_core.files import replace_file
 from ineus_core.types import Mesh, RenderedImage
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOCKS = {"stream_s": "stream time, s", "wall_s": "wall time, s", "step": "step"}
 _NOT_IN_TABLE = {"curve", "config", "versions", "evaluation"}
 _PANEL_WIDTH_PX = 420
@@ -87,8 +84,8 @@ def write_report(
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>"
         f'<p class="note">{device}</p>{"".join(sections)}</body></html>\n'
     )
-    _replace_file(directory / "report.json", json.dumps(plain, indent=1, allow_nan=False) + "\n")
-    _replace_file(directory / "report.html", page)
+    replace_file(directory / "report.json", json.dumps(plain, indent=1, allow_nan=False) + "\n")
+    replace_file(directory / "report.html", page)
     return directory / "report.html"
 
 
@@ -256,19 +253,3 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else escape(str(value))
-
-
-def _replace_file(path: Path, text: str) -> None:
-    """Write beside the file, then rename, so that nobody ever sees half a file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.write_text(text, encoding="utf-8")
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno in _FULL:
-            raise CapacityError(f"{path}: {len(text)} bytes do not fit") from error
-        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error

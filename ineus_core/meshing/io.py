@@ -2,18 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mesh files: PLY, OBJ and GLB; a file appears whole under its name or not at all."""
 
-import errno
 import io
-import os
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from ineus_core.errors import CapacityError, ConfigError, SourceError
+from ineus_core.errors import ConfigError, SourceError
+from ineus_core.files import replace_file
 from ineus_core.types import Mesh
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_mesh(mesh: Mesh, path: str | Path) -> Path:
@@ -29,8 +26,7 @@ def write_mesh(mesh: Mesh, path: str | Path) -> Path:
         raise ConfigError(
             f"mesh file {path}: suffix {path.suffix!r}, expected one of {', '.join(MESH_SUFFIXES)}"
         )
-    _replace_file(path, encode(mesh))
-    return path
+    return replace_file(path, encode(mesh))
 
 
 def read_mesh(path: str | Path) -> Mesh:
@@ -144,24 +140,3 @@ def _encode_glb(mesh: Mesh) -> bytes:
 
 _ENCODERS = {".ply": _encode_ply, ".obj": _encode_obj, ".glb": _encode_glb}
 MESH_SUFFIXES = tuple(_ENCODERS)
-
-
-def _replace_file(path: Path, content: bytes) -> None:
-    """Write beside the file, then rename, so that nobody ever sees half a file."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(beside, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno in _FULL:
-            raise CapacityError(
-                f"mesh file {path}: {len(content)} bytes do not fit ({error.strerror})"
-            ) from error
-        raise ConfigError(f"mesh file {path}: cannot be written ({error.strerror})") from error

@@ -3,9 +3,6 @@
 """A checkpoint on disk: one directory with safetensors and JSON, written whole or not at all."""
 
 import json
-import os
-import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ineus_core.errors import CapacityError, CheckpointError
+from ineus_core.files import replacing
 
 FORMAT = 1
 _TENSORS, _META = "state.safetensors", "state.json"
@@ -24,26 +22,24 @@ _TENSORS, _META = "state.safetensors", "state.json"
 def write_checkpoint(
     directory: Path, tensors: dict[str, Shaped[Tensor, "..."]], meta: dict[str, Any]
 ) -> Path:
-    """Write beside, then rename; an older checkpoint of that name stays until the new one is complete."""
+    """Write a checkpoint; an older one of that name stays until the new one is complete."""
     directory = Path(directory)
-    beside = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        beside.mkdir(parents=True)
-        save_file({k: v.detach().contiguous().cpu() for k, v in tensors.items()}, beside / _TENSORS)
+    if directory.is_dir() and not {p.name for p in directory.iterdir()} <= {_TENSORS, _META}:
+        raise CheckpointError(
+            f"checkpoint {directory}: the folder holds other files; "
+            "expected a free name or an older checkpoint"
+        )
+    content = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+    with replacing(directory) as beside:
+        beside.mkdir()
+        try:
+            save_file(content, beside / _TENSORS)
+        except safetensors.SafetensorError as error:
+            # The library hides the number of the error in its text.
+            is_full = "StorageFull" in str(error) or "code: 28" in str(error)
+            kind = CapacityError if is_full else CheckpointError
+            raise kind(f"checkpoint {directory} could not be written: {error}") from error
         (beside / _META).write_text(json.dumps({"format": FORMAT, **meta}, indent=1))
-        for name in (_TENSORS, _META):
-            with open(beside / name, "rb+") as file:
-                os.fsync(file.fileno())
-        if directory.exists():
-            old = beside.with_name(beside.name + ".old")
-            directory.rename(old)
-            beside.rename(directory)
-            shutil.rmtree(old)
-        else:
-            beside.rename(directory)
-    except (OSError, safetensors.SafetensorError) as error:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise CapacityError(f"checkpoint {directory} could not be written: {error}") from error
     return directory
 
 
@@ -52,7 +48,9 @@ def read_checkpoint(directory: Path) -> tuple[dict[str, Shaped[Tensor, "..."]], 
     directory = Path(directory)
     for name in (_TENSORS, _META):
         if not (directory / name).is_file():
-            raise CheckpointError(f"checkpoint {directory}: expected a directory with {_TENSORS} and {_META}")
+            raise CheckpointError(
+                f"checkpoint {directory}: expected a directory with {_TENSORS} and {_META}"
+            )
     try:
         meta = json.loads((directory / _META).read_text())
         tensors: dict[str, torch.Tensor] = load_file(directory / _TENSORS)

@@ -90,10 +90,10 @@ def test_a_full_disk_leaves_the_old_report(
     write_report(tmp_path, {"frames_in": 1})
     old = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def full(self: Path, *arguments: object, **options: object) -> int:
+    def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CapacityError, match=r"report\.json"):
         write_report(tmp_path, {"frames_in": 2})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
