@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Starts the node with the topics of a camera, and RViz or a bag beside it if asked for."""
+
+# ruff: noqa: I001 - it takes the package `launch` for this folder
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
+from launch.conditions import IfCondition
+from launch.launch_context import LaunchContext
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+PACKAGE = "ineus_ros"
+
+CAMERAS = {
+    "none": {},
+    "realsense": {
+        "color/image": "/camera/camera/color/image_raw",
+        "color/camera_info": "/camera/camera/color/camera_info",
+        "depth/image": "/camera/camera/aligned_depth_to_color/image_raw",
+    },
+    "zed": {
+        "color/image": "/zed/zed_node/rgb/color/rect/image",
+        "color/camera_info": "/zed/zed_node/rgb/color/rect/camera_info",
+        "depth/image": "/zed/zed_node/depth/depth_registered",
+        "odom": "/zed/zed_node/odom",
+    },
+    "oakd": {
+        "color/image": "/oak/rgb/image_raw",
+        "color/camera_info": "/oak/rgb/camera_info",
+        "depth/image": "/oak/stereo/image_raw",
+    },
+    "kinect": {
+        "color/image": "/rgb/image_raw",
+        "color/camera_info": "/rgb/camera_info",
+        "depth/image": "/depth_to_rgb/image_raw",
+    },
+    "isaac_sim": {
+        "color/image": "/front_stereo_camera/left/image_raw",
+        "color/camera_info": "/front_stereo_camera/left/camera_info",
+        "depth/image": "/front_stereo_camera/depth/ground_truth",
+        "odom": "/chassis/odom",
+    },
+    "bag": {
+        "color/image": "/camera/color/image_raw",
+        "color/camera_info": "/camera/color/camera_info",
+        "depth/image": "/camera/depth/image_raw",
+        "odom": "/odom",
+    },
+}
+"""Topics by camera: those that its driver (or `ineus bag make`) publishes by default."""
+
+COMPRESSED = {"color/image": "compressed", "depth/image": "compressedDepth"}
+
+ARGUMENTS = (
+    ("camera", "none", f"Whose topics to take: {', '.join(CAMERAS)}.", list(CAMERAS)),
+    ("namespace", "", "Namespace of the node.", None),
+    ("params_file", "", "Parameter file, for example one of config/.", None),
+    ("use_sim_time", "false", "Take the time from /clock.", ["true", "false"]),
+    ("pose_source", "auto", "auto, tf, pose or odom.", ["auto", "tf", "pose", "odom"]),
+    ("global_frame", "odom", "Frame id of the world.", None),
+    ("image_transport", "raw", "raw or compressed.", ["raw", "compressed"]),
+    ("reliable", "false", "Ask for reliable delivery of images.", ["true", "false"]),
+    ("device", "auto", "auto, cpu, cuda or cuda:N.", None),
+    ("output_dir", "ineus_out", "Folder for meshes and checkpoints.", None),
+    ("save_on_shutdown", "false", "Write the mesh at the end.", ["true", "false"]),
+    ("autostart", "true", "Configure and activate at start.", ["true", "false"]),
+    ("log_level", "info", "debug, info, warn, error or fatal.", None),
+    ("bag", "", "Bag to play with `ros2 bag play --clock`; empty: none.", None),
+    ("rate", "1.0", "Rate at which the bag is played.", None),
+    ("rviz", "false", "Start RViz with config/ineus.rviz.", ["true", "false"]),
+)
+"""Name, default, description and choices."""
+
+STRINGS = ("pose_source", "global_frame", "image_transport", "device", "output_dir")
+BOOLEANS = ("use_sim_time", "reliable", "save_on_shutdown", "autostart")
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments and start what they ask for."""
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=about, choices=choices)
+        for name, default, about, choices in ARGUMENTS
+    ]
+    buffered = SetEnvironmentVariable("RCUTILS_LOGGING_BUFFERED_STREAM", "1")
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", str(share() / "config" / "ineus.rviz")],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+        output="screen",
+    )
+    return LaunchDescription([buffered, *arguments, OpaqueFunction(function=start), rviz])
+
+
+def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
+    """The node, and the bag's player, for the arguments as they now are."""
+
+    def given(name: str) -> str:
+        return context.perform_substitution(LaunchConfiguration(name))
+
+    is_from_bag = bool(given("bag"))
+    camera = "bag" if is_from_bag and given("camera") == "none" else given("camera")
+    remappings = list(CAMERAS[camera].items())
+    remappings += [
+        (f"{name}/{COMPRESSED[name]}", f"{topic}/{COMPRESSED[name]}")
+        for name, topic in CAMERAS[camera].items()
+        if name in COMPRESSED
+    ]
+    if given("namespace"):
+        remappings += [("/tf", "tf"), ("/tf_static", "tf_static")]
+    # The file comes first, so that arguments win over it; only those that were given do.
+    parameters: list[str | dict[str, object]] = (
+        [given("params_file")] if given("params_file") else []
+    )
+    defaults = {name: default for name, default, _, _ in ARGUMENTS}
+    changed = {
+        name: ParameterValue(given(name), value_type=bool if name in BOOLEANS else str)
+        for name in (*STRINGS, *BOOLEANS)
+        if given(name) != defaults[name] or not parameters
+    }
+    if is_from_bag:
+        changed["use_sim_time"] = True
+    parameters.append(changed)
+    started: list[Node | ExecuteProcess] = [
+        Node(
+            package=PACKAGE,
+            executable="reconstruct",
+            name="ineus",
+            namespace=given("namespace"),
+            parameters=parameters,
+            remappings=remappings,
+            arguments=["--ros-args", "--log-level", given("log_level")],
+            output="screen",
+        )
+    ]
+    if is_from_bag:
+        play = ["ros2", "bag", "play", given("bag"), "--clock", "--rate", given("rate")]
+        started.append(ExecuteProcess(cmd=play, output="screen"))
+    return started
+
+
+def share() -> Path:
+    """Where the installed package keeps its files; beside this file in a source tree."""
+    return Path(__file__).resolve().parent.parent

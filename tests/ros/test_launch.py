@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The launch file starts what its arguments say; the files beside it can be read."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from ineus_core.config import Config, load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.name)
+def test_every_overlay_is_a_configuration(path: Path) -> None:
+    assert isinstance(load_config(path), Config)
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.name)
+def test_every_overlay_is_a_parameter_file_of_the_node(path: Path, ros: Any) -> None:
+    from rclpy.node import Node
+
+    from ineus_ros.parameters import declare_parameters
+
+    node = ros(
+        lambda context: Node(
+            "ineus", context=context, automatically_declare_parameters_from_overrides=True
+        ),
+        ["--params-file", str(path)],
+    )
+    assert declare_parameters(node, Config) == load_config(path)
+
+
+def test_the_dds_profile_holds_an_image_of_full_hd() -> None:
+    tree = ElementTree.parse(ROOT / "config" / "dds_large_messages.xml")
+    size = tree.find(".//{*}segment_size")
+    assert size is not None and int(str(size.text)) > 3 * 1920 * 1080
+
+
+def test_rviz_shows_the_topics_of_the_node_and_asks_for_what_was_said_before() -> None:
+    shown = yaml.safe_load((ROOT / "config" / "ineus.rviz").read_text())
+    displays = {item["Name"]: item for item in shown["Visualization Manager"]["Displays"]}
+    mesh = displays["Mesh"]["Topic"]
+    assert (mesh["Value"], mesh["Durability Policy"]) == ("/ineus/mesh", "Transient Local")
+
+
+@pytest.fixture
+def launch_file() -> ModuleType:
+    pytest.importorskip(
+        "launch.actions", reason="needs launch, which comes with a ROS distribution"
+    )
+    pytest.importorskip("launch_ros", reason="needs launch_ros")
+    path = ROOT / "launch" / "reconstruct.launch.py"
+    spec = importlib.util.spec_from_file_location("reconstruct_launch", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_argument_of_the_launch_file_is_described(launch_file: ModuleType) -> None:
+    from launch.actions import DeclareLaunchArgument
+
+    entities = launch_file.generate_launch_description().entities
+    arguments = [entity for entity in entities if isinstance(entity, DeclareLaunchArgument)]
+    assert len(arguments) == len(launch_file.ARGUMENTS)
+    assert all(argument.description for argument in arguments)
+
+
+def test_the_parameters_of_the_launch_file_are_in_the_tree(launch_file: ModuleType) -> None:
+    names = {*launch_file.STRINGS, *launch_file.BOOLEANS} - {"use_sim_time"}
+    assert names <= set(Config.model_fields)
