@@ -18,6 +18,9 @@ from ineus_core.reconstructor import ReconstructorConfig
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources import SourceConfig
 
+ROS_OWN = ("use_sim_time", "start_type_description_service", "qos_overrides")
+"""Parameters that every node has; a file may hold them beside ours."""
+
 
 class Config(RosConfig, ReconstructorConfig):
     """Everything that can be set; one file serves the command line and the node."""
@@ -82,7 +85,21 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"configuration {path}: expected keys and values, found {type(tree).__name__}")
     for node in ("/**", "ineus", "/ineus"):
         if isinstance(tree.get(node), dict) and "ros__parameters" in tree[node]:
-            return dict(tree[node]["ros__parameters"] or {})
+            return _ros_parameters(tree[node]["ros__parameters"], path)
+    return tree
+
+
+def _ros_parameters(parameters: Any, path: Path) -> dict[str, Any]:
+    """The tree of a parameter file, where `a.b: value` is as good as a section `a` with `b`."""
+    if not isinstance(parameters, dict | None):
+        found = type(parameters).__name__
+        raise ConfigError(
+            f"configuration {path}: ros__parameters: expected keys and values, found {found}"
+        )
+    tree: dict[str, Any] = {}
+    for name, value in (parameters or {}).items():
+        if not str(name).startswith(ROS_OWN):
+            _put(tree, str(name).split("."), value)
     return tree
 
 

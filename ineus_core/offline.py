@@ -5,7 +5,7 @@
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 
 from ineus_core.evaluation import Panel, depth_l1_m, psnr, ssim
+from ineus_core.files import replace_file
 from ineus_core.pipeline import Pipeline, PipelineConfig
 from ineus_core.reconstructor import Reconstructor
 from ineus_core.sources import Source
@@ -89,7 +91,8 @@ class OfflineRun:
         self._held_out: list[Frame] = []
         self._shown: list[Frame] = []
         self._curve: list[dict[str, Any]] = []
-        self._first_ns = self._last_ns = 0
+        self._first_ns: int | None = None
+        self._last_ns = 0
         self._last_quick_s = -_QUICK_PERIOD_S
         if limits.steps is not None:
             # Most steps belong to the stream; the rest settles the field once all frames are there.
@@ -112,7 +115,7 @@ class OfflineRun:
     def _stream(self) -> None:
         pipeline, total = self._pipeline, max(len(self._source), 1)
         for index, frame in enumerate(self._paced()):
-            self._first_ns = self._first_ns or frame.stamp_ns
+            self._first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
             self._last_ns = frame.stamp_ns
             if self._limits.hold_out and index % self._limits.hold_out == self._limits.hold_out - 1:
                 self._held_out.append(frame)
@@ -133,7 +136,7 @@ class OfflineRun:
         begin_s: float | None = None
         for frame in self._source:
             begin_s = begin_s if begin_s is not None else time.perf_counter()
-            first_ns = self._first_ns or frame.stamp_ns
+            first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
             due_s = begin_s + (frame.stamp_ns - first_ns) / 1e9 / speed
             while time.perf_counter() < due_s:
                 self._pipeline.tick(first_ns + int((time.perf_counter() - begin_s) * speed * 1e9))
@@ -156,7 +159,7 @@ class OfflineRun:
 
     def _point(self, wall_s: float, report: StepReport) -> dict[str, Any]:
         point: dict[str, Any] = {
-            "stream_s": (report.stamp_ns - self._first_ns) / 1e9,
+            "stream_s": (report.stamp_ns - (self._first_ns or 0)) / 1e9,
             "wall_s": wall_s - self._began_s,
             "step": report.step,
             **report.losses,
@@ -214,7 +217,7 @@ class OfflineRun:
             "steps": reconstructor.steps,
             "samples_per_second": float(np.median([r.samples_per_second for r in busy])),
             "rays_per_second": float(np.median([r.rays_per_second for r in busy])),
-            "stream_s": (self._last_ns - self._first_ns) / 1e9,
+            "stream_s": (self._last_ns - (self._first_ns or 0)) / 1e9,
             "staleness_ms": {
                 "p50": float(np.percentile(staleness, 50)),
                 "p95": float(np.percentile(staleness, 95)),
@@ -263,15 +266,23 @@ def reduced_frame(frame: Frame, max_width_px: int) -> Frame:
     )
 
 
-def save_renders(directory: Path, renders: list[tuple[str, RenderedImage]]) -> None:
+def save_renders(directory: Path, renders: Iterable[tuple[str, RenderedImage]]) -> None:
     """Write colour, depth in millimetres and normals of each view as PNG."""
-    directory.mkdir(parents=True, exist_ok=True)
     for name, image in renders:
         depth_mm = np.clip(np.round(image.depth_m * 1000), 0, 65535).astype(np.uint16)
-        normal = np.round((image.normal * 0.5 + 0.5) * 255).astype(np.uint8)
-        cv2.imwrite(str(directory / f"{name}_rgb.png"), image.rgb[..., ::-1])
-        cv2.imwrite(str(directory / f"{name}_depth_mm.png"), depth_mm)
-        cv2.imwrite(str(directory / f"{name}_normal.png"), normal[..., ::-1])
+        _write_png(directory / f"{name}_rgb.png", image.rgb[..., ::-1])
+        _write_png(directory / f"{name}_depth_mm.png", depth_mm)
+        _write_png(directory / f"{name}_normal.png", normal_picture(image.normal)[..., ::-1])
+
+
+def normal_picture(normal: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Axes -1 to 1 as red, green and blue; grey where there is no surface."""
+    return np.round((normal * 0.5 + 0.5) * 255).astype(np.uint8)
+
+
+def _write_png(path: Path, picture: np.ndarray) -> None:
+    _, encoded = cv2.imencode(".png", picture)
+    replace_file(path, encoded.tobytes())
 
 
 def versions() -> dict[str, str]:

@@ -69,7 +69,8 @@ class Pipeline:
         self._mesh_rate_hz = config.mesh_rate_hz or (5.0 if on_gpu else 1.0)
         self._report_rate_hz = config.report_rate_hz
         self._queue: deque[tuple[Frame, float]] = deque()
-        self._capacity = config.queue_frames
+        self.capacity = config.queue_frames
+        """Frames that may wait."""
         self.counters: Counter[str] = Counter(frames_in=0, frames_used=0, frames_dropped=0)
         self.staleness_ms: deque[float] = deque(maxlen=4096)
         """From the submission of a frame to the mesh update that knows it, for the newest frame of each update."""
@@ -80,10 +81,15 @@ class Pipeline:
     def submit(self, frame: Frame) -> None:
         """Queue a frame; when the queue is full, the oldest makes room and is counted."""
         self.counters["frames_in"] += 1
-        if len(self._queue) >= self._capacity:
+        if len(self._queue) >= self.capacity:
             self._queue.popleft()
             self.counters["frames_dropped"] += 1
         self._queue.append((frame, time.perf_counter()))
+
+    def count_dropped(self, frames: int) -> None:
+        """Count frames that were lost on the way here."""
+        self.counters["frames_in"] += frames
+        self.counters["frames_dropped"] += frames
 
     @property
     def waiting(self) -> int:

@@ -32,6 +32,7 @@ class Worker:
         """Prepare the thread."""
         self._pipeline, self._now_ns, self._max_idle_steps = pipeline, now_ns, max_idle_steps
         self._frames: deque[Frame] = deque()
+        self._overwritten = 0
         self._calls: deque[tuple[Callable[[Pipeline], object], Future]] = deque()
         self._wake = threading.Condition()
         self._stopping = False
@@ -70,8 +71,13 @@ class Worker:
             self._wake.notify()
 
     def submit(self, frame: Frame) -> None:
-        """Hand over a frame; never blocks for long."""
+        """Hand over a frame; never blocks for long. While the thread is busy, the oldest make room."""
         with self._wake:
+            if self._stopping:
+                return
+            if len(self._frames) >= self._pipeline.capacity:
+                self._frames.popleft()
+                self._overwritten += 1
             self._frames.append(frame)
             self._wake.notify()
 
@@ -104,12 +110,15 @@ class Worker:
             with self._wake:
                 self._stopping = True
                 for _, future in self._calls:
-                    future.set_exception(RuntimeError("the worker has stopped"))
+                    if future.set_running_or_notify_cancel():
+                        future.set_exception(RuntimeError("the worker has stopped"))
                 self._calls.clear()
 
     def _hand_over(self) -> None:
         with self._wake:
             frames, self._frames = self._frames, deque()
+            overwritten, self._overwritten = self._overwritten, 0
+        self._pipeline.count_dropped(overwritten)
         for frame in frames:
             self._pipeline.submit(frame)
             self._idle_steps = 0
@@ -117,6 +126,8 @@ class Worker:
     def _answer_calls(self) -> None:
         while self._calls:
             function, future = self._calls.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
             try:
                 future.set_result(function(self._pipeline))
             except Exception as error:

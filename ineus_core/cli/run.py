@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ineus run`: a recording or a data set through the pipeline, offline."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ineus_core.errors import CapacityError, ConfigError, SourceError
+from ineus_core.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from ineus_core.config import Config
@@ -63,6 +62,7 @@ def _run(
 ) -> None:
     from ineus_core.cli.progress import RunProgress
     from ineus_core.config import resolve_device
+    from ineus_core.files import check_writable
     from ineus_core.offline import OfflineRun
     from ineus_core.reconstructor import Reconstructor
     from ineus_core.sources import open_source
@@ -71,7 +71,7 @@ def _run(
     reconstructor = Reconstructor(config, resolve_device(config.device))
     if resume is not None:
         reconstructor.load(resume)
-    _check_writable(out)
+    check_writable(out)
     with RunProgress(path) as progress:
         run = OfflineRun(frames, reconstructor, config.pipeline, limits, progress.update)
         result = run.run()
@@ -81,16 +81,6 @@ def _run(
         progress.update("writing", 0.0, None)
         _write(out, result, config, reconstructor)
     progress.summary(out, result.report)
-
-
-def _check_writable(out: Path) -> None:
-    """Find out before the work whether its result can be kept."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CapacityError(f"--out {out}: {error.strerror}; expected a folder that can be written") from error
-    if not os.access(out, os.W_OK):
-        raise CapacityError(f"--out {out}: expected a folder that can be written")
 
 
 def _write(out: Path, result: "RunResult", config: "Config", reconstructor: "Reconstructor") -> None:

@@ -64,7 +64,10 @@ class Replay:
         newest = slots[-self._config.newest_keyframes :]
         odds *= 1.0 - self._config.newest_share
         odds[newest] += self._config.newest_share / len(newest)
-        self._slot_cdf.copy_(torch.cumsum(odds / odds.sum(), 0))
+        cdf = torch.cumsum(odds / odds.sum(), 0)
+        # Rounding leaves the sum a little below 1, where a draw would fall on an empty slot.
+        cdf[max(slots) :] = 2.0
+        self._slot_cdf.copy_(cdf)
 
     def keep_rays_of(self, slot: int) -> None:
         """Put random rays of a keyframe that is about to leave into the reservoir, over older ones if full."""
@@ -74,7 +77,11 @@ class Replay:
         """Put packed rays into the reservoir."""
         if self._config.reservoir_rays == 0 or len(packed) == 0:
             return
-        packed = packed[: len(self._reservoir)].to(self.device)
+        packed = packed.to(self.device)
+        if len(packed) > len(self._reservoir):
+            # Any of them, as those in front are of the oldest keyframes.
+            some = torch.randperm(len(packed), generator=self._generator, device=self.device)
+            packed = packed[some[: len(self._reservoir)]]
         filled = int(self._reservoir_count)
         if filled + len(packed) <= len(self._reservoir):
             rows = torch.arange(filled, filled + len(packed), device=self.device)
