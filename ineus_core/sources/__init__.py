@@ -4,6 +4,7 @@
 
 from ineus_core.sources.bag_file import BagFile, BagTopic
 from ineus_core.sources.bag_topics import find_images
+from ineus_core.sources.posed_images import NamedPose, read_camera, read_poses
 from ineus_core.sources.registry import SourceConfig, open_source, source_kind, source_kinds
 from ineus_core.sources.rosbag import RosbagConfig, RosbagSource
 from ineus_core.sources.source import Source
@@ -12,6 +13,7 @@ from ineus_core.sources.synthetic import SyntheticConfig, SyntheticSource
 __all__ = [
     "BagFile",
     "BagTopic",
+    "NamedPose",
     "RosbagConfig",
     "RosbagSource",
     "Source",
@@ -20,6 +22,8 @@ __all__ = [
     "SyntheticSource",
     "find_images",
     "open_source",
+    "read_camera",
+    "read_poses",
     "source_kind",
     "source_kinds",
 ]

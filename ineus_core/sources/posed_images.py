@@ -3,10 +3,12 @@
 """A folder of posed images: `images/`, `depth/` (optional), `intrinsics.json` and `poses.txt`."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
@@ -31,6 +33,15 @@ class PosedImagesConfig(ConfigModel):
     depth_scale: float = Field(
         default=0.0, ge=0, description="Depth values per metre; 0: as intrinsics.json says"
     )
+
+
+@dataclass(frozen=True)
+class NamedPose:
+    """A line of a `poses.txt`."""
+
+    name: str
+    stamp_ns: int
+    world_from_camera: Float[np.ndarray, "4 4"]
 
 
 class PosedImagesSource(ImageSequence):
@@ -62,24 +73,35 @@ class PosedImagesSource(ImageSequence):
 
 
 def _listed_files(folder: Path) -> list[FrameFiles]:
-    poses = folder / "poses.txt"
     colours = _pictures(folder / "images")
     has_depth = (folder / "depth").is_dir()
     files = []
-    for number, line in numbered_lines(poses):
-        where, words = f"{poses}, line {number}", line.split()
+    for pose in read_poses(folder / "poses.txt"):
+        colour = colours.get(pose.name, folder / "images" / f"{pose.name}.jpg")
+        depth = folder / "depth" / f"{pose.name}.png" if has_depth else None
+        files.append(FrameFiles(pose.stamp_ns, pose.world_from_camera, colour, depth))
+    return files
+
+
+def read_poses(path: Path) -> list[NamedPose]:
+    """Read a `poses.txt`."""
+    poses = []
+    for number, line in numbered_lines(path):
+        where, words = f"{path}, line {number}", line.split()
         if len(words) != 14:
             raise SourceError(
                 f"{where}: {len(words)} columns; expected 14: frame stamp_s r00 r01 r02 tx ... tz"
             )
-        name = words[0]
         pose = checked_pose(parse_numbers(words[2:], where).reshape(3, 4), where)
-        colour = colours.get(name, folder / "images" / f"{name}.jpg")
-        depth = folder / "depth" / f"{name}.png" if has_depth else None
-        files.append(FrameFiles(parse_stamp_ns(words[1], where), pose, colour, depth))
-    if not files:
-        raise SourceError(f"{poses}: no poses; expected a line for each frame")
-    return files
+        poses.append(NamedPose(words[0], parse_stamp_ns(words[1], where), pose))
+    if not poses:
+        raise SourceError(f"{path}: no poses; expected a line for each frame")
+    return poses
+
+
+def read_camera(path: Path) -> Camera:
+    """Read the camera of an `intrinsics.json`."""
+    return _Intrinsics(path).camera()
 
 
 def _pictures(folder: Path) -> dict[str, Path]:

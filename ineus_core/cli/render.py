@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ineus render`: colour, depth and normals of a checkpoint as a camera would see them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ineus_core.errors import ConfigError, IneusError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ineus_core.cli.restore import Restored
+    from ineus_core.types import Camera, RenderedImage
+
+_RAYS_TO_ORBIT = 2000
+_UP = ("x", "y", "z", "-x", "-y", "-z")
+
+
+def command(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="Checkpoint, or a run.")],
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.")],
+    poses: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Lines of `name stamp_s`, 3 x 4 numbers.")
+    ] = None,
+    orbit: Annotated[bool, typer.Option("--orbit", help="Once around what was seen.")] = False,
+    frames: Annotated[int, typer.Option(min=1, help="Views of the orbit.")] = 60,
+    up: Annotated[str, typer.Option(help="World axis that is up on the orbit.")] = "z",
+    video: Annotated[bool, typer.Option("--video", help="Write video.mp4 as well.")] = False,
+    fps: Annotated[float, typer.Option(min=1, help="Pictures a second of the video.")] = 15.0,
+    width: Annotated[int | None, typer.Option(min=1, help="Width in pixels.")] = None,
+    height: Annotated[int | None, typer.Option(min=1, help="Height in pixels.")] = None,
+    intrinsics: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="intrinsics.json of another camera.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="D")] = "auto",
+) -> None:
+    """Render NAME_rgb.png, NAME_depth_mm.png (16 bit) and NAME_normal.png for each view."""
+    if (poses is None) != orbit:
+        raise ConfigError("expected either --poses FILE or --orbit")
+    if up not in _UP:
+        raise ConfigError(f"--up {up!r}: expected one of {', '.join(_UP)}")
+    from ineus_core.cli.restore import restore
+    from ineus_core.files import check_writable
+    from ineus_core.sources import read_camera, read_poses
+
+    check_writable(out)
+    listed = read_poses(poses) if poses is not None else []
+    camera = read_camera(intrinsics) if intrinsics is not None else None
+    restored = restore(checkpoint, device)
+    views = [(pose.name, pose.world_from_camera) for pose in listed]
+    views = views or _orbit(restored, frames, up)
+    camera = camera or restored.reconstructor.buffer.camera  # type: ignore[union-attr]
+    _write(out, _rendered(restored, _resized(camera, width, height), views), fps if video else 0.0)
+    typer.echo(f"{out}: {len(views)} views")
+
+
+def _resized(camera: "Camera", width_px: int | None, height_px: int | None) -> "Camera":
+    """The same view at another size; one side given keeps the shape of a pixel."""
+    x = width_px / camera.width_px if width_px else None
+    y = height_px / camera.height_px if height_px else None
+    x, y = x or y or 1.0, y or x or 1.0
+    return replace(
+        camera,
+        width_px=width_px or max(1, round(camera.width_px * x)),
+        height_px=height_px or max(1, round(camera.height_px * y)),
+        fx=camera.fx * x,
+        fy=camera.fy * y,
+        cx=camera.cx * x,
+        cy=camera.cy * y,
+    )
+
+
+def _orbit(restored: "Restored", frames: int, up: str) -> list[tuple[str, "np.ndarray"]]:
+    import numpy as np
+
+    from ineus_core.rendering import orbit
+
+    axis = np.zeros(3)
+    axis["xyz".index(up[-1])] = -1.0 if up.startswith("-") else 1.0
+    step = max(1, len(restored.ray_origins) // _RAYS_TO_ORBIT)
+    origins = restored.ray_origins[::step].double().numpy()
+    directions = restored.ray_directions[::step].double().numpy()
+    poses = orbit(origins, directions, frames, axis)
+    return [(f"{index:04d}", pose) for index, pose in enumerate(poses)]
+
+
+def _rendered(
+    restored: "Restored", camera: "Camera", views: list[tuple[str, "np.ndarray"]]
+) -> Iterator[tuple[str, "RenderedImage"]]:
+    from rich.console import Console
+    from rich.progress import track
+
+    for name, pose in track(views, "rendering", console=Console(stderr=True)):
+        yield name, restored.reconstructor.render(camera, pose)
+
+
+def _write(out: Path, images: Iterator[tuple[str, "RenderedImage"]], fps: float) -> None:
+    from ineus_core.files import replacing
+    from ineus_core.offline import save_renders
+
+    if not fps:
+        save_renders(out, images)
+        return
+    with replacing(out / "video.mp4") as beside:
+        writer: Any = None
+        try:
+            for name, image in images:
+                save_renders(out, [(name, image)])
+                picture = _side_by_side(image)
+                writer = writer or _video_writer(beside, picture.shape, fps)
+                writer.write(picture)
+        finally:
+            if writer is not None:
+                writer.release()
+
+
+def _video_writer(path: Path, shape: tuple[int, ...], fps: float) -> Any:
+    import cv2
+
+    fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(path), fourcc, fps, (shape[1], shape[0]))
+    if not writer.isOpened():
+        raise IneusError(f"{path}: this build of OpenCV writes no mp4; leave --video out")
+    return writer
+
+
+def _side_by_side(image: "RenderedImage") -> "np.ndarray":
+    """Colour, depth (near is red) and normals as one BGR picture with even sides."""
+    import cv2
+    import numpy as np
+
+    from ineus_core.offline import normal_picture
+
+    seen = image.depth_m > 0
+    low_m, high_m = np.quantile(image.depth_m[seen], (0.01, 0.99)) if seen.any() else (0.0, 1.0)
+    share = ((image.depth_m - low_m) / max(high_m - low_m, 1e-3)).clip(0, 1)
+    depth = cv2.applyColorMap(((1 - share) * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+    depth[~seen] = 60
+    normal = normal_picture(image.normal)[..., ::-1]
+    picture = np.concatenate((image.rgb[..., ::-1], depth, normal), axis=1)
+    height, width = picture.shape[:2]
+    return np.ascontiguousarray(picture[: max(height // 2 * 2, 2), : max(width // 2 * 2, 2)])
