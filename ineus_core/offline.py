@@ -24,7 +24,7 @@ from ineus_core.types import Camera, Frame, MeshUpdate, RenderedImage, StepRepor
 
 _QUICK_WIDTH_PX = 160
 _QUICK_FRAMES = 3
-_QUICK_PERIOD_S = 10.0
+_QUICK_SHARE = 0.25
 _FULL_FRAMES = 12
 _FULL_WIDTH_PX = {"cpu": 320, "cuda": 4096}
 
@@ -93,7 +93,7 @@ class OfflineRun:
         self._curve: list[dict[str, Any]] = []
         self._first_ns: int | None = None
         self._last_ns = 0
-        self._last_quick_s = -_QUICK_PERIOD_S
+        self._next_quick: dict[str, float] = {}
         if limits.steps is not None:
             # Most steps belong to the stream; the rest settles the field once all frames are there.
             self._pipeline.steps_per_tick = int(0.6 * limits.steps / max(len(source), 1))
@@ -154,24 +154,24 @@ class OfflineRun:
         reports = self._sink.reports
         if len(reports) > len(self._curve):
             wall_s, report = reports[-1]
-            self._curve.append(self._point(wall_s, report))
+            self._curve.append(self._point(wall_s, report) | self._quick_figures(phase, share))
         self._on_progress(phase, share, reports[-1][1] if reports else None)
 
     def _point(self, wall_s: float, report: StepReport) -> dict[str, Any]:
-        point: dict[str, Any] = {
-            "stream_s": (report.stamp_ns - (self._first_ns or 0)) / 1e9,
+        return {
+            "stream_s": (report.stamp_ns - self._first_ns) / 1e9,
             "wall_s": wall_s - self._began_s,
             "step": report.step,
             **report.losses,
         }
-        now_s = time.perf_counter()
-        # Rendering costs training time, so the curve has few points of quality; in real time it has none.
-        if self._held_out and now_s - self._last_quick_s > _QUICK_PERIOD_S and not self._limits.real_time:
-            some = self._held_out[:: max(1, len(self._held_out) // _QUICK_FRAMES)][:_QUICK_FRAMES]
-            figures = [self._figures(frame, _QUICK_WIDTH_PX)[0] for frame in some]
-            point |= _means(figures)
-            self._last_quick_s = time.perf_counter()
-        return point
+
+    def _quick_figures(self, phase: str, share: float) -> dict[str, Any]:
+        """Quality at each quarter of a phase; rendering costs training time, so in real time there is none."""
+        if not self._held_out or self._limits.real_time or share < self._next_quick.get(phase, 0.0):
+            return {}
+        self._next_quick[phase] = share + _QUICK_SHARE
+        some = self._held_out[:: max(1, len(self._held_out) // _QUICK_FRAMES)][:_QUICK_FRAMES]
+        return _means([self._figures(frame, _QUICK_WIDTH_PX)[0] for frame in some])
 
     def _measure(self) -> tuple[dict[str, Any], list[Panel], list[tuple[str, RenderedImage]]]:
         if not self._reconstructor.is_ready:
