@@ -18,13 +18,16 @@ class BoundsConfig(ConfigModel):
     """Box of the scene, where it is known, and how it is judged where it is not."""
 
     aabb: tuple[float, ...] = Field(
-        (), description="Box of the scene in m, min x y z then max x y z; empty = judged by the first frames."
+        (),
+        description="Box of the scene in m, min x y z then max x y z; empty = judged by the first frames.",
     )
     frames_to_start: int = Field(
         24, ge=1, description="Frames without depth that are awaited before the box is judged."
     )
     margin_m: float = Field(0.3, ge=0, description="Room left around measured points, in m.")
-    max_depth_m: float = Field(10.0, gt=0, description="Returns beyond this do not widen the box, in m.")
+    max_depth_m: float = Field(
+        10.0, gt=0, description="Returns beyond this do not widen the box, in m."
+    )
 
 
 def box_of_depth(

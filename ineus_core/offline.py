@@ -87,6 +87,7 @@ class OfflineRun:
         self._source, self._reconstructor, self._limits = source, reconstructor, limits
         self._sink = _CurveSink()
         self._pipeline = Pipeline(reconstructor, self._sink, config)
+        self._pipeline.is_live = limits.real_time > 0
         self._on_progress = on_progress
         self._held_out: list[Frame] = []
         self._shown: list[Frame] = []
@@ -117,7 +118,10 @@ class OfflineRun:
         for index, frame in enumerate(self._paced()):
             self._first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
             self._last_ns = frame.stamp_ns
-            if self._limits.hold_out and index % self._limits.hold_out == self._limits.hold_out - 1:
+            if (
+                self._limits.hold_out
+                and index % self._limits.hold_out == self._limits.hold_out - 1
+            ):
                 self._held_out.append(frame)
                 continue
             if index % max(total // 4, 1) == 0:
@@ -167,7 +171,11 @@ class OfflineRun:
 
     def _quick_figures(self, phase: str, share: float) -> dict[str, Any]:
         """Quality at each quarter of a phase; rendering costs training time, so in real time there is none."""
-        if not self._held_out or self._limits.real_time or share < self._next_quick.get(phase, 0.0):
+        if (
+            not self._held_out
+            or self._limits.real_time
+            or share < self._next_quick.get(phase, 0.0)
+        ):
             return {}
         self._next_quick[phase] = share + _QUICK_SHARE
         some = self._held_out[:: max(1, len(self._held_out) // _QUICK_FRAMES)][:_QUICK_FRAMES]
@@ -190,7 +198,9 @@ class OfflineRun:
         held_out = _means(figures if self._held_out else [])
         return held_out | {"frames": len(figures) if self._held_out else 0}, panels, renders
 
-    def _figures(self, frame: Frame, width_px: int) -> tuple[dict[str, float], Frame, RenderedImage]:
+    def _figures(
+        self, frame: Frame, width_px: int
+    ) -> tuple[dict[str, float], Frame, RenderedImage]:
         reduced = reduced_frame(frame, width_px)
         image = self._reconstructor.render(reduced.camera, reduced.world_from_camera)
         figure = {"psnr": psnr(image.rgb, reduced.rgb), "ssim": ssim(image.rgb, reduced.rgb)}

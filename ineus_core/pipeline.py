@@ -25,9 +25,16 @@ class PipelineConfig(ConfigModel):
     mesh_rate_hz: float = Field(
         0.0, ge=0, description="Mesh updates a second of stream time; 0 = by device."
     )
-    report_rate_hz: float = Field(1.0, ge=0, description="Reports a second of stream time; 0 = none.")
+    mesh_share: float = Field(
+        0.3, gt=0, le=1, description="Share of the wall time that meshing may take online."
+    )
+    report_rate_hz: float = Field(
+        1.0, ge=0, description="Reports a second of stream time; 0 = none."
+    )
     settle_steps: int = Field(
-        -1, ge=-1, description="Steps after the last frame of an offline run, at falling rates; -1 = by device."
+        -1,
+        ge=-1,
+        description="Steps after the last frame of an offline run, at falling rates; -1 = by device.",
     )
 
 
@@ -65,9 +72,15 @@ class Pipeline:
         self.reconstructor, self.sink = reconstructor, sink
         on_gpu = reconstructor.device.type == "cuda"
         self.steps_per_tick = config.steps_per_tick or (8 if on_gpu else 2)
-        self.settle_steps = config.settle_steps if config.settle_steps >= 0 else (1000 if on_gpu else 300)
+        self.settle_steps = (
+            config.settle_steps if config.settle_steps >= 0 else (1000 if on_gpu else 300)
+        )
         self._mesh_rate_hz = config.mesh_rate_hz or (5.0 if on_gpu else 1.0)
         self._report_rate_hz = config.report_rate_hz
+        self._mesh_share = config.mesh_share
+        self.is_live = False
+        """Set by whoever ticks by the wall clock."""
+        self._mesh_took_s = self._mesh_end_s = 0.0
         self._queue: deque[tuple[Frame, float]] = deque()
         self.capacity = config.queue_frames
         """Frames that may wait."""
@@ -99,13 +112,24 @@ class Pipeline:
     def tick(self, now_ns: int) -> None:
         """Advance by at most one frame and one step budget."""
         self._take_frame()
-        self._train(self.steps_per_tick)
-        if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz):
+        # Online, frames that wait go before training: a view that is lost cannot be trained on later.
+        self._train(min(self.steps_per_tick, 1) if self._queue else self.steps_per_tick)
+        if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz) and self._may_mesh():
             self._last_mesh_ns = now_ns
+            begin_s = time.perf_counter()
             self.update_mesh()
+            self._mesh_end_s = time.perf_counter()
+            self._mesh_took_s = self._mesh_end_s - begin_s
         if self._is_due(now_ns, self._last_report_ns, self._report_rate_hz):
             self._last_report_ns = now_ns
             self.sink.on_report(self.reconstructor.report())
+
+    def _may_mesh(self) -> bool:
+        """Whether meshing has had less than its share of the time; offline it always may, so that a run repeats."""
+        if not self.is_live:
+            return True
+        rest_s = self._mesh_took_s * (1.0 / self._mesh_share - 1.0)
+        return time.perf_counter() - self._mesh_end_s >= rest_s
 
     def finish(
         self,

@@ -116,12 +116,26 @@ class Reconstructor:
         """Optimiser steps taken."""
         return self.train_step.steps if self.train_step else 0
 
+    @property
+    def up(self) -> Float[np.ndarray, " 3"]:
+        """Direction against gravity: the world's z axis, or the mean image top where cameras contradict it."""
+        z_axis = np.array((0.0, 0.0, 1.0))
+        if self.buffer is None or len(self.buffer) == 0:
+            return z_axis
+        image_top = -np.mean([pose[:3, 1] for pose in self.buffer.poses], axis=0)
+        length = float(np.linalg.norm(image_top))
+        # Within 45 degrees the cameras are merely tilted; a short mean says nothing.
+        return z_axis if length < 0.3 or image_top[2] > 0.7 * length else image_top / length
+
     def add_frame(self, frame: Frame) -> bool:
         """Take a frame; False if it is not needed as a keyframe."""
         self._newest_stamp_ns = max(self._newest_stamp_ns, frame.stamp_ns)
         if self.train_step is None:
             self._waiting.append(frame)
-            enough = frame.depth_m is not None or len(self._waiting) >= self.config.bounds.frames_to_start
+            enough = (
+                frame.depth_m is not None
+                or len(self._waiting) >= self.config.bounds.frames_to_start
+            )
             if not (enough or self.config.bounds.aabb):
                 return True
             return self.start()
@@ -180,7 +194,9 @@ class Reconstructor:
         box = box_of_depth(frame, self._rays_of(frame.camera), self.config.bounds)
         if not self.field.holds(torch.as_tensor(box, dtype=torch.float32)):
             self.counters["frames_out_of_bounds"] += 1
-            _LOG.warning("frame at %s lies outside the field's %.0f m", box.tolist(), self.field.side_m)
+            _LOG.warning(
+                "frame at %s lies outside the field's %.0f m", box.tolist(), self.field.side_m
+            )
             return False
         try:
             if self.grid.grow(torch.as_tensor(box, dtype=torch.float32)):
@@ -234,7 +250,9 @@ class Reconstructor:
         assert self.train_step is not None and self.grid is not None and self.field is not None
         self.train_step()
         if self.train_step.steps % self.config.occupancy.update_every == 0:
-            self.grid.update(self.field.sdf, self.field.inv_s.detach(), _CELLS_PER_UPDATE, self._generator)
+            self.grid.update(
+                self.field.sdf, self.field.inv_s.detach(), _CELLS_PER_UPDATE, self._generator
+            )
 
     def extract_mesh(self, everything: bool = False) -> MeshUpdate:
         """Mesh what changed since the last call, or all of it."""
@@ -254,7 +272,9 @@ class Reconstructor:
 
     def _take_dirty(self) -> list[BlockIndex]:
         """The blocks that have been dirty for longest, as many as an update may have."""
-        limit = self.config.meshing.blocks_per_update or (4096 if self.device.type == "cuda" else 48)
+        limit = self.config.meshing.blocks_per_update or (
+            4096 if self.device.type == "cuda" else 48
+        )
         blocks = list(self._dirty)[:limit]
         for block in blocks:
             del self._dirty[block]
@@ -266,11 +286,16 @@ class Reconstructor:
             self.field.sdf, self._surface_colour, blocks, self.grid.may_hold_mesh, self.device
         )
 
-    def _surface_colour(self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """Colour seen head-on, which is as close to a colour of the surface itself as the field has."""
+    def _surface_colour(
+        self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]
+    ) -> Float[Tensor, "n 3"]:
+        """Colour of the surface itself: without a direction if training has left it out, else seen head-on."""
         assert self.field is not None
+        directions = (
+            -normals if self.config.training.view_dropout == 0 else torch.zeros_like(normals)
+        )
         with torch.no_grad():
-            return self.field(points, -normals).rgb
+            return self.field(points, directions).rgb
 
     def _blocks_with_surface(self) -> list[BlockIndex]:
         assert self.grid is not None
@@ -278,7 +303,9 @@ class Reconstructor:
         block_m = self.config.meshing.block_size_m
         reach_m = 0.5 * self.grid.cell_m
         corners = [centres + reach_m * np.array(sign) for sign in np.ndindex(2, 2, 2)]
-        index = np.concatenate([block_indices(2 * c - centres, block_m) for c in corners] or [np.zeros((0, 3))])
+        index = np.concatenate(
+            [block_indices(2 * c - centres, block_m) for c in corners] or [np.zeros((0, 3))]
+        )
         found = set(map(tuple, np.unique(index, axis=0).astype(int).tolist()))
         return sorted(found | set(self._blocks))
 
@@ -298,7 +325,9 @@ class Reconstructor:
         if not self.is_ready or self.field is None or self.grid is None:
             raise SourceError("nothing to render: no keyframe has come yet")
         background = 1.0 if self.config.training.background == "white" else 0.0
-        return render_view(self.field, self.grid, camera, self._tensor(world_from_camera), background)
+        return render_view(
+            self.field, self.grid, camera, self._tensor(world_from_camera), background
+        )
 
     def settle(self, remaining: float) -> None:
         """Lower the learning rates for the end of an offline run.
@@ -307,7 +336,7 @@ class Reconstructor:
             remaining: Share of the settling steps that are left, 1 to 0.
         """
         if self.train_step is not None:
-            self.train_step.optimiser.rate_factor = 0.05**(1.0 - remaining)
+            self.train_step.optimiser.rate_factor = 0.05 ** (1.0 - remaining)
 
     def report(self) -> StepReport:
         """Progress since the last report; waits for the device."""
@@ -343,7 +372,9 @@ class Reconstructor:
         meta = {
             "step": self.steps,
             "stamp_ns": self._newest_stamp_ns,
-            "config": self.config.model_dump(mode="json", include=set(ReconstructorConfig.model_fields)),
+            "config": self.config.model_dump(
+                mode="json", include=set(ReconstructorConfig.model_fields)
+            ),
             "field": self.field.config.model_dump(mode="json"),
             "init": self.field.init,
             "side_m": self.field.side_m,
@@ -360,16 +391,22 @@ class Reconstructor:
             self._restore(tensors, meta)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             self.reset()
-            raise CheckpointError(f"checkpoint {directory} does not hold what it should: {error}") from error
+            raise CheckpointError(
+                f"checkpoint {directory} does not hold what it should: {error}"
+            ) from error
 
     def _restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         side_m = float(meta["side_m"])
-        field_config = FieldConfig(**meta["field"]).model_copy(update={"backend": self.config.field.backend})
+        field_config = FieldConfig(**meta["field"]).model_copy(
+            update={"backend": self.config.field.backend}
+        )
         centre_m = tensors["field.origin_m"] + side_m / 2
         field = restore_field(field_config, meta["init"], centre_m, side_m, self.device)
         field.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("field.")})
         grid_tensors = {k[5:]: v for k, v in tensors.items() if k.startswith("grid.")}
-        grid = OccupancyGrid.from_state(self.config.occupancy, grid_tensors, meta["grid"], self.device)
+        grid = OccupancyGrid.from_state(
+            self.config.occupancy, grid_tensors, meta["grid"], self.device
+        )
         camera = Camera(**{**meta["camera"], "distortion": tuple(meta["camera"]["distortion"])})
         self._assemble(field, grid, camera)
         assert self._replay is not None and self.train_step is not None
@@ -383,13 +420,18 @@ class Reconstructor:
         self.buffer = KeyframeBuffer(config.keyframes, camera, self.device)
         self._replay = Replay(config.replay, self.buffer, self._generator)
         training = resolved_training(config.training, self.device)
-        self.train_step = TrainStep(training, config.placement, field, grid, self._replay, self._generator)
+        self.train_step = TrainStep(
+            training, config.placement, field, grid, self._replay, self._generator
+        )
 
 
 def _memory_mb(device: torch.device) -> dict[str, float]:
     import resource
 
-    memory = {"peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "peak_gpu_mb": 0.0}
+    memory = {
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_gpu_mb": 0.0,
+    }
     if device.type == "cuda":
         memory["peak_gpu_mb"] = torch.cuda.max_memory_allocated(device) / 1e6
     return memory

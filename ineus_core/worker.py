@@ -31,6 +31,7 @@ class Worker:
     ) -> None:
         """Prepare the thread."""
         self._pipeline, self._now_ns, self._max_idle_steps = pipeline, now_ns, max_idle_steps
+        pipeline.is_live = True
         self._frames: deque[Frame] = deque()
         self._overwritten = 0
         self._calls: deque[tuple[Callable[[Pipeline], object], Future]] = deque()

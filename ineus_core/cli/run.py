@@ -32,10 +32,12 @@ def command(
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Wall time to train, s.")] = None,
     real_time: Annotated[
-        float, typer.Option(min=0, metavar="FACTOR", help="Frames come by the wall clock, so fast.")
+        float,
+        typer.Option(min=0, metavar="FACTOR", help="Frames come by the wall clock, so fast."),
     ] = 0.0,
     hold_out: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Measure on every N-th frame, do not train on it.")
+        int,
+        typer.Option(min=0, metavar="N", help="Measure on every N-th frame, do not train on it."),
     ] = 0,
     resume: Annotated[
         Path | None, typer.Option(metavar="CKPT", help="Checkpoint to go on from.")
@@ -83,7 +85,9 @@ def _run(
     progress.summary(out, result.report)
 
 
-def _write(out: Path, result: "RunResult", config: "Config", reconstructor: "Reconstructor") -> None:
+def _write(
+    out: Path, result: "RunResult", config: "Config", reconstructor: "Reconstructor"
+) -> None:
     from ineus_core.evaluation import write_report
     from ineus_core.meshing import write_mesh
     from ineus_core.offline import save_renders
@@ -93,4 +97,4 @@ def _write(out: Path, result: "RunResult", config: "Config", reconstructor: "Rec
     reconstructor.save(out / "checkpoint")
     save_renders(out / "renders", result.renders)
     report = {**result.report, "config": config.model_dump(mode="json")}
-    write_report(out, report, result.panels, mesh)
+    write_report(out, report, result.panels, mesh, up=reconstructor.up)

@@ -19,15 +19,23 @@ _LAMP = np.array((-0.45, -0.6, -1.0))
 
 
 def overview_camera(
-    mesh: Mesh, width_px: int = 960, height_px: int = 540
+    mesh: Mesh,
+    width_px: int = 960,
+    height_px: int = 540,
+    up: Float[np.ndarray, " 3"] | None = None,
 ) -> tuple[Float[np.ndarray, "4 4"], Camera]:
     """`world_from_camera` and camera of a view from above a corner that holds the whole mesh.
 
     With faces seen from behind left out, ceilings and near walls do not hide a room.
+
+    Args:
+        up: Direction against gravity, world; the z axis if not given.
     """
+    upright_from_world = np.eye(3) if up is None else _upright(up)
     focal = 1.1 * width_px
     camera = Camera(width_px, height_px, focal, focal, width_px / 2, height_px / 2)
     points = mesh.vertices.astype(np.float64) if len(mesh.vertices) else np.zeros((1, 3))
+    points = points @ upright_from_world.T
     # Crumbs far away must not shrink the rest.
     low, high = np.quantile(points, (0.002, 0.998), axis=0)
     points = points.clip(low, high)
@@ -40,7 +48,16 @@ def overview_camera(
     half = 0.93 * np.array((width_px, height_px)) / (2 * focal)
     eye = _eye_that_sees((points - centre) @ world_from_camera[:3, :3], half)
     world_from_camera[:3, 3] = centre + world_from_camera[:3, :3] @ eye
+    world_from_camera[:3] = upright_from_world.T @ world_from_camera[:3]
     return world_from_camera, camera
+
+
+def _upright(up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
+    """A rotation that takes `up` to the z axis."""
+    z = np.asarray(up, dtype=np.float64) / np.linalg.norm(up)
+    x = np.cross(np.eye(3)[np.abs(z).argmin()], z)
+    x /= np.linalg.norm(x)
+    return np.stack((x, np.cross(z, x), z))
 
 
 def _eye_that_sees(

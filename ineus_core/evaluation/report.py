@@ -57,6 +57,7 @@ def write_report(
     panels: Sequence[Panel] = (),
     mesh: Mesh | None = None,
     title: str = "ineus reconstruction",
+    up: Float[np.ndarray, " 3"] | None = None,
 ) -> Path:
     """Write `report.json` and `report.html` into a directory, each whole or not at all.
 
@@ -64,13 +65,14 @@ def write_report(
         report: The object of `report.json`; NaN and infinities become null. Its `curve` becomes
             charts, and `evaluation`, figures by the name of what they are of, such as ours and
             the reference fusion, a table with a column each.
+        up: Direction against gravity for the picture of the mesh; the z axis if not given.
 
     Returns:
         The path of `report.html`.
     """
     directory, plain = Path(directory), to_plain(report)
     sections = [
-        _mesh_section(mesh),
+        _mesh_section(mesh, up),
         _panel_section(panels),
         _curve_section(plain.get("curve") or []),
         _evaluation_section(plain.get("evaluation") or {}),
@@ -106,10 +108,10 @@ def to_plain(value: Any) -> Any:
             return str(value)
 
 
-def _mesh_section(mesh: Mesh | None) -> str:
+def _mesh_section(mesh: Mesh | None, up: Float[np.ndarray, " 3"] | None) -> str:
     if mesh is None or len(mesh.triangles) == 0:
         return '<h2>Mesh</h2><p class="note">No surface was found.</p>'
-    picture = render_mesh_picture(mesh, *overview_camera(mesh, 1160, 620))
+    picture = render_mesh_picture(mesh, *overview_camera(mesh, 1160, 620, up))
     note = (
         f"{len(mesh.vertices):,} vertices, {len(mesh.triangles):,} triangles; "
         "faces seen from behind are left out."

@@ -99,7 +99,9 @@ def _resolved(
 def _resolved_backend(backend: str, device: torch.device) -> str:
     if backend != "auto":
         if backend == "numba" and device.type != "cpu":
-            raise ConfigError(f"field.backend numba runs on the CPU, not on {device}: expected torch")
+            raise ConfigError(
+                f"field.backend numba runs on the CPU, not on {device}: expected torch"
+            )
         return backend
     return "torch" if device.type == "cuda" else "numba"
 

@@ -43,26 +43,40 @@ class FieldConfig(ConfigModel):
     levels: int = Setting(0, ge=0, le=32, description="Levels of the hash grid; 0 = by device.")
     features: int = Setting(2, ge=1, le=8, description="Features of a table entry.")
     log2_entries: int = Setting(
-        0, ge=0, le=24, description="Base-2 logarithm of the table entries of a level; 0 = by device."
+        0,
+        ge=0,
+        le=24,
+        description="Base-2 logarithm of the table entries of a level; 0 = by device.",
     )
     coarsest_cell_m: float = Setting(
-        0.0, ge=0, description="Cell of the coarsest level in m; 0 = 1/32 of the side for init object and room, else 0.64."
+        0.0,
+        ge=0,
+        description="Cell of the coarsest level in m; 0 = 1/32 of the side for init object and room, else 0.64.",
     )
     finest_cell_m: float = Setting(
-        0.0, ge=0, description="Cell of the finest level in m; 0 = 1/2048 of the side for init object and room, else the voxel."
+        0.0,
+        ge=0,
+        description="Cell of the finest level in m; 0 = 1/2048 of the side for init object and room, else the voxel.",
     )
     extent_m: float = Setting(
-        64.0, gt=0, description="Side in m of the cube, centred on the first camera, in which a stream may map."
+        64.0,
+        gt=0,
+        description="Side in m of the cube, centred on the first camera, in which a stream may map.",
     )
     hidden: int = Setting(64, ge=8, le=256, description="Width of both networks.")
     geometry_features: int = Setting(
-        13, ge=1, le=64, description="Outputs of the SDF network, the distance included, that colour sees."
+        13,
+        ge=1,
+        le=64,
+        description="Outputs of the SDF network, the distance included, that colour sees.",
     )
     sphere_radius: float = Setting(
         0.5, gt=0, le=1, description="Radius of the first sphere as a share of half the side."
     )
     initial_inv_s: float = Setting(
-        0.0, ge=0, description="First sharpness in 1/m; 0 = 20 over half the side for init object and room, else 80."
+        0.0,
+        ge=0,
+        description="First sharpness in 1/m; 0 = 20 over half the side for init object and room, else 80.",
     )
 
 
@@ -97,7 +111,9 @@ class HashSdf(nn.Module):
         self._encode, self._encode_value = encode, encode_value
         self.register_buffer("origin_m", centre_m.float() - side_m / 2)
         inputs, hidden, outputs = 3 + layout.channels, config.hidden, config.geometry_features
-        self.table = nn.Parameter(torch.empty(layout.entries, layout.features).uniform_(-1e-4, 1e-4))
+        self.table = nn.Parameter(
+            torch.empty(layout.entries, layout.features).uniform_(-1e-4, 1e-4)
+        )
         self.w1 = nn.Parameter(torch.empty(hidden, inputs))
         self.b1 = nn.Parameter(torch.zeros(hidden))
         self.w2 = nn.Parameter(torch.empty(outputs, hidden))
@@ -136,7 +152,9 @@ class HashSdf(nn.Module):
         """Sharpness of the logistic CDF in 1/m."""
         return torch.exp(10.0 * self.log_inv_s).clamp(1e-6, 1e6)
 
-    def forward(self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> FieldOutput:
+    def forward(
+        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
+    ) -> FieldOutput:
         """Distance, gradient and colour at world points seen along unit directions."""
         unit = self._unit_from_world(points)
         features, jacobian = self._encode(unit, self.table, self.layout)

@@ -27,12 +27,19 @@ class KeyframeConfig(ConfigModel):
         1024, ge=1, description="Upper bound of their images, in MB; it lowers the capacity."
     )
     max_width_px: int = Field(
-        640, ge=16, description="Wider images are stored reduced by a whole factor to at most this width."
+        640,
+        ge=16,
+        description="Wider images are stored reduced by a whole factor to at most this width.",
     )
     max_depth_m: float = Field(
-        10.0, gt=0, le=1000, description="Returns beyond this are taken as none, in m; sets the depth step of 1/32767 of it."
+        10.0,
+        gt=0,
+        le=1000,
+        description="Returns beyond this are taken as none, in m; sets the depth step of 1/32767 of it.",
     )
-    min_depth_m: float = Field(0.1, ge=0, description="Returns below this are taken as none, in m.")
+    min_depth_m: float = Field(
+        0.1, ge=0, description="Returns below this are taken as none, in m."
+    )
 
 
 class KeyframeBuffer:
@@ -52,7 +59,10 @@ class KeyframeBuffer:
         self._config, self.camera = config, camera
         self._source_size = (camera.width_px, camera.height_px)
         self._factor = -(-camera.width_px // config.max_width_px)
-        self.width_px, self.height_px = camera.width_px // self._factor, camera.height_px // self._factor
+        self.width_px, self.height_px = (
+            camera.width_px // self._factor,
+            camera.height_px // self._factor,
+        )
         pixels = self.width_px * self.height_px
         affordable = int(config.memory_mb * 1e6 // (pixels * _BYTES_PER_PIXEL))
         self.capacity = min(config.capacity, affordable)
@@ -66,7 +76,9 @@ class KeyframeBuffer:
         self.depth = torch.zeros((self.capacity, pixels), dtype=torch.int16, device=device)
         self.world_from_camera = torch.zeros((self.capacity, 3, 4), device=device)
         self.camera_index = torch.zeros(self.capacity, dtype=torch.int64, device=device)
-        self.camera_rays: Float[Tensor, "cameras pixels 3"] = torch.zeros((0, pixels, 3), device=device)
+        self.camera_rays: Float[Tensor, "cameras pixels 3"] = torch.zeros(
+            (0, pixels, 3), device=device
+        )
         self._cameras: list[Camera] = []
         self.stamps_ns: list[int] = []
         """By age, oldest first."""
@@ -111,7 +123,9 @@ class KeyframeBuffer:
         rgb, depth = self._reduced(frame)
         self.rgb[slot] = torch.from_numpy(rgb.reshape(-1, 3)).to(device)
         self.depth[slot] = torch.from_numpy(depth.reshape(-1)).to(device)
-        self.world_from_camera[slot] = torch.from_numpy(frame.world_from_camera[:3]).float().to(device)
+        self.world_from_camera[slot] = (
+            torch.from_numpy(frame.world_from_camera[:3]).float().to(device)
+        )
         self.camera_index[slot] = self._index_of(frame.camera)
         self.slots.append(slot)
         self.stamps_ns.append(frame.stamp_ns)
@@ -150,7 +164,9 @@ class KeyframeBuffer:
             mask = None if mask is None else mask[centre, centre][crop]
         depth = np.zeros((self.height_px, self.width_px), dtype=np.int16)
         if depth_m is not None:
-            in_range = (depth_m >= self._config.min_depth_m) & (depth_m <= self._config.max_depth_m)
+            in_range = (depth_m >= self._config.min_depth_m) & (
+                depth_m <= self._config.max_depth_m
+            )
             steps = np.where(in_range, depth_m / self.depth_step_m, 0.0)
             depth[:] = np.round(steps).astype(np.int16)
         if mask is not None:

@@ -20,7 +20,10 @@ class ReplayConfig(ConfigModel):
     )
     newest_keyframes: int = Field(5, ge=1, description="How many keyframes count as newest.")
     reservoir_share: float = Field(
-        0.2, ge=0, le=1, description="Share drawn from keyframes that left the buffer, once there are any."
+        0.2,
+        ge=0,
+        le=1,
+        description="Share drawn from keyframes that left the buffer, once there are any.",
     )
     reservoir_rays: int = Field(
         1 << 18, ge=0, description="Rays kept of keyframes that left the buffer."
@@ -39,7 +42,9 @@ class Replay:
         generator: Source of randomness, on the buffer's device.
     """
 
-    def __init__(self, config: ReplayConfig, buffer: KeyframeBuffer, generator: torch.Generator) -> None:
+    def __init__(
+        self, config: ReplayConfig, buffer: KeyframeBuffer, generator: torch.Generator
+    ) -> None:
         """Allocate the reservoir."""
         self._config, self._buffer, self._generator = config, buffer, generator
         device = buffer.rgb.device
@@ -86,7 +91,9 @@ class Replay:
         if filled + len(packed) <= len(self._reservoir):
             rows = torch.arange(filled, filled + len(packed), device=self.device)
         else:
-            rows = torch.randperm(len(self._reservoir), generator=self._generator, device=self.device)
+            rows = torch.randperm(
+                len(self._reservoir), generator=self._generator, device=self.device
+            )
         self._reservoir[rows[: len(packed)]] = packed
         self._reservoir_count.fill_(float(min(filled + len(packed), len(self._reservoir))))
         self._reservoir_share.fill_(self._config.reservoir_share)
@@ -94,7 +101,10 @@ class Replay:
 
     def rays_to_save(self) -> Float[Tensor, "n 14"]:
         """Packed rays that stand for all that has been seen: the reservoir, and some of every keyframe."""
-        kept = [self._packed_rays(slot, self._config.rays_kept_per_keyframe) for slot in self._buffer.slots]
+        kept = [
+            self._packed_rays(slot, self._config.rays_kept_per_keyframe)
+            for slot in self._buffer.slots
+        ]
         return torch.cat((self._reservoir[: int(self._reservoir_count)], *kept))
 
     def _packed_rays(self, slot: int, count: int) -> Float[Tensor, "n 14"]:
@@ -108,7 +118,9 @@ class Replay:
         if len(self._buffer) == 0:
             rows = (self._uniform(rays) * self._reservoir_count).long()
             return _unpacked(self._reservoir[rows])
-        slots = torch.searchsorted(self._slot_cdf, self._uniform(rays)).clamp(max=self._buffer.capacity - 1)
+        slots = torch.searchsorted(self._slot_cdf, self._uniform(rays)).clamp(
+            max=self._buffer.capacity - 1
+        )
         batch = self._look_up(slots, self._random_pixels(rays))
         if not self._has_reservoir:
             return batch
@@ -131,7 +143,9 @@ class Replay:
         rotation = buffer.world_from_camera[slots, :, :3]
         directions = torch.einsum("rij,rj->ri", rotation, in_camera)
         depth = buffer.depth[slots, pixels]
-        range_m = depth.clamp(min=0).float() * buffer.depth_step_m / in_camera[:, 2].clamp(min=1e-6)
+        range_m = (
+            depth.clamp(min=0).float() * buffer.depth_step_m / in_camera[:, 2].clamp(min=1e-6)
+        )
         normal = torch.einsum("rij,rj->ri", rotation, self._normals(slots, cameras, pixels))
         return RayBatch(
             origins=buffer.world_from_camera[slots, :, 3],
@@ -144,7 +158,10 @@ class Replay:
         )
 
     def _normals(
-        self, slots: Int[Tensor, " rays"], cameras: Int[Tensor, " rays"], pixels: Int[Tensor, " rays"]
+        self,
+        slots: Int[Tensor, " rays"],
+        cameras: Int[Tensor, " rays"],
+        pixels: Int[Tensor, " rays"],
     ) -> Float[Tensor, "rays 3"]:
         """Camera-frame normals from four neighbours some pixels away; 0 across an edge or a hole."""
         buffer = self._buffer
@@ -154,14 +171,17 @@ class Replay:
         row, column = pixels // width, pixels % width
         points, depths = [], []
         for d_column, d_row in ((-reach, 0), (reach, 0), (0, -reach), (0, reach)):
-            neighbour = (row + d_row).clamp(0, height - 1) * width + (column + d_column).clamp(0, width - 1)
+            neighbour = (row + d_row).clamp(0, height - 1) * width + (column + d_column).clamp(
+                0, width - 1
+            )
             depth_m = buffer.depth[slots, neighbour].float() * buffer.depth_step_m
             ray = buffer.camera_rays[cameras, neighbour]
             points.append(ray * (depth_m / ray[:, 2].clamp(min=1e-6))[:, None])
             depths.append(depth_m)
         centre_m = buffer.depth[slots, pixels].float() * buffer.depth_step_m
         bend_m = torch.maximum(
-            (depths[0] + depths[1] - 2 * centre_m).abs(), (depths[2] + depths[3] - 2 * centre_m).abs()
+            (depths[0] + depths[1] - 2 * centre_m).abs(),
+            (depths[2] + depths[3] - 2 * centre_m).abs(),
         )
         # A plane bends by nothing, an edge by its step; noise grows with the range.
         nearest_m = torch.stack((*depths, centre_m)).amin(0)

@@ -21,7 +21,10 @@ class SelectorConfig(ConfigModel):
         8.0, ge=0, description="Turn since the last keyframe, in degrees, that makes a new one."
     )
     min_new_surface: float = Field(
-        0.10, ge=0, le=1, description="Share of measured points not yet seen by a keyframe that makes one."
+        0.10,
+        ge=0,
+        le=1,
+        description="Share of measured points not yet seen by a keyframe that makes one.",
     )
     max_blur: float = Field(
         0.0,
@@ -80,7 +83,10 @@ class KeyframeSelector:
         if frame.depth_m is None:
             return set()
         if self._rays is None or self._rays[0] != frame.camera:
-            self._rays = (frame.camera, pixel_rays(frame.camera)[:: self._STRIDE_PX, :: self._STRIDE_PX])
+            self._rays = (
+                frame.camera,
+                pixel_rays(frame.camera)[:: self._STRIDE_PX, :: self._STRIDE_PX],
+            )
         depth_m = frame.depth_m[:: self._STRIDE_PX, :: self._STRIDE_PX]
         hit: Bool[np.ndarray, "h w"] = depth_m > 0
         rays = self._rays[1][hit]
@@ -93,7 +99,11 @@ class KeyframeSelector:
         if self._config.max_blur == 0:
             return False
         grey = frame.rgb[::2, ::2].mean(axis=2)
-        sharpness = float(np.abs(np.diff(grey, axis=1)).mean() + np.abs(np.diff(grey, axis=0)).mean())
+        sharpness = float(
+            np.abs(np.diff(grey, axis=1)).mean() + np.abs(np.diff(grey, axis=0)).mean()
+        )
         blurred = sharpness < self._config.max_blur * self._mean_sharpness
-        self._mean_sharpness = 0.9 * self._mean_sharpness + 0.1 * sharpness if self._mean_sharpness else sharpness
+        self._mean_sharpness = (
+            0.9 * self._mean_sharpness + 0.1 * sharpness if self._mean_sharpness else sharpness
+        )
         return blurred

@@ -26,19 +26,24 @@ class OccupancyConfig(ConfigModel):
     """Cells and how they are kept up to date."""
 
     cell_m: float = Field(
-        0.0, ge=0, description="Side of a cell in m; 0 = two voxels, or 1/128 of the side for init object and room."
+        0.0,
+        ge=0,
+        description="Side of a cell in m; 0 = two voxels, or 1/128 of the side for init object and room.",
     )
     max_cells: int = Field(
-        1 << 27, ge=1, description="Cells that the grid may grow to; frames outside are refused and counted."
+        1 << 27,
+        ge=1,
+        description="Cells that the grid may grow to; frames outside are refused and counted.",
     )
-    update_every: int = Field(
-        16, ge=1, description="Steps between updates from the field."
-    )
+    update_every: int = Field(16, ge=1, description="Steps between updates from the field.")
     decay: float = Field(
         0.95, ge=0, le=1, description="Share of a cell's old opacity that survives an update."
     )
     threshold: float = Field(
-        0.001, gt=0, lt=1, description="Opacity of a step through a cell above which the cell is occupied."
+        0.001,
+        gt=0,
+        lt=1,
+        description="Opacity of a step through a cell above which the cell is occupied.",
     )
     max_steps: int = Field(
         1024, ge=8, description="Steps tried along a ray that is marched through the grid."
@@ -56,7 +61,11 @@ class OccupancyGrid:
     """
 
     def __init__(
-        self, config: OccupancyConfig, cell_m: float, aabb: Float[Tensor, "2 3"], device: torch.device
+        self,
+        config: OccupancyConfig,
+        cell_m: float,
+        aabb: Float[Tensor, "2 3"],
+        device: torch.device,
     ) -> None:
         """Allocate unseen cells, all of them occupied until the field says otherwise."""
         self._config, self.cell_m, self._device = config, cell_m, device
@@ -88,7 +97,9 @@ class OccupancyGrid:
         """Enlarge the grid to hold a box; True if it had to, `CapacityError` if it may not."""
         low = torch.minimum(self._low_cell, torch.floor(aabb[0].cpu() / self.cell_m).long())
         old_shape = torch.tensor(self.evidence.shape)
-        high = torch.maximum(self._low_cell + old_shape, torch.ceil(aabb[1].cpu() / self.cell_m).long())
+        high = torch.maximum(
+            self._low_cell + old_shape, torch.ceil(aabb[1].cpu() / self.cell_m).long()
+        )
         if torch.equal(low, self._low_cell) and torch.equal(high, self._low_cell + old_shape):
             return False
         shape, shift = high - low, self._low_cell - low
@@ -127,8 +138,12 @@ class OccupancyGrid:
         """The grid of a checkpoint."""
         low = torch.tensor(meta["low_cell"], dtype=torch.float32)
         shape = torch.tensor(tensors["evidence"].shape)
-        grid = cls(config, meta["cell_m"], torch.stack((low, low + shape)) * meta["cell_m"], device)
-        grid.evidence, grid.opacity = (tensors[name].to(device) for name in ("evidence", "opacity"))
+        grid = cls(
+            config, meta["cell_m"], torch.stack((low, low + shape)) * meta["cell_m"], device
+        )
+        grid.evidence, grid.opacity = (
+            tensors[name].to(device) for name in ("evidence", "opacity")
+        )
         grid.has_sensor = meta["has_sensor"]
         grid._combine()
         return grid
@@ -155,7 +170,9 @@ class OccupancyGrid:
         self.has_sensor = True
         self._combine()
 
-    def _cell_index(self, points: Float[Tensor, "n 3"]) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
+    def _cell_index(
+        self, points: Float[Tensor, "n 3"]
+    ) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
         shape = torch.tensor(self.evidence.shape, device=self._device)
         cell = torch.floor(points / self.cell_m).long() - self._low_cell.to(self._device)
         inside = ((cell >= 0) & (cell < shape)).all(dim=1)
@@ -176,16 +193,22 @@ class OccupancyGrid:
     def _centres(self, cells: Int[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         return (cells + self._low_cell.to(self._device) + 0.5) * self.cell_m
 
-    def update(self, sdf_fn, inv_s: Float[Tensor, ""], cells: int, generator: torch.Generator) -> None:  # type: ignore[no-untyped-def]
+    def update(
+        self, sdf_fn, inv_s: Float[Tensor, ""], cells: int, generator: torch.Generator
+    ) -> None:  # type: ignore[no-untyped-def]
         """Renew the opacity of random unseen or uncertain cells from the field.
 
         The opacity is that of a step head-on through the point of the cell that the surface can be nearest to
         (NeuS, eq. 13, with |sdf| lowered by half the cell's diagonal), so a cell is never lost between samples.
         """
         total = self.opacity.numel()
-        index = torch.randint(total, (min(cells, total),), generator=generator, device=self._device)
+        index = torch.randint(
+            total, (min(cells, total),), generator=generator, device=self._device
+        )
         shape = self.evidence.shape
-        grid = torch.stack((index // (shape[1] * shape[2]), index // shape[2] % shape[1], index % shape[2]), dim=1)
+        grid = torch.stack(
+            (index // (shape[1] * shape[2]), index // shape[2] % shape[1], index % shape[2]), dim=1
+        )
         sdf = sdf_fn(self._centres(grid))
         half_diagonal_m = 0.5 * 3**0.5 * self.cell_m
         nearest = (sdf.abs() - half_diagonal_m).clamp(min=0.0)
@@ -267,7 +290,14 @@ class OccupancyGrid:
     ) -> RaySamples:
         """All occupied steps of the rays in one budget."""
         return ray_march_torch.ray_march(
-            origins, directions, self.occupied, self.aabb, self.step_m, self._config.max_steps, budget, jitter
+            origins,
+            directions,
+            self.occupied,
+            self.aabb,
+            self.step_m,
+            self._config.max_steps,
+            budget,
+            jitter,
         )
 
 

@@ -22,7 +22,9 @@ class PlacementConfig(ConfigModel):
         6, ge=1, description="Samples of a ray with depth between camera and band."
     )
     truncation_m: float = Field(
-        0.10, gt=0, description="Half width in m of the band in which depth supervises the distance."
+        0.10,
+        gt=0,
+        description="Half width in m of the band in which depth supervises the distance.",
     )
     near_m: float = Field(0.05, ge=0, description="Nearest sample of a ray, in m from the camera.")
 

@@ -26,7 +26,9 @@ class Renderable(Protocol):
         """Sharpness in 1/m."""
         ...
 
-    def __call__(self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> FieldOutput:
+    def __call__(
+        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
+    ) -> FieldOutput:
         """Distance, gradient and colour."""
         ...
 

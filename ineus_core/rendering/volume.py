@@ -30,7 +30,9 @@ def render_rays(
     )
     weights = transmittance_weights(alpha, samples)
     t_mid = 0.5 * (samples.t_starts + samples.t_ends)
-    values = torch.cat((output.rgb, t_mid[:, None], normal, torch.ones_like(t_mid)[:, None]), dim=1)
+    values = torch.cat(
+        (output.rgb, t_mid[:, None], normal, torch.ones_like(t_mid)[:, None]), dim=1
+    )
     total = accumulate(weights, values, samples.ray_index, len(directions))
     return RenderedRays(
         rgb=total[:, :3], range_m=total[:, 3], normal=total[:, 4:7], opacity=total[:, 7]

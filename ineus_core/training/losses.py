@@ -18,9 +18,13 @@ class LossWeights(ConfigModel):
 
     photometric: float = Field(1.0, ge=0, description="L1 of composited colour, 0 to 1.")
     depth: float = Field(0.1, ge=0, description="L1 of composited range over the truncation.")
-    band: float = Field(5.0, ge=0, description="L1 of the distance over the truncation, near measured surface.")
+    band: float = Field(
+        5.0, ge=0, description="L1 of the distance over the truncation, near measured surface."
+    )
     free_space: float = Field(
-        1.0, ge=0, description="Violation of what the ray says about the distance before the band, over the truncation."
+        1.0,
+        ge=0,
+        description="Violation of what the ray says about the distance before the band, over the truncation.",
     )
     eikonal: float = Field(0.1, ge=0, description="Squared error of the gradient's length.")
     background: float = Field(

@@ -27,18 +27,31 @@ class TrainingConfig(ConfigModel):
 
     rays_per_step: int = Field(0, ge=0, description="Rays of a step; 0 = by device.")
     samples_per_step: int = Field(
-        0, ge=0, description="Samples of a step without depth; 0 = by device. With depth: rays times samples of a ray."
+        0,
+        ge=0,
+        description="Samples of a step without depth; 0 = by device. With depth: rays times samples of a ray.",
     )
     cos_anneal_steps: int = Field(
-        0, ge=0, description="Steps over which the cosine of NeuS is annealed; 0 = exact from the start."
+        0,
+        ge=0,
+        description="Steps over which the cosine of NeuS is annealed; 0 = exact from the start.",
     )
     background: str = Field(
         "none",
         pattern="^(none|white|black|random)$",
         description="Colour behind everything: none leaves what is missing black.",
     )
+    view_dropout: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="Share of rays whose direction the colour does not see, so that a mesh has a colour of its own; "
+        "0 = colours of the mesh are those seen head-on.",
+    )
     snapshot_every: int = Field(
-        200, ge=1, description="Steps between copies of the parameters to roll back to after a NaN."
+        200,
+        ge=1,
+        description="Steps between copies of the parameters to roll back to after a NaN.",
     )
     weights: LossWeights = LossWeights()
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -110,13 +123,17 @@ class TrainStep:
         if self._grid.has_sensor:
             samples = place_samples(batch, self._grid, self._placement, self._generator)
         else:
-            jitter = torch.rand(len(batch.origins), generator=self._generator, device=batch.origins.device)
-            samples = self._grid.march(batch.origins, batch.directions, self._config.samples_per_step, jitter)
+            jitter = torch.rand(
+                len(batch.origins), generator=self._generator, device=batch.origins.device
+            )
+            samples = self._grid.march(
+                batch.origins, batch.directions, self._config.samples_per_step, jitter
+            )
             self._adapt_rays(int(samples.count.sum()))
         t_mid = 0.5 * (samples.t_starts + samples.t_ends)
         directions = batch.directions[samples.ray_index]
         points = batch.origins[samples.ray_index] + directions * t_mid[:, None]
-        output = self._field(points, directions)
+        output = self._field(points, directions * self._seen_directions(batch)[samples.ray_index])
         cos_anneal = torch.tensor(
             linear_ramp(self.steps, self._config.cos_anneal_steps), device=points.device
         )
@@ -127,6 +144,13 @@ class TrainStep:
             rgb = rendered.rgb + background * (1.0 - rendered.opacity[:, None])
             rendered = type(rendered)(rgb, rendered.range_m, rendered.normal, rendered.opacity)
         return loss_terms(batch, samples, output, rendered, self._placement.truncation_m)
+
+    def _seen_directions(self, batch: RayBatch) -> Float[Tensor, "rays 1"]:
+        """1 for rays whose direction the colour sees, 0 for the others, which have the zero vector for one."""
+        kept = torch.rand(
+            (len(batch.origins), 1), generator=self._generator, device=batch.origins.device
+        )
+        return (kept >= self._config.view_dropout).to(batch.directions.dtype)
 
     def _background(self, rays: int, device: torch.device) -> Float[Tensor, "rays 3"] | None:
         match self._config.background:
@@ -142,13 +166,17 @@ class TrainStep:
             self._rays = self._config.rays_per_step
             return
         wanted = self._rays * 0.9 * self._config.samples_per_step / samples
-        self._rays = int(min(max(0.9 * self._rays + 0.1 * wanted, 64), 8 * self._config.rays_per_step))
+        self._rays = int(
+            min(max(0.9 * self._rays + 0.1 * wanted, 64), 8 * self._config.rays_per_step)
+        )
 
     def take_means(self) -> tuple[dict[str, float], int, int]:
         """Mean losses, valid samples and rays since the last call; waits for the device."""
         steps = max(self._steps_summed, 1)
         means = dict(zip(LOSS_NAMES, (self._loss_sum / steps).tolist(), strict=True))
-        means["total"] = sum(getattr(self._config.weights, name) * means[name] for name in LOSS_NAMES)
+        means["total"] = sum(
+            getattr(self._config.weights, name) * means[name] for name in LOSS_NAMES
+        )
         samples = int(self._samples_valid)
         rays, self._rays_drawn = self._rays_drawn, 0
         self._loss_sum.zero_()
