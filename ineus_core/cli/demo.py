@@ -18,7 +18,7 @@ def command(
     frames: Annotated[int, typer.Option(min=8, help="Frames of the sequence.")] = 75,
     train_seconds: Annotated[
         float, typer.Option(min=0, help="Training after the last frame, at most.")
-    ] = 100.0,
+    ] = 45.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
     """Record a built-in room, play it on topics, reconstruct it in the node, check the mesh."""

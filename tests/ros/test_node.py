@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node as a process: frames in over DDS, mesh, images, status and services out."""
 
+import dataclasses
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ import pytest
 
 from ineus_core.meshing import read_mesh
 from ineus_core.sources import SyntheticConfig, SyntheticSource
+from ineus_core.types import Frame
 
 pytest.importorskip("rclpy", reason="needs rclpy")
 
@@ -39,6 +41,11 @@ SMALL: Mapping[str, object] = {
 }
 STARTED_S = 60.0
 """The first step of the first run on a machine compiles kernels."""
+
+
+def later(frame: Frame, seconds: int) -> Frame:
+    """The frame, so long after the last of `FRAMES`."""
+    return dataclasses.replace(frame, stamp_ns=FRAMES[-1].stamp_ns + seconds * 1_000_000_000)
 
 
 class Running:
@@ -92,7 +99,7 @@ def node(
 
 
 def test_frames_become_a_coloured_mesh_near_the_true_surface(node: Running) -> None:
-    node.wait(lambda: node.number("training", "step") > 60)
+    node.wait(lambda: node.number("training", "step") > 30)
     assert node.listener.call("save_mesh").success
     mesh = node.listener.receiver.mesh()
     source = SyntheticSource(SyntheticConfig(frames=16, width_px=64, height_px=48))
@@ -177,12 +184,12 @@ def test_a_checkpoint_is_written_and_taken_back(node: Running) -> None:
 def test_bad_messages_and_a_camera_of_another_size_leave_the_node_alive(
     node: Running, camera: Camera
 ) -> None:
-    camera.publish(FRAMES[0], lambda messages: messages["color"].data.pop())
+    camera.publish(later(FRAMES[0], 1), lambda messages: messages["color"].data.pop())
     node.wait(lambda: node.number("input", "dropped.bad_color") == 1)
     other = SyntheticSource(SyntheticConfig(frames=16, width_px=32, height_px=24)).frame(0)
-    camera.publish(other)
+    camera.publish(later(other, 2))
     time.sleep(0.5)
-    camera.publish(FRAMES[1])
+    camera.publish(later(FRAMES[1], 3))
     node.wait(
         lambda: (
             node.number("input", "color_received") == camera.sent
@@ -201,8 +208,8 @@ def test_reset_forgets_the_mesh_here_and_at_the_subscriber(node: Running, camera
     node.wait(lambda: node.listener.receiver.triangles == 0)
     answer = node.listener.call("save_mesh")
     assert not answer.success and "no mesh" in answer.message
-    for frame in FRAMES[:6]:
-        camera.publish(frame)
+    for number, frame in enumerate(FRAMES[:6]):
+        camera.publish(later(frame, 10 + number))
         time.sleep(0.05)
     node.wait(lambda: node.listener.receiver.triangles > 100)
 
