@@ -61,6 +61,7 @@ setup(
         ],
         # Open3D 0.20 was seen to return empty meshes.
         "eval": ["open3d>=0.18,<0.20"],
+        "colmap": ["pycolmap>=4.0"],
         "view": ["viser>=0.2"],
         "dev": [
             "beartype>=0.18",

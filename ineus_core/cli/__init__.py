@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "Measure a mesh against a reference.",
     "render": "Render colour, depth and normals from a checkpoint.",
     "mesh": "Extract a mesh from a checkpoint.",
+    "colmap": "Find the poses of photographs or of a video by structure from motion.",
     "bag": "Make, play and inspect ROS 2 bags without a ROS installation.",
     "config": "Print the full configuration as YAML.",
     "node": "Run the ROS node where there is no `ros2 run`.",

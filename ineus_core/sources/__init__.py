@@ -8,7 +8,12 @@ from ineus_core.sources.posed_images import NamedPose, read_camera, read_poses
 from ineus_core.sources.registry import SourceConfig, open_source, source_kind, source_kinds
 from ineus_core.sources.rosbag import RosbagConfig, RosbagSource
 from ineus_core.sources.source import Source
+from ineus_core.sources.structure_from_motion import (
+    StructureFromMotionConfig,
+    reconstruct_poses,
+)
 from ineus_core.sources.synthetic import SyntheticConfig, SyntheticSource
+from ineus_core.sources.trajectories import arc_poses, circle_poses, orbit_poses, spiral_poses
 
 __all__ = [
     "BagFile",
@@ -18,12 +23,18 @@ __all__ = [
     "RosbagSource",
     "Source",
     "SourceConfig",
+    "StructureFromMotionConfig",
     "SyntheticConfig",
     "SyntheticSource",
+    "arc_poses",
+    "circle_poses",
     "find_images",
     "open_source",
+    "orbit_poses",
     "read_camera",
     "read_poses",
+    "reconstruct_poses",
     "source_kind",
     "source_kinds",
+    "spiral_poses",
 ]

@@ -10,11 +10,18 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError, SourceError
+from ineus_core.sources import blended_mvs, blender, colmap, dtu, replica, transforms_json
+from ineus_core.sources.blended_mvs import BlendedMvsConfig, open_blended_mvs
+from ineus_core.sources.blender import BlenderConfig, BlenderSource
+from ineus_core.sources.colmap import ColmapConfig, ColmapSource
+from ineus_core.sources.dtu import DtuConfig, DtuSource
 from ineus_core.sources.posed_images import PosedImagesConfig, PosedImagesSource
+from ineus_core.sources.replica import ReplicaConfig, ReplicaSource
 from ineus_core.sources.rosbag import RosbagConfig, RosbagSource
 from ineus_core.sources.seven_scenes import SevenScenesConfig, SevenScenesSource, is_sequence
 from ineus_core.sources.source import Source
 from ineus_core.sources.synthetic import SyntheticConfig, SyntheticSource
+from ineus_core.sources.transforms_json import TransformsJsonConfig, TransformsJsonSource
 from ineus_core.sources.tum import TumConfig, TumSource
 
 BAG_SUFFIXES = (".mcap", ".db3")
@@ -33,6 +40,9 @@ class SourceConfig(ConfigModel):
     max_depth_m: float = Field(
         default=10.0, gt=0, description="Depth returns farther than this count as none, in metres"
     )
+    frame_period_s: float = Field(
+        default=0.1, gt=0, description="Time between pictures that have no stamps, in seconds"
+    )
     rosbag: RosbagConfig = Field(default=RosbagConfig(), description="ROS 2 bags")
     posed_images: PosedImagesConfig = Field(
         default=PosedImagesConfig(), description="Folders of posed images"
@@ -41,6 +51,22 @@ class SourceConfig(ConfigModel):
         default=SevenScenesConfig(), description="Sequences of 7-Scenes"
     )
     tum: TumConfig = Field(default=TumConfig(), description="Sequences of the TUM benchmark")
+    replica: ReplicaConfig = Field(
+        default=ReplicaConfig(), description="Sequences of Replica in the layout of NICE-SLAM"
+    )
+    blender: BlenderConfig = Field(
+        default=BlenderConfig(), description="Scenes in the layout of NeRF-Synthetic"
+    )
+    dtu: DtuConfig = Field(
+        default=DtuConfig(), description="Scans of DTU as IDR and NeuS pack them"
+    )
+    colmap: ColmapConfig = Field(default=ColmapConfig(), description="Models of COLMAP")
+    blended_mvs: BlendedMvsConfig = Field(
+        default=BlendedMvsConfig(), description="Scenes of BlendedMVS"
+    )
+    transforms_json: TransformsJsonConfig = Field(
+        default=TransformsJsonConfig(), description="Captures of nerfstudio and instant-ngp"
+    )
     synthetic: SyntheticConfig = Field(
         default=SyntheticConfig(), description="The built-in scenes"
     )
@@ -129,6 +155,13 @@ _CONTENT: dict[str, Callable[[Path], bool]] = {
     "posed_images": lambda path: (path / "poses.txt").is_file() and (path / "images").is_dir(),
     "tum": lambda path: (path / "rgb.txt").is_file() and (path / "groundtruth.txt").is_file(),
     "seven_scenes": _holds_seven_scenes,
+    "replica": replica.is_sequence,
+    "blender": blender.is_scene,
+    # A capture of nerfstudio often holds the model of COLMAP that it was made from.
+    "transforms_json": transforms_json.is_listing,
+    "dtu": dtu.is_scan,
+    "blended_mvs": blended_mvs.is_scene,
+    "colmap": colmap.holds_model,
 }
 
 
@@ -155,6 +188,28 @@ _OPENERS: dict[str, Callable[[str | Path, SourceConfig], Source]] = {
     ),
     "tum": lambda path, config: TumSource(
         path, config.tum, config.depth_range_m, config.max_frames
+    ),
+    "replica": lambda path, config: ReplicaSource(
+        path, config.replica, config.depth_range_m, config.max_frames, config.frame_period_s
+    ),
+    "blender": lambda path, config: BlenderSource(
+        path, config.blender, config.depth_range_m, config.max_frames, config.frame_period_s
+    ),
+    "dtu": lambda path, config: DtuSource(
+        path, config.dtu, config.depth_range_m, config.max_frames, config.frame_period_s
+    ),
+    "colmap": lambda path, config: ColmapSource(
+        path, config.colmap, config.depth_range_m, config.max_frames, config.frame_period_s
+    ),
+    "blended_mvs": lambda path, config: open_blended_mvs(
+        path, config.blended_mvs, config.depth_range_m, config.max_frames, config.frame_period_s
+    ),
+    "transforms_json": lambda path, config: TransformsJsonSource(
+        path,
+        config.transforms_json,
+        config.depth_range_m,
+        config.max_frames,
+        config.frame_period_s,
     ),
     "synthetic": _open_synthetic,
 }
