@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adam over one flat buffer in plain torch (Kingma & Ba 2015): update, half-precision copy, gradient zeroed."""
+"""Adam over one flat buffer in plain torch (Kingma & Ba 2015), with a half-precision copy."""
 
 import torch
 from jaxtyping import Float

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adam over one flat buffer for NVIDIA GPUs, in Triton: one pass over the memory; see `adam_torch`."""
+"""Adam over one flat buffer for NVIDIA GPUs, in Triton, in one pass; see `adam_torch`."""
 
 import math
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Device code of the colour head: each program keeps the weights and takes one tile of points after another."""
+"""Device code of the colour head: a program keeps the weights and takes tile after tile."""
 
 import triton
 import triton.language as tl
@@ -56,6 +56,14 @@ def _unit(x, y, z):
 
 
 @triton.jit
+def unit_backward(nx, ny, nz, inverse, tx, ty, tz):
+    """Cotangent of a vector, given that of its unit vector."""
+    # Below the bound of `_unit` the length is a constant.
+    along = tl.where(inverse < 1e6, nx * tx + ny * ty + nz * tz, 0.0)
+    return inverse * (tx - nx * along), inverse * (ty - ny * along), inverse * (tz - nz * along)
+
+
+@triton.jit
 def _load(w, rows, columns, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     r, c = tl.arange(0, ROWS), tl.arange(0, COLUMNS)
     mask = (r < rows)[:, None] & (c < columns)[None, :]
@@ -102,7 +110,7 @@ def colour_backward(
     BLOCK: tl.constexpr, TYPE: tl.constexpr, GRADIENT_TYPE: tl.constexpr,
     WITH_INDEX: tl.constexpr, WITH_GRADIENT: tl.constexpr,
 ):  # fmt: skip
-    """Cotangents of geometry and gradient, and of the weights, which each program sums over its tiles."""
+    """Cotangents of geometry, gradient and weights; those of weights are summed over the tiles."""
     j, k, c = tl.arange(0, HIDDEN), tl.arange(0, 16), tl.arange(0, Y)
     wa = _load(w1, HIDDEN, OUTPUTS + 19, HIDDEN, Y)
     wb = _load(w2, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
@@ -124,7 +132,9 @@ def colour_backward(
         nx, ny, nz, inverse = _unit(gx, gy, gz)
         geometry = load_tile(outputs, i, output_n, output_c, OUTPUTS, Y, mask).to(tl.float32)
         inputs = _inputs(geometry, dx, dy, dz, nx, ny, nz, OUTPUTS, Y).to(TYPE)
-        a = tl.maximum(half_dot(inputs, tl.trans(wa), TYPE) + tl.load(b1 + j)[None, :], 0.0).to(TYPE)
+        a = tl.maximum(half_dot(inputs, tl.trans(wa), TYPE) + tl.load(b1 + j)[None, :], 0.0).to(
+            TYPE
+        )
         b = tl.maximum(half_dot(a, tl.trans(wb), TYPE) + tl.load(b2 + j)[None, :], 0.0).to(TYPE)
         bias = tl.load(b3 + k, k < 3, other=0.0)[None, :]
         colour = tl.sigmoid(half_dot(b, tl.trans(wc), TYPE) + bias)
@@ -143,10 +153,7 @@ def colour_backward(
         tx = tl.sum(tl.where((c == OUTPUTS + 16)[None, :], d_inputs, 0.0), 1)
         ty = tl.sum(tl.where((c == OUTPUTS + 17)[None, :], d_inputs, 0.0), 1)
         tz = tl.sum(tl.where((c == OUTPUTS + 18)[None, :], d_inputs, 0.0), 1)
-        along = nx * tx + ny * ty + nz * tz
-        # Below the bound of `_unit` the length is a constant.
-        along = tl.where(inverse < 1e6, along, 0.0)
-        tx, ty, tz = inverse * (tx - nx * along), inverse * (ty - ny * along), inverse * (tz - nz * along)
+        tx, ty, tz = unit_backward(nx, ny, nz, inverse, tx, ty, tz)
         if WITH_GRADIENT:
             px, py, pz = _vector(d_gradient, i, d_gradient_n, d_gradient_k, mask)
             tx, ty, tz = tx + px, ty + py, tz + pz
@@ -154,11 +161,24 @@ def colour_backward(
         tl.store(target, tx, mask)
         tl.store(target + total_k, ty, mask)
         tl.store(target + 2 * total_k, tz, mask)
+    _add_sums(
+        d_w1, d_b1, d_w2, d_b2, d_w3, d_b3, sum_wa, sum_wb, sum_bb, sum_wc, sum_bc,
+        OUTPUTS, HIDDEN, Y,
+    )  # fmt: skip
+
+
+@triton.jit
+def _add_sums(
+    d_w1, d_b1, d_w2, d_b2, d_w3, d_b3, sum_wa, sum_wb, sum_bb, sum_wc, sum_bc,
+    OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr, Y: tl.constexpr,
+):  # fmt: skip
+    j, k, c = tl.arange(0, HIDDEN), tl.arange(0, 16), tl.arange(0, Y)
     row = d_w1 + j[:, None] * (OUTPUTS + 19)
     tl.atomic_add(row + c[None, :], sum_wa, (c < OUTPUTS + 19)[None, :], sem="relaxed")
-    # The first spherical harmonic is constant, so its column is the bias' gradient times that constant.
+    # The first spherical harmonic is constant: its column is the bias' gradient times that.
     tl.atomic_add(
-        d_b1 + j[:, None] + 0 * c[None, :], sum_wa / 0.28209479177387814, (c == OUTPUTS)[None, :], sem="relaxed"
+        d_b1 + j[:, None] + 0 * c[None, :], sum_wa / 0.28209479177387814,
+        (c == OUTPUTS)[None, :], sem="relaxed",
     )  # fmt: skip
     tl.atomic_add(d_w2 + j[:, None] * HIDDEN + j[None, :], sum_wb, sem="relaxed")
     tl.atomic_add(d_b2 + j[:, None] + 0 * k[None, :], sum_bb, (k == 0)[None, :], sem="relaxed")

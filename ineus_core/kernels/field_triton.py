@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole field for NVIDIA GPUs: encoding and both heads, forward and backward, over buffers that are kept.
+"""The whole field for NVIDIA GPUs: encoding and both heads, both ways, over buffers that are kept.
 
-Between the passes only features, Jacobian, slopes and geometry outputs are stored, in half precision; activations
-are computed again. The Jacobian's cotangent is an outer product and is never written.
+Between the passes only features, Jacobian, slopes and geometry outputs are stored, in half
+precision; activations are computed again. The Jacobian's cotangent is an outer product and never
+written.
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ _POINT_MAP = (2.0, -1.0)
 
 @dataclass(frozen=True)
 class FieldBuffers:
-    """What one evaluation leaves for its backward pass, and what that pass needs between its launches."""
+    """What an evaluation leaves for its backward pass, and what that pass needs for itself."""
 
     features: Float[Tensor, "n c"]
     jacobian: Float[Tensor, "n c 3"]
@@ -86,8 +87,9 @@ def field_forward(
     """Write distance, gradient and colour into `output`; allocates nothing.
 
     Args:
-        ray_index: Row of `directions` for each point; without it, points and directions go together.
-        scales: Metres per unit of the first output, and that over the side of the cube: those of sdf and gradient.
+        ray_index: Row of `directions` for each point; without it, they go together.
+        scales: Of sdf and gradient: metres per unit of the first output, and that over the side of
+            the cube.
         limit: Points from this index on are padding.
     """
     b = buffers
@@ -129,7 +131,8 @@ def field_backward(
         b.d_features, d_weights.sdf, d_output.sdf, _POINT_MAP, scales,
     )  # fmt: skip
     hash_grid_backward_outer(
-        points_unit, b.d_features, b.slopes, b.d_gradient, layout, d_weights.table, run_levels, scales[1]
+        points_unit, b.d_features, b.slopes, b.d_gradient, layout, d_weights.table,
+        run_levels, scales[1],
     )  # fmt: skip
 
 
@@ -144,12 +147,11 @@ def field(
     scales: tuple[float, float],
     run_levels: int = 0,
 ) -> FieldOutput:
-    """Distance, gradient and colour; differentiable with respect to table (float32) and weights."""
+    """Distance, gradient and colour; differentiable in table (float32) and weights."""
     s, c = sdf_weights, colour_weights
     flat = (s.w1, s.b1, s.w2, s.b2, c.w1, c.b1, c.w2, c.b2, c.w3, c.b3)
-    return FieldOutput(
-        *_Field.apply(points_unit.detach(), directions, ray_index, layout, scales, run_levels, table, *flat)
-    )  # fmt: skip
+    call = (points_unit.detach(), directions, ray_index, layout, scales, run_levels)
+    return FieldOutput(*_Field.apply(*call, table, *flat))
 
 
 class _Field(torch.autograd.Function):
@@ -162,7 +164,7 @@ class _Field(torch.autograd.Function):
         vectors = torch.empty((6, n), device=device)
         output = FieldOutput(torch.empty(n, device=device), vectors[:3].t(), vectors[3:].t())
         ctx.call = (points_unit, directions, ray_index, weights, layout, scales, ctx.buffers)
-        field_forward(*ctx.call, output)
+        field_forward(*ctx.call, output)  # type: ignore[call-arg]
         ctx.save_for_backward(output.sdf, output.gradient, output.rgb)
         ctx.run_levels = run_levels
         return output.sdf, output.gradient, output.rgb
@@ -173,8 +175,11 @@ class _Field(torch.autograd.Function):
         d_table = torch.zeros_like(weights.table, dtype=torch.float32)
         s, c = weights.sdf, weights.colour
         d_flat = [torch.zeros_like(w) for w in (*vars(s).values(), *vars(c).values())]
-        d_weights = FieldWeights(d_table, SdfHeadWeights(*d_flat[:4]), ColourHeadWeights(*d_flat[4:]))
-        d_output = FieldOutput(*(d.contiguous() for d in d_output))
+        d_weights = FieldWeights(
+            d_table, SdfHeadWeights(*d_flat[:4]), ColourHeadWeights(*d_flat[4:])
+        )
+        cotangents = FieldOutput(*(d.contiguous() for d in d_output))
         output = FieldOutput(*ctx.saved_tensors)
-        field_backward(*ctx.call, output, d_output, d_weights, ctx.run_levels)
+        call = (*ctx.call, output, cotangents, d_weights, ctx.run_levels)
+        field_backward(*call)  # type: ignore[call-arg]
         return None, None, None, None, None, None, d_table, *d_flat

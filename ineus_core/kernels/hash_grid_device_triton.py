@@ -42,8 +42,8 @@ def _unpack(word):
 def _gather_pair(level_table, near, far, mask, HALF: tl.constexpr):
     """Both features of the two corners that differ in x."""
     if HALF:
-        # With an even x the two rows share an aligned pair, in the dense and in the hashed order alike: one
-        # gather serves both corners.
+        # With an even x the two rows share an aligned pair, in the dense and in the hashed order
+        # alike: one gather serves both corners.
         shared = far == (near ^ 1)
         pair = tl.load(level_table.to(tl.pointer_type(tl.int64)) + (near >> 1), mask, other=0)
         even, odd = pair.to(tl.int32), (pair >> 32).to(tl.int32)
@@ -63,7 +63,7 @@ def _gather_pair(level_table, near, far, mask, HALF: tl.constexpr):
 
 @triton.jit
 def _interpolate(a, b, c, d, da, db, dc, dd, u, v, w, slope):
-    """Value and three derivatives; a to d lie at x = 0 and (y, z) = 00 10 01 11, da to dd step along x."""
+    """Value, derivatives; a to d lie at x = 0 and (y, z) = 00 10 01 11, da to dd step along x."""
     near_low, far_low = a + u * da, b + u * db
     near_high, far_high = c + u * dc, d + u * dd
     dy_low, dy_high = far_low - near_low, far_high - near_high
@@ -128,10 +128,12 @@ def forward(
 @triton.jit
 def backward(
     points, d_features, jacobian_or_slope, d_direction, d_table, level_table, n, first_level,
-    point_n, point_k, feature_n, feature_c, jacobian_n, jacobian_c, jacobian_k, direction_n, direction_k, scale,
-    MASK: tl.constexpr, OUTER: tl.constexpr, VECTOR: tl.constexpr, RUN: tl.constexpr, BLOCK: tl.constexpr,
+    point_n, point_k, feature_n, feature_c, jacobian_n, jacobian_c, jacobian_k, direction_n,
+    direction_k, scale,
+    MASK: tl.constexpr, OUTER: tl.constexpr, VECTOR: tl.constexpr, RUN: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Scatter to the corners; a run of points that stays in one cell is summed before it is added."""
+    """Scatter to the corners; a run of points in one cell is summed before it is added."""
     level = first_level + tl.program_id(1)
     resolution = tl.load(level_table + 3 * level)
     rows = d_table + 2 * tl.load(level_table + 3 * level + 1)
@@ -154,7 +156,8 @@ def backward(
         iz, w = _axis(points, i, mask, point_n, 2 * point_k, resolution)
         g0, g1, x0, y0, z0, x1, y1, z1 = _cotangents(
             features + i * feature_n, slopes + i * jacobian_n, d_direction + i * direction_n, mask,
-            feature_c, jacobian_c, jacobian_k, direction_k, scale * resolution.to(tl.float32), OUTER,
+            feature_c, jacobian_c, jacobian_k, direction_k, scale * resolution.to(tl.float32),
+            OUTER,
         )  # fmt: skip
         zero_value = (g0 == 0.0) & (g1 == 0.0)
         zero_slope = (
@@ -192,9 +195,10 @@ def backward(
 
 @triton.jit
 def _cotangents(
-    features, slopes, directions, mask, feature_c, jacobian_c, jacobian_k, direction_k, scale, OUTER: tl.constexpr
+    features, slopes, directions, mask, feature_c, jacobian_c, jacobian_k, direction_k, scale,
+    OUTER: tl.constexpr,
 ):  # fmt: skip
-    """Those of value and of the three derivatives, the latter times the resolution, for both features."""
+    """Those of the value and, times the resolution, of its derivatives, for both features."""
     g0 = tl.load(features, mask, other=0.0).to(tl.float32)
     g1 = tl.load(features + feature_c, mask, other=0.0).to(tl.float32)
     if OUTER:
@@ -242,7 +246,7 @@ def _add_cell(
 
 @triton.jit
 def _add_pair(rows, near, far, mask, n0, n1, f0, f1, VECTOR: tl.constexpr):
-    """Add to the two corners that differ in x: one reduction where their rows share an aligned pair."""
+    """Add to the two corners that differ in x, at once where their rows share an aligned pair."""
     if VECTOR:
         shared = mask & (far == (near ^ 1))
         alone = mask & (far != (near ^ 1))

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The hash grid for NVIDIA GPUs, in Triton: value and spatial Jacobian in one pass, one scattered backward.
+"""The hash grid for NVIDIA GPUs, in Triton: value and Jacobian at once, one scattered backward.
 
-Same signature and results as `hash_grid_torch`. Buffers lie channel by channel ([channels, n] in memory), so that
-neighbouring threads, which take neighbouring points, store side by side; the public shapes are views of that.
+Same signature and results as `hash_grid_torch`. Buffers lie channel by channel ([channels, n] in
+memory), so that neighbouring threads, which take neighbouring points, store side by side; the
+public shapes are views of that.
 """
 
 from functools import cache
@@ -98,8 +99,8 @@ def hash_grid_backward(
     """Add the gradient of the table, given those of features and Jacobian, to `d_table` (float32).
 
     Args:
-        run_levels: How many of the coarse levels are gathered over neighbouring points before they are added: right
-            where neighbouring points are neighbouring samples of a ray.
+        run_levels: How many of the coarse levels are gathered over neighbouring points before they
+            are added: right where neighbouring points are neighbouring samples of a ray.
     """
     pointers = (points_unit, d_features, d_jacobian, d_jacobian)
     strides = (*points_unit.stride(), *d_features.stride(), *d_jacobian.stride(), 0, 0)
@@ -118,8 +119,8 @@ def hash_grid_backward_outer(
 ) -> None:
     """`hash_grid_backward` for `d_jacobian[i, c, k] = scale * slope[i, c] * d_direction[i, k]`.
 
-    That is what a loss on one directional combination of the Jacobian gives, such as the gradient of the SDF, where
-    `slope` is d sdf / d features; it moves a third of the bytes.
+    That is what a loss on one combination of the channels gives, such as the gradient of the SDF,
+    where `slope` is d sdf / d features; it moves a third of the bytes.
     """
     pointers = (points_unit, d_features, slope, d_direction)
     strides = (

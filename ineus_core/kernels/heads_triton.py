@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two heads of the field for NVIDIA GPUs, in Triton; see `heads_torch` for what they compute.
 
-The matrix products take float16 operands, or float32 ones where the features are float32; cotangents take bfloat16,
-whose range needs no loss scale. Sums are in float32, and so is the path from the coordinates to the distance.
+The matrix products take float16 operands, or float32 ones where the features are float32;
+cotangents take bfloat16, whose range needs no loss scale. Sums are in float32, and so is the path
+from the coordinates to the distance.
 """
 
 import torch
@@ -12,16 +13,20 @@ import triton.language as tl
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ineus_core.kernels.assembler_triton import use_sound_assembler
 from ineus_core.kernels.colour_head_device_triton import colour_backward, colour_forward
 from ineus_core.kernels.heads_torch import SH_CHANNELS, ColourHeadWeights, SdfHeadWeights
-from ineus_core.kernels.sdf_head_device_triton import sdf_backward, sdf_forward
+from ineus_core.kernels.sdf_head_device_triton import add_gradient, sdf_backward, sdf_forward
+
+use_sound_assembler()
 
 _TILES = {
-    sdf_forward: {"BLOCK": 128, "num_warps": 4, "num_stages": 1},
+    sdf_forward: {"BLOCK": 64, "num_warps": 4, "num_stages": 3},
     sdf_backward: {"BLOCK": 64, "num_warps": 4, "num_stages": 1},
     colour_forward: {"BLOCK": 64, "num_warps": 4, "num_stages": 1},
     colour_backward: {"BLOCK": 64, "num_warps": 4, "num_stages": 1},
 }
+_STREAM = 256
 _PROGRAMS_PER_PROCESSOR = {sdf_forward: 2, sdf_backward: 2, colour_forward: 4, colour_backward: 2}
 
 
@@ -60,6 +65,21 @@ def colour_head(
     return _ColourHead.apply(geometry, directions.detach(), normals, *flat)
 
 
+def heads(
+    points_signed: Float[Tensor, "n 3"],
+    directions: Float[Tensor, "n 3"],
+    features: Float[Tensor, "n c"],
+    jacobian: Float[Tensor, "n c 3"],
+    sdf_weights: SdfHeadWeights,
+    colour_weights: ColourHeadWeights,
+) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Float[Tensor, "n 3"]]:
+    """Distance, its gradient per unit coordinate, and colour; see `heads_torch.heads`."""
+    outputs, gradient = sdf_head(points_signed, features, jacobian, sdf_weights)
+    # The geometry features decide on the precision of the colour.
+    colour = colour_head(outputs.to(features.dtype), directions, gradient, colour_weights)
+    return outputs[:, 0], gradient, colour
+
+
 def sdf_head_forward(
     points: Float[Tensor, "n 3"],
     features: Float[Tensor, "n c"],
@@ -75,8 +95,8 @@ def sdf_head_forward(
     """Write the head's results into buffers; allocates nothing.
 
     Args:
-        jacobian: Without it, and without `gradient`, only the outputs are computed.
-        slopes: d out0 / d features, for `hash_grid_backward_outer`.
+        jacobian: Without it only the outputs are computed; with it, `gradient` and `slopes` too.
+        slopes: Receives d out0 / d features, for `hash_grid_backward_outer`.
         point_map: Factor and summand that take `points` to -1..1.
         scales: Of `sdf` and of `gradient`; `outputs` are never scaled.
     """
@@ -85,17 +105,21 @@ def sdf_head_forward(
     if n == 0:
         return
     _check(weights.w1, (hidden, channels + 3))
-    j = features if jacobian is None else jacobian
-    g = points if gradient is None else gradient
     sdf_forward[_programs(sdf_forward, n, points.device)](
-        points, features, j, weights.w1, weights.b1, weights.w2, weights.b2,
-        sdf, g, outputs, features if slopes is None else slopes, n,
-        *points.stride(), *features.stride(), *_strides(jacobian, 3), *_strides(gradient, 2),
-        *outputs.stride(), *_strides(slopes, 2), *map(float, point_map), *map(float, scales),
+        points, features, weights.w1, weights.b1, weights.w2, weights.b2, sdf, gradient, outputs,
+        slopes, n,
+        *points.stride(), *features.stride(), *_strides(gradient, 2), *outputs.stride(),
+        *_strides(slopes, 2), *map(float, point_map), float(scales[0]),
         CHANNELS=channels, OUTPUTS=outputs_count, HIDDEN=hidden, C=_width(channels),
-        O=_width(outputs_count), TYPE=_type(features), WITH_SDF=sdf is not None,
-        WITH_SLOPES=slopes is not None, WITH_GRADIENT=jacobian is not None, **_TILES[sdf_forward],
+        OUT=_width(outputs_count),
+        TYPE=_type(features), WITH_SDF=sdf is not None, WITH_GRADIENT=jacobian is not None,
+        **_TILES[sdf_forward],
     )  # fmt: skip
+    if jacobian is not None:
+        add_gradient[(triton.cdiv(n, _STREAM),)](
+            jacobian, slopes, gradient, n, *jacobian.stride(), *_strides(slopes, 2),
+            *_strides(gradient, 2), float(scales[1]), CHANNELS=channels, BLOCK=_STREAM,
+        )  # fmt: skip
 
 
 def sdf_head_backward(
@@ -113,7 +137,7 @@ def sdf_head_backward(
 ) -> None:
     """Write `d_features` and add to `d_weights`; allocates nothing.
 
-    The cotangent of the Jacobian is `slopes[i, c] * d_gradient[i, k] * scales[1]`, so it is not written out.
+    The cotangent of the Jacobian is `slopes[i, c] * d_gradient[i, k] * scales[1]`, not written.
     """
     n, channels = features.shape
     outputs_count, hidden = weights.w2.shape
@@ -121,12 +145,13 @@ def sdf_head_backward(
         return
     full = features.dtype == torch.float32
     sdf_backward[_programs(sdf_backward, n, points.device)](
-        points, features, jacobian, weights.w1, weights.b1, weights.w2, d_sdf, d_gradient, d_outputs,
+        points, features, jacobian, weights.w1, weights.b1, weights.w2, d_sdf, d_gradient,
+        d_outputs,
         d_features, d_weights.w1, d_weights.b1, d_weights.w2, d_weights.b2, n,
         *points.stride(), *features.stride(), *jacobian.stride(), *d_gradient.stride(),
         *d_outputs.stride(), *d_features.stride(), *map(float, point_map), *map(float, scales),
         CHANNELS=channels, OUTPUTS=outputs_count, HIDDEN=hidden, C=_width(channels),
-        O=_width(outputs_count), TYPE=_type(features), WITH_SDF=d_sdf is not None,
+        OUT=_width(outputs_count), TYPE=_type(features), WITH_SDF=d_sdf is not None,
         GRADIENT_TYPE=tl.float32 if full else tl.bfloat16, **_TILES[sdf_backward],
     )  # fmt: skip
 
@@ -142,7 +167,7 @@ def colour_head_forward(
     """Write colours into a buffer; the gradient is normalised here.
 
     Args:
-        ray_index: Row of `directions` for each point; without it, points and directions go together.
+        ray_index: Row of `directions` for each point; without it, they go together.
     """
     n, outputs_count = outputs.shape
     if n == 0:
@@ -181,7 +206,8 @@ def colour_head_backward(
         *_strides(d_gradient, 2), *d_outputs.stride(), *d_gradient_total.stride(),
         OUTPUTS=outputs_count, HIDDEN=len(weights.b1), Y=_width(outputs_count + SH_CHANNELS + 3),
         TYPE=_type(outputs), GRADIENT_TYPE=tl.float32 if full else tl.bfloat16,
-        WITH_INDEX=ray_index is not None, WITH_GRADIENT=d_gradient is not None, **_TILES[colour_backward],
+        WITH_INDEX=ray_index is not None, WITH_GRADIENT=d_gradient is not None,
+        **_TILES[colour_backward],
     )  # fmt: skip
 
 
@@ -211,7 +237,9 @@ def _programs(kernel, n: int, device: torch.device) -> tuple[int]:  # type: igno
     processors = 1
     if device.type == "cuda":
         processors = torch.cuda.get_device_properties(device).multi_processor_count
-    return (min(triton.cdiv(n, _TILES[kernel]["BLOCK"]), processors * _PROGRAMS_PER_PROCESSOR[kernel]),)
+    return (
+        min(triton.cdiv(n, _TILES[kernel]["BLOCK"]), processors * _PROGRAMS_PER_PROCESSOR[kernel]),
+    )
 
 
 class _SdfHead(torch.autograd.Function):

@@ -63,7 +63,7 @@ def ray_march_into(
 
     Args:
         total: Receives the number of samples.
-        ray_limit: Rays from this index on get no sample, so that a captured step can adapt their number.
+        ray_limit: Rays from this index on get no sample: a captured step adapts its rays by it.
         points_unit: Receives the midpoints in the unit cube; 0 in the padding.
         cube: Low corner and side of that cube, world.
     """
@@ -93,7 +93,9 @@ def _slab(origin, direction, low, high):
 
 
 @triton.jit
-def _ray(origins, directions, aabb, jitter, ray, origin_n, origin_k, direction_n, direction_k, step):
+def _ray(
+    origins, directions, aabb, jitter, ray, origin_n, origin_k, direction_n, direction_k, step
+):
     """A ray, its first step and where it leaves the box."""
     o, d = origins + ray * origin_n, directions + ray * direction_n
     ox, oy, oz = tl.load(o), tl.load(o + origin_k), tl.load(o + 2 * origin_k)
@@ -121,7 +123,8 @@ def _occupied(x, y, z, mask, occupied, aabb, gx, gy, gz):
 @triton.jit
 def _count(
     origins, directions, occupied, aabb, jitter, counts, ray_limit,
-    origin_n, origin_k, direction_n, direction_k, step, max_steps, rays, gx, gy, gz, STEPS: tl.constexpr,
+    origin_n, origin_k, direction_n, direction_k, step, max_steps, rays, gx, gy, gz,
+    STEPS: tl.constexpr,
 ):  # fmt: skip
     ray = tl.program_id(0)
     ox, oy, oz, dx, dy, dz, near, far, shift = _ray(
@@ -142,7 +145,7 @@ def _count(
 
 @triton.jit
 def _place(firsts, counts, total, rays, budget, BLOCK: tl.constexpr):
-    """Exclusive sum of the counts; from the first ray that does not fit on, the counts become 0."""
+    """Exclusive sum of the counts; from the first ray that does not fit on, counts become 0."""
     taken = tl.zeros((), tl.int32)
     kept = tl.zeros((), tl.int32)
     for block in range(0, rays, BLOCK):
@@ -162,8 +165,10 @@ def _place(firsts, counts, total, rays, budget, BLOCK: tl.constexpr):
 
 @triton.jit
 def _fill(
-    origins, directions, occupied, aabb, jitter, firsts, counts, t_starts, t_ends, ray_indices, valids, points, cube,
-    budget, origin_n, origin_k, direction_n, direction_k, point_n, point_k, step, max_steps, rays, gx, gy, gz,
+    origins, directions, occupied, aabb, jitter, firsts, counts, t_starts, t_ends, ray_indices,
+    valids, points, cube,
+    budget, origin_n, origin_k, direction_n, direction_k, point_n, point_k, step, max_steps, rays,
+    gx, gy, gz,
     WITH_POINTS: tl.constexpr, STEPS: tl.constexpr,
 ):  # fmt: skip
     ray = tl.program_id(0)
@@ -176,7 +181,16 @@ def _fill(
         if count > 0:
             first = tl.load(firsts + ray)
             ox, oy, oz, dx, dy, dz, near, far, shift = _ray(
-                origins, directions, aabb, jitter, ray, origin_n, origin_k, direction_n, direction_k, step
+                origins,
+                directions,
+                aabb,
+                jitter,
+                ray,
+                origin_n,
+                origin_k,
+                direction_n,
+                direction_k,
+                step,
             )
             steps = tl.minimum(tl.maximum((far - near) / step + 1.0, 0.0), max_steps).to(tl.int32)
             for chunk in range(0, steps, STEPS):

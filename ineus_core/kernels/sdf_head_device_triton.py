@@ -1,17 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Device code of the SDF head: each program keeps the weights and takes one tile of points after another."""
+"""Device code of the SDF head: a program keeps the weights and takes tile after tile of points."""
 
 import triton
 import triton.language as tl
-
 
 _INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
 
 
 @triton.jit
 def half_dot(a, b, TYPE: tl.constexpr, total=None):
-    """Matrix product with float32 sums; operands of TYPE, where float32 keeps about its own precision."""
+    """Matrix product with float32 sums; operands of TYPE, of which float32 keeps its precision."""
     if TYPE == tl.float32:
         return tl.dot(a.to(tl.float32), b.to(tl.float32), total, input_precision="tf32x3")
     return tl.dot(a.to(TYPE), b.to(TYPE), total)
@@ -27,7 +26,7 @@ def load_tile(base, i, stride_n, stride_c, columns, WIDTH: tl.constexpr, mask):
 
 @triton.jit
 def _coordinate_weights(w1, b1, HIDDEN: tl.constexpr, INPUTS: tl.constexpr, TYPE: tl.constexpr):
-    """Weights of the columns of `_coordinates`: rounded, rounded again, remainders, bias in two parts."""
+    """Weights of the columns of `_coordinates`: rounded, again, remainders, bias in two parts."""
     j, k = tl.arange(0, HIDDEN), tl.arange(0, 16)
     weight = tl.load(w1 + j[:, None] * INPUTS + (k % 3)[None, :])
     bias = tl.load(b1 + j)[:, None] + 0.0 * weight
@@ -39,7 +38,7 @@ def _coordinate_weights(w1, b1, HIDDEN: tl.constexpr, INPUTS: tl.constexpr, TYPE
 
 @triton.jit
 def _coordinates(points, i, mask, point_n, point_k, scale, offset, TYPE: tl.constexpr):
-    """Three coordinates as sums of two numbers of TYPE, so that the product keeps float32's digits; then ones."""
+    """Coordinates as sums of two numbers of TYPE, which keeps float32's digits; then ones."""
     k = tl.arange(0, 16)
     pointers = points + (i[:, None] * point_n + (k % 3)[None, :] * point_k)
     x = tl.load(pointers, mask[:, None] & (k < 9)[None, :], other=0.0) * scale + offset
@@ -49,7 +48,7 @@ def _coordinates(points, i, mask, point_n, point_k, scale, offset, TYPE: tl.cons
 
 @triton.jit
 def _directions(source, i, mask, stride_n, stride_k, scale):
-    """Three components in the columns that `_coordinate_weights` has the weight and its remainder in."""
+    """Components in the columns where `_coordinate_weights` has weights and their remainders."""
     k = tl.arange(0, 16)
     pointers = source + (i[:, None] * stride_n + (k % 3)[None, :] * stride_k)
     used = (k < 3) | ((k >= 6) & (k < 9))
@@ -57,15 +56,18 @@ def _directions(source, i, mask, stride_n, stride_k, scale):
 
 
 @triton.jit
-def _component(tile, axis):
-    """Sum over the two columns of one axis."""
-    k = tl.arange(0, 16)
-    return tl.sum(tl.where(((k == axis) | (k == axis + 6))[None, :], tile, 0.0), 1)
+def _axes(tile):
+    """Sums over the two columns of each axis, in columns 0 to 2."""
+    k = tl.arange(0, 16)[None, :]
+    x = tl.sum(tl.where((k == 0) | (k == 6), tile, 0.0), 1)
+    y = tl.sum(tl.where((k == 1) | (k == 7), tile, 0.0), 1)
+    z = tl.sum(tl.where((k == 2) | (k == 8), tile, 0.0), 1)
+    return tl.where(k == 0, x[:, None], tl.where(k == 1, y[:, None], z[:, None]))
 
 
 @triton.jit
 def _log2(x):
-    """Logarithm by the special function unit; the library's own takes a dozen instructions more."""
+    """Logarithm by the special function unit; the library's takes a dozen instructions more."""
     if _INTERPRETED:
         return tl.log2(x)
     return tl.inline_asm_elementwise(
@@ -90,25 +92,25 @@ def _feature_weights(w1, CHANNELS: tl.constexpr, HIDDEN: tl.constexpr, C: tl.con
 
 
 @triton.jit
-def _output_weights(w2, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr, O: tl.constexpr):
-    j, o = tl.arange(0, HIDDEN), tl.arange(0, O)
+def _output_weights(w2, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr, OUT: tl.constexpr):
+    j, o = tl.arange(0, HIDDEN), tl.arange(0, OUT)
     return tl.load(w2 + o[:, None] * HIDDEN + j[None, :], (o < OUTPUTS)[:, None], other=0.0)
 
 
 @triton.jit
 def sdf_forward(
-    points, features, jacobian, w1, b1, w2, b2, sdf, gradient, outputs, slopes, n,
-    point_n, point_k, feature_n, feature_c, jacobian_n, jacobian_c, jacobian_k,
-    gradient_n, gradient_k, output_n, output_c, slope_n, slope_c,
-    point_scale, point_offset, sdf_scale, gradient_scale,
+    points, features, w1, b1, w2, b2, sdf, gradient, outputs, slopes, n,
+    point_n, point_k, feature_n, feature_c, gradient_n, gradient_k, output_n, output_c, slope_n,
+    slope_c,
+    point_scale, point_offset, sdf_scale,
     CHANNELS: tl.constexpr, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr,
-    C: tl.constexpr, O: tl.constexpr, BLOCK: tl.constexpr, TYPE: tl.constexpr,
-    WITH_SDF: tl.constexpr, WITH_SLOPES: tl.constexpr, WITH_GRADIENT: tl.constexpr,
+    C: tl.constexpr, OUT: tl.constexpr, BLOCK: tl.constexpr, TYPE: tl.constexpr,
+    WITH_SDF: tl.constexpr, WITH_GRADIENT: tl.constexpr,
 ):  # fmt: skip
-    j, c, o = tl.arange(0, HIDDEN), tl.arange(0, C), tl.arange(0, O)
+    j, c, o = tl.arange(0, HIDDEN), tl.arange(0, C), tl.arange(0, OUT)
     wu = _coordinate_weights(w1, b1, HIDDEN, 3 + CHANNELS, TYPE)
     wf = _feature_weights(w1, CHANNELS, HIDDEN, C).to(TYPE)
-    wo = _output_weights(w2, OUTPUTS, HIDDEN, O).to(TYPE)
+    wo = _output_weights(w2, OUTPUTS, HIDDEN, OUT).to(TYPE)
     for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
         i = tile * BLOCK + tl.arange(0, BLOCK)
         mask = i < n
@@ -129,17 +131,36 @@ def sdf_forward(
             tl.store(sdf + i, distance * sdf_scale, mask)
         if WITH_GRADIENT:
             q = slope * first
-            g = half_dot(q, wf, TYPE)
-            if WITH_SLOPES:
-                target = slopes + (i[:, None] * slope_n + c[None, :] * slope_c)
-                tl.store(target, g, mask[:, None] & (c < CHANNELS)[None, :])
-            gu = half_dot(q, wu, TYPE)
-            target = gradient + i * gradient_n
-            for k in tl.static_range(3):
-                axis = jacobian + k * jacobian_k
-                along = load_tile(axis, i, jacobian_n, jacobian_c, CHANNELS, C, mask).to(tl.float32)
-                total = tl.sum(g * along, 1) + 2.0 * _component(gu, k)
-                tl.store(target + k * gradient_k, total * gradient_scale, mask)
+            target = slopes + (i[:, None] * slope_n + c[None, :] * slope_c)
+            tl.store(target, half_dot(q, wf, TYPE), mask[:, None] & (c < CHANNELS)[None, :])
+            # The part of the gradient that comes through the coordinates themselves.
+            direct = _axes(half_dot(q, wu, TYPE))
+            k = tl.arange(0, 16)
+            target = gradient + (i[:, None] * gradient_n + k[None, :] * gradient_k)
+            tl.store(target, 2.0 * direct, mask[:, None] & (k < 3)[None, :])
+
+
+@triton.jit
+def add_gradient(
+    jacobian, slopes, gradient, n,
+    jacobian_n, jacobian_c, jacobian_k, slope_n, slope_c, gradient_n, gradient_k, gradient_scale,
+    CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Add the part through the features, Jacobian times slopes; all of it is reading memory."""
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    target = gradient + i * gradient_n
+    x, y = tl.load(target, mask, other=0.0), tl.load(target + gradient_k, mask, other=0.0)
+    z = tl.load(target + 2 * gradient_k, mask, other=0.0)
+    for c in tl.static_range(CHANNELS):
+        slope = tl.load(slopes + i * slope_n + c * slope_c, mask, other=0.0).to(tl.float32)
+        row = jacobian + i * jacobian_n + c * jacobian_c
+        x += slope * tl.load(row, mask, other=0.0).to(tl.float32)
+        y += slope * tl.load(row + jacobian_k, mask, other=0.0).to(tl.float32)
+        z += slope * tl.load(row + 2 * jacobian_k, mask, other=0.0).to(tl.float32)
+    tl.store(target, x * gradient_scale, mask)
+    tl.store(target + gradient_k, y * gradient_scale, mask)
+    tl.store(target + 2 * gradient_k, z * gradient_scale, mask)
 
 
 @triton.jit
@@ -150,19 +171,19 @@ def sdf_backward(
     d_gradient_n, d_gradient_k, d_output_n, d_output_c, d_feature_n, d_feature_c,
     point_scale, point_offset, sdf_scale, gradient_scale,
     CHANNELS: tl.constexpr, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr,
-    C: tl.constexpr, O: tl.constexpr, BLOCK: tl.constexpr, TYPE: tl.constexpr,
+    C: tl.constexpr, OUT: tl.constexpr, BLOCK: tl.constexpr, TYPE: tl.constexpr,
     GRADIENT_TYPE: tl.constexpr, WITH_SDF: tl.constexpr,
 ):  # fmt: skip
     """Cotangents of features, and of the weights, which each program sums over its tiles."""
-    j, c, o = tl.arange(0, HIDDEN), tl.arange(0, C), tl.arange(0, O)
+    j, c, o = tl.arange(0, HIDDEN), tl.arange(0, C), tl.arange(0, OUT)
     wu = _coordinate_weights(w1, b1, HIDDEN, 3 + CHANNELS, TYPE)
     wf = _feature_weights(w1, CHANNELS, HIDDEN, C)
-    wo = _output_weights(w2, OUTPUTS, HIDDEN, O)
+    wo = _output_weights(w2, OUTPUTS, HIDDEN, OUT)
     sum_wf = tl.zeros((HIDDEN, C), tl.float32)
-    sum_wo = tl.zeros((HIDDEN, O), tl.float32)
+    sum_wo = tl.zeros((HIDDEN, OUT), tl.float32)
     sum_coordinates = tl.zeros((HIDDEN, 16), tl.float32)
     sum_first = tl.zeros((HIDDEN, 16), tl.float32)
-    sum_bo = tl.zeros((O,), tl.float32)
+    sum_bo = tl.zeros((OUT,), tl.float32)
     for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
         i = tile * BLOCK + tl.arange(0, BLOCK)
         mask = i < n
@@ -173,7 +194,7 @@ def sdf_backward(
             p = tl.load(d_gradient + i * d_gradient_n + k * d_gradient_k, mask, other=0.0)
             d_g += (p * gradient_scale)[:, None] * along.to(tl.float32)
         p = _directions(d_gradient, i, mask, d_gradient_n, d_gradient_k, 2.0 * gradient_scale)
-        d_out = load_tile(d_outputs, i, d_output_n, d_output_c, OUTPUTS, O, mask).to(tl.float32)
+        d_out = load_tile(d_outputs, i, d_output_n, d_output_c, OUTPUTS, OUT, mask).to(tl.float32)
         if WITH_SDF:
             d_distance = tl.load(d_sdf + i, mask, other=0.0) * sdf_scale
             d_out += tl.where((o == 0)[None, :], d_distance[:, None], 0.0)
@@ -198,8 +219,21 @@ def sdf_backward(
         target = d_features + (i[:, None] * d_feature_n + c[None, :] * d_feature_c)
         d_value = half_dot(d_h, wf, GRADIENT_TYPE)
         tl.store(target, d_value, mask[:, None] & (c < CHANNELS)[None, :])
+    _add_sums(
+        d_w1, d_b1, d_w2, d_b2, sum_wf, sum_coordinates, sum_wo, sum_first, sum_bo,
+        CHANNELS, OUTPUTS, HIDDEN, C, OUT,
+    )  # fmt: skip
+
+
+@triton.jit
+def _add_sums(
+    d_w1, d_b1, d_w2, d_b2, sum_wf, sum_coordinates, sum_wo, sum_first, sum_bo,
+    CHANNELS: tl.constexpr, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr,
+    C: tl.constexpr, OUT: tl.constexpr,
+):  # fmt: skip
+    c, o = tl.arange(0, C), tl.arange(0, OUT)
     k = tl.arange(0, 16)[None, :]
-    rows = j[:, None]
+    rows = tl.arange(0, HIDDEN)[:, None]
     row = d_w1 + rows * (3 + CHANNELS)
     tl.atomic_add(row + 3 + c[None, :], sum_wf, (c < CHANNELS)[None, :], sem="relaxed")
     tl.atomic_add(row + k, sum_coordinates, k < 3, sem="relaxed")
