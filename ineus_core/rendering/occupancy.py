@@ -215,6 +215,8 @@ class OccupancyGrid:
         near_cdf = torch.sigmoid((nearest + 0.5 * self.step_m) * inv_s)
         far_cdf = torch.sigmoid((nearest - 0.5 * self.step_m) * inv_s)
         alpha = ((near_cdf - far_cdf + 1e-5) / (near_cdf + 1e-5)).clamp(0, 1)
+        # A field that is about to be rolled back must not leave NaNs behind, which no maximum removes.
+        alpha = alpha.nan_to_num(1.0)
         flat = self.opacity.view(-1)
         flat[index] = torch.maximum(alpha.half(), flat[index] * self._config.decay)
         self._combine()
