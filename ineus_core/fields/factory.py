@@ -77,7 +77,9 @@ def _resolved(
     on_gpu = device.type == "cuda"
     streams = init == "free"
     finest_m = config.finest_cell_m or (voxel_size_m if streams else side_m / 2048)
-    coarsest_m = config.coarsest_cell_m or (_ROOM_COARSEST_CELL_M if streams else side_m / 32)
+    # A coarse voxel, of a map of a street, needs coarser levels still.
+    of_stream_m = max(_ROOM_COARSEST_CELL_M, 8 * finest_m)
+    coarsest_m = config.coarsest_cell_m or (of_stream_m if streams else side_m / 32)
     if finest_m > coarsest_m:
         raise ConfigError(
             f"field.finest_cell_m {finest_m} is above field.coarsest_cell_m {coarsest_m}: "

@@ -70,14 +70,21 @@ def test_alpha_stays_between_0_and_1_and_finite() -> None:
     valid = torch.ones(101, dtype=torch.bool)
     for inv_s in (1e-6, 1.0, 1e6):
         alpha = neus_alpha(
-            sdf, torch.full_like(sdf, -1.0), torch.full_like(sdf, 0.1), torch.tensor(inv_s), EXACT, valid
+            sdf,
+            torch.full_like(sdf, -1.0),
+            torch.full_like(sdf, 0.1),
+            torch.tensor(inv_s),
+            EXACT,
+            valid,
         )
         assert bool(((alpha >= 0) & (alpha <= 1)).all())
 
 
 def test_a_sample_that_is_not_valid_is_clear() -> None:
     one = torch.ones(1)
-    alpha = neus_alpha(-one, -one, one, torch.tensor(50.0), EXACT, torch.zeros(1, dtype=torch.bool))
+    alpha = neus_alpha(
+        -one, -one, one, torch.tensor(50.0), EXACT, torch.zeros(1, dtype=torch.bool)
+    )
     assert alpha.item() == 0.0
 
 
@@ -164,7 +171,9 @@ def test_digits_of_late_rays_survive_many_opaque_ones() -> None:
     torch.testing.assert_close(weights, weights[:1].expand(rays, 4), atol=1e-6, rtol=1e-5)
 
 
-def composited(sdf: Tensor, cosine: Tensor, inv_s: Tensor, rgb: Tensor, samples: RaySamples) -> Tensor:
+def composited(
+    sdf: Tensor, cosine: Tensor, inv_s: Tensor, rgb: Tensor, samples: RaySamples
+) -> Tensor:
     dt = (samples.t_ends - samples.t_starts).to(sdf.dtype)
     alpha = neus_alpha(sdf, cosine, dt, inv_s, EXACT.to(sdf.dtype), samples.valid)
     weights = transmittance_weights(alpha, samples)

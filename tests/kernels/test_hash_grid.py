@@ -67,7 +67,9 @@ def test_layout_by_hand() -> None:
 def test_dense_corners_and_centre_by_hand(hash_grid) -> None:
     # 3 corners an axis; the corner (x, y, z) lies at row x + 3 y + 9 z, and holds its row.
     table = torch.arange(ONE_DENSE.entries, dtype=torch.float32)[:, None]
-    points = torch.tensor([[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [1, 1, 1], [0.25] * 3])
+    points = torch.tensor(
+        [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [1, 1, 1], [0.25] * 3]
+    )
     features, jacobian = hash_grid(points, table, ONE_DENSE)
     # The mean of rows 0 1 3 4 9 10 12 13 is 6.5.
     torch.testing.assert_close(features[:, 0], torch.tensor([0, 1, 3, 9, 26, 6.5]))

@@ -35,7 +35,12 @@ def colour_weights() -> ColourHeadWeights:
 
     inputs = OUTPUTS + 16 + 3
     return ColourHeadWeights(
-        draw(HIDDEN, inputs), draw(HIDDEN), draw(HIDDEN, HIDDEN), draw(HIDDEN), draw(3, HIDDEN), draw(3)
+        draw(HIDDEN, inputs),
+        draw(HIDDEN),
+        draw(HIDDEN, HIDDEN),
+        draw(HIDDEN),
+        draw(3, HIDDEN),
+        draw(3),
     )
 
 
@@ -102,7 +107,12 @@ def test_backward_of_a_loss_on_the_gradient() -> None:
     features = torch.randn(4, C, dtype=torch.float64).mul_(0.1).requires_grad_()
     jacobian = torch.randn(4, C, 3, dtype=torch.float64).requires_grad_()
     w = sdf_weights()
-    inner = [w.w1.requires_grad_(), w.b1.requires_grad_(), w.w2.requires_grad_(), w.b2.requires_grad_()]
+    inner = [
+        w.w1.requires_grad_(),
+        w.b1.requires_grad_(),
+        w.w2.requires_grad_(),
+        w.b2.requires_grad_(),
+    ]
 
     def loss(features: Tensor, jacobian: Tensor, *weights: Tensor) -> Tensor:
         outputs, gradient = sdf_head(points, features, jacobian, SdfHeadWeights(*weights))
@@ -113,7 +123,9 @@ def test_backward_of_a_loss_on_the_gradient() -> None:
 
 def test_colour_is_between_0_and_1_and_depends_on_all_inputs() -> None:
     geometry = torch.randn(N, OUTPUTS, dtype=torch.float64)
-    d, n = (torch.nn.functional.normalize(torch.randn(N, 3, dtype=torch.float64)) for _ in range(2))
+    d, n = (
+        torch.nn.functional.normalize(torch.randn(N, 3, dtype=torch.float64)) for _ in range(2)
+    )
     weights = colour_weights()
     rgb = colour_head(geometry, d, n, weights)
     assert bool(((rgb >= 0) & (rgb <= 1)).all())

@@ -145,4 +145,6 @@ def test_packed_and_padded_find_the_same_samples() -> None:
         ray_march_torch.march_padded, origins, directions, occupied, per_ray=20, jitter=jitter
     )
     assert torch.equal(tight.count, count)
-    torch.testing.assert_close(tight.t_starts[tight.valid], t_starts[torch.arange(20) < count[:, None]])
+    torch.testing.assert_close(
+        tight.t_starts[tight.valid], t_starts[torch.arange(20) < count[:, None]]
+    )

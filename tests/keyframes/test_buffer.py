@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The keyframes on the device: capacity, what makes room, coding of depth, downscaling."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_scene import CAMERA, CPU, pose, wall_frame
+
+from ineus_core.errors import CapacityError, SourceError
+from ineus_core.geometry import project
+from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig
+from ineus_core.keyframes.buffer import MASKED
+from ineus_core.types import Camera, Frame
+
+
+def buffer(camera: Camera = CAMERA, **settings: float) -> KeyframeBuffer:
+    return KeyframeBuffer(KeyframeConfig(**settings), camera, CPU)  # type: ignore[arg-type]
+
+
+def frame_of(camera: Camera, depth_m: np.ndarray) -> Frame:
+    return Frame(0, camera, pose(), np.zeros((*depth_m.shape, 3), dtype=np.uint8), depth_m)
+
+
+def test_capacity_is_that_of_the_configuration_or_of_the_memory() -> None:
+    assert buffer(capacity=7).capacity == 7
+    large = Camera(640, 480, 500.0, 500.0, 320.0, 240.0)
+    # 640 * 480 pixels of 5 bytes are 1.536 MB, of which 10 MB hold 6.
+    small = buffer(large, capacity=256, memory_mb=10)
+    assert small.capacity == 6
+    assert small.nbytes == 6 * 640 * 480 * 5
+
+
+def test_memory_for_less_than_two_is_refused_with_the_key() -> None:
+    large = Camera(640, 480, 500.0, 500.0, 320.0, 240.0)
+    with pytest.raises(CapacityError, match="keyframes.memory_mb 2 .* at least 3"):
+        buffer(large, memory_mb=2)
+
+
+def test_a_frame_of_another_size_is_refused_and_nothing_changes() -> None:
+    held = buffer()
+    held.add(wall_frame())
+    with pytest.raises(SourceError, match="20 x 15 pixels: expected 40 x 30"):
+        held.add(wall_frame(1, camera=Camera(20, 15, 15.0, 15.0, 10.0, 7.5)))
+    assert len(held) == 1
+
+
+def test_slots_are_filled_in_order() -> None:
+    held = buffer(capacity=3)
+    for i in range(3):
+        assert held.slot_to_free() is None
+        assert held.add(wall_frame(i, world_from_camera=pose(float(i)))) == i
+    assert held.stamps_ns == [0, 100_000_000, 200_000_000]
+    torch.testing.assert_close(held.world_from_camera[:, 0, 3], torch.tensor([0.0, 1.0, 2.0]))
+
+
+def test_the_most_redundant_keyframe_makes_room() -> None:
+    held = buffer(capacity=14)
+    # Between keyframe 2 and 4, keyframe 3 lies closest to its neighbours.
+    places = [0.0, 1.0, 2.0, 2.1, 2.2, *np.arange(3.0, 12.0)]
+    for i, x in enumerate(places):
+        held.add(wall_frame(i, world_from_camera=pose(x)))
+    assert held.slot_to_free() == 3
+    assert held.add(wall_frame(99, world_from_camera=pose(20.0))) == 3
+    assert len(held) == 14
+    assert 300_000_000 not in held.stamps_ns
+    assert held.stamps_ns[-1] == 9_900_000_000
+    assert held.slots[-1] == 3
+    assert held.poses[-1][0, 3] == 20.0
+
+
+def test_the_newest_are_protected_though_they_stand_still() -> None:
+    held = buffer(capacity=12)
+    for i in range(40):
+        held.add(wall_frame(i, world_from_camera=pose(float(min(i, 20)))))
+        assert held.stamps_ns[-min(i + 1, 8) :] == [
+            100_000_000 * k for k in range(max(0, i - 7), i + 1)
+        ]
+        # The beginning of the walk is not forgotten.
+        assert held.stamps_ns[0] == 0
+
+
+def test_two_slots_work() -> None:
+    held = buffer(capacity=2)
+    for i in range(5):
+        held.add(wall_frame(i, world_from_camera=pose(float(i))))
+    assert len(held) == 2
+    assert held.stamps_ns[-1] == 400_000_000
+
+
+def test_depth_is_kept_to_a_step_and_only_in_range() -> None:
+    held = buffer(max_depth_m=8.0, min_depth_m=0.5)
+    depth_m = np.full((30, 40), 3.21, dtype=np.float32)
+    depth_m[0, :5] = (0.4, 0.5, 8.0, 8.1, np.nan)
+    slot = held.add(frame_of(CAMERA, depth_m))
+    kept_m = held.depth[slot].view(30, 40).float() * held.depth_step_m
+    torch.testing.assert_close(
+        kept_m[0, :6], torch.tensor([0, 0.5, 8.0, 0, 0, 3.21]), atol=8 / 32767, rtol=0
+    )
+
+
+def test_masked_pixels_are_marked_with_and_without_depth() -> None:
+    mask = np.ones((30, 40), dtype=bool)
+    mask[:10] = False
+    held = buffer()
+    for depth_m in (2.0, None):
+        slot = held.add(wall_frame(depth_m=depth_m, mask=mask))
+        kept = held.depth[slot].view(30, 40)
+        assert bool((kept[:10] == MASKED).all())
+        assert bool((kept[10:] >= 0).all())
+
+
+@pytest.mark.parametrize("size", [(80, 60), (81, 61), (119, 90)])
+def test_wide_images_are_reduced_by_a_whole_factor(size: tuple[int, int]) -> None:
+    width, height = size
+    wide = Camera(width, height, 60.0, 60.0, width / 2, height / 2)
+    held = buffer(wide, max_width_px=40)
+    factor = 2 if width == 80 else 3
+    assert (held.width_px, held.height_px) == (width // factor, height // factor)
+    held.add(wall_frame(camera=wide))
+    # Rays of reduced pixels still fill the view: corner to corner of the original camera.
+    rays = held.camera_rays[0].double().numpy()
+    pixels = project(wide, rays)
+    expected_x = (np.arange(held.width_px) + 0.5) * width / held.width_px
+    np.testing.assert_allclose(pixels[: held.width_px, 0], expected_x, atol=1e-3)
+
+
+def test_reduced_depth_is_picked_not_averaged() -> None:
+    wide = Camera(80, 60, 60.0, 60.0, 40.0, 30.0)
+    depth_m = np.full((60, 80), 2.0, dtype=np.float32)
+    depth_m[:, 41:] = 6.0
+    held = buffer(wide, max_width_px=40)
+    slot = held.add(frame_of(wide, depth_m))
+    kept_m = held.depth[slot].float() * held.depth_step_m
+    assert set(kept_m.round(decimals=2).unique().tolist()) == {2.0, 6.0}
+
+
+def test_a_pose_can_be_replaced_by_its_stamp() -> None:
+    held = buffer()
+    held.add(wall_frame(0))
+    held.add(wall_frame(1, world_from_camera=pose(1.0)))
+    assert held.replace_pose(100_000_000, pose(5.0))
+    assert held.world_from_camera[1, 0, 3] == 5.0
+    assert not held.replace_pose(77, pose(5.0))
+
+
+def test_each_camera_has_its_rays_once() -> None:
+    other = Camera(40, 30, 45.0, 45.0, 20.0, 15.0)
+    held = buffer()
+    for camera in (CAMERA, other, CAMERA):
+        held.add(wall_frame(camera=camera))
+    assert held.camera_index[:3].tolist() == [0, 1, 0]
+    assert held.camera_rays.shape == (2, 1200, 3)

@@ -1,0 +1,201 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The occupancy grid: unseen is not empty, carving, growing, the field's say, marching."""
+
+import pytest
+import torch
+from tiny_scene import CPU
+from torch import Tensor
+
+from ineus_core.errors import CapacityError
+from ineus_core.rendering import OccupancyConfig, OccupancyGrid
+
+ALONG_X = torch.tensor([[1.0, 0.0, 0.0]])
+
+
+def make_grid(box: list[list[float]] | None = None, **settings: float) -> OccupancyGrid:
+    """Cells of 0.1 m over 2 x 1 x 1 m."""
+    aabb = torch.tensor(box or [[0.0, 0.0, 0.0], [2.0, 1.0, 1.0]])
+    return OccupancyGrid(OccupancyConfig(**settings), 0.1, aabb, CPU)  # type: ignore[arg-type]
+
+
+def look(grid: OccupancyGrid, range_m: float) -> None:
+    """One ray along x, at the middle of the grid."""
+    origin = torch.tensor([0.0, 0.55, 0.55])
+    grid.observe(origin, ALONG_X, torch.tensor([range_m]), 0.15)
+
+
+def far_from_all(points: Tensor) -> Tensor:
+    return torch.full((len(points),), 3.0)
+
+
+def test_what_is_unseen_is_not_empty() -> None:
+    grid = make_grid()
+    assert grid.occupied.shape == (20, 10, 10)
+    assert bool(grid.occupied.all())
+    assert not grid.evidence.any()
+
+
+def test_the_box_is_rounded_outwards_to_whole_cells() -> None:
+    grid = make_grid([[-0.04, 0.0, 0.0], [0.32, 0.1, 0.1]])
+    assert tuple(grid.evidence.shape) == (5, 1, 1)
+    torch.testing.assert_close(grid.aabb, torch.tensor([[-0.1, 0, 0], [0.4, 0.1, 0.1]]))
+
+
+def test_a_ray_carves_free_space_and_leaves_the_rest_unknown() -> None:
+    grid = make_grid()
+    look(grid, 1.05)
+    row = grid.occupied[:, 5, 5]
+    # Free to 1.05 - 0.15; the return is in cell 10 and its neighbours; behind is unknown.
+    assert not row[:9].any()
+    assert bool(row[9:].all())
+    assert bool(grid.occupied[:, 2, 2].all())
+    assert grid.evidence[10, 5, 5] > 0
+    assert grid.evidence[3, 5, 5] < 0
+    assert grid.evidence[15, 5, 5] == 0
+
+
+def test_a_mesh_may_only_be_where_returns_came_from() -> None:
+    grid = make_grid()
+    look(grid, 1.05)
+    points = torch.tensor(
+        [[1.05, 0.55, 0.55], [0.5, 0.55, 0.55], [1.5, 0.55, 0.55], [1.05, 0.25, 0.25], [9, 9, 9]]
+    )
+    assert grid.may_hold_mesh(points).tolist() == [True, False, False, False, False]
+    centres = grid.occupied_centres()
+    torch.testing.assert_close(centres[:, 1:], torch.full_like(centres[:, 1:], 0.55))
+    assert bool((centres[:, 0] - 1.05).abs().max() <= 0.21)
+
+
+def test_looks_through_a_cell_undo_a_return() -> None:
+    grid = make_grid()
+    look(grid, 0.55)
+    for _ in range(7):
+        look(grid, 1.85)
+    assert not grid.occupied[5, 5, 5]
+
+
+def test_growing_keeps_every_cell_where_it_is() -> None:
+    grid = make_grid()
+    look(grid, 1.05)
+    points = torch.rand(500, 3) * torch.tensor([2.0, 1.0, 1.0])
+    index, _ = grid._cell_index(points)
+    evidence = grid.evidence.view(-1)[index]
+    opacity = torch.rand(grid.opacity.shape).half()
+    grid.opacity.copy_(opacity)
+    before = grid.opacity.view(-1)[index]
+    assert grid.grow(torch.tensor([[-0.55, -0.2, 0.1], [2.3, 0.5, 1.75]]))
+    assert tuple(grid.evidence.shape) == (29, 12, 18)
+    index, inside = grid._cell_index(points)
+    assert bool(inside.all())
+    assert torch.equal(grid.evidence.view(-1)[index], evidence)
+    assert torch.equal(grid.opacity.view(-1)[index], before)
+    # What is new has not been seen.
+    assert bool(grid.occupied[0, 0, 0])
+    assert grid.evidence[0, 0, 0] == 0
+
+
+def test_a_box_that_is_held_changes_nothing() -> None:
+    grid = make_grid()
+    assert not grid.grow(torch.tensor([[0.1, 0.1, 0.1], [1.9, 0.9, 0.9]]))
+
+
+def test_a_grid_that_would_be_too_large_is_refused_and_stays() -> None:
+    grid = make_grid(max_cells=4000)
+    with pytest.raises(CapacityError, match=r"occupancy\.max_cells 4000"):
+        grid.grow(torch.tensor([[0.0, 0.0, 0.0], [5.0, 1.0, 1.0]]))
+    assert tuple(grid.evidence.shape) == (20, 10, 10)
+    with pytest.raises(CapacityError):
+        make_grid(max_cells=10)
+
+
+def test_the_field_clears_cells_that_it_says_are_empty() -> None:
+    grid = make_grid(decay=0.5)
+    for _ in range(80):
+        grid.update(far_from_all, torch.tensor(50.0), 1 << 12, torch.Generator().manual_seed(0))
+    assert grid.occupied.float().mean() < 0.8
+
+
+def test_the_field_keeps_cells_that_its_surface_crosses() -> None:
+    grid, generator = make_grid(decay=0.5), torch.Generator().manual_seed(0)
+
+    def wall(points: Tensor) -> Tensor:
+        return 1.03 - points[:, 0]
+
+    for _ in range(80):
+        grid.update(wall, torch.tensor(300.0), 1 << 12, generator)
+    assert bool(grid.occupied[10].all())
+    assert not grid.occupied[:7].any()
+    assert not grid.occupied[14:].any()
+
+
+def test_returns_stay_occupied_whatever_the_field_says() -> None:
+    grid, generator = make_grid(decay=0.5), torch.Generator().manual_seed(0)
+    look(grid, 1.05)
+    for _ in range(80):
+        grid.update(far_from_all, torch.tensor(50.0), 1 << 12, generator)
+    assert grid.occupied[10, 5, 5]
+    assert grid.occupied.any()
+
+
+def test_a_field_that_is_not_finite_poisons_nothing() -> None:
+    grid, generator = make_grid(decay=0.5), torch.Generator().manual_seed(0)
+    grid.update(lambda p: torch.full((len(p),), torch.nan), torch.tensor(50.0), 1 << 13, generator)
+    assert bool(grid.opacity.isfinite().all())
+    assert grid.occupied.any()
+
+
+def test_march_takes_the_nearest_occupied_steps() -> None:
+    grid = make_grid()
+    look(grid, 1.05)
+    origins = torch.tensor([[-0.5, 0.55, 0.55]])
+    samples = grid.march_view(origins, ALONG_X, 6)
+    assert samples.valid.tolist() == [True] * 6
+    # Steps of half a cell from where the returns begin, at 0.9 behind the face of the grid
+    assert samples.t_starts[0].item() == pytest.approx(1.4, abs=0.06)
+    torch.testing.assert_close(samples.t_ends - samples.t_starts, torch.full((6,), 0.05))
+    assert samples.count.tolist() == [6]
+
+
+def test_inactive_rays_get_no_samples() -> None:
+    grid = make_grid()
+    origins = torch.tensor([[0.0, 0.55, 0.55]]).expand(3, 3)
+    active = torch.tensor([True, False, True])
+    samples = grid.march_padded(origins, ALONG_X.expand(3, 3), active, 4, torch.Generator())
+    assert samples.count.tolist() == [4, 0, 4]
+    assert samples.valid.view(3, 4)[1].any() == 0
+    assert samples.ray_index.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_all_steps_in_one_budget() -> None:
+    grid = make_grid()
+    samples = grid.march(torch.tensor([[0.0, 0.55, 0.55]]), ALONG_X, 64, torch.zeros(1))
+    assert samples.count.tolist() == [40]
+
+
+@pytest.mark.parametrize("shift_m", [0.0, -64.03, 1000.07])
+def test_state_and_back(shift_m: float) -> None:
+    box = [[shift_m, 0.0, 0.0], [shift_m + 2.0, 1.0, 1.0]]
+    grid = make_grid(box)
+    grid.observe(torch.tensor([shift_m, 0.55, 0.55]), ALONG_X, torch.tensor([1.05]), 0.15)
+    tensors, meta = grid.state()
+    again = OccupancyGrid.from_state(OccupancyConfig(), tensors, meta, CPU)
+    assert torch.equal(again.evidence, grid.evidence)
+    assert torch.equal(again.occupied, grid.occupied)
+    assert torch.equal(again.aabb, grid.aabb)
+    assert again.has_sensor
+    # It goes on where it was.
+    again.observe(torch.tensor([shift_m, 0.55, 0.55]), ALONG_X, torch.tensor([1.05]), 0.15)
+    assert again.evidence.max() == 12
+
+
+def test_a_state_has_the_cells_it_had_whatever_rounding_says() -> None:
+    for low in range(-2000, 2000, 7):
+        state = {
+            "evidence": torch.zeros((3, 2, 1), dtype=torch.int8),
+            "opacity": torch.zeros((3, 2, 1), dtype=torch.float16),
+        }
+        meta = {"low_cell": [low, low, low], "cell_m": 0.05, "has_sensor": False}
+        grid = OccupancyGrid.from_state(OccupancyConfig(), state, meta, CPU)
+        assert grid._low_cell.tolist() == [low] * 3
+        assert grid._scratch.shape == grid.occupied.shape == (3, 2, 1)

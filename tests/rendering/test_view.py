@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rendered views of analytic fields: depth along the axis, normals, background, what is unseen."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_scene import CAMERA, CPU, pose
+from torch import Tensor
+
+from ineus_core.rendering import OccupancyConfig, OccupancyGrid, orbit, render_view
+from ineus_core.types import Camera, FieldOutput
+
+
+class Sphere:
+    """Red from above, blue from below, of radius 0.5 around (0, 0, 2)."""
+
+    inv_s = torch.tensor(400.0)
+
+    def __call__(self, points: Tensor, directions: Tensor) -> FieldOutput:
+        away = points - torch.tensor([0.0, 0.0, 2.0])
+        distance = away.norm(dim=1)
+        gradient = away / distance[:, None]
+        below = (away[:, 1] > 0).float()
+        rgb = torch.stack((1 - below, torch.zeros_like(below), below), dim=1)
+        return FieldOutput(distance - 0.5, gradient, rgb)
+
+
+def grid() -> OccupancyGrid:
+    box = torch.tensor([[-1.0, -1.0, 1.0], [1.0, 1.0, 3.0]])
+    return OccupancyGrid(OccupancyConfig(), 0.02, box, CPU)
+
+
+def shell() -> OccupancyGrid:
+    """Cells near the surface only, as a sensor would leave them."""
+    found = grid()
+    index = (torch.ones(found.evidence.shape) > 0).nonzero()
+    distance = (found._centres(index) - torch.tensor([0.0, 0, 2.0])).norm(dim=1)
+    found.evidence.view(-1)[:] = torch.where((distance - 0.5).abs() < 0.05, 6, -1).to(torch.int8)
+    found.has_sensor = True
+    found._combine()
+    return found
+
+
+@pytest.fixture(scope="module")
+def image():
+    return render_view(Sphere(), shell(), CAMERA, torch.eye(4))
+
+
+def test_depth_of_a_sphere_lies_along_the_optical_axis(image) -> None:
+    rows, columns = np.mgrid[:30, :40]
+    ray = np.stack(((columns + 0.5 - 20) / 30, (rows + 0.5 - 15) / 30, np.ones((30, 40))), axis=-1)
+    a, b, c = (ray**2).sum(-1), -4 * np.ones((30, 40)), 4 - 0.25
+    root = b**2 - 4 * a * c
+    expected = np.where(root > 0.6, (-b - np.sqrt(root.clip(0))) / (2 * a), np.nan)
+    hit = np.isfinite(expected)
+    np.testing.assert_allclose(image.depth_m[hit], expected[hit], atol=0.015)
+    assert (image.depth_m[root < 0] == 0).all()
+    assert (image.opacity[hit] > 0.9).all()
+
+
+def test_normals_point_away_from_the_centre_and_have_unit_length(image) -> None:
+    centre = image.normal[15, 20]
+    np.testing.assert_allclose(centre, (0, 0, -1), atol=0.1)
+    length = np.linalg.norm(image.normal, axis=-1)
+    seen = image.depth_m > 0
+    np.testing.assert_allclose(length[seen], 1.0, atol=1e-4)
+    assert (length[~seen] == 0).all()
+
+
+def test_colours_are_those_of_the_surface(image) -> None:
+    assert image.rgb[12, 20, 0] > 240
+    assert image.rgb[18, 20, 2] > 240
+    assert image.rgb[12, 20, 2] < 15
+
+
+def test_the_background_shows_where_nothing_is() -> None:
+    white = render_view(Sphere(), shell(), CAMERA, torch.eye(4), background=1.0)
+    assert (white.rgb[0, 0] == 255).all()
+    assert white.rgb[12, 20, 1] < 20
+
+
+def test_a_camera_may_stand_anywhere() -> None:
+    at = pose(z=4.0, yaw_deg=180.0)
+    turned = render_view(Sphere(), shell(), CAMERA, torch.from_numpy(at).float())
+    np.testing.assert_allclose(turned.normal[15, 20], (0, 0, 1), atol=0.1)
+    assert turned.depth_m[15, 20] == pytest.approx(1.5, abs=0.01)
+
+
+def test_nothing_is_drawn_where_no_return_came_from() -> None:
+    unseen = shell()
+    unseen.evidence[unseen.evidence > 0] = -1
+    picture = render_view(Sphere(), unseen, CAMERA, torch.eye(4))
+    assert not picture.depth_m.any()
+    assert not picture.rgb.any()
+
+
+def test_more_pixels_than_fit_one_chunk() -> None:
+    camera = Camera(90, 60, 60.0, 60.0, 45.0, 30.0)
+    picture = render_view(Sphere(), shell(), camera, torch.eye(4))
+    assert picture.rgb.shape == (60, 90, 3)
+    assert picture.depth_m[30, 45] == pytest.approx(1.5, abs=0.01)
+
+
+def look_ats(eyes: np.ndarray, towards: np.ndarray) -> np.ndarray:
+    return (towards - eyes) / np.linalg.norm(towards - eyes, axis=1, keepdims=True)
+
+
+def test_an_orbit_goes_around_what_was_looked_at_from_outside() -> None:
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 200)
+    eyes = np.stack((2 * np.cos(angle), 2 * np.sin(angle), np.full(200, 1.0)), axis=1) + (5, 0, 0)
+    rays = look_ats(eyes, np.array([5.0, 0, 0]) + rng.normal(0, 0.1, (200, 3)))
+    poses = orbit(eyes, rays, 8, np.array([0.0, 0, 1]))
+    centres = np.stack([p[:3, 3] for p in poses])
+    np.testing.assert_allclose(np.linalg.norm(centres - (5, 0, 0), axis=1), 5**0.5, atol=0.15)
+    np.testing.assert_allclose(centres[:, 2], 1.0, atol=0.15)
+    for p in poses:
+        axis = p[:3, 2]
+        np.testing.assert_allclose(
+            axis, look_ats(p[None, :3, 3], np.array([5.0, 0, 0]))[0], atol=0.1
+        )
+
+
+@pytest.mark.parametrize("up", [(0.0, 0.0, 1.0), (0.0, -1.0, 0.0)])
+def test_a_turn_in_the_midst_of_a_room(up: tuple[float, float, float]) -> None:
+    rng = np.random.default_rng(0)
+    rays = rng.normal(size=(300, 3))
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    poses = orbit(rng.uniform(-0.5, 0.5, (300, 3)), rays, 12, np.array(up))
+    for p in poses:
+        assert np.linalg.norm(p[:3, 3]) < 0.2
+        assert abs(p[:3, 2] @ np.array(up)) < 1e-9
+        # The image's down is the world's.
+        np.testing.assert_allclose(p[:3, 1], -np.array(up), atol=1e-9)
+    axes = np.stack([p[:3, 2] for p in poses])
+    np.testing.assert_allclose(axes.sum(axis=0), 0, atol=1e-9)
