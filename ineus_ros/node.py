@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,11 @@ from ineus_ros.outputs import ImagePublisher, MeshPublisher, StatusPublisher
 from ineus_ros.parameters import ParameterChanges, declare_parameters
 from ineus_ros.services import Services, confined_path
 
+_log = logging.getLogger("ineus_ros.node")  # not __main__, whose log nobody forwards
+
 STOP_TIMEOUT_S = 1.2
 """What the present step may still take at the end; the whole end shall stay under two seconds."""
+WAKE_PERIOD_S = 0.2
 
 
 class ReconstructionNode(LifecycleNode):
@@ -42,7 +46,7 @@ class ReconstructionNode(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         """Declare the parameters; the rest waits for configure."""
         super().__init__("ineus", automatically_declare_parameters_from_overrides=True, **options)
-        self._parameters = ParameterChanges(self, declare_parameters(self, Config))
+        self._changes = ParameterChanges(self, declare_parameters(self, Config))
         self._engine: Engine | None = None
         self._inputs: Inputs | None = None
         self._parts: tuple[object, ...] = ()
@@ -53,7 +57,7 @@ class ReconstructionNode(LifecycleNode):
     @property
     def config(self) -> Config:
         """The newest values of the parameters."""
-        return self._parameters.config
+        return self._changes.config
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Build everything; the worker begins to wait for frames."""
@@ -193,28 +197,31 @@ class _RosHandler(logging.Handler):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted; return the exit code."""
-    # Our own handlers: with rclpy's, the context is gone before the end can be said and done.
+    # Our own handlers: with rclpy's, the context is gone before the end can be said and done. They
+    # only take note, as an exception out of a callback of rclpy's would abort the process.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    interrupted = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, lambda *_: interrupted.set())
     node = None
     has_ended = True
     try:
         node = ReconstructionNode()
         _forward_logging(node)
+        # The handlers run when the wait for messages ends, so it has to end now and then.
+        node.create_timer(WAKE_PERIOD_S, lambda: None)
         if node.config.autostart:
             _start(node)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
+        while not interrupted.is_set() and rclpy.ok():
+            _spin_once(executor)
     except IneusError as error:
         print(f"ineus: error: {error}", file=sys.stderr)
         return error.exit_code
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             has_ended = node.close()
         try_shutdown()
@@ -222,6 +229,16 @@ def main(args: Sequence[str] | None = None) -> int:
             # Python cannot end a thread within a step, and would abort on it.
             os._exit(0)
     return 0
+
+
+def _spin_once(executor: SingleThreadedExecutor) -> None:
+    """Run one callback; an error in one is said, and the node lives on for the others."""
+    try:
+        executor.spin_once()
+    except ExternalShutdownException:
+        raise
+    except Exception:
+        _log.exception("a callback failed")
 
 
 def _start(node: ReconstructionNode) -> None:
