@@ -60,8 +60,9 @@ def device(request: pytest.FixtureRequest) -> torch.device:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _two_threads() -> None:
-    torch.set_num_threads(2)
+def _one_thread() -> None:
+    # Tensors here are small: two threads spend more time on waiting for each other.
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

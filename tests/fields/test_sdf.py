@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The field: first surfaces, the gradient in metres, what autograd reaches, choice of a backend."""
+"""The field: first surfaces, the gradient in metres, what autograd reaches, backends."""
 
 import numpy as np
 import pytest

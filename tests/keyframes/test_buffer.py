@@ -33,7 +33,7 @@ def test_capacity_is_that_of_the_configuration_or_of_the_memory() -> None:
 
 def test_memory_for_less_than_two_is_refused_with_the_key() -> None:
     large = Camera(640, 480, 500.0, 500.0, 320.0, 240.0)
-    with pytest.raises(CapacityError, match="keyframes.memory_mb 2 .* at least 3"):
+    with pytest.raises(CapacityError, match=r"keyframes\.memory_mb 2 .* at least 3"):
         buffer(large, memory_mb=2)
 
 

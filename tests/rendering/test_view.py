@@ -109,7 +109,8 @@ def look_ats(eyes: np.ndarray, towards: np.ndarray) -> np.ndarray:
 def test_an_orbit_goes_around_what_was_looked_at_from_outside() -> None:
     rng = np.random.default_rng(0)
     angle = rng.uniform(0, 2 * np.pi, 200)
-    eyes = np.stack((2 * np.cos(angle), 2 * np.sin(angle), np.full(200, 1.0)), axis=1) + (5, 0, 0)
+    eyes = np.stack((2 * np.cos(angle), 2 * np.sin(angle), np.full(200, 1.0)), axis=1)
+    eyes += (5, 0, 0)
     rays = look_ats(eyes, np.array([5.0, 0, 0]) + rng.normal(0, 0.1, (200, 3)))
     poses = orbit(eyes, rays, 8, np.array([0.0, 0, 1]))
     centres = np.stack([p[:3, 3] for p in poses])

@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every term of the loss by hand."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from ineus_core.training import LossWeights
+from ineus_core.training.losses import LossTerms, loss_terms, masked_mean
+from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
+
+TRUNCATION_M = 0.1
+
+
+def terms_of(
+    t_mid: list[float],
+    sdf: list[float],
+    range_m: float = 1.0,
+    normal: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    valid: bool = True,
+    **rendered: Tensor,
+) -> LossTerms:
+    """Terms of a single ray along x with samples at given distances."""
+    n = len(t_mid)
+    t = torch.tensor(t_mid)
+    batch = RayBatch(
+        torch.zeros(1, 3),
+        torch.tensor([[1.0, 0, 0]]),
+        torch.tensor([[0.5, 0.5, 0.5]]),
+        torch.tensor([range_m]),
+        torch.tensor([normal]),
+        torch.tensor([range_m > 0]),
+        torch.tensor([valid]),
+    )
+    samples = RaySamples(
+        t - 0.01,
+        t + 0.01,
+        torch.zeros(n, dtype=torch.int64),
+        torch.full((n,), valid),
+        torch.zeros(1, dtype=torch.int64),
+        torch.tensor([n]),
+    )
+    output = FieldOutput(
+        torch.tensor(sdf), torch.tensor([[2.0, 0.0, 0.0]]).expand(n, 3), torch.zeros(n, 3)
+    )
+    image = RenderedRays(
+        rendered.get("rgb", torch.tensor([[0.5, 0.8, 0.5]])),
+        rendered.get("range_m", torch.tensor([1.2])),
+        torch.zeros(1, 3),
+        torch.ones(1),
+    )
+    return loss_terms(batch, samples, output, image, TRUNCATION_M)
+
+
+def test_colour_depth_and_eikonal() -> None:
+    terms = terms_of([1.0], [0.0])
+    assert terms.photometric.item() == pytest.approx(0.1)
+    assert terms.depth.item() == pytest.approx(2.0)
+    # A gradient of length 2 is off by 1.
+    assert terms.eikonal.item() == pytest.approx(1.0)
+
+
+def test_a_wild_range_counts_at_most_five_truncations() -> None:
+    assert terms_of([1.0], [0.0], **{"range_m": 1.0}).depth.item() == pytest.approx(2.0)
+    far = terms_of([1.0], [0.0])
+    assert far.depth.item() < 5.0
+
+
+def test_the_band_wants_the_distance_to_the_return() -> None:
+    # At 0.95 the surface is 0.05 ahead, at 1.05 it is 0.05 behind; weight 1 / (1 + 1 / 16).
+    weight = 16 / 17
+    assert terms_of([0.95, 1.05], [0.05, -0.05]).band.item() == pytest.approx(0.0, abs=1e-6)
+    off = terms_of([0.95, 1.05], [0.07, -0.01])
+    assert off.band.item() == pytest.approx(weight * (0.02 + 0.04) / 2 / TRUNCATION_M, rel=1e-4)
+
+
+def test_a_slanted_surface_is_nearer_than_the_return() -> None:
+    # Incidence of 60 degrees: half the way along the ray.
+    normal = (-0.5, 3**0.5 / 2, 0.0)
+    assert terms_of([0.95], [0.025], normal=normal).band.item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_far_returns_weigh_less() -> None:
+    near = terms_of([0.95], [0.07], range_m=1.0).band.item()
+    far = terms_of([3.95], [0.07], range_m=4.0).band.item()
+    assert far / near == pytest.approx(0.5 / (16 / 17), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("sdf", "expected"),
+    [
+        (0.3, 0.0),  # anything between the truncation and the return's distance will do
+        (0.06, 0.4),  # nearer than the truncation: 0.04 too near
+        (0.56, 0.6),  # farther than the return, 0.5 away: 0.06 too far
+    ],
+)
+def test_free_space_bounds_the_distance_on_both_sides(sdf: float, expected: float) -> None:
+    terms = terms_of([0.5], [sdf])
+    assert terms.free_space.item() == pytest.approx(expected, abs=1e-5)
+    assert terms.band.item() == 0.0
+
+
+def test_behind_the_band_nothing_is_known() -> None:
+    terms = terms_of([1.3], [-5.0])
+    assert terms.band.item() == terms.free_space.item() == 0.0
+
+
+def test_a_ray_without_depth_has_colour_only() -> None:
+    terms = terms_of([0.5, 1.0], [3.0, -3.0], range_m=0.0)
+    assert terms.depth.item() == terms.band.item() == terms.free_space.item() == 0.0
+    assert terms.photometric.item() == pytest.approx(0.1)
+
+
+def test_a_ray_that_is_not_valid_has_no_loss_and_no_nan() -> None:
+    terms = terms_of([1.0], [5.0], valid=False)
+    assert terms.stacked().tolist() == [0.0] * 5
+
+
+def test_the_total_is_the_weighted_sum() -> None:
+    terms = LossTerms(*(torch.tensor(x) for x in (1.0, 2.0, 3.0, 4.0, 5.0)))
+    weights = LossWeights(photometric=1, depth=10, band=100, free_space=1000, eikonal=0)
+    assert terms.total(weights).item() == 1 + 20 + 300 + 4000
+
+
+def test_a_mean_over_nothing_is_0_and_has_a_gradient() -> None:
+    values = torch.tensor([1.0, 2.0, 6.0], requires_grad=True)
+    assert masked_mean(values, torch.tensor([True, False, True])).item() == 3.5
+    mean = masked_mean(values, torch.zeros(3, dtype=torch.bool))
+    mean.backward()
+    assert mean.item() == 0.0
+    assert values.grad.tolist() == [0, 0, 0]
