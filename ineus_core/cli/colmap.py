@@ -24,7 +24,9 @@ def command(
     max_image_size: Annotated[
         int, typer.Option(min=64, metavar="PX", help="Seek features at this size.")
     ] = 1600,
-    camera_model: Annotated[str, typer.Option(help="COLMAP's name of the lens.")] = "OPENCV",
+    camera_model: Annotated[
+        str, typer.Option(help="COLMAP's name of the lens.")
+    ] = "SIMPLE_RADIAL",
     camera: Annotated[str, typer.Option(help="single, per_folder or per_image.")] = "single",
     matcher: Annotated[str, typer.Option(help="auto, exhaustive or sequential.")] = "auto",
     overlap: Annotated[

@@ -23,9 +23,9 @@ from ineus_core.sources.photo_set import (
     PhotoSet,
     PhotoSetConfig,
     PixelMap,
-    picture_size,
     resize_camera,
 )
+from ineus_core.sources.picture_files import picture_size
 from ineus_core.types import Camera
 
 MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", "colmap_sparse/0", ".")

@@ -18,8 +18,8 @@ from ineus_core.sources.photo_set import (
     Photo,
     PhotoSet,
     PhotoSetConfig,
-    picture_size,
 )
+from ineus_core.sources.picture_files import picture_size
 from ineus_core.types import Camera
 
 CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")

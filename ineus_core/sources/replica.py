@@ -19,7 +19,8 @@ from ineus_core.sources.image_sequence import (
     numbered_lines,
     parse_numbers,
 )
-from ineus_core.sources.photo_set import FRAME_PERIOD_S, picture_size
+from ineus_core.sources.photo_set import FRAME_PERIOD_S
+from ineus_core.sources.picture_files import picture_size
 from ineus_core.types import Camera, Mesh
 
 PARAMETERS = "cam_params.json"

@@ -11,10 +11,10 @@ import cv2
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.errors import SourceError
+from ineus_core.errors import ConfigError, SourceError
 from ineus_core.files import replacing
 from ineus_core.sources.colmap import import_pycolmap
-from ineus_core.sources.photo_set import picture_size
+from ineus_core.sources.picture_files import picture_size
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _FEWEST_PICTURES = 3
@@ -31,7 +31,10 @@ class StructureFromMotionConfig(ConfigModel):
     max_image_size_px: int = Field(
         default=1600, ge=64, description="Features are sought in pictures reduced to this length"
     )
-    camera_model: str = Field(default="OPENCV", description="COLMAP's name of the lens model")
+    camera_model: str = Field(
+        default="SIMPLE_RADIAL",
+        description="COLMAP's name of the lens; few pictures do not settle more coefficients",
+    )
     camera: Literal["single", "per_folder", "per_image"] = Field(
         default="single", description="Which pictures share a camera"
     )
@@ -74,6 +77,7 @@ def reconstruct_poses(
 
     Raises:
         MissingDependencyError: pycolmap is not installed.
+        ConfigError: There is no such camera model.
         SourceError: There are too few pictures, or none got a pose.
     """
     config = config or StructureFromMotionConfig()
@@ -148,7 +152,7 @@ def _extract(
     reader = pycolmap.ImageReaderOptions()
     if config.camera_model not in pycolmap.CameraModelId.__members__:
         known = ", ".join(name for name in pycolmap.CameraModelId.__members__ if name != "INVALID")
-        raise SourceError(f"camera model {config.camera_model!r}: expected one of {known}")
+        raise ConfigError(f"camera_model {config.camera_model!r}: expected one of {known}")
     reader.camera_model = config.camera_model
     modes = {
         "single": pycolmap.CameraMode.SINGLE,

@@ -3,6 +3,7 @@
 """The `transforms.json` of nerfstudio and instant-ngp: OpenGL poses, a camera for all or each."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +25,8 @@ from ineus_core.sources.photo_set import (
     Photo,
     PhotoSet,
     PhotoSetConfig,
-    picture_size,
 )
+from ineus_core.sources.picture_files import picture_size
 from ineus_core.types import Camera
 
 FILE = "transforms.json"
@@ -167,7 +168,7 @@ class _Fields:
         self._where = where
 
     def number(self, key: str, default: float | None = None) -> float:
-        value = self._fields.get(key, default)
+        value: Any = self._fields.get(key, default)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not np.isfinite(value):
             raise SourceError(f"{self._where}: {key} {value!r}; expected a finite number")
@@ -194,10 +195,10 @@ class _Fields:
         if radians not in self._fields and degrees not in self._fields:
             return default
         is_radians = radians in self._fields
-        angle = self.number(radians) if is_radians else self.number(degrees) * np.pi / 180
-        if not 0 < angle < np.pi:
+        angle = self.number(radians) if is_radians else self.number(degrees) * math.pi / 180
+        if not 0 < angle < math.pi:
             raise SourceError(f"{self._where}: field of view {angle} rad; expected 0 to pi")
-        return float(0.5 * length / np.tan(0.5 * angle))
+        return 0.5 * length / math.tan(0.5 * angle)
 
     def _distortion(self) -> tuple[str, tuple[float, ...]]:
         fallback = "OPENCV_FISHEYE" if self._fields.get("is_fisheye") else "OPENCV"
