@@ -5,10 +5,11 @@
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
+from pydantic.config import JsonDict
 
 from ineus_core.config_model import ConfigModel
 
-CHANGEABLE = {"changeable": True}
+CHANGEABLE: JsonDict = {"changeable": True}
 """Marks a field that the node lets a user change while it runs."""
 
 

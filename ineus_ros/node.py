@@ -37,6 +37,7 @@ _log = logging.getLogger("ineus_ros.node")  # not __main__, whose log nobody for
 
 STOP_TIMEOUT_S = 1.2
 """What the present step may still take at the end; the whole end shall stay under two seconds."""
+CLEANUP_TIMEOUT_S = 30.0
 WAKE_PERIOD_S = 0.2
 
 
@@ -51,6 +52,7 @@ class ReconstructionNode(LifecycleNode):
         self._inputs: Inputs | None = None
         self._parts: tuple[object, ...] = ()
         self._before = self._entities()
+        self._has_ended = True
         self.failure: IneusError | None = None
         """Why configure failed."""
 
@@ -97,10 +99,11 @@ class ReconstructionNode(LifecycleNode):
     def close(self) -> bool:
         """End, saving the mesh if asked for; False if a step still runs."""
         engine = self._engine
-        has_ended = engine is None or engine.stop(STOP_TIMEOUT_S)
+        if engine is not None:
+            self._has_ended &= engine.stop(STOP_TIMEOUT_S)
         self._save_at_end()
         self.destroy_node()
-        return has_ended
+        return self._has_ended
 
     def _build(self) -> None:
         config = self.config
@@ -154,21 +157,25 @@ class ReconstructionNode(LifecycleNode):
     def _tear_down(self) -> None:
         """Give back what configure made."""
         if self._engine is not None:
-            self._engine.stop(STOP_TIMEOUT_S)
+            self._has_ended &= self._engine.stop(CLEANUP_TIMEOUT_S)
         self._engine = self._inputs = None
         self._parts = ()
-        destroy = {
-            "subscriptions": self.destroy_subscription,
-            "timers": self.destroy_timer,
-            "services": self.destroy_service,
-        }
         for kind, entities in self._entities().items():
             for entity in entities - self._before.get(kind, set()):
-                if isinstance(entity, LifecyclePublisher):
-                    self.destroy_lifecycle_publisher(entity)
-                else:
-                    destroy.get(kind, self.destroy_publisher)(entity)
+                self._destroy(kind, entity)
         self._before = self._entities()
+
+    def _destroy(self, kind: str, entity: Any) -> None:
+        if isinstance(entity, LifecyclePublisher):
+            self.destroy_lifecycle_publisher(entity)
+        elif kind == "publishers":
+            self.destroy_publisher(entity)
+        elif kind == "subscriptions":
+            self.destroy_subscription(entity)
+        elif kind == "services":
+            self.destroy_service(entity)
+        else:
+            self.destroy_timer(entity)
 
     def _entities(self) -> dict[str, set[Any]]:
         kinds = ("subscriptions", "timers", "services", "publishers")

@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
@@ -109,10 +109,10 @@ def is_changeable(field: FieldInfo) -> bool:
     return isinstance(extra, dict) and bool(extra.get("changeable"))
 
 
-class ParameterChanges:
+class ParameterChanges(Generic[Tree]):
     """Takes changes of a running node's parameters, or refuses them with the reason."""
 
-    def __init__(self, node: Node, config: BaseModel) -> None:
+    def __init__(self, node: Node, config: Tree) -> None:
         """Listen for changes; `config` always holds the newest values."""
         self.config = config
         self._fields = dict(walk(type(config)))
@@ -194,17 +194,24 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
 def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
     """Smallest and largest value; ROS ranges are closed, so an open end moves by one step."""
     whole = field.annotation is int
-    low = high = None
+    low: float | None = None
+    high: float | None = None
     for limit in field.metadata:
         if isinstance(limit, Ge):
-            low = limit.ge
+            low = _number(limit.ge)
         elif isinstance(limit, Gt):
-            low = limit.gt + 1 if whole else math.nextafter(limit.gt, math.inf)
+            least = _number(limit.gt)
+            low = least + 1 if whole else math.nextafter(least, math.inf)
         elif isinstance(limit, Le):
-            high = limit.le
+            high = _number(limit.le)
         elif isinstance(limit, Lt):
-            high = limit.lt - 1 if whole else math.nextafter(limit.lt, -math.inf)
+            most = _number(limit.lt)
+            high = most - 1 if whole else math.nextafter(most, -math.inf)
     return low, high
+
+
+def _number(limit: Any) -> float:
+    return limit  # type: ignore[no-any-return]
 
 
 def _nearest(name: str, known: Mapping[str, FieldInfo]) -> str:

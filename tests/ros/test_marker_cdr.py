@@ -35,7 +35,7 @@ def triangle_fan(triangles: int, seed: int = 0) -> Mesh:
     return Mesh(
         vertices=rng.normal(size=(n, 3)).astype(np.float32),
         triangles=np.stack((0 * corners, corners + 1, corners + 2), axis=1).astype(np.int32),
-        normals=np.tile(np.float32((0, 0, 1)), (n, 1)),
+        normals=np.tile(np.array((0, 0, 1), np.float32), (n, 1)),
         colours=rng.integers(0, 256, (n, 3), dtype=np.uint8),
     )
 
@@ -57,10 +57,10 @@ def test_bytes_are_read_as_the_message_that_was_meant(frame_id: str, namespace: 
 
 def test_a_triangle_by_hand() -> None:
     mesh = Mesh(
-        vertices=np.float32([[0, 0, 0], [1, 0, 0], [0, 2, 0]]),
-        triangles=np.int32([[2, 0, 1]]),
+        vertices=np.array([[0, 0, 0], [1, 0, 0], [0, 2, 0]], np.float32),
+        triangles=np.array([[2, 0, 1]], np.int32),
         normals=np.zeros((3, 3), np.float32),
-        colours=np.uint8([[255, 0, 0], [0, 51, 0], [0, 0, 102]]),
+        colours=np.array([[255, 0, 0], [0, 51, 0], [0, 0, 102]], np.uint8),
     )
     data = MarkerArrayWriter().write(1_000_000_002, "map", "mesh", [BlockMarker(9, ADD, mesh)])
     (marker,) = deserialize_message(data, MarkerArray).markers
@@ -131,8 +131,8 @@ def test_a_truncated_array_is_refused() -> None:
 
 def test_received_normals_are_those_of_the_triangles() -> None:
     mesh = Mesh(
-        vertices=np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]),
-        triangles=np.int32([[0, 1, 2]]),
+        vertices=np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32),
+        triangles=np.array([[0, 1, 2]], np.int32),
         normals=np.zeros((3, 3), np.float32),
         colours=np.zeros((3, 3), np.uint8),
     )

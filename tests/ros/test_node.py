@@ -2,82 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node as a process: frames in over DDS, mesh, images, status and services out."""
 
-import dataclasses
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ineus_core.meshing import read_mesh
 from ineus_core.sources import SyntheticConfig, SyntheticSource
-from ineus_core.types import Frame
 
 pytest.importorskip("rclpy", reason="needs rclpy")
 
+from ros_node import FRAMES, SOURCE, Running, later
 from ros_stream import Camera
 
 from ineus_ros.listener import Listener, wait_until
-from ineus_ros.processes import ChildProcess
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
-
-FRAMES = list(SyntheticSource(SyntheticConfig(frames=16, width_px=64, height_px=48)))
-SMALL: Mapping[str, object] = {
-    "device": "cpu",
-    "reliable": "true",
-    "depth_input": "required",
-    "meshing.voxel_size_m": 0.08,
-    "field.levels": 4,
-    "field.hidden": 16,
-    "training.rays_per_step": 256,
-    "pipeline.mesh_rate_hz": 2.0,
-    "pipeline.queue_frames": 64,
-    "mesh_refresh_s": 1.0,
-    "render_width_px": 32,
-    "tf_timeout_s": 0.5,
-}
-STARTED_S = 60.0
-"""The first step of the first run on a machine compiles kernels."""
-
-
-def later(frame: Frame, seconds: int) -> Frame:
-    """The frame, so long after the last of `FRAMES`."""
-    return dataclasses.replace(frame, stamp_ns=FRAMES[-1].stamp_ns + seconds * 1_000_000_000)
-
-
-class Running:
-    """A node in a process of its own and what it told."""
-
-    def __init__(
-        self,
-        folder: Path,
-        environment: Mapping[str, str],
-        waits_for_status: bool = True,
-        **parameters: object,
-    ) -> None:
-        self.output_dir = folder / "out"
-        self.log = folder / "node.log"
-        self.listener = Listener()
-        settings = {**SMALL, "output_dir": self.output_dir, **parameters}
-        words = [sys.executable, "-m", "ineus_ros.node", "--ros-args"]
-        words += [word for item in settings.items() for word in ("-p", f"{item[0]}:={item[1]}")]
-        self.process = ChildProcess(words, environment, self.log)
-        self.wait(lambda: bool(self.listener.status) or not waits_for_status)
-
-    def wait(self, condition: object, timeout_s: float = STARTED_S) -> None:
-        assert callable(condition)
-        wait_until(lambda: condition() or not self.process.is_running, timeout_s)
-        assert condition(), f"{self.listener.status}\n{self.log.read_text()}"
-
-    def number(self, part: str, name: str) -> int:
-        return self.listener.number(part, name)
-
-    def close(self) -> None:
-        self.process.stop()
-        self.listener.close()
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +51,7 @@ def test_frames_become_a_coloured_mesh_near_the_true_surface(node: Running) -> N
     node.wait(lambda: node.number("training", "step") > 30)
     assert node.listener.call("save_mesh").success
     mesh = node.listener.receiver.mesh()
-    source = SyntheticSource(SyntheticConfig(frames=16, width_px=64, height_px=48))
-    distance_m = np.abs(source.sdf(mesh.vertices.astype(np.float64)))
+    distance_m = np.abs(SOURCE.sdf(mesh.vertices.astype(np.float64)))
     assert np.median(distance_m) < 0.06
     assert np.ptp(mesh.colours.astype(int), axis=0).min() > 15
     assert {marker.frame_id for marker in node.listener.receiver.markers.values()} == {"odom"}
@@ -148,7 +90,7 @@ def test_a_late_subscriber_gets_the_whole_mesh(node: Running) -> None:
 def test_images_are_rendered_for_who_looks(node: Running) -> None:
     from sensor_msgs.msg import CameraInfo, Image
 
-    got: dict[str, object] = {}
+    got: dict[str, Any] = {}
     listening = node.listener.node
     subscriptions = [
         listening.create_subscription(
@@ -218,108 +160,3 @@ def test_reset_forgets_the_mesh_here_and_at_the_subscriber(node: Running, camera
         camera.publish(later(frame, 10 + number))
         time.sleep(0.05)
     node.wait(lambda: node.listener.receiver.triangles > 100)
-
-
-def test_an_interrupt_while_training_ends_it_in_two_seconds_with_the_mesh_saved(
-    domain: Mapping[str, str], camera: Camera, tmp_path: Path
-) -> None:
-    running = Running(tmp_path, domain, save_on_shutdown="true")
-    try:
-        camera.wait_for_subscriber()
-        for frame in FRAMES[:8]:
-            camera.publish(frame)
-            time.sleep(0.05)
-        running.wait(lambda: running.listener.receiver.triangles > 100)
-        begin = time.monotonic()
-        assert running.process.stop() == 0, running.log.read_text()
-        assert time.monotonic() - begin < 2.0
-    finally:
-        running.close()
-    assert "Traceback" not in running.log.read_text()
-    assert len(read_mesh(running.output_dir / "mesh.ply").triangles) > 50
-
-
-@pytest.mark.parametrize(
-    ("parameter", "words"),
-    [
-        ("voxel_size:=0.1", "meshing.voxel_size_m"),
-        ("meshing.voxel_size_m:=-1.0", "meshing.voxel_size_m"),
-        ("device:=cuda:99", "cuda:99"),
-    ],
-)
-def test_wrong_parameters_end_the_node_with_one_clear_line(
-    domain: Mapping[str, str], tmp_path: Path, parameter: str, words: str
-) -> None:
-    log = tmp_path / "log"
-    command = [sys.executable, "-m", "ineus_ros.node", "--ros-args", "-p", parameter]
-    child = ChildProcess(command, domain, log)
-    wait_until(lambda: not child.is_running, 30.0)
-    assert child.stop() == 2
-    errors = [line for line in log.read_text().splitlines() if line.startswith("ineus: error:")]
-    assert len(errors) == 1 and words in errors[0]
-    assert "Traceback" not in log.read_text()
-
-
-def test_without_input_the_node_rests(domain: Mapping[str, str], tmp_path: Path) -> None:
-    running = Running(tmp_path, domain)
-    try:
-        time.sleep(1.0)
-        before_s, began_s = running.process.cpu_s(), time.monotonic()
-        time.sleep(4.0)
-        used = (running.process.cpu_s() - before_s) / (time.monotonic() - began_s)
-        assert used < 0.05, f"{100 * used:.1f} % of a core"
-    finally:
-        running.close()
-
-
-def test_a_lifecycle_manager_starts_and_stops_the_node(
-    domain: Mapping[str, str], camera: Camera, tmp_path: Path
-) -> None:
-    from lifecycle_msgs.msg import Transition
-    from lifecycle_msgs.srv import ChangeState, GetState
-
-    def change(transition: int) -> str:
-        answer = running.listener.call(
-            "change_state", ChangeState, transition=Transition(id=transition)
-        )
-        assert answer.success, running.log.read_text()
-        return str(running.listener.call("get_state", GetState).current_state.label)
-
-    running = Running(tmp_path, domain, waits_for_status=False, autostart="false")
-    try:
-        assert running.listener.call("get_state", GetState).current_state.label == "unconfigured"
-        assert change(Transition.TRANSITION_CONFIGURE) == "inactive"
-        camera.wait_for_subscriber()
-        camera.publish(FRAMES[0])
-        running.wait(lambda: running.number("input", "dropped.inactive") == 1)
-        assert change(Transition.TRANSITION_ACTIVATE) == "active"
-        for frame in FRAMES[1:6]:
-            camera.publish(frame)
-            time.sleep(0.05)
-        running.wait(lambda: running.listener.receiver.triangles > 0)
-        assert change(Transition.TRANSITION_DEACTIVATE) == "inactive"
-        assert change(Transition.TRANSITION_CLEANUP) == "unconfigured"
-        assert camera.color.get_subscription_count() == 0
-        assert change(Transition.TRANSITION_CONFIGURE) == "inactive"
-        assert running.process.stop() == 0
-    finally:
-        running.close()
-
-
-def test_ineus_node_hands_over_configuration_and_ros_arguments(
-    domain: Mapping[str, str], tmp_path: Path
-) -> None:
-    overlay = tmp_path / "overlay.yaml"
-    overlay.write_text("device: cpu\nmeshing: {voxel_size_m: 0.5}\nglobal_frame: map\n")
-    words = ["-c", "from ineus_core.cli import main; raise SystemExit(main())", "node"]
-    words += ["--config", str(overlay), "--ros-args", "-r", "__ns:=/robot"]
-    from rcl_interfaces.srv import GetParameters
-
-    log = tmp_path / "log"
-    with Listener("/robot/ineus") as listener:
-        with ChildProcess([sys.executable, *words], domain, log) as child:
-            assert wait_until(lambda: bool(listener.status), STARTED_S), log.read_text()
-            names = ["meshing.voxel_size_m", "global_frame"]
-            answer = listener.call("get_parameters", GetParameters, names=names)
-            assert [v.double_value or v.string_value for v in answer.values] == [0.5, "map"]
-            assert child.stop() == 0

@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the node starts, rests, is managed, and ends; each test with a process of its own."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from ineus_core.meshing import read_mesh
+
+pytest.importorskip("rclpy", reason="needs rclpy")
+
+from ros_node import FRAMES, STARTED_S, Running
+from ros_stream import Camera
+
+from ineus_ros.listener import Listener, wait_until
+from ineus_ros.processes import ChildProcess
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
+
+@pytest.fixture
+def camera(domain: Mapping[str, str]) -> Iterator[Camera]:
+    with Camera() as made:
+        yield made
+
+
+def test_an_interrupt_while_training_ends_it_in_two_seconds_with_the_mesh_saved(
+    domain: Mapping[str, str], camera: Camera, tmp_path: Path
+) -> None:
+    running = Running(tmp_path, domain, save_on_shutdown="true")
+    try:
+        camera.wait_for_subscriber()
+        for frame in FRAMES[:8]:
+            camera.publish(frame)
+            time.sleep(0.05)
+        running.wait(lambda: running.listener.receiver.triangles > 100)
+        begin = time.monotonic()
+        assert running.process.stop() == 0, running.log.read_text()
+        assert time.monotonic() - begin < 2.0
+    finally:
+        running.close()
+    assert "Traceback" not in running.log.read_text()
+    assert len(read_mesh(running.output_dir / "mesh.ply").triangles) > 50
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [
+        ("voxel_size:=0.1", "meshing.voxel_size_m"),
+        ("meshing.voxel_size_m:=-1.0", "meshing.voxel_size_m"),
+        ("device:=cuda:99", "cuda:99"),
+    ],
+)
+def test_wrong_parameters_end_the_node_with_one_clear_line(
+    domain: Mapping[str, str], tmp_path: Path, parameter: str, words: str
+) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "ineus_ros.node", "--ros-args", "-p", parameter]
+    child = ChildProcess(command, domain, log)
+    wait_until(lambda: not child.is_running, 30.0)
+    assert child.stop() == 2
+    errors = [line for line in log.read_text().splitlines() if line.startswith("ineus: error:")]
+    assert len(errors) == 1 and words in errors[0]
+    assert "Traceback" not in log.read_text()
+
+
+def test_without_input_the_node_rests(domain: Mapping[str, str], tmp_path: Path) -> None:
+    running = Running(tmp_path, domain)
+    try:
+        time.sleep(1.0)
+        before_s, began_s = running.process.cpu_s(), time.monotonic()
+        time.sleep(4.0)
+        used = (running.process.cpu_s() - before_s) / (time.monotonic() - began_s)
+        assert used < 0.05, f"{100 * used:.1f} % of a core"
+    finally:
+        running.close()
+
+
+def test_a_lifecycle_manager_starts_and_stops_the_node(
+    domain: Mapping[str, str], camera: Camera, tmp_path: Path
+) -> None:
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState, GetState
+
+    def change(transition: int) -> str:
+        answer = running.listener.call(
+            "change_state", ChangeState, transition=Transition(id=transition)
+        )
+        assert answer.success, running.log.read_text()
+        return str(running.listener.call("get_state", GetState).current_state.label)
+
+    running = Running(tmp_path, domain, waits_for_status=False, autostart="false")
+    try:
+        assert running.listener.call("get_state", GetState).current_state.label == "unconfigured"
+        assert change(Transition.TRANSITION_CONFIGURE) == "inactive"
+        camera.wait_for_subscriber()
+        camera.publish(FRAMES[0])
+        running.wait(lambda: running.number("input", "dropped.inactive") == 1)
+        assert change(Transition.TRANSITION_ACTIVATE) == "active"
+        for frame in FRAMES[1:6]:
+            camera.publish(frame)
+            time.sleep(0.05)
+        running.wait(lambda: running.listener.receiver.triangles > 0)
+        assert change(Transition.TRANSITION_DEACTIVATE) == "inactive"
+        assert change(Transition.TRANSITION_CLEANUP) == "unconfigured"
+        assert camera.color.get_subscription_count() == 0
+        assert change(Transition.TRANSITION_CONFIGURE) == "inactive"
+        assert running.process.stop() == 0
+    finally:
+        running.close()
+
+
+def test_ineus_node_hands_over_configuration_and_ros_arguments(
+    domain: Mapping[str, str], tmp_path: Path
+) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("device: cpu\nmeshing: {voxel_size_m: 0.5}\nglobal_frame: map\n")
+    words = ["-c", "from ineus_core.cli import main; raise SystemExit(main())", "node"]
+    words += ["--config", str(overlay), "--ros-args", "-r", "__ns:=/robot"]
+    from rcl_interfaces.srv import GetParameters
+
+    log = tmp_path / "log"
+    with Listener("/robot/ineus") as listener:
+        with ChildProcess([sys.executable, *words], domain, log) as child:
+            assert wait_until(lambda: bool(listener.status), STARTED_S), log.read_text()
+            names = ["meshing.voxel_size_m", "global_frame"]
+            answer = listener.call("get_parameters", GetParameters, names=names)
+            assert [v.double_value or v.string_value for v in answer.values] == [0.5, "map"]
+            assert child.stop() == 0
