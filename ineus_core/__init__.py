@@ -6,8 +6,13 @@ The public names are loaded when they are first used, so that `import ineus_core
 `ineus --help` do not wait for torch.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Before OpenMP is loaded: its threads would spin while they wait, and so keep the cores from whoever
+# has the work. On two busy cores a step took eight times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from ineus_core.config import Config, load_config

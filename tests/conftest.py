@@ -9,6 +9,8 @@ from collections.abc import Callable
 # Set before rclpy is imported anywhere: nothing leaves the machine, and two test runs do not meet.
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+# As in `ineus_core`, which is imported after torch here.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pytest
