@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the scene lies: boxes of depth by hand, and who looks inwards."""
+
+import numpy as np
+import pytest
+from tiny_scene import CAMERA, pose, wall_frame
+
+from ineus_core.bounds import BoundsConfig, box_of_cameras, box_of_depth
+from ineus_core.geometry import look_at, pixel_rays
+
+UP = np.array([0.0, 0.0, 1.0])
+
+
+def box(frame, **settings: float) -> np.ndarray:
+    return box_of_depth(frame, pixel_rays(CAMERA), BoundsConfig(**{"margin_m": 0.0, **settings}))
+
+
+def test_a_wall_and_the_camera_by_hand() -> None:
+    found = box(wall_frame(depth_m=3.0))
+    # Every eighth pixel: columns 0 to 32 and rows 0 to 24, so x from -19.5 / 30 to 12.5 / 30.
+    np.testing.assert_allclose(found[0], (-19.5 / 10, -14.5 / 10, 0.0), atol=1e-5)
+    np.testing.assert_allclose(found[1], (12.5 / 10, 9.5 / 10, 3.0), atol=1e-5)
+
+
+def test_the_margin_is_added_on_all_sides() -> None:
+    plain, wider = box(wall_frame()), box(wall_frame(), margin_m=0.3)
+    np.testing.assert_allclose(wider - plain, np.array([[-0.3] * 3, [0.3] * 3]), atol=1e-6)
+
+
+def test_the_box_moves_and_turns_with_the_camera() -> None:
+    found = box(wall_frame(depth_m=2.0, world_from_camera=pose(5.0, 1.0, -1.0, yaw_deg=90.0)))
+    np.testing.assert_allclose((found[0, 0], found[1, 0]), (5.0, 7.0), atol=1e-5)
+
+
+def test_returns_beyond_the_limit_and_none_at_all() -> None:
+    assert np.ptp(box(wall_frame(depth_m=9.0), max_depth_m=5.0), axis=0).tolist() == [0, 0, 0]
+    assert np.ptp(box(wall_frame(depth_m=0.0)), axis=0).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("centre", [(0.0, 0.0, 0.0), (10.0, -3.0, 2.0)])
+def test_cameras_around_an_object(centre: tuple[float, float, float]) -> None:
+    target = np.array(centre)
+    eyes = [target + 2 * np.array((np.cos(a), np.sin(a), 0.4)) for a in np.linspace(0, 6, 12)]
+    looks, found = box_of_cameras([look_at(eye, target, UP) for eye in eyes])
+    assert looks == "object"
+    np.testing.assert_allclose(found.mean(axis=0), target, atol=1e-3)
+    np.testing.assert_allclose(np.ptp(found, axis=0), 2 * (1 + 0.4**2) ** 0.5, rtol=0.01)
+
+
+def test_cameras_that_look_out_into_a_room() -> None:
+    angles = np.linspace(0, 6, 12)
+    eyes = [np.array((np.cos(a), np.sin(a), 1.5)) for a in angles]
+    looks, found = box_of_cameras([look_at(eye, 3 * eye - (0, 0, 3), UP) for eye in eyes])
+    assert looks == "room"
+    assert (found[0] < np.min(eyes, axis=0) - 2).all()
+    assert (found[1] > np.max(eyes, axis=0) + 2).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_parallel_axes_and_a_single_camera_have_a_finite_box(count: int) -> None:
+    _, found = box_of_cameras([pose(0.1 * i) for i in range(count)])
+    assert np.isfinite(found).all()
+    assert (np.ptp(found, axis=0) > 0.1).all()

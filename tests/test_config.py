@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration: files, overrides, and messages that name what is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ineus_core.config import Config, load_config, resolve_device
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import ConfigError
+
+
+def load(tmp_path: Path, text: str, *overrides: str) -> Config:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return load_config(path, overrides)
+
+
+def test_nothing_is_the_default() -> None:
+    assert load_config() == Config()
+
+
+def test_a_bare_tree(tmp_path: Path) -> None:
+    config = load(tmp_path, "seed: 3\nmeshing:\n  voxel_size_m: 0.05\n")
+    assert (config.seed, config.meshing.voxel_size_m) == (3, 0.05)
+    assert config.keyframes == Config().keyframes
+
+
+@pytest.mark.parametrize("node", ["/**", "ineus", "/ineus"])
+def test_a_ros_parameter_file(tmp_path: Path, node: str) -> None:
+    text = f"{node}:\n  ros__parameters:\n    use_sim_time: true\n    meshing:\n"
+    config = load(tmp_path, text + "      voxel_size_m: 0.05\n    keyframes.capacity: 9\n")
+    assert (config.meshing.voxel_size_m, config.keyframes.capacity) == (0.05, 9)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "/**:\n  ros__parameters:\n"])
+def test_an_empty_file_is_the_default(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, text) == Config()
+
+
+def test_overrides_win_and_have_types(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        "meshing: {voxel_size_m: 0.05}\n",
+        "meshing.voxel_size_m=1e-1",
+        "device=cpu",
+        "bounds.aabb=[0, 0, 0, 1, 1, 1]",
+    )
+    assert config.meshing.voxel_size_m == 0.1
+    assert config.device == "cpu"
+    assert config.bounds.aabb == (0, 0, 0, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("meshing.voxel_sise_m=0.1", ["meshing.voxel_sise_m", "meshing.voxel_size_m"]),
+        ("meshin.voxel_size_m=0.1", ["meshin", "meshing"]),
+        ("voxel_size_m=0.1", ["voxel_size_m", "meshing.voxel_size_m"]),
+        ("meshing.voxel_size_m=small", ["meshing.voxel_size_m", "'small'", "number"]),
+        ("meshing.voxel_size_m=-1", ["meshing.voxel_size_m", "-1", "greater than 0"]),
+        ("meshing.voxel_size_m=.nan", ["meshing.voxel_size_m", "finite"]),
+        ("keyframes.capacity=2.5", ["keyframes.capacity", "2.5", "integer"]),
+        ("field.backend=jax", ["field.backend", "'jax'", "torch"]),
+        ("field=3", ["field", "3"]),
+        ("seed", ["'seed'", "KEY.KEY=VALUE"]),
+        ("=3", ["'=3'"]),
+        ("seed=[1", ["'seed=[1'", "YAML"]),
+        ("seed.a=1", ["seed", "integer"]),
+        ("device=tpu", ["device", "'tpu'"]),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_was_expected(override: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(overrides=[override])
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_section_under_a_value(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="seed is a value"):
+        load(tmp_path, "seed: 3\n", "seed.a=1")
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(overrides=["seed=-1", "keyframes.capacity=0"])
+    assert "seed" in str(error.value)
+    assert "keyframes.capacity" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [1", "- 1\n- 2\n", "just words", "/**:\n  ros__parameters: 3\n", "\x00"]
+)
+def test_a_file_that_is_none(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"config\.yaml"):
+        load(tmp_path, text)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: No such file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="directory"):
+        load_config(tmp_path)
+
+
+def test_the_configuration_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Config().seed = 4  # type: ignore[misc]
+
+
+def fields_of(model: type[ConfigModel], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, ConfigModel):
+            found += fields_of(inner, f"{prefix}{name}.")
+        else:
+            found.append((prefix + name, field))
+    return found
+
+
+def test_every_key_has_a_description() -> None:
+    assert [name for name, field in fields_of(Config) if not field.description] == []
+
+
+def test_devices() -> None:
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(ConfigError, match="cuda:97"):
+        resolve_device("cuda:97")
