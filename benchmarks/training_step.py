@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A training step on raw kernels at the settings of instant-nsr-pl's neus-blender, on a ball.
 
-The ball is seen by cameras 4 m away; the occupancy grid holds a shell around its surface, as after
-the first hundreds of steps.
+The ball is seen by cameras 4 m away. The occupancy grid holds a shell around its surface, as after
+the first hundreds of steps, or all the space that a first step samples.
 """
 
 import math
@@ -32,7 +32,7 @@ from ineus_core.kernels.heads_triton import (
 from ineus_core.kernels.ray_march_triton import ray_march_into, sample_buffers
 from ineus_core.types import FieldOutput
 
-HALF_SIDE_M, BALL_M, _SHELL_M, _CAMERA_M = 1.5, 0.8, 0.06, 4.0
+HALF_SIDE_M, BALL_M, _SHELL_M, _START_M, _CAMERA_M = 1.5, 0.8, 0.03, 1.2, 4.0
 _STEP_M = 2 * 3**0.5 * HALF_SIDE_M / 1024
 _SHAPES = {
     "w1": (64, 35), "b1": (64,), "w2": (13, 64), "b2": (13,),
@@ -43,11 +43,14 @@ _SHAPES = {
 class Step:
     """A training step on raw kernels: every buffer is allocated here, once."""
 
-    def __init__(self, rays: int, budget: int, sparse: bool, run_levels: int) -> None:
+    def __init__(
+        self, rays: int, budget: int, sparse: bool, run_levels: int, at_start: bool = False
+    ) -> None:
         """Allocate and initialise, with the first sphere of geometric initialisation."""
         device = self.device = torch.device("cuda")
         torch.manual_seed(0)
         self.layout, self.sparse, self.run_levels = HashGridLayout(), sparse, run_levels
+        self.at_start = at_start
         sizes = [2 * self.layout.entries, *(math.prod(shape) for shape in _SHAPES.values())]
         padded = [-(-size // 16) * 16 for size in sizes]
         self.flat, self.grad, self.mean, self.square = (
@@ -106,7 +109,8 @@ class Step:
         distance = torch.stack(torch.meshgrid(centres, centres, centres, indexing="ij")).norm(
             dim=0
         )
-        self.occupied = (distance - BALL_M).abs() < _SHELL_M
+        shell = (distance - BALL_M).abs() < _SHELL_M
+        self.occupied = distance < _START_M if self.at_start else shell
         self.samples, self.total = (
             sample_buffers(rays, budget, device),
             torch.zeros((), dtype=torch.int32, device=device),
@@ -170,8 +174,10 @@ class Step:
         )
 
     def loss(self) -> None:
-        """Mean squared colour error over all rays; weight 0.1 for the eikonal term."""
-        error = self.rendered[:, :3] - self.target
+        """Mean squared colour error; weight 0.1 for the eikonal term."""
+        # Rays that found no room in the budget have no colour to compare.
+        has_samples = (self.samples.count > 0)[:, None]
+        error = (self.rendered[:, :3] - self.target) * has_samples
         torch.mul(error, 2.0 / error.numel(), out=self.d_rendered[:, :3])
         self.losses.zero_()
         torch.mean(error * error, dim=(0, 1), out=self.losses[0])

@@ -169,19 +169,18 @@ def backward(
             nx, ny, nz, length, inverse, cosine, half_step, near, far, exact = _opacity(
                 sdf, gx, gy, gz, dx, dy, dz, end - begin, sharpness, anneal
             )
-            alpha = tl.where(mask, 1.0 - exact, 0.0)
             clear = tl.where(mask, tl.maximum(exact, _LEAST_CLEAR), 1.0)
             before = through * tl.associative_scan(clear, 0, _times) / clear
             through *= tl.reduce(clear, 0, _times)
-            weight = alpha * before
+            weight = before * tl.where(mask, 1.0 - exact, 0.0)
             r, g, b = _vector(colours, i, rgb_n, rgb_k, mask)
-            d_weight = d_r * r + d_g * g + d_b * b + d_reach * 0.5 * (begin + end) + d_opacity
-            d_weight += d_x * nx + d_y * ny + d_z * nz
+            d_middle = d_reach * 0.5 * (begin + end) + d_x * nx + d_y * ny + d_z * nz
+            d_weight = d_r * r + d_g * g + d_b * b + d_middle + d_opacity
             share = weight * d_weight
             rest = behind - tl.cumsum(share, 0)
             behind -= tl.sum(share)
-            d_alpha = before * d_weight - tl.where(exact > _LEAST_CLEAR, rest / clear, 0.0)
-            d_alpha = tl.where(mask, d_alpha, 0.0)
+            d_clear = tl.where(exact > _LEAST_CLEAR, rest / clear, 0.0)
+            d_alpha = tl.where(mask, before * d_weight - d_clear, 0.0)
             d_sdf, d_cosine, d_sharp = _opacity_backward(
                 d_alpha, sdf, cosine, half_step, near, far, end - begin, sharpness, anneal
             )

@@ -112,3 +112,16 @@ def test_captured_equals_eager() -> None:
     graph.replay()
     for got, expected in zip((vectors, *sums), eager, strict=True):
         assert relative(got, expected) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_distance_alone(dtype: torch.dtype) -> None:
+    from ineus_core.kernels.field_triton import field_sdf
+
+    points, _ = rays(150)
+    table, *flat = parameters()
+    weights = SdfHeadWeights(*flat[:4])
+    sdf = field_sdf(points, table.to(dtype), weights, LAYOUT, SCALES[0])
+    features, _ = hash_grid_torch.hash_grid(points, table, LAYOUT)
+    expected = heads_torch.sdf_head_value(2 * points - 1, features, weights)[:, 0]
+    assert relative(sdf, SCALES[0] * expected) < 1e-3
