@@ -38,8 +38,8 @@ from ineus_core.rendering import (
 from ineus_core.training import (
     TrainingConfig,
     TrainStep,
+    make_step,
     read_checkpoint,
-    resolved_training,
     write_checkpoint,
 )
 from ineus_core.types import (
@@ -56,6 +56,8 @@ from ineus_core.types import (
 _LOG = logging.getLogger(__name__)
 _OBSERVE_STRIDE_PX = 4
 _CELLS_PER_UPDATE = 1 << 16
+_SPARE_M = 0.5
+"""Room beyond what a frame needs when the grid grows, as every growth makes a GPU capture its step anew."""
 
 
 class ReconstructorConfig(ConfigModel):
@@ -199,7 +201,7 @@ class Reconstructor:
             )
             return False
         try:
-            if self.grid.grow(torch.as_tensor(box, dtype=torch.float32)):
+            if self.grid.grow(torch.as_tensor(box, dtype=torch.float32), spare_m=_SPARE_M):
                 _LOG.info("occupancy grid grown to %s", tuple(self.grid.evidence.shape))
         except CapacityError as error:
             self.counters["frames_out_of_bounds"] += 1
@@ -419,9 +421,8 @@ class Reconstructor:
         self.field, self.grid = field, grid
         self.buffer = KeyframeBuffer(config.keyframes, camera, self.device)
         self._replay = Replay(config.replay, self.buffer, self._generator)
-        training = resolved_training(config.training, self.device)
-        self.train_step = TrainStep(
-            training, config.placement, field, grid, self._replay, self._generator
+        self.train_step = make_step(
+            config.training, config.placement, field, grid, self._replay, self._generator
         )
 
 

@@ -4,6 +4,7 @@
 
 import logging
 import math
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -104,8 +105,12 @@ def _resolved_backend(backend: str, device: torch.device) -> str:
             raise ConfigError(
                 f"field.backend numba runs on the CPU, not on {device}: expected torch"
             )
+        if backend == "triton" and device.type != "cuda":
+            raise ConfigError(f"field.backend triton needs a CUDA device, not {device}")
         return backend
-    return "torch" if device.type == "cuda" else "numba"
+    if device.type != "cuda":
+        return "numba"
+    return "triton" if find_spec("triton") is not None else "torch"
 
 
 def _encoding(backend: str):  # type: ignore[no-untyped-def]
@@ -120,4 +125,12 @@ def _encoding(backend: str):  # type: ignore[no-untyped-def]
             except ModuleNotFoundError as error:
                 raise MissingDependencyError("numba", extra="cpu") from error
             return hash_grid_numba.hash_grid, hash_grid_numba.hash_grid_value
-    raise ConfigError(f"field.backend {backend!r} is not available: expected auto, torch or numba")
+        case "triton":
+            try:
+                from ineus_core.kernels import hash_grid_triton
+            except ModuleNotFoundError as error:
+                raise MissingDependencyError("triton", extra="gpu") from error
+            return hash_grid_triton.hash_grid, hash_grid_triton.hash_grid_value
+    raise ConfigError(
+        f"field.backend {backend!r} is not available: expected auto, torch, numba or triton"
+    )

@@ -75,7 +75,7 @@ def ray_march_into(
     size = (float(step_m), int(max_steps), rays, *occupied.shape)
     if rays:
         _count[(rays,)](*box, samples.count, ray_limit, *strides, *size, STEPS=_STEPS, num_warps=1)
-    _place[(1,)](samples.first, samples.count, total, rays, budget, BLOCK=_SCAN, num_warps=16)
+    place_rays(samples, total)
     points = samples.t_starts if points_unit is None else points_unit
     _fill[(max(rays, triton.cdiv(budget, 4 * _STEPS)),)](
         *box, samples.first, samples.count, samples.t_starts, samples.t_ends, samples.ray_index,
@@ -83,6 +83,12 @@ def ray_march_into(
         *((0, 0) if points_unit is None else points_unit.stride()), *size,
         WITH_POINTS=points_unit is not None, STEPS=_STEPS, num_warps=1,
     )  # fmt: skip
+
+
+def place_rays(samples: RaySamples, total: Int[Tensor, ""] | None = None) -> None:
+    """Turn `samples.count` into `samples.first`; rays that no longer fit the budget get no sample."""
+    rays, budget = len(samples.count), len(samples.t_starts)
+    _place[(1,)](samples.first, samples.count, total, rays, budget, BLOCK=_SCAN, num_warps=16)
 
 
 @triton.jit
@@ -93,7 +99,7 @@ def _slab(origin, direction, low, high):
 
 
 @triton.jit
-def _ray(
+def ray_in_box(
     origins, directions, aabb, jitter, ray, origin_n, origin_k, direction_n, direction_k, step
 ):
     """A ray, its first step and where it leaves the box."""
@@ -109,7 +115,7 @@ def _ray(
 
 
 @triton.jit
-def _occupied(x, y, z, mask, occupied, aabb, gx, gy, gz):
+def occupied_at(x, y, z, mask, occupied, aabb, gx, gy, gz):
     """Whether points lie in occupied cells."""
     lx, ly, lz = tl.load(aabb), tl.load(aabb + 1), tl.load(aabb + 2)
     cx = tl.floor((x - lx) / (tl.load(aabb + 3) - lx) * gx).to(tl.int32)
@@ -127,7 +133,7 @@ def _count(
     STEPS: tl.constexpr,
 ):  # fmt: skip
     ray = tl.program_id(0)
-    ox, oy, oz, dx, dy, dz, near, far, shift = _ray(
+    ox, oy, oz, dx, dy, dz, near, far, shift = ray_in_box(
         origins, directions, aabb, jitter, ray, origin_n, origin_k, direction_n, direction_k, step
     )
     steps = tl.minimum(tl.maximum((far - near) / step + 1.0, 0.0), max_steps).to(tl.int32)
@@ -138,7 +144,7 @@ def _count(
         k = chunk + tl.arange(0, STEPS)
         t = near + (k + shift) * step + 0.5 * step
         mask = (k < max_steps) & (t < far)
-        hit = _occupied(ox + dx * t, oy + dy * t, oz + dz * t, mask, occupied, aabb, gx, gy, gz)
+        hit = occupied_at(ox + dx * t, oy + dy * t, oz + dz * t, mask, occupied, aabb, gx, gy, gz)
         total += hit.to(tl.int32)
     tl.store(counts + ray, tl.sum(total))
 
@@ -180,7 +186,7 @@ def _fill(
         count = tl.load(counts + ray)
         if count > 0:
             first = tl.load(firsts + ray)
-            ox, oy, oz, dx, dy, dz, near, far, shift = _ray(
+            ox, oy, oz, dx, dy, dz, near, far, shift = ray_in_box(
                 origins,
                 directions,
                 aabb,
@@ -199,7 +205,7 @@ def _fill(
                 t = start + 0.5 * step
                 mask = (k < max_steps) & (t < far)
                 x, y, z = ox + dx * t, oy + dy * t, oz + dz * t
-                hit = _occupied(x, y, z, mask, occupied, aabb, gx, gy, gz)
+                hit = occupied_at(x, y, z, mask, occupied, aabb, gx, gy, gz)
                 rank = tl.cumsum(hit.to(tl.int32), 0)
                 at = first + rank - 1
                 first += tl.sum(hit.to(tl.int32))

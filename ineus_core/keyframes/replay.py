@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.kernels.ray_store import RayStore
 from ineus_core.keyframes.buffer import MASKED, KeyframeBuffer
 from ineus_core.types import RayBatch
 
@@ -55,6 +56,31 @@ class Replay:
         # The share as a device scalar, so that a captured draw follows it.
         self._reservoir_share = torch.zeros((), device=device)
         self._reservoir_count = torch.zeros((), device=device)
+
+    @property
+    def width_px(self) -> int:
+        """Width of the stored images."""
+        return self._buffer.width_px
+
+    @property
+    def depth_step_m(self) -> float:
+        """Metres of a unit of stored depth."""
+        return self._buffer.depth_step_m
+
+    def store(self) -> RayStore:
+        """The tensors that rays are drawn from, for a kernel; `camera_rays` is replaced by a new camera."""
+        buffer = self._buffer
+        return RayStore(
+            buffer.rgb,
+            buffer.depth,
+            buffer.world_from_camera,
+            buffer.camera_index,
+            buffer.camera_rays,
+            self._slot_cdf,
+            self._reservoir,
+            self._reservoir_share,
+            self._reservoir_count,
+        )
 
     @property
     def is_empty(self) -> bool:

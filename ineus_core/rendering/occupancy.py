@@ -89,12 +89,21 @@ class OccupancyGrid:
         return torch.stack((low, high)).to(self._device) * self.cell_m
 
     @property
+    def max_steps(self) -> int:
+        """Steps tried along a ray."""
+        return self._config.max_steps
+
+    @property
     def step_m(self) -> float:
         """Length of a marching step: half a cell, so that no occupied cell is jumped over."""
         return 0.5 * self.cell_m
 
-    def grow(self, aabb: Float[Tensor, "2 3"]) -> bool:
-        """Enlarge the grid to hold a box; True if it had to, `CapacityError` if it may not."""
+    def grow(self, aabb: Float[Tensor, "2 3"], spare_m: float = 0.0) -> bool:
+        """Enlarge the grid to hold a box; True if it had to, `CapacityError` if it may not.
+
+        Args:
+            spare_m: Added on the sides that have to move.
+        """
         low = torch.minimum(self._low_cell, torch.floor(aabb[0].cpu() / self.cell_m).long())
         old_shape = torch.tensor(self.evidence.shape)
         high = torch.maximum(
@@ -102,6 +111,9 @@ class OccupancyGrid:
         )
         if torch.equal(low, self._low_cell) and torch.equal(high, self._low_cell + old_shape):
             return False
+        spare = round(spare_m / self.cell_m)
+        low = torch.where(low < self._low_cell, low - spare, low)
+        high = torch.where(high > self._low_cell + old_shape, high + spare, high)
         shape, shift = high - low, self._low_cell - low
         self._check(shape)
         region = tuple(slice(int(s), int(s + n)) for s, n in zip(shift, old_shape, strict=True))

@@ -5,7 +5,7 @@
 from ineus_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ineus_core.training.losses import LOSS_NAMES, LossWeights
 from ineus_core.training.optimiser import OptimiserConfig
-from ineus_core.training.step import TrainingConfig, TrainStep, resolved_training
+from ineus_core.training.step import TrainingConfig, TrainStep, make_step, resolved_training
 
 __all__ = [
     "LOSS_NAMES",
@@ -13,6 +13,7 @@ __all__ = [
     "OptimiserConfig",
     "TrainStep",
     "TrainingConfig",
+    "make_step",
     "read_checkpoint",
     "resolved_training",
     "write_checkpoint",

@@ -16,7 +16,7 @@ from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 class LossWeights(ConfigModel):
     """Weight of each term; 0 turns it off."""
 
-    photometric: float = Field(1.0, ge=0, description="L1 of composited colour, 0 to 1.")
+    photometric: float = Field(4.0, ge=0, description="L1 of composited colour, 0 to 1.")
     depth: float = Field(0.1, ge=0, description="L1 of composited range over the truncation.")
     band: float = Field(
         5.0, ge=0, description="L1 of the distance over the truncation, near measured surface."

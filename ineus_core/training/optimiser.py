@@ -18,7 +18,7 @@ class OptimiserConfig(ConfigModel):
     """Learning rates and the constants of Adam."""
 
     table_rate: float = Field(0.01, gt=0, description="Learning rate of the hash grid.")
-    heads_rate: float = Field(0.002, gt=0, description="Learning rate of the networks.")
+    heads_rate: float = Field(0.004, gt=0, description="Learning rate of the networks.")
     inv_s_rate: float = Field(0.001, ge=0, description="Learning rate of the sharpness.")
     beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the mean gradient.")
     beta2: float = Field(0.99, ge=0, lt=1, description="Decay of the squared gradient.")

@@ -68,6 +68,23 @@ def resolved_training(config: TrainingConfig, device: torch.device) -> TrainingC
     )
 
 
+def make_step(
+    config: TrainingConfig,
+    placement: PlacementConfig,
+    field: HashSdf,
+    grid: OccupancyGrid,
+    replay: Replay,
+    generator: torch.Generator,
+) -> "TrainStep":
+    """The step that suits the field's backend; all have the interface of `TrainStep`."""
+    config = resolved_training(config, replay.device)
+    if field.config.backend == "triton":
+        from ineus_core.training.graph_step import GraphStep
+
+        return GraphStep(config, placement, field, grid, replay)  # type: ignore[return-value]
+    return TrainStep(config, placement, field, grid, replay, generator)
+
+
 class TrainStep:
     """Draws, renders, compares, updates.
 

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""RGB-D training on the built-in room: time of a step, agreement with the torch twin, mesh and render times, quality.
+
+Run: python benchmarks/rgbd_room.py [--frames N] [--steps N] [--width-px W]
+"""
+
+import argparse
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from ineus_core.config import Config
+from ineus_core.reconstructor import Reconstructor
+from ineus_core.rendering import render_rays
+from ineus_core.sources import SyntheticConfig, SyntheticSource
+from ineus_core.training.graph_step import GraphStep
+from ineus_core.training.losses import loss_terms
+from ineus_core.types import Frame, RayBatch, RaySamples
+
+
+def frames_of_room(count: int, width_px: int) -> tuple[SyntheticSource, list[Frame]]:
+    """Frames of the room, rendered by all cores."""
+    config = SyntheticConfig(
+        frames=count, width_px=width_px, height_px=width_px * 3 // 4, noise=1.0
+    )
+    source = SyntheticSource(config)
+    with multiprocessing.get_context("spawn").Pool(initializer=_start, initargs=(config,)) as pool:
+        return source, pool.map(_frame, range(count))
+
+
+def _start(config: SyntheticConfig) -> None:
+    global _SOURCE  # noqa: PLW0603
+    torch.set_num_threads(1)
+    _SOURCE = SyntheticSource(config)
+
+
+def _frame(index: int) -> Frame:
+    return _SOURCE.frame(index)
+
+
+def median_ms(function: Callable[[], Any], repeats: int) -> float:
+    """Median time of a call by CUDA events."""
+    for _ in range(3):
+        function()
+    times = []
+    for _ in range(repeats):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        function()
+        end.record()
+        torch.cuda.synchronize()
+        times.append(start.elapsed_time(end))
+    return float(np.median(times))
+
+
+def twin_errors(reconstructor: Reconstructor) -> dict[str, float]:
+    """Relative difference of the kernels' gradients from those of torch on the same rays and samples."""
+    step = reconstructor.train_step
+    assert isinstance(step, GraphStep)
+    field, grid = reconstructor.field, reconstructor.grid
+    assert field is not None and grid is not None
+    ours, batch, samples, losses = step.gradients_once()
+    rays = RayBatch(
+        batch.origins,
+        batch.directions,
+        batch.rgb,
+        batch.range_m,
+        batch.normal,
+        batch.kind == 3,
+        batch.kind > 0,
+    )
+    packed = RaySamples(
+        samples.t_starts,
+        samples.t_ends,
+        samples.ray_index.long(),
+        samples.valid,
+        samples.first.long(),
+        samples.count.long(),
+    )
+    t_mid = 0.5 * (packed.t_starts + packed.t_ends)
+    points = rays.origins[packed.ray_index] + rays.directions[packed.ray_index] * t_mid[:, None]
+    output = field(points, batch.seen_directions[packed.ray_index])
+    one = torch.ones((), device=points.device)
+    rendered = render_rays(rays.directions, packed, output, field.inv_s, one)
+    config = reconstructor.config
+    terms = loss_terms(rays, packed, output, rendered, config.placement.truncation_m)
+    field.zero_grad()
+    terms.total(config.training.weights).backward()
+    errors = {}
+    for name, parameter in field.named_parameters():
+        assert parameter.grad is not None
+        difference = (ours[name] - parameter.grad).norm() / parameter.grad.norm().clamp(min=1e-12)
+        errors[name] = float(difference)
+        parameter.grad = None
+    errors["losses"] = float((losses - terms.stacked()).abs().max() / terms.stacked().abs().max())
+    return errors
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--frames", type=int, default=90)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--width-px", type=int, default=640)
+    parser.add_argument("--rays", type=int, default=0)
+    arguments = parser.parse_args()
+    began = time.perf_counter()
+    source, frames = frames_of_room(arguments.frames, arguments.width_px)
+    print(f"{len(frames)} frames rendered in {time.perf_counter() - began:.1f} s", flush=True)
+    config = Config.model_validate({"training": {"rays_per_step": arguments.rays}})
+    reconstructor = Reconstructor(config, torch.device("cuda"))
+    figures: dict[str, Any] = {"device": torch.cuda.get_device_name()}
+    ingest = []
+    for frame in frames:
+        begin = time.perf_counter()
+        reconstructor.add_frame(frame)
+        torch.cuda.synchronize()
+        ingest.append(1e3 * (time.perf_counter() - begin))
+    figures["ingest_ms"] = float(np.median(ingest))
+    figures["twin"] = twin_errors(reconstructor)
+    print(json.dumps(figures, indent=1), flush=True)
+    begin = time.perf_counter()
+    for step in range(arguments.steps):
+        reconstructor.settle(1.0 - step / arguments.steps if step > 0.7 * arguments.steps else 1.0)
+        reconstructor.step()
+        if step in (100, 300, 1000, arguments.steps - 1):
+            report = reconstructor.report()
+            losses = {k: round(v, 4) for k, v in report.losses.items()}
+            mesh = reconstructor.mesh()
+            off = np.abs(source.sdf(mesh.vertices.astype(np.float64)))
+            print(
+                f"step {step}: {time.perf_counter() - begin:.2f} s, {losses}, inv_s {report.inv_s:.0f}, "
+                f"{report.samples_per_second / 1e6:.1f} M samples/s, {len(mesh.triangles)} triangles, "
+                f"off by {off.mean():.4f} m, within 2 cm {np.mean(off < 0.02):.3f}",
+                flush=True,
+            )
+    assert reconstructor.train_step is not None
+    figures["step_ms"] = median_ms(reconstructor.train_step, 200)
+    figures["mesh_everything_ms"] = median_ms(lambda: reconstructor.extract_mesh(True), 3)
+    camera, pose = frames[0].camera, frames[0].world_from_camera
+    figures["render_ms"] = median_ms(lambda: reconstructor.render(camera, pose), 3)
+    figures["peak_gpu_mb"] = torch.cuda.max_memory_allocated() / 1e6
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

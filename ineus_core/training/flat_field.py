@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""All parameters of a field in one buffer, so that one launch updates them, with a half-precision copy for the kernels."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ineus_core.fields import HashSdf
+from ineus_core.kernels.field_triton import FieldWeights
+from ineus_core.kernels.heads_torch import ColourHeadWeights, SdfHeadWeights
+
+_ALIGN = 16
+
+
+class FlatField:
+    """Moves the parameters of a field into one buffer and gives out views of it.
+
+    Args:
+        field: Its parameters become views; what reads them later sees every update.
+    """
+
+    def __init__(self, field: HashSdf) -> None:
+        """Allocate buffers for values, gradients, moments and halves."""
+        parameters = dict(field.named_parameters())
+        self._names = ["table", *(n for n in parameters if n not in ("table", "log_inv_s"))]
+        self._names.append("log_inv_s")
+        self._shapes = {name: parameters[name].shape for name in self._names}
+        self._starts, end = {}, 0
+        for name in self._names:
+            self._starts[name] = end
+            end += -(-parameters[name].numel() // _ALIGN) * _ALIGN
+        device = field.table.device
+        self.value, self.gradient, self.mean, self.square = (
+            torch.zeros(end, device=device) for _ in range(4)
+        )
+        for name in self._names:
+            view = self._view(self.value, name)
+            view.copy_(parameters[name].detach())
+            parameters[name].data = view
+        self.half = self.value.half()
+        self.heads_start, self.sharpness_start = self._starts["w1"], self._starts["log_inv_s"]
+
+    def weights(self) -> FieldWeights:
+        """What the kernels read: the table in half, the heads in single precision."""
+        return self._weights(self.value, self._view(self.half, "table"))
+
+    def gradients(self) -> FieldWeights:
+        """Where the kernels add gradients."""
+        return self._weights(self.gradient, self._view(self.gradient, "table"))
+
+    def gradient_views(self) -> dict[str, Float[Tensor, "..."]]:
+        """The gradient of each parameter."""
+        return {name: self._view(self.gradient, name) for name in self._names}
+
+    @property
+    def sharpness_gradient(self) -> Float[Tensor, ""]:
+        """Where the gradient of `log_inv_s` is added."""
+        return self._view(self.gradient, "log_inv_s")
+
+    def _view(self, flat: Float[Tensor, " n"], name: str) -> Tensor:
+        shape = self._shapes[name]
+        start = self._starts[name]
+        return flat[start : start + shape.numel()].view(shape)
+
+    def _weights(self, flat: Float[Tensor, " n"], table: Tensor) -> FieldWeights:
+        sdf = SdfHeadWeights(*(self._view(flat, n) for n in ("w1", "b1", "w2", "b2")))
+        names = (f"colour_{kind}{layer}" for layer in (1, 2, 3) for kind in "wb")
+        return FieldWeights(table, sdf, ColourHeadWeights(*(self._view(flat, n) for n in names)))
