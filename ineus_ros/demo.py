@@ -209,7 +209,9 @@ def _train(seconds: float, listener: Listener, node: ChildProcess, console: Cons
         TimeRemainingColumn(),
     )
     begin = time.monotonic()
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+    if not console.is_terminal:
+        console.print(f"[bold]3/4[/] training on for {seconds:g} s")
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=seconds, step=0, triangles=0)
         while (passed := time.monotonic() - begin) < seconds and node.is_running:
             progress.update(
