@@ -24,14 +24,10 @@ from ineus_core.training.losses import loss_terms
 from ineus_core.types import Frame, RayBatch, RaySamples
 
 
-def frames_of_room(count: int, width_px: int) -> tuple[SyntheticSource, list[Frame]]:
-    """Frames of the room, rendered by all cores."""
-    config = SyntheticConfig(
-        frames=count, width_px=width_px, height_px=width_px * 3 // 4, noise=1.0
-    )
-    source = SyntheticSource(config)
+def rendered_frames(config: SyntheticConfig) -> list[Frame]:
+    """All frames of a built-in scene, rendered by all cores."""
     with multiprocessing.get_context("spawn").Pool(initializer=_start, initargs=(config,)) as pool:
-        return source, pool.map(_frame, range(count))
+        return pool.map(_frame, range(config.frames))
 
 
 def _start(config: SyntheticConfig) -> None:
@@ -111,7 +107,11 @@ def main() -> None:
     parser.add_argument("--rays", type=int, default=0)
     arguments = parser.parse_args()
     began = time.perf_counter()
-    source, frames = frames_of_room(arguments.frames, arguments.width_px)
+    width_px = arguments.width_px
+    scene = SyntheticConfig(
+        frames=arguments.frames, width_px=width_px, height_px=width_px * 3 // 4, noise=1.0
+    )
+    source, frames = SyntheticSource(scene), rendered_frames(scene)
     print(f"{len(frames)} frames rendered in {time.perf_counter() - began:.1f} s", flush=True)
     config = Config.model_validate({"training": {"rays_per_step": arguments.rays}})
     reconstructor = Reconstructor(config, torch.device("cuda"))

@@ -55,7 +55,7 @@ from ineus_core.types import (
 
 _LOG = logging.getLogger(__name__)
 _OBSERVE_STRIDE_PX = 4
-_CELLS_PER_UPDATE = 1 << 16
+_CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 18}
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows, as every growth makes a GPU capture its step anew."""
 
@@ -253,7 +253,7 @@ class Reconstructor:
         self.train_step()
         if self.train_step.steps % self.config.occupancy.update_every == 0:
             self.grid.update(
-                self.field.sdf, self.field.inv_s.detach(), _CELLS_PER_UPDATE, self._generator
+                self.field.sdf, self.field.inv_s.detach(), _CELLS_PER_UPDATE[self.device.type], self._generator
             )
 
     def extract_mesh(self, everything: bool = False) -> MeshUpdate:
@@ -337,7 +337,9 @@ class Reconstructor:
         Args:
             remaining: Share of the settling steps that are left, 1 to 0.
         """
-        if self.train_step is not None:
+        if self.train_step is not None and self._replay is not None:
+            if remaining == 1.0:
+                self._replay.even_out()
             self.train_step.optimiser.rate_factor = 0.05 ** (1.0 - remaining)
 
     def report(self) -> StepReport:

@@ -53,6 +53,7 @@ class Replay:
         self._slot_cdf = torch.zeros(buffer.capacity, device=device)
         self._reservoir = torch.zeros((max(config.reservoir_rays, 1), 14), device=device)
         self._has_reservoir = False
+        self._newest_share = config.newest_share
         # The share as a device scalar, so that a captured draw follows it.
         self._reservoir_share = torch.zeros((), device=device)
         self._reservoir_count = torch.zeros((), device=device)
@@ -93,12 +94,18 @@ class Replay:
         odds = torch.zeros(self._buffer.capacity)
         odds[slots] = 1.0 / len(slots)
         newest = slots[-self._config.newest_keyframes :]
-        odds *= 1.0 - self._config.newest_share
-        odds[newest] += self._config.newest_share / len(newest)
+        odds *= 1.0 - self._newest_share
+        odds[newest] += self._newest_share / len(newest)
         cdf = torch.cumsum(odds / odds.sum(), 0)
         # Rounding leaves the sum a little below 1, where a draw would fall on an empty slot.
         cdf[max(slots) :] = 2.0
         self._slot_cdf.copy_(cdf)
+
+    def even_out(self) -> None:
+        """Draw from all keyframes alike, as no newer ones will come."""
+        self._newest_share = 0.0
+        if self._buffer.slots:
+            self.on_keyframe_added()
 
     def keep_rays_of(self, slot: int) -> None:
         """Put random rays of a keyframe that is about to leave into the reservoir, over older ones if full."""

@@ -95,8 +95,15 @@ class OccupancyGrid:
 
     @property
     def step_m(self) -> float:
-        """Length of a marching step: half a cell, so that no occupied cell is jumped over."""
-        return 0.5 * self.cell_m
+        """Length of a marching step: no occupied cell is jumped over.
+
+        Without depth the steps alone resolve the surface, so they are as fine as the number that may
+        be tried on the diagonal allows.
+        """
+        if self.has_sensor:
+            return 0.5 * self.cell_m
+        diagonal_m = self.cell_m * sum(n * n for n in self.evidence.shape) ** 0.5
+        return min(0.5 * self.cell_m, diagonal_m / self._config.max_steps)
 
     def grow(self, aabb: Float[Tensor, "2 3"], spare_m: float = 0.0) -> bool:
         """Enlarge the grid to hold a box; True if it had to, `CapacityError` if it may not.

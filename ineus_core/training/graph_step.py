@@ -29,6 +29,8 @@ from ineus_core.types import FieldOutput, RaySamples
 
 _LOG = logging.getLogger(__name__)
 _EIKONAL = LOSS_NAMES.index("eikonal")
+_RUN_LEVELS = 10
+"""Coarse levels on which neighbouring samples share cells, so that runs of them are summed before they are added."""
 
 
 class _Rates:
@@ -75,13 +77,14 @@ class GraphStep:
         device, config = self._replay.device, self._config
         has_sensor = self._has_sensor = self._grid.has_sensor
         # Rays without depth differ in their samples, so many may be drawn; what does not fit is left out.
-        self._rays = config.rays_per_step if has_sensor else 2 * config.rays_per_step
+        self._rays = config.rays_per_step if has_sensor else 4 * config.rays_per_step
         self._budget = (
             self._rays * self._placement.samples_per_ray if has_sensor else config.samples_per_step
         )
         self._batch = drawn_rays(self._rays, device)
         self._samples = sample_buffers(self._rays, self._budget, device)
         self._points = torch.zeros((3, self._budget), device=device).t()
+        self._run_levels = min(_RUN_LEVELS, self._field.layout.levels)
         layout, outputs = self._field.layout, self._field.config.geometry_features
         self._buffers = field_buffers(self._budget, layout, outputs, device)
         self._output, self._d_output = (_output(self._budget, device) for _ in range(2))
@@ -259,7 +262,8 @@ class GraphStep:
             )  # fmt: skip
 
     def _differentiate(self) -> None:
-        field_backward(*self._call, self._output, self._d_output, self._flat.gradients())
+        gradients = self._flat.gradients()
+        field_backward(*self._call, self._output, self._d_output, gradients, self._run_levels)
         # inv_s = exp(10 v)
         self._flat.sharpness_gradient.copy_(10.0 * self._inv_s * self._d_inv_s)
 

@@ -167,10 +167,19 @@ def test_inactive_rays_get_no_samples() -> None:
     assert samples.ray_index.tolist() == [0] * 4 + [1] * 4 + [2] * 4
 
 
-def test_all_steps_in_one_budget() -> None:
-    grid = make_grid()
+@pytest.mark.parametrize(
+    ("max_steps", "count"),
+    [
+        # 2 m of half cells of 0.05 m, as a fortieth of the diagonal of 2.449 m would be longer.
+        (40, 40),
+        # 2 m of steps of 2.449 m / 64, counted by their middles: without depth, steps are fine.
+        (64, 52),
+    ],
+)
+def test_all_steps_in_one_budget(max_steps: int, count: int) -> None:
+    grid = make_grid(max_steps=max_steps)
     samples = grid.march(torch.tensor([[0.0, 0.55, 0.55]]), ALONG_X, 64, torch.zeros(1))
-    assert samples.count.tolist() == [40]
+    assert samples.count.tolist() == [count]
 
 
 @pytest.mark.parametrize("shift_m", [0.0, -64.03, 1000.07])
