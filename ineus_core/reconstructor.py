@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reconstruction of one scene: frames in, steps, meshes and views out. Owns all state on the device."""
 
+import itertools
 import logging
 import time
 from collections import Counter
@@ -149,7 +150,16 @@ class Reconstructor:
             return False
         frames, self._waiting = self._waiting, []
         self._build(frames)
-        return any([self._add_keyframe(frame) for frame in frames])
+        return any([self._add_unless_refused(frame) for frame in frames])
+
+    def _add_unless_refused(self, frame: Frame) -> bool:
+        """Add one of many frames, of which an odd one must not cost the others."""
+        try:
+            return self._add_keyframe(frame)
+        except SourceError as error:
+            self.counters["frames_refused"] += 1
+            _LOG.warning("frame of stamp %d ns is left out: %s", frame.stamp_ns, error)
+            return False
 
     def _build(self, frames: list[Frame]) -> None:
         config, device = self.config, self.device
@@ -176,6 +186,7 @@ class Reconstructor:
 
     def _add_keyframe(self, frame: Frame) -> bool:
         assert self.buffer is not None and self._replay is not None and self.grid is not None
+        self.buffer.check_size(frame)
         if not self._selector.is_keyframe(frame):
             return False
         if frame.depth_m is not None and not self._grow(frame):
@@ -230,12 +241,13 @@ class Reconstructor:
         self._mark_dirty(points)
 
     def _mark_dirty(self, points: Float[np.ndarray, "n 3"]) -> None:
-        """Mark the blocks of surface points, and those just beside, as their border cells may be touched."""
+        """Mark the blocks of surface points and those just beside, whose border cells they touch."""
         block_m = self.config.meshing.block_size_m
         margin_m = 2 * self.config.meshing.voxel_size_m
-        for offset_m in (-margin_m, margin_m):
-            index = np.unique(block_indices(points + offset_m, block_m), axis=0)
-            self._dirty.update(dict.fromkeys(map(tuple, index.tolist())))
+        low, high = (block_indices(points + offset, block_m) for offset in (-margin_m, margin_m))
+        for spans in np.unique(np.hstack((low, high)), axis=0).reshape(-1, 2, 3).tolist():
+            axes = (range(first, last + 1) for first, last in zip(*spans, strict=True))
+            self._dirty.update(dict.fromkeys(itertools.product(*axes)))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32).to(self.device)
@@ -393,7 +405,7 @@ class Reconstructor:
         self.reset()
         try:
             self._restore(tensors, meta)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, SourceError) as error:
             self.reset()
             raise CheckpointError(
                 f"checkpoint {directory} does not hold what it should: {error}"

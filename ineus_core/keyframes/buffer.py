@@ -106,13 +106,17 @@ class KeyframeBuffer:
             return None
         return self.slots[self._most_redundant()]
 
-    def add(self, frame: Frame) -> int:
-        """Store a frame and return its slot."""
+    def check_size(self, frame: Frame) -> None:
+        """Raise `SourceError` unless the frame has the size of the first one."""
         if (frame.camera.width_px, frame.camera.height_px) != self._source_size:
             raise SourceError(
                 f"image of {frame.camera.width_px} x {frame.camera.height_px} pixels: expected "
                 f"{self._source_size[0]} x {self._source_size[1]} like the first frame"
             )
+
+    def add(self, frame: Frame) -> int:
+        """Store a frame and return its slot."""
+        self.check_size(frame)
         if len(self) < self.capacity:
             slot = len(self)
         else:
