@@ -69,6 +69,7 @@ def test_a_return_close_to_the_camera_gives_ordered_samples(range_m: float) -> N
 def test_a_ray_without_depth_is_marched() -> None:
     box = torch.tensor([[0.0, 0.0, 0.0], [4.0, 1.0, 1.0]])
     grid = OccupancyGrid(OccupancyConfig(), 0.1, box, CPU)
+    grid.has_sensor = True
     grid.occupied[:] = False
     grid.occupied[20] = True
     samples = place(batch_of([0.0, 2.0]), grid)
