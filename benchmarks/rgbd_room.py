@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""RGB-D training on the built-in room: time of a step, agreement with the torch twin, mesh and render times, quality.
+"""RGB-D training on the built-in room: times, agreement with the torch twin, and quality.
+
+Times are those of a step, of the mesh and of a view.
 
 Run: python benchmarks/rgbd_room.py [--frames N] [--steps N] [--width-px W]
 """
@@ -56,7 +58,7 @@ def median_ms(function: Callable[[], Any], repeats: int) -> float:
 
 
 def twin_errors(reconstructor: Reconstructor) -> dict[str, float]:
-    """Relative difference of the kernels' gradients from those of torch on the same rays and samples."""
+    """Relative difference of the kernels' gradients from torch's on the same rays and samples."""
     step = reconstructor.train_step
     assert isinstance(step, GraphStep)
     field, grid = reconstructor.field, reconstructor.grid
@@ -135,9 +137,9 @@ def main() -> None:
             mesh = reconstructor.mesh()
             off = np.abs(source.sdf(mesh.vertices.astype(np.float64)))
             print(
-                f"step {step}: {time.perf_counter() - begin:.2f} s, {losses}, inv_s {report.inv_s:.0f}, "
-                f"{report.samples_per_second / 1e6:.1f} M samples/s, {len(mesh.triangles)} triangles, "
-                f"off by {off.mean():.4f} m, within 2 cm {np.mean(off < 0.02):.3f}",
+                f"step {step}: {time.perf_counter() - begin:.2f} s, {losses}, "
+                f"inv_s {report.inv_s:.0f}, {report.samples_per_second / 1e6:.1f} M samples/s, "
+                f"{len(mesh.triangles)} triangles, off by {off.mean():.4f} m, within 2 cm {np.mean(off < 0.02):.3f}",
                 flush=True,
             )
     assert reconstructor.train_step is not None

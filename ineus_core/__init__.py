@@ -10,8 +10,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Before OpenMP is loaded: its threads would spin while they wait, and so keep the cores from whoever
-# has the work. On two busy cores a step took eight times as long.
+# Before OpenMP is loaded: its threads would spin while they wait, and so keep the cores from
+# whoever has the work. On two busy cores a step took eight times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:

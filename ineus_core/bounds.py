@@ -19,7 +19,8 @@ class BoundsConfig(ConfigModel):
 
     aabb: tuple[float, ...] = Field(
         (),
-        description="Box of the scene in m, min x y z then max x y z; empty = judged by the first frames.",
+        description="Box of the scene in m, min x y z then max x y z; "
+        "empty = judged by the first frames.",
     )
     frames_to_start: int = Field(
         24, ge=1, description="Frames without depth that are awaited before the box is judged."

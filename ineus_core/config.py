@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole configuration: the configs of all parts in one tree, read from YAML and the command line."""
+"""The whole configuration: all parts in one tree, read from YAML and the command line."""
 
 import difflib
 from collections.abc import Sequence
@@ -28,14 +28,17 @@ class Config(RosConfig, ReconstructorConfig):
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|cuda|cuda:\d+)$",
-        description="Where to compute: auto, cpu, cuda or cuda:N; auto takes a GPU if there is one.",
+        description="Where to compute: auto, cpu, cuda or cuda:N; auto = a GPU if there is one.",
     )
     pipeline: PipelineConfig = PipelineConfig()
     source: SourceConfig = SourceConfig()
 
 
 def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:
-    """Read a YAML file, bare or under `/**: ros__parameters:`, and apply overrides of the form `a.b=value`."""
+    """Read a YAML file and apply overrides of the form `a.b=value`.
+
+    The tree of the file is bare or under `/**: ros__parameters:`.
+    """
     tree = _read_yaml(Path(path)) if path is not None else {}
     for override in overrides:
         key, equals, value = override.partition("=")
@@ -55,7 +58,8 @@ def config_from_tree(tree: dict[str, Any]) -> Config:
         return Config.model_validate(tree)
     except ValidationError as error:
         problems = (
-            f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg'].lower()}" for e in error.errors()
+            f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg'].lower()}"
+            for e in error.errors()
         )
         raise ConfigError("configuration: " + "; ".join(problems)) from error
 
@@ -68,7 +72,9 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if not torch.cuda.is_available() or (device.index or 0) >= count:
-            raise ConfigError(f"device {name}: this machine has {count} usable CUDA devices; expected cpu or auto")
+            raise ConfigError(
+                f"device {name}: this machine has {count} usable CUDA devices; expected cpu or auto"
+            )
     return device
 
 
@@ -82,7 +88,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise ConfigError(f"configuration {path}: expected keys and values, found {type(tree).__name__}")
+        raise ConfigError(
+            f"configuration {path}: expected keys and values, found {type(tree).__name__}"
+        )
     for node in ("/**", "ineus", "/ineus"):
         if isinstance(tree.get(node), dict) and "ros__parameters" in tree[node]:
             return _ros_parameters(tree[node]["ros__parameters"], path)

@@ -37,5 +37,7 @@ class MissingDependencyError(IneusError):
 
     def __init__(self, package: str, extra: str) -> None:
         """Say which package is missing and how to install it."""
-        super().__init__(f"{package} is not installed; install it with: pip install 'ineus_ros[{extra}]'")
+        super().__init__(
+            f"{package} is not installed; install it with: pip install 'ineus_ros[{extra}]'"
+        )
         self.package = package

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""A source through the pipeline, by a virtual clock or at its own speed, measured on frames held out of training."""
+"""A source through the pipeline, by a virtual clock or at its own speed, and how good it became.
+
+Quality is measured on frames that are held out of training.
+"""
 
 import importlib.metadata
 import platform
@@ -96,7 +99,7 @@ class OfflineRun:
         self._last_ns = 0
         self._next_quick: dict[str, float] = {}
         if limits.steps is not None:
-            # Most steps belong to the stream; the rest settles the field once all frames are there.
+            # Most steps belong to the stream; the rest settles the field after the last frame.
             self._pipeline.steps_per_tick = int(0.6 * limits.steps / max(len(source), 1))
 
     def run(self) -> RunResult:
@@ -170,7 +173,7 @@ class OfflineRun:
         }
 
     def _quick_figures(self, phase: str, share: float) -> dict[str, Any]:
-        """Quality at each quarter of a phase; rendering costs training time, so in real time there is none."""
+        """Quality at each quarter of a phase; none in real time, where rendering costs training."""
         if (
             not self._held_out
             or self._limits.real_time
@@ -246,7 +249,7 @@ class OfflineRun:
 
 
 def reduced_frame(frame: Frame, max_width_px: int) -> Frame:
-    """The frame at no more than a width, reduced by a whole factor; depth is picked, not averaged."""
+    """The frame at no more than a width, by a whole factor; depth is picked, not averaged."""
     camera = frame.camera
     factor = -(-camera.width_px // max_width_px)
     if factor == 1:

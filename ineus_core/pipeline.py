@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The loop that is the same offline and online: take a frame, train, mesh at its rate, report at its rate."""
+"""The loop, the same offline and online: take a frame, train, mesh and report at their rates."""
 
 import time
 from collections import Counter, deque
@@ -34,7 +34,7 @@ class PipelineConfig(ConfigModel):
     settle_steps: int = Field(
         -1,
         ge=-1,
-        description="Steps after the last frame of an offline run, at falling rates; -1 = by device.",
+        description="Steps after the last frame of an offline run, rates falling; -1 = by device.",
     )
 
 
@@ -86,7 +86,7 @@ class Pipeline:
         """Frames that may wait."""
         self.counters: Counter[str] = Counter(frames_in=0, frames_used=0, frames_dropped=0)
         self.staleness_ms: deque[float] = deque(maxlen=4096)
-        """From the submission of a frame to the mesh update that knows it, for the newest frame of each update."""
+        """From the submission of the newest frame of a mesh update to that update."""
         self._submitted_s: float | None = None
         self._last_mesh_ns: int | None = None
         self._last_report_ns: int | None = None
@@ -112,7 +112,7 @@ class Pipeline:
     def tick(self, now_ns: int) -> None:
         """Advance by at most one frame and one step budget."""
         self._take_frame()
-        # Online, frames that wait go before training: a view that is lost cannot be trained on later.
+        # Online, frames that wait go before training: a lost view cannot be trained on later.
         self._train(min(self.steps_per_tick, 1) if self._queue else self.steps_per_tick)
         if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz) and self._may_mesh():
             self._last_mesh_ns = now_ns
@@ -125,7 +125,10 @@ class Pipeline:
             self.sink.on_report(self.reconstructor.report())
 
     def _may_mesh(self) -> bool:
-        """Whether meshing has had less than its share of the time; offline it always may, so that a run repeats."""
+        """Whether meshing has had less than its share of the time.
+
+        Offline it always may, so that a run repeats.
+        """
         if not self.is_live:
             return True
         rest_s = self._mesh_took_s * (1.0 / self._mesh_share - 1.0)
@@ -137,7 +140,7 @@ class Pipeline:
         until_s: float | None = None,
         on_progress: Callable[[float], None] = lambda share: None,
     ) -> None:
-        """Take what still waits, settle the field over the last steps, and hand over the whole mesh.
+        """Take what still waits, settle the field, and hand over the whole mesh.
 
         Args:
             steps: Instead of the configured number.

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The reconstruction of one scene: frames in, steps, meshes and views out. Owns all state on the device."""
+"""The reconstruction of one scene: frames in, steps, meshes and views out.
+
+Owns all state on the device.
+"""
 
 import itertools
 import logging
@@ -58,7 +61,7 @@ _LOG = logging.getLogger(__name__)
 _OBSERVE_STRIDE_PX = 4
 _CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 18}
 _SPARE_M = 0.5
-"""Room beyond what a frame needs when the grid grows, as every growth makes a GPU capture its step anew."""
+"""Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
 
 
 class ReconstructorConfig(ConfigModel):
@@ -121,7 +124,7 @@ class Reconstructor:
 
     @property
     def up(self) -> Float[np.ndarray, " 3"]:
-        """Direction against gravity: the world's z axis, or the mean image top where cameras contradict it."""
+        """Direction against gravity: the world's z axis, or the mean image top if that contradicts."""
         z_axis = np.array((0.0, 0.0, 1.0))
         if self.buffer is None or len(self.buffer) == 0:
             return z_axis
@@ -145,7 +148,7 @@ class Reconstructor:
         return self._add_keyframe(frame)
 
     def start(self) -> bool:
-        """Build the field from the frames so far; called by itself, or where no more frames come."""
+        """Build the field from the frames so far; comes by itself, or is called after the last."""
         if self.train_step is not None or not self._waiting:
             return False
         frames, self._waiting = self._waiting, []
@@ -303,7 +306,7 @@ class Reconstructor:
     def _surface_colour(
         self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]
     ) -> Float[Tensor, "n 3"]:
-        """Colour of the surface itself: without a direction if training has left it out, else seen head-on."""
+        """Colour of the surface itself: without a direction if trained so, else seen head-on."""
         assert self.field is not None
         directions = (
             -normals if self.config.training.view_dropout == 0 else torch.zeros_like(normals)

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Named timers and counters. A GPU stage is timed by events, so that timing it does not wait for it."""
+"""Named timers and counters.
+
+A GPU stage is timed by events, so that timing it does not wait for it.
+"""
 
 import time
 from collections import Counter, defaultdict

@@ -23,7 +23,7 @@ class Worker:
     Args:
         pipeline: Driven by the thread from `start` on, and touched by nobody else.
         now_ns: The clock of the stream.
-        max_idle_steps: Steps taken after the last frame before the thread rests until the next one.
+        max_idle_steps: Steps after the last frame before the thread rests until the next one.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Worker:
             self._wake.notify()
 
     def submit(self, frame: Frame) -> None:
-        """Hand over a frame; never blocks for long. While the thread is busy, the oldest make room."""
+        """Hand over a frame; never blocks for long. In a busy thread, the oldest make room."""
         with self._wake:
             if self._stopping:
                 return

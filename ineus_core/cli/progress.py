@@ -7,7 +7,14 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from ineus_core.types import StepReport
@@ -33,7 +40,8 @@ class RunProgress:
             TextColumn("{task.fields[rate]}"),
             console=self._console,
         )
-        self._name, self._phase, self._task = name, "", None
+        self._name, self._phase = name, ""
+        self._task: TaskID | None = None
 
     def __enter__(self) -> "RunProgress":
         """Show the bar."""
@@ -69,11 +77,16 @@ class RunProgress:
             f"{report['keyframes']} keyframes",
             "training": f"{report['steps']} steps in {report['wall_s']:.1f} s, "
             f"{report['samples_per_second'] / 1e6:.2f} M samples/s on {report['device']}",
-            "mesh": f"{report['mesh']['vertices']:,} vertices, {report['mesh']['triangles']:,} triangles",
+            "mesh": f"{report['mesh']['vertices']:,} vertices, "
+            f"{report['mesh']['triangles']:,} triangles",
         }
         if held_out["frames"]:
-            depth = "" if held_out["depth_l1_m"] is None else f", depth L1 {held_out['depth_l1_m']:.4f} m"
-            rows["held out"] = f"{held_out['frames']} frames: PSNR {held_out['psnr']:.2f} dB, SSIM {held_out['ssim']:.3f}{depth}"
+            rows["held out"] = (
+                f"{held_out['frames']} frames: PSNR {held_out['psnr']:.2f} dB, "
+                f"SSIM {held_out['ssim']:.3f}"
+            )
+            if held_out["depth_l1_m"] is not None:
+                rows["held out"] += f", depth L1 {held_out['depth_l1_m']:.4f} m"
         rows["written"] = f"{out}/mesh.ply, checkpoint/, renders/, report.json, report.html"
         for name, text in rows.items():
             table.add_row(name, text)

@@ -43,7 +43,10 @@ def command(
         Path | None, typer.Option(metavar="CKPT", help="Checkpoint to go on from.")
     ] = None,
 ) -> None:
-    """Reconstruct a recording or a data set; frames are used at their stamps, so that a run repeats."""
+    """Reconstruct a recording or a data set.
+
+    Frames are used at their stamps, so that a run repeats.
+    """
     if steps is not None and seconds is not None:
         raise ConfigError("--steps and --seconds: expected at most one of them")
     if hold_out == 1:

@@ -30,7 +30,8 @@ def make_field(
 
     Args:
         init: First surface, decided by the caller where the configuration says `auto`.
-        aabb: Box in the world; with init `free` only its centre counts, as a stream may grow out of it.
+        aabb: Box in the world; with init `free` only its centre counts, as a stream may grow out
+            of it.
         voxel_size_m: Of the mesh: the finest level of a stream resolves it.
     """
     side_m = config.extent_m if init == "free" else float((aabb[1] - aabb[0]).max())
@@ -46,7 +47,7 @@ def restore_field(
     side_m: float,
     device: torch.device,
 ) -> HashSdf:
-    """Build the field of a configuration that has no automatic value left but perhaps the backend's."""
+    """Build the field of a configuration whose only automatic value may be the backend."""
     config = config.model_copy(update={"backend": _resolved_backend(config.backend, device)})
     encode, encode_value = _encoding(config.backend)
     layout = HashGridLayout(

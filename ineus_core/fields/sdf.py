@@ -51,17 +51,19 @@ class FieldConfig(ConfigModel):
     coarsest_cell_m: float = Setting(
         0.0,
         ge=0,
-        description="Cell of the coarsest level in m; 0 = 1/32 of the side for init object and room, else 0.64.",
+        description="Cell of the coarsest level in m; 0 = 1/32 of the side for init object and room, "
+        "else 0.64.",
     )
     finest_cell_m: float = Setting(
         0.0,
         ge=0,
-        description="Cell of the finest level in m; 0 = 1/2048 of the side for init object and room, else the voxel.",
+        description="Cell of the finest level in m; 0 = 1/2048 of the side for init object and room, "
+        "else the voxel.",
     )
     extent_m: float = Setting(
         64.0,
         gt=0,
-        description="Side in m of the cube, centred on the first camera, in which a stream may map.",
+        description="Side in m of the cube around the first camera in which a stream may map.",
     )
     hidden: int = Setting(64, ge=8, le=256, description="Width of both networks.")
     geometry_features: int = Setting(
@@ -76,7 +78,8 @@ class FieldConfig(ConfigModel):
     initial_inv_s: float = Setting(
         0.0,
         ge=0,
-        description="First sharpness in 1/m; 0 = 20 over half the side for init object and room, else 80.",
+        description="First sharpness in 1/m; 0 = 20 over half the side for init object and room, "
+        "else 80.",
     )
 
 
@@ -92,6 +95,9 @@ class HashSdf(nn.Module):
         encode: Hash grid with Jacobian.
         encode_value: Hash grid without.
     """
+
+    origin_m: Tensor
+    """Lowest corner of the cube, world."""
 
     def __init__(
         self,
@@ -132,7 +138,7 @@ class HashSdf(nn.Module):
     def _initialise(self, sphere_radius: float) -> None:
         for weight in (self.colour_w1, self.colour_w2, self.colour_w3):
             nn.init.kaiming_uniform_(weight, nonlinearity="relu")
-        hidden, inputs = self.w1.shape
+        hidden = len(self.w1)
         with torch.no_grad():
             if self.init == "free":
                 nn.init.kaiming_uniform_(self.w1, nonlinearity="relu")
@@ -140,7 +146,7 @@ class HashSdf(nn.Module):
                 # A little free space everywhere: what no ray has seen is then no surface.
                 self.b2[0] = 0.1
                 return
-            # Sphere by construction (Atzmon & Lipman 2020, SAL): |x| - r, seen from outside or inside.
+            # Sphere by construction (Atzmon & Lipman 2020, SAL): |x| - r, from outside or inside.
             sign = 1.0 if self.init == "object" else -1.0
             self.w1.zero_()
             self.w1[:, :3].normal_(0.0, math.sqrt(2.0 / hidden))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence of a depth image for the cells of a grid, on a CPU: only the cells on the rays are touched."""
+"""Evidence of a depth image for grid cells, on a CPU: only the cells on the rays are touched."""
 
 import numpy as np
 from jaxtyping import Float, Int8, UInt8
@@ -58,7 +58,8 @@ def _settle(evidence, scratch, origin, direction, t, hit, miss, limit):  # type:
 @jit()
 def _carve(evidence, scratch, origin, directions, range_cells, truncation, band, hit, miss, limit):  # type: ignore[no-untyped-def]
     half, one = np.float32(0.5), np.float32(1.0)
-    # First marks, then settles, so that a cell gets the evidence of an image once, and a return beats a pass.
+    # First marks, then settles, so that a cell gets the evidence of an image once, and a return
+    # beats a pass.
     for r in range(len(directions)):
         t = half
         while t < range_cells[r] - truncation:

@@ -19,8 +19,8 @@ def carve(
 ) -> None:
     """Update the evidence in place: cells around returns gain, cells that rays pass through lose.
 
-    A cell gains or loses once an image, however many rays touch it, and a return beats a pass. A cell that was
-    touched is never 0 again, which stands for unseen.
+    A cell gains or loses once an image, however many rays touch it, and a return beats a pass.
+    A cell that was touched is never 0 again, which stands for unseen.
 
     Args:
         scratch: Zeros, and zeros again afterwards; room that some versions need.

@@ -24,7 +24,8 @@ def neus_alpha(
     Args:
         cos_incidence: Ray direction dot surface normal; negative where the ray enters.
         inv_s: Sharpness of the logistic CDF, in 1/m.
-        cos_anneal: 0 ignores the normal half, which lets wrong surfaces move early; 1 is the exact formula.
+        cos_anneal: 0 ignores the normal half, which lets wrong surfaces move early; 1 is the
+            exact formula.
     """
     slope = -(
         torch.relu(0.5 - 0.5 * cos_incidence) * (1.0 - cos_anneal)
@@ -41,7 +42,10 @@ def neus_alpha(
 def transmittance_weights(
     alpha: Float[Tensor, " samples"], samples: RaySamples
 ) -> Float[Tensor, " samples"]:
-    """Share of the ray's light that each interval gives: alpha times what the nearer ones let through."""
+    """Share of its ray's light that each interval gives.
+
+    This is alpha times what the nearer intervals let through.
+    """
     # Differences of a running sum over all rays need more digits than float32 has.
     log_clear = torch.log1p(-alpha.double().clamp(max=1.0 - 1e-7))
     before = torch.cumsum(log_clear, dim=0) - log_clear

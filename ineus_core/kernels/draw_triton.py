@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Drawing of random rays from stored keyframes for NVIDIA GPUs, in Triton: one launch, no allocation.
+"""Drawing of random rays from stored keyframes for NVIDIA GPUs, in Triton.
 
-The rays are those of `keyframes.Replay.draw`; the random numbers are Philox of a counter on the device, so that a
-captured step draws anew at every replay.
+One launch, no allocation.
+
+The rays are those of `keyframes.Replay.draw`; the random numbers are Philox of a counter on the
+device, so that a captured step draws anew at every replay.
 """
 
 from dataclasses import dataclass
@@ -107,13 +109,13 @@ def _normal(depth, camera_rays, frame, rays_at, pixel, width, height, reach, ste
     right = row * width + tl.minimum(column + reach, width - 1)
     up = tl.maximum(row - reach, 0) * width + column
     down = tl.minimum(row + reach, height - 1) * width + column
-    l, lx, ly, lz = _point(depth, camera_rays, frame, rays_at, left, step_m, mask)
-    r, rx, ry, rz = _point(depth, camera_rays, frame, rays_at, right, step_m, mask)
-    u, ux, uy, uz = _point(depth, camera_rays, frame, rays_at, up, step_m, mask)
-    d, dx, dy, dz = _point(depth, camera_rays, frame, rays_at, down, step_m, mask)
-    c, cx, cy, cz = _point(depth, camera_rays, frame, rays_at, pixel, step_m, mask)
-    bend = tl.maximum(tl.abs(l + r - 2 * c), tl.abs(u + d - 2 * c))
-    nearest = tl.minimum(tl.minimum(tl.minimum(l, r), tl.minimum(u, d)), c)
+    dl, lx, ly, lz = _point(depth, camera_rays, frame, rays_at, left, step_m, mask)
+    dr, rx, ry, rz = _point(depth, camera_rays, frame, rays_at, right, step_m, mask)
+    du, ux, uy, uz = _point(depth, camera_rays, frame, rays_at, up, step_m, mask)
+    dd, dx, dy, dz = _point(depth, camera_rays, frame, rays_at, down, step_m, mask)
+    c, _, _, _ = _point(depth, camera_rays, frame, rays_at, pixel, step_m, mask)
+    bend = tl.maximum(tl.abs(dl + dr - 2 * c), tl.abs(du + dd - 2 * c))
+    nearest = tl.minimum(tl.minimum(tl.minimum(dl, dr), tl.minimum(du, dd)), c)
     ax, ay, az = dx - ux, dy - uy, dz - uz
     bx, by, bz = rx - lx, ry - ly, rz - lz
     nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the levels of a multiresolution hash grid lie in its one table (Mueller et al. 2022, section 3)."""
+"""Where the levels of a hash grid lie in its one table (Mueller et al. 2022, section 3)."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The hash grid for CPUs, compiled at run time by numba: no corner is ever stored, so it runs at cache speed.
+"""The hash grid for CPUs, compiled at run time by numba.
 
-Same signature and results as `hash_grid_torch`. The backward gives each level to one thread, so that no two
-threads add to one entry and the result does not depend on their number.
+No corner is ever stored, so it runs at cache speed. Same signature and results as
+`hash_grid_torch`. The backward gives each level to one thread, so that no two threads add to one
+entry and the result does not depend on their number.
 """
 
 import numba
@@ -20,19 +21,24 @@ _POINTS_PER_TASK = 1024
 
 
 def hash_grid(
-    points_unit: Float[Tensor, "n 3"], table: Float[Tensor, "entries features"], layout: HashGridLayout
+    points_unit: Float[Tensor, "n 3"],
+    table: Float[Tensor, "entries features"],
+    layout: HashGridLayout,
 ) -> tuple[Float[Tensor, "n channels"], Float[Tensor, "n channels 3"]]:
     """Interpolate all levels at points of the unit cube; see `hash_grid_torch.hash_grid`."""
     return _HashGrid.apply(points_unit.detach(), table, layout)
 
 
 def hash_grid_value(
-    points_unit: Float[Tensor, "n 3"], table: Float[Tensor, "entries features"], layout: HashGridLayout
+    points_unit: Float[Tensor, "n 3"],
+    table: Float[Tensor, "entries features"],
+    layout: HashGridLayout,
 ) -> Float[Tensor, "n channels"]:
     """Interpolate without the Jacobian; not differentiable."""
     features = np.empty((len(points_unit), layout.channels), np.float32)
     none = np.empty((0, layout.channels, 3), np.float32)
-    _forward(points_unit.detach().numpy(), table.detach().numpy(), *_levels(layout), features, none)
+    points, rows = points_unit.detach().numpy(), table.detach().numpy()
+    _forward(points, rows, *_levels(layout), features, none)
     return torch.from_numpy(features)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Multiresolution hash grid in plain torch: value and spatial Jacobian in one pass (Mueller et al. 2022).
+"""The hash grid in plain torch: value and spatial Jacobian in one pass (Mueller et al. 2022).
 
 Both are linear in the table, so losses on spatial gradients need no double backward.
 """
@@ -13,12 +13,14 @@ from ineus_core.kernels.hash_grid_layout import HASH_PRIMES, HashGridLayout
 
 
 def hash_grid(
-    points_unit: Float[Tensor, "n 3"], table: Float[Tensor, "entries features"], layout: HashGridLayout
+    points_unit: Float[Tensor, "n 3"],
+    table: Float[Tensor, "entries features"],
+    layout: HashGridLayout,
 ) -> tuple[Float[Tensor, "n channels"], Float[Tensor, "n channels 3"]]:
     """Interpolate all levels at points of the unit cube.
 
-    Differentiable with respect to the table only; the Jacobian is per unit coordinate. Points outside the
-    cube are taken as the nearest point of it.
+    Differentiable with respect to the table only; the Jacobian is per unit coordinate. Points
+    outside the cube are taken as the nearest point of it.
     """
     points = points_unit.detach().clamp(0.0, 1.0)
     features, jacobians = [], []
@@ -31,7 +33,9 @@ def hash_grid(
 
 
 def hash_grid_value(
-    points_unit: Float[Tensor, "n 3"], table: Float[Tensor, "entries features"], layout: HashGridLayout
+    points_unit: Float[Tensor, "n 3"],
+    table: Float[Tensor, "entries features"],
+    layout: HashGridLayout,
 ) -> Float[Tensor, "n channels"]:
     """Interpolate without the Jacobian."""
     points = points_unit.detach().clamp(0.0, 1.0)
@@ -45,7 +49,7 @@ def hash_grid_value(
 def corner_weights(
     points: Float[Tensor, "n 3"], layout: HashGridLayout, level: int
 ) -> tuple[Int[Tensor, "n 8"], Float[Tensor, "n 4 8"]]:
-    """Table rows of the eight corners around points, with trilinear weights and their three derivatives."""
+    """Table rows of the eight corners around points, their weights and the derivatives of these."""
     resolution = layout.resolutions[level]
     scaled = points * resolution
     # The upper faces of the cube belong to the last cell, so that all eight corners exist.
@@ -70,12 +74,15 @@ def corner_weights(
     return _corner_rows(corner, layout, level), weights
 
 
-def _corner_rows(corner: Int[Tensor, "n 8 3"], layout: HashGridLayout, level: int) -> Int[Tensor, "n 8"]:
+def _corner_rows(
+    corner: Int[Tensor, "n 8 3"], layout: HashGridLayout, level: int
+) -> Int[Tensor, "n 8"]:
     stride = layout.resolutions[level] + 1
     if layout.is_dense[level]:
         row = corner[..., 0] + stride * (corner[..., 1] + stride * corner[..., 2])
     else:
-        # The products exceed 32 bits, but the table size divides 2^32, so the lower bits are those of uint32.
+        # The products exceed 32 bits, but the table size divides 2^32, so the lower bits are
+        # those of uint32.
         mixed = [corner[..., axis] * HASH_PRIMES[axis] for axis in range(3)]
         row = (mixed[0] ^ mixed[1] ^ mixed[2]) & ((1 << layout.log2_entries) - 1)
     return row + layout.offsets[level]

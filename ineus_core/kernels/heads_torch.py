@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two small networks behind the hash grid, in plain torch: SDF head with its feature gradient, colour head.
+"""The two small networks behind the hash grid, in plain torch: SDF head and colour head.
 
-The gradient of the field is written out as a first-order expression of features, Jacobian and weights, so a
-loss on it needs one backward pass, not two.
+The gradient of the field is written out as a first-order expression of features, Jacobian and
+weights, so a loss on it needs one backward pass, not two.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ import numba
 
 
 def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit` that caches on disk, and compiles anew in each process where no cache can be written."""
+    """`numba.njit` that caches on disk, or compiles in each process where it cannot write there."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The losses of `training.losses` and their cotangents for NVIDIA GPUs, in Triton, without autograd or allocation."""
+"""The losses of `training.losses` and their cotangents for NVIDIA GPUs, in Triton.
+
+Neither autograd nor allocation.
+"""
 
 from dataclasses import dataclass
 
@@ -37,7 +40,7 @@ def count_terms(
     truncation_m: float,
     counts: Float[Tensor, " 4"],
 ) -> None:
-    """Write how many rays are seen, rays have depth, samples lie in the band, samples lie before it."""
+    """Write how many rays are seen and have depth, how many samples lie in and before the band."""
     counts.zero_()
     n, budget = len(rays.origins), len(samples.t_starts)
     _counts[(triton.cdiv(max(n, budget), _BLOCK),)](
@@ -56,7 +59,7 @@ def ray_losses(
     d_rendered: Float[Tensor, "rays 8"],
     losses: Float[Tensor, " terms"],
 ) -> None:
-    """Write `d_rendered`; add the mean photometric and depth terms to the first two of `losses`."""
+    """Write `d_rendered`; add the mean photometric and depth terms to `losses[:2]`."""
     n = len(rays.origins)
     _ray_losses[(triton.cdiv(n, _BLOCK),)](
         rays.kind, rays.rgb, rays.range_m, samples.count, rendered, background, counts, d_rendered,
@@ -74,7 +77,7 @@ def sample_losses(
     d_sdf: Float[Tensor, " samples"],
     losses: Float[Tensor, " terms"],
 ) -> None:
-    """Add to `d_sdf`; add the mean band and free-space terms to the third and fourth of `losses`."""
+    """Add to `d_sdf`; add the mean band and free-space terms to `losses[2:4]`."""
     _sample_losses[(triton.cdiv(len(sdf), _BLOCK),)](
         rays.kind, rays.range_m, rays.normal, rays.directions, samples.t_starts, samples.t_ends,
         samples.ray_index, total, sdf, counts, d_sdf, losses, scales.band, scales.free_space,

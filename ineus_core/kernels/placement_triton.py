@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Samples of rays with and without depth for NVIDIA GPUs, in Triton; see `rendering.placement` for where they lie.
+"""Samples of rays with and without depth for NVIDIA GPUs, in Triton.
 
-Three launches into preallocated buffers: count, place the rays one after the other, fill.
+For where they lie, see `rendering.placement`. Three launches into preallocated buffers: count, place the rays one after the other, fill.
 """
 
 import torch

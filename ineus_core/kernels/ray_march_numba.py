@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Marching of rays through an occupancy grid on a CPU: a ray stops as soon as it has its samples."""
+"""Marching of rays through an occupancy grid on a CPU; a ray stops once it has its samples."""
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ def march_padded(
     per_ray: int,
     jitter: Float[Tensor, " rays"],
 ) -> tuple[Float[Tensor, "rays per_ray"], Int[Tensor, " rays"]]:
-    """Starts of the first occupied steps of each ray, and how many there are; see `ray_march_torch`."""
+    """Starts of the first occupied steps of each ray, and their number; see `ray_march_torch`."""
     t_starts = np.zeros((len(origins), per_ray), np.float32)
     count = np.zeros(len(origins), np.int64)
     _march(

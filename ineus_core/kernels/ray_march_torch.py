@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Marching of rays through an occupancy grid, in plain torch: only steps in occupied cells become samples."""
+"""Marching of rays through an occupancy grid, in plain torch: occupied steps become samples."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -22,7 +22,7 @@ def ray_march(
 ) -> RaySamples:
     """Pack the occupied steps of all rays into a budget, ray after ray.
 
-    A ray that no longer fits the budget gets no sample at all, so that no ray is composited in part.
+    A ray that no longer fits the budget gets no sample, so that none is composited in part.
 
     Args:
         step_m: Length of a step.
@@ -79,13 +79,14 @@ def march_padded(
     per_ray: int,
     jitter: Float[Tensor, " rays"],
 ) -> tuple[Float[Tensor, "rays per_ray"], Int[Tensor, " rays"]]:
-    """Starts of the first occupied steps of each ray, the same room for each, and how many there are.
+    """Starts of the first occupied steps of each ray, and their number; each ray has equal room.
 
     Args:
         t_near: Where each ray begins; a ray with `t_far <= t_near` gets no sample.
         low_m: Lowest corner of the grid, world.
     """
-    t_starts = t_near[:, None] + (torch.arange(max_steps, device=t_near.device) + jitter[:, None]) * step_m
+    steps = torch.arange(max_steps, device=t_near.device) + jitter[:, None]
+    t_starts = t_near[:, None] + steps * step_m
     points = origins[:, None] + directions[:, None] * (t_starts + 0.5 * step_m)[..., None]
     shape = torch.tensor(occupied.shape, device=t_near.device)
     cell = ((points - low_m) / cell_m).floor().long()

@@ -86,7 +86,7 @@ def ray_march_into(
 
 
 def place_rays(samples: RaySamples, total: Int[Tensor, ""] | None = None) -> None:
-    """Turn `samples.count` into `samples.first`; rays that no longer fit the budget get no sample."""
+    """Turn `samples.count` into `samples.first`; rays that do not fit the budget get no sample."""
     rays, budget = len(samples.count), len(samples.t_starts)
     _place[(1,)](samples.first, samples.count, total, rays, budget, BLOCK=_SCAN, num_warps=16)
 

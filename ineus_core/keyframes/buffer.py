@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The keyframes on the device, in buffers of fixed size: colour as bytes, depth as 16-bit integers."""
+"""The keyframes on the device, in fixed buffers: colour as bytes, depth as 16-bit integers."""
 
 import cv2
 import numpy as np
@@ -35,7 +35,7 @@ class KeyframeConfig(ConfigModel):
         10.0,
         gt=0,
         le=1000,
-        description="Returns beyond this are taken as none, in m; sets the depth step of 1/32767 of it.",
+        description="Returns beyond this count as none, in m; the step of depth is 1/32767 of it.",
     )
     min_depth_m: float = Field(
         0.1, ge=0, description="Returns below this are taken as none, in m."
@@ -68,8 +68,9 @@ class KeyframeBuffer:
         self.capacity = min(config.capacity, affordable)
         if self.capacity < 2:
             raise CapacityError(
-                f"keyframes.memory_mb {config.memory_mb} holds {affordable} images of {self.width_px} x "
-                f"{self.height_px}: expected room for 2, so at least {2 * pixels * _BYTES_PER_PIXEL / 1e6:.0f}"
+                f"keyframes.memory_mb {config.memory_mb} holds {affordable} images of "
+                f"{self.width_px} x {self.height_px}: expected room for 2, so at least "
+                f"{2 * pixels * _BYTES_PER_PIXEL / 1e6:.0f}"
             )
         self.depth_step_m = config.max_depth_m / 32767
         self.rgb = torch.zeros((self.capacity, pixels, 3), dtype=torch.uint8, device=device)
@@ -186,7 +187,8 @@ class KeyframeBuffer:
         return self._cameras.index(camera)
 
     def _reduced_camera(self, camera: Camera) -> Camera:
-        # cv2.resize stretches to the whole target, so a size that the factor does not divide scales a little more.
+        # cv2.resize stretches to the whole target, so a size that the factor does not divide
+        # scales a little more.
         x, y = self.width_px / camera.width_px, self.height_px / camera.height_px
         return Camera(
             self.width_px,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which rays a step draws: the newest keyframes first, then all that are held, then what has left the buffer."""
+"""Which rays a step draws: of the newest keyframes, of all that are held, of those that left."""
 
 import torch
 from jaxtyping import Float, Int
@@ -69,7 +69,7 @@ class Replay:
         return self._buffer.depth_step_m
 
     def store(self) -> RayStore:
-        """The tensors that rays are drawn from, for a kernel; `camera_rays` is replaced by a new camera."""
+        """The tensors that a kernel draws rays from; a new camera replaces `camera_rays`."""
         buffer = self._buffer
         return RayStore(
             buffer.rgb,
@@ -108,7 +108,10 @@ class Replay:
             self.on_keyframe_added()
 
     def keep_rays_of(self, slot: int) -> None:
-        """Put random rays of a keyframe that is about to leave into the reservoir, over older ones if full."""
+        """Put random rays of a keyframe that is about to leave into the reservoir.
+
+        A full reservoir loses older ones.
+        """
         self.keep(self._packed_rays(slot, self._config.rays_kept_per_keyframe))
 
     def keep(self, packed: Float[Tensor, "n 14"]) -> None:
@@ -133,7 +136,7 @@ class Replay:
         self._has_reservoir = True
 
     def rays_to_save(self) -> Float[Tensor, "n 14"]:
-        """Packed rays that stand for all that has been seen: the reservoir, and some of every keyframe."""
+        """Packed rays that stand for all that was seen: the reservoir, and some of every keyframe."""
         kept = [
             self._packed_rays(slot, self._config.rays_kept_per_keyframe)
             for slot in self._buffer.slots
@@ -196,7 +199,7 @@ class Replay:
         cameras: Int[Tensor, " rays"],
         pixels: Int[Tensor, " rays"],
     ) -> Float[Tensor, "rays 3"]:
-        """Camera-frame normals from four neighbours some pixels away; 0 across an edge or a hole."""
+        """Normals in the camera frame from four neighbours; 0 across an edge or a hole."""
         buffer = self._buffer
         width, height = buffer.width_px, buffer.height_px
         # Wider than a pixel, or the noise of a depth sensor would be all there is.

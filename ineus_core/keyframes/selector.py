@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The gate that decides whether a frame is kept: motion since the last keyframe, or new surface in view."""
+"""The gate that decides whether a frame is kept: motion since the last one, or new surface."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -29,7 +29,8 @@ class SelectorConfig(ConfigModel):
     max_blur: float = Field(
         0.0,
         ge=0,
-        description="Frames whose gradient energy is below this share of the running mean are not kept; 0 = off.",
+        description="Frames whose gradient energy is below this share of the running mean are not "
+        "kept; 0 = off.",
     )
 
 

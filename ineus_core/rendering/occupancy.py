@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The occupancy grid: what the sensor has seen of each cell, and whether the field has a surface near it.
+"""The occupancy grid: what the sensor saw of each cell, and whether the field has surface there.
 
 It decides where rays are sampled and where a mesh may be; it is not a map for planners.
 """
@@ -19,7 +19,10 @@ from ineus_core.kernels import carve_torch, ray_march_torch
 from ineus_core.types import RaySamples
 
 _HIT, _MISS, _LIMIT = 6, -1, 120
-"""Evidence that a keyframe adds to a cell, and its bound: six looks through a cell undo one return from it."""
+"""Evidence that a keyframe adds to a cell, and its bound.
+
+Six looks through a cell undo one return from it.
+"""
 
 
 class OccupancyConfig(ConfigModel):
@@ -28,7 +31,7 @@ class OccupancyConfig(ConfigModel):
     cell_m: float = Field(
         0.0,
         ge=0,
-        description="Side of a cell in m; 0 = two voxels, or 1/128 of the side for init object and room.",
+        description="Side of a cell in m; 0 = two voxels, or 1/128 of the side for object and room.",
     )
     max_cells: int = Field(
         1 << 27,
@@ -74,7 +77,7 @@ class OccupancyGrid:
         shape = (high_cell - self._low_cell).clamp(min=1)
         self._check(shape)
         self.evidence = torch.zeros(shape.tolist(), dtype=torch.int8, device=device)
-        """Above 0 where returns came from the cell, below 0 where rays went through, 0 where it is unseen."""
+        """Above 0 where returns came from the cell, below 0 where rays went through, 0 if unseen."""
         self.opacity = torch.ones(shape.tolist(), dtype=torch.float16, device=device)
         self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
         self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
@@ -136,8 +139,8 @@ class OccupancyGrid:
         cells = int(shape.prod())
         if cells > self._config.max_cells:
             raise CapacityError(
-                f"occupancy grid of {' x '.join(map(str, shape.tolist()))} cells of {self.cell_m} m: expected at "
-                f"most occupancy.max_cells {self._config.max_cells}; raise it or occupancy.cell_m"
+                f"occupancy grid of {' x '.join(map(str, shape.tolist()))} cells of {self.cell_m} m: "
+                f"expected at most occupancy.max_cells {self._config.max_cells}; raise it or occupancy.cell_m"
             )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
@@ -199,7 +202,7 @@ class OccupancyGrid:
         return (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2], inside
 
     def may_hold_mesh(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
-        """Whether a surface at a point has been seen: by returns, or by the field where there are no returns."""
+        """Whether a surface at a point was seen: by returns, or by the field if there are none."""
         index, inside = self._cell_index(points)
         seen = self.evidence.view(-1) > 0 if self.has_sensor else self.occupied.view(-1)
         return inside & seen[index]
@@ -217,8 +220,9 @@ class OccupancyGrid:
     ) -> None:  # type: ignore[no-untyped-def]
         """Renew the opacity of random unseen or uncertain cells from the field.
 
-        The opacity is that of a step head-on through the point of the cell that the surface can be nearest to
-        (NeuS, eq. 13, with |sdf| lowered by half the cell's diagonal), so a cell is never lost between samples.
+        The opacity is that of a step head-on through the point of the cell that the surface can
+        be nearest to (NeuS, eq. 13, with |sdf| lowered by half the cell's diagonal), so a cell is
+        never lost between samples.
         """
         total = self.opacity.numel()
         index = torch.randint(
@@ -234,7 +238,7 @@ class OccupancyGrid:
         near_cdf = torch.sigmoid((nearest + 0.5 * self.step_m) * inv_s)
         far_cdf = torch.sigmoid((nearest - 0.5 * self.step_m) * inv_s)
         alpha = ((near_cdf - far_cdf + 1e-5) / (near_cdf + 1e-5)).clamp(0, 1)
-        # A field that is about to be rolled back must not leave NaNs behind, which no maximum removes.
+        # A field that is about to be rolled back must leave no NaN, which no maximum removes.
         alpha = alpha.nan_to_num(1.0)
         flat = self.opacity.view(-1)
         flat[index] = torch.maximum(alpha.half(), flat[index] * self._config.decay)
@@ -254,7 +258,7 @@ class OccupancyGrid:
         per_ray: int,
         generator: torch.Generator,
     ) -> RaySamples:
-        """The first occupied steps of each active ray, the same room for each; the rest is not valid."""
+        """The first occupied steps of each active ray, equal room for each; the rest is not valid."""
         jitter = torch.rand(len(origins), generator=generator, device=self._device)
         return self._march(origins, directions, active, self.occupied, per_ray, jitter)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the samples of a training ray lie: around the measured surface, or in occupied cells where none was measured."""
+"""Where the samples of a training ray lie: around the measured surface, else in occupied cells."""
 
 import torch
 from jaxtyping import Float
@@ -39,8 +39,8 @@ def place_samples(
 ) -> RaySamples:
     """Stratified samples of every ray, the same number for each.
 
-    A ray with depth is divided into free space and band. One without is marched through occupied cells; its
-    unused samples are not valid.
+    A ray with depth is divided into free space and band. One without is marched through
+    occupied cells; its unused samples are not valid.
     """
     rays, per_ray = len(batch.origins), config.samples_per_ray
     device = batch.origins.device

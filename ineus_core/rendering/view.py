@@ -41,7 +41,7 @@ def render_view(
     world_from_camera: Float[Tensor, "4 4"],
     background: float = 0.0,
 ) -> RenderedImage:
-    """Render every pixel of a camera; a pixel that is less than half opaque has no depth and no normal."""
+    """Render every pixel of a camera; one less than half opaque has no depth and no normal."""
     device = world_from_camera.device
     in_camera = torch.from_numpy(pixel_rays(camera).reshape(-1, 3)).to(device)
     directions = in_camera @ world_from_camera[:3, :3].T

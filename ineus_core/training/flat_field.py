@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""All parameters of a field in one buffer, so that one launch updates them, with a half-precision copy for the kernels."""
+"""All parameters of a field in one buffer, so that one launch updates them.
+
+Beside it lies a half-precision copy for the kernels.
+"""
 
 import torch
 from jaxtyping import Float

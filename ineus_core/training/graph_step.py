@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""One optimiser step on an NVIDIA GPU: a fixed sequence of kernels over buffers that are kept, captured as one graph.
+"""One optimiser step on an NVIDIA GPU: kernels over buffers that are kept, captured as one graph.
 
-Nothing here waits for the device, allocates or branches on a value of the device; what changes between steps are
-scalars on the device. `step.TrainStep` is the same step for every device and the reference.
+Nothing here waits for the device, allocates or branches on a value of the device; what changes
+between steps are scalars on the device. `step.TrainStep` is the same step for every device and the reference.
 """
 
 import logging
@@ -76,7 +76,8 @@ class GraphStep:
     def _allocate(self) -> None:
         device, config = self._replay.device, self._config
         has_sensor = self._has_sensor = self._grid.has_sensor
-        # Rays without depth differ in their samples, so many may be drawn; what does not fit is left out.
+        # Rays without depth differ in their samples, so many may be drawn; what does not fit is
+        # left out.
         self._rays = config.rays_per_step if has_sensor else 4 * config.rays_per_step
         self._budget = (
             self._rays * self._placement.samples_per_ray if has_sensor else config.samples_per_step
@@ -98,9 +99,10 @@ class GraphStep:
         self._ray_limit = torch.full((), self._rays, dtype=torch.int32, device=device)
         scalars = torch.zeros(8, device=device)
         self._inv_s, self._cos_anneal, self._eikonal_scale, self._d_inv_s = scalars[:4].unbind()
-        self._adam_count, self._table_rate, self._heads_rate, self._sharpness_rate = scalars[4:].unbind()
+        self._adam_count, self._table_rate = scalars[4:6].unbind()
+        self._heads_rate, self._sharpness_rate = scalars[6:].unbind()
         self._counts = torch.zeros(4, device=device)
-        self._losses, self._loss_sum = (torch.zeros(len(LOSS_NAMES), device=device) for _ in range(2))
+        self._losses, self._loss_sum = torch.zeros((2, len(LOSS_NAMES)), device=device).unbind()
         white = 1.0 if config.background == "white" else 0.0
         self._background = torch.full((3,), white, device=device)
         self._steps_summed = 0
@@ -135,7 +137,7 @@ class GraphStep:
             self._keep_if_finite()
 
     def _shape_key(self) -> object:
-        """What a captured graph has baked in and others may replace: the cells, and the cameras' rays."""
+        """What a captured graph has baked in and others may replace: cells, and rays of cameras."""
         return (
             self._grid.occupied.data_ptr(),
             tuple(self._grid.occupied.shape),
@@ -287,7 +289,10 @@ class GraphStep:
     def gradients_once(
         self,
     ) -> tuple[dict[str, torch.Tensor], DrawnRays, RaySamples, torch.Tensor]:
-        """Gradients of one batch by parameter, its rays, samples and losses; nothing is updated. For tests."""
+        """Gradients of one batch by parameter, its rays, samples and losses, for tests.
+
+        Nothing is updated.
+        """
         if self._has_sensor != self._grid.has_sensor:
             self._allocate()
         self._write_scalars()
@@ -322,12 +327,12 @@ class GraphStep:
             self._snapshot.copy_(self._flat.value)
 
     def _check_finite(self) -> bool:
-        """Whether all steps since the last look were finite; if not, the last snapshot comes back."""
+        """Whether all steps since the last look were finite; else the last snapshot comes back."""
         bad = int(self._bad_steps)
         if bad == 0:
             return True
         self.counters["steps_rolled_back"] += bad
-        _LOG.warning("%d steps up to %d are not finite: the last snapshot is back", bad, self.steps)
+        _LOG.warning("%d steps up to %d not finite: the last snapshot is back", bad, self.steps)
         flat = self._flat
         flat.value.copy_(self._snapshot)
         flat.half.copy_(self._snapshot)

@@ -24,7 +24,8 @@ class LossWeights(ConfigModel):
     free_space: float = Field(
         1.0,
         ge=0,
-        description="Violation of what the ray says about the distance before the band, over the truncation.",
+        description="Violation of what the ray says about the distance before the band, over the "
+        "truncation.",
     )
     eikonal: float = Field(0.1, ge=0, description="Squared error of the gradient's length.")
     background: float = Field(

@@ -31,7 +31,8 @@ class OptimiserConfig(ConfigModel):
 class Optimiser:
     """Adam; entries of the table without a gradient rest, as nearly all do in one step.
 
-    Own code instead of `torch.optim`, whose import takes seconds and which knows no resting entries.
+    Own code instead of `torch.optim`, whose import takes seconds and which knows no resting
+    entries.
 
     Args:
         config: Rates.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""One optimiser step, from drawn rays to updated parameters, and the way back when a step goes wrong."""
+"""One optimiser step, from drawn rays to updated parameters, and the way back from a bad one."""
 
 import logging
 from collections import Counter
@@ -29,7 +29,8 @@ class TrainingConfig(ConfigModel):
     samples_per_step: int = Field(
         0,
         ge=0,
-        description="Samples of a step without depth; 0 = by device. With depth: rays times samples of a ray.",
+        description="Samples of a step without depth; 0 = by device. With depth: rays times samples "
+        "of a ray.",
     )
     cos_anneal_steps: int = Field(
         0,
@@ -45,8 +46,8 @@ class TrainingConfig(ConfigModel):
         0.5,
         ge=0,
         lt=1,
-        description="Share of rays whose direction the colour does not see, so that a mesh has a colour of its own; "
-        "0 = colours of the mesh are those seen head-on.",
+        description="Share of rays whose direction the colour does not see, so that a mesh has a "
+        "colour of its own; 0 = colours of the mesh are those seen head-on.",
     )
     snapshot_every: int = Field(
         200,
@@ -120,7 +121,7 @@ class TrainStep:
         self._snapshot = self._state()
 
     def __call__(self) -> None:
-        """Take one step; a step whose loss or gradient is not finite changes nothing and is counted."""
+        """Take one step; one whose loss or gradient is not finite changes nothing and is counted."""
         batch = self._replay.draw(self._rays)
         self._rays_drawn += self._rays
         terms = self._loss(batch)
@@ -163,7 +164,7 @@ class TrainStep:
         return loss_terms(batch, samples, output, rendered, self._placement.truncation_m)
 
     def _seen_directions(self, batch: RayBatch) -> Float[Tensor, "rays 1"]:
-        """1 for rays whose direction the colour sees, 0 for the others, which have the zero vector for one."""
+        """1 for rays whose direction the colour sees, 0 for those that get the zero vector for it."""
         kept = torch.rand(
             (len(batch.origins), 1), generator=self._generator, device=batch.origins.device
         )
