@@ -139,7 +139,8 @@ def main() -> None:
             print(
                 f"step {step}: {time.perf_counter() - begin:.2f} s, {losses}, "
                 f"inv_s {report.inv_s:.0f}, {report.samples_per_second / 1e6:.1f} M samples/s, "
-                f"{len(mesh.triangles)} triangles, off by {off.mean():.4f} m, within 2 cm {np.mean(off < 0.02):.3f}",
+                f"{len(mesh.triangles)} triangles, off by {off.mean():.4f} m, "
+                f"within 2 cm {np.mean(off < 0.02):.3f}",
                 flush=True,
             )
     assert reconstructor.train_step is not None

@@ -73,7 +73,8 @@ def resolve_device(name: str) -> torch.device:
         count = torch.cuda.device_count()
         if not torch.cuda.is_available() or (device.index or 0) >= count:
             raise ConfigError(
-                f"device {name}: this machine has {count} usable CUDA devices; expected cpu or auto"
+                f"device {name}: this machine has {count} usable CUDA devices; "
+                "expected cpu or auto"
             )
     return device
 

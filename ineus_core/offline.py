@@ -173,7 +173,7 @@ class OfflineRun:
         }
 
     def _quick_figures(self, phase: str, share: float) -> dict[str, Any]:
-        """Quality at each quarter of a phase; none in real time, where rendering costs training."""
+        """Quality at each quarter of a phase; none in real time, as it costs training."""
         if (
             not self._held_out
             or self._limits.real_time

@@ -124,7 +124,7 @@ class Reconstructor:
 
     @property
     def up(self) -> Float[np.ndarray, " 3"]:
-        """Direction against gravity: the world's z axis, or the mean image top if that contradicts."""
+        """Direction against gravity: the world's z axis, or the mean image top if that differs."""
         z_axis = np.array((0.0, 0.0, 1.0))
         if self.buffer is None or len(self.buffer) == 0:
             return z_axis
@@ -153,7 +153,9 @@ class Reconstructor:
             return False
         frames, self._waiting = self._waiting, []
         self._build(frames)
-        return any([self._add_unless_refused(frame) for frame in frames])
+        # Every frame is added before anyone asks whether one was.
+        added = [self._add_unless_refused(frame) for frame in frames]
+        return any(added)
 
     def _add_unless_refused(self, frame: Frame) -> bool:
         """Add one of many frames, of which an odd one must not cost the others."""
@@ -244,7 +246,7 @@ class Reconstructor:
         self._mark_dirty(points)
 
     def _mark_dirty(self, points: Float[np.ndarray, "n 3"]) -> None:
-        """Mark the blocks of surface points and those just beside, whose border cells they touch."""
+        """Mark the blocks of surface points and those beside, whose border cells they touch."""
         block_m = self.config.meshing.block_size_m
         margin_m = 2 * self.config.meshing.voxel_size_m
         low, high = (block_indices(points + offset, block_m) for offset in (-margin_m, margin_m))
@@ -268,7 +270,10 @@ class Reconstructor:
         self.train_step()
         if self.train_step.steps % self.config.occupancy.update_every == 0:
             self.grid.update(
-                self.field.sdf, self.field.inv_s.detach(), _CELLS_PER_UPDATE[self.device.type], self._generator
+                self.field.sdf,
+                self.field.inv_s.detach(),
+                _CELLS_PER_UPDATE[self.device.type],
+                self._generator,
             )
 
     def extract_mesh(self, everything: bool = False) -> MeshUpdate:

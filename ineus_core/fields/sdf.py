@@ -51,14 +51,14 @@ class FieldConfig(ConfigModel):
     coarsest_cell_m: float = Setting(
         0.0,
         ge=0,
-        description="Cell of the coarsest level in m; 0 = 1/32 of the side for init object and room, "
-        "else 0.64.",
+        description="Cell of the coarsest level in m; "
+        "0 = 1/32 of the side for init object and room, else 0.64.",
     )
     finest_cell_m: float = Setting(
         0.0,
         ge=0,
-        description="Cell of the finest level in m; 0 = 1/2048 of the side for init object and room, "
-        "else the voxel.",
+        description="Cell of the finest level in m; "
+        "0 = 1/2048 of the side for init object and room, else the voxel.",
     )
     extent_m: float = Setting(
         64.0,

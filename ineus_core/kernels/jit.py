@@ -9,7 +9,7 @@ import numba
 
 
 def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit` that caches on disk, or compiles in each process where it cannot write there."""
+    """`numba.njit` that caches on disk, or compiles in each process if it cannot write there."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:

@@ -7,7 +7,6 @@ Neither autograd nor allocation.
 
 from dataclasses import dataclass
 
-import torch
 import triton
 import triton.language as tl
 from jaxtyping import Float, Int

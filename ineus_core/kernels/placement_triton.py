@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samples of rays with and without depth for NVIDIA GPUs, in Triton.
 
-For where they lie, see `rendering.placement`. Three launches into preallocated buffers: count, place the rays one after the other, fill.
+For where they lie, see `rendering.placement`. Three launches into preallocated buffers: count,
+place the rays one after the other, fill.
 """
 
 import torch

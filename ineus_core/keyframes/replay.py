@@ -136,7 +136,7 @@ class Replay:
         self._has_reservoir = True
 
     def rays_to_save(self) -> Float[Tensor, "n 14"]:
-        """Packed rays that stand for all that was seen: the reservoir, and some of every keyframe."""
+        """Packed rays that stand for all that was seen: the reservoir, some of every keyframe."""
         kept = [
             self._packed_rays(slot, self._config.rays_kept_per_keyframe)
             for slot in self._buffer.slots

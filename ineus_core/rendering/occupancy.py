@@ -31,7 +31,8 @@ class OccupancyConfig(ConfigModel):
     cell_m: float = Field(
         0.0,
         ge=0,
-        description="Side of a cell in m; 0 = two voxels, or 1/128 of the side for object and room.",
+        description="Side of a cell in m; 0 = two voxels, or 1/128 of the side for init object "
+        "and room.",
     )
     max_cells: int = Field(
         1 << 27,
@@ -77,7 +78,7 @@ class OccupancyGrid:
         shape = (high_cell - self._low_cell).clamp(min=1)
         self._check(shape)
         self.evidence = torch.zeros(shape.tolist(), dtype=torch.int8, device=device)
-        """Above 0 where returns came from the cell, below 0 where rays went through, 0 if unseen."""
+        """Above 0 where returns came from, below 0 where rays went through, 0 where unseen."""
         self.opacity = torch.ones(shape.tolist(), dtype=torch.float16, device=device)
         self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
         self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
@@ -139,8 +140,9 @@ class OccupancyGrid:
         cells = int(shape.prod())
         if cells > self._config.max_cells:
             raise CapacityError(
-                f"occupancy grid of {' x '.join(map(str, shape.tolist()))} cells of {self.cell_m} m: "
-                f"expected at most occupancy.max_cells {self._config.max_cells}; raise it or occupancy.cell_m"
+                f"occupancy grid of {' x '.join(map(str, shape.tolist()))} cells of "
+                f"{self.cell_m} m: expected at most occupancy.max_cells {self._config.max_cells}; "
+                "raise it or occupancy.cell_m"
             )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
@@ -258,7 +260,7 @@ class OccupancyGrid:
         per_ray: int,
         generator: torch.Generator,
     ) -> RaySamples:
-        """The first occupied steps of each active ray, equal room for each; the rest is not valid."""
+        """The first occupied steps of each active ray, equal room for each; others are not valid."""
         jitter = torch.rand(len(origins), generator=generator, device=self._device)
         return self._march(origins, directions, active, self.occupied, per_ray, jitter)
 

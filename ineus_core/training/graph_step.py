@@ -3,7 +3,8 @@
 """One optimiser step on an NVIDIA GPU: kernels over buffers that are kept, captured as one graph.
 
 Nothing here waits for the device, allocates or branches on a value of the device; what changes
-between steps are scalars on the device. `step.TrainStep` is the same step for every device and the reference.
+between steps are scalars on the device. `step.TrainStep` is the same step for every device and
+the reference.
 """
 
 import logging
@@ -30,7 +31,7 @@ from ineus_core.types import FieldOutput, RaySamples
 _LOG = logging.getLogger(__name__)
 _EIKONAL = LOSS_NAMES.index("eikonal")
 _RUN_LEVELS = 10
-"""Coarse levels on which neighbouring samples share cells, so that runs of them are summed before they are added."""
+"""Coarse levels, where neighbouring samples share cells and runs of them are summed first."""
 
 
 class _Rates:
@@ -102,7 +103,8 @@ class GraphStep:
         self._adam_count, self._table_rate = scalars[4:6].unbind()
         self._heads_rate, self._sharpness_rate = scalars[6:].unbind()
         self._counts = torch.zeros(4, device=device)
-        self._losses, self._loss_sum = torch.zeros((2, len(LOSS_NAMES)), device=device).unbind()
+        terms = len(LOSS_NAMES)
+        self._losses, self._loss_sum = (torch.zeros(terms, device=device) for _ in range(2))
         white = 1.0 if config.background == "white" else 0.0
         self._background = torch.full((3,), white, device=device)
         self._steps_summed = 0
@@ -137,7 +139,7 @@ class GraphStep:
             self._keep_if_finite()
 
     def _shape_key(self) -> object:
-        """What a captured graph has baked in and others may replace: cells, and rays of cameras."""
+        """What a captured graph has baked in and others may replace: cells, camera rays."""
         return (
             self._grid.occupied.data_ptr(),
             tuple(self._grid.occupied.shape),

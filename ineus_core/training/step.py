@@ -29,8 +29,8 @@ class TrainingConfig(ConfigModel):
     samples_per_step: int = Field(
         0,
         ge=0,
-        description="Samples of a step without depth; 0 = by device. With depth: rays times samples "
-        "of a ray.",
+        description="Samples of a step without depth; 0 = by device. With depth: rays times "
+        "samples of a ray.",
     )
     cos_anneal_steps: int = Field(
         0,
@@ -121,7 +121,7 @@ class TrainStep:
         self._snapshot = self._state()
 
     def __call__(self) -> None:
-        """Take one step; one whose loss or gradient is not finite changes nothing and is counted."""
+        """Take one step; one with a loss or gradient not finite changes nothing and is counted."""
         batch = self._replay.draw(self._rays)
         self._rays_drawn += self._rays
         terms = self._loss(batch)
@@ -164,7 +164,7 @@ class TrainStep:
         return loss_terms(batch, samples, output, rendered, self._placement.truncation_m)
 
     def _seen_directions(self, batch: RayBatch) -> Float[Tensor, "rays 1"]:
-        """1 for rays whose direction the colour sees, 0 for those that get the zero vector for it."""
+        """1 for rays whose direction the colour sees, 0 for those that get the zero vector."""
         kept = torch.rand(
             (len(batch.origins), 1), generator=self._generator, device=batch.origins.device
         )
