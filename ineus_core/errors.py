@@ -32,12 +32,11 @@ class MissingDependencyError(IneusError):
 
     Args:
         package: Name of the package that could not be imported.
-        extra: Extra of ineus that installs it.
+        extra: Extra of ineus that installs it; empty: it is installed by its own name.
     """
 
-    def __init__(self, package: str, extra: str) -> None:
+    def __init__(self, package: str, extra: str = "") -> None:
         """Say which package is missing and how to install it."""
-        super().__init__(
-            f"{package} is not installed; install it with: pip install 'ineus_ros[{extra}]'"
-        )
+        wanted = f"'ineus_ros[{extra}]'" if extra else package
+        super().__init__(f"{package} is not installed; install it with: pip install {wanted}")
         self.package = package

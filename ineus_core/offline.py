@@ -166,7 +166,7 @@ class OfflineRun:
 
     def _point(self, wall_s: float, report: StepReport) -> dict[str, Any]:
         return {
-            "stream_s": (report.stamp_ns - self._first_ns) / 1e9,
+            "stream_s": (report.stamp_ns - (self._first_ns or 0)) / 1e9,
             "wall_s": wall_s - self._began_s,
             "step": report.step,
             **report.losses,
@@ -190,7 +190,9 @@ class OfflineRun:
         width_px = _FULL_WIDTH_PX[self._reconstructor.device.type]
         frames = self._held_out or self._shown
         step = max(1, len(frames) // _FULL_FRAMES)
-        figures, panels, renders = [], [], []
+        figures: list[dict[str, float]] = []
+        panels: list[Panel] = []
+        renders: list[tuple[str, RenderedImage]] = []
         for frame in frames[::step][:_FULL_FRAMES]:
             figure, reduced, image = self._figures(frame, width_px)
             figures.append(figure)

@@ -88,9 +88,13 @@ def test_a_file_never_replaces_a_folder(tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_writer_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no"), replacing(tmp_path / "a.txt") as beside:
-        beside.write_text("half")
-        raise ValueError("no")
+    def write_half() -> None:
+        with replacing(tmp_path / "a.txt") as beside:
+            beside.write_text("half")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        write_half()
     assert names(tmp_path) == []
 
 

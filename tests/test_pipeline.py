@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop by itself, over a reconstructor that only takes notes."""
 
+import time
 from typing import Any
 
 import pytest
 import torch
 from tiny_scene import wall_frame
 
-from ineus_core import pipeline as pipeline_module
 from ineus_core.errors import SourceError
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
 from ineus_core.reconstructor import Reconstructor
@@ -101,7 +101,7 @@ def test_meshing_keeps_to_its_share_of_the_time_online(monkeypatch: pytest.Monke
     pipeline, notes, _ = make(mesh_share=0.25)
     pipeline.is_live = True
     clock = [0.0]
-    monkeypatch.setattr(pipeline_module.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
 
     def extract(everything: bool) -> MeshUpdate:
         clock[0] += 1.0

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -67,10 +68,15 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
         time.sleep(0.002)
 
 
+def hold(begun: threading.Event, go_on: threading.Event) -> None:
+    begun.set()
+    go_on.wait(5.0)
+
+
 def test_frames_are_ticked_on_the_worker_s_thread(worker: Worker, pipeline: Ticks) -> None:
     for i in range(3):
         worker.submit(wall_frame(i))
-        wait_for(lambda n=i: pipeline.ticks > n)
+        wait_for(partial(lambda n: pipeline.ticks > n, i))
     assert [f.stamp_ns for f in pipeline.frames] == [0, 100_000_000, 200_000_000]
     assert pipeline.threads == {worker._thread.ident}
 
@@ -92,7 +98,7 @@ def test_an_error_in_a_call_is_the_caller_s(worker: Worker) -> None:
 
 def test_a_call_that_was_given_up_harms_nobody(worker: Worker) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    worker.call(lambda p: (begun.set(), go_on.wait(5.0)))
+    worker.call(lambda p: hold(begun, go_on))
     assert begun.wait(5.0)
     given_up = worker.call(lambda p: 1)
     assert given_up.cancel()
@@ -137,7 +143,7 @@ def test_frames_that_come_during_a_long_tick_are_bounded_and_counted(
     worker: Worker, pipeline: Ticks
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    worker.call(lambda p: (begun.set(), go_on.wait(5.0)))
+    worker.call(lambda p: hold(begun, go_on))
     assert begun.wait(5.0)
     for i in range(10):
         worker.submit(wall_frame(i))
@@ -178,7 +184,7 @@ def test_stopping_ends_calls_that_wait(pipeline: Ticks) -> None:
 def test_stopping_waits_for_the_present_tick_at_most(pipeline: Ticks) -> None:
     worker = Worker(pipeline, time.monotonic_ns)  # type: ignore[arg-type]
     begun, go_on = threading.Event(), threading.Event()
-    pipeline.on_tick = lambda: (begun.set(), go_on.wait(5.0))[0]
+    pipeline.on_tick = lambda: hold(begun, go_on)
     worker.start()
     worker.submit(wall_frame())
     assert begun.wait(5.0)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.errors import ConfigError, MissingDependencyError
-from ineus_core.fields.sdf import FieldConfig, HashSdf, Initialisation
+from ineus_core.fields.sdf import Encode, EncodeValue, FieldConfig, HashSdf, Initialisation
 from ineus_core.kernels.hash_grid_layout import HashGridLayout
 
 _LOG = logging.getLogger(__name__)
@@ -109,12 +109,14 @@ def _resolved_backend(backend: str, device: torch.device) -> str:
         if backend == "triton" and device.type != "cuda":
             raise ConfigError(f"field.backend triton needs a CUDA device, not {device}")
         return backend
-    if device.type != "cuda":
-        return "numba"
-    return "triton" if find_spec("triton") is not None else "torch"
+    fast = "triton" if device.type == "cuda" else "numba"
+    if find_spec(fast) is not None:
+        return fast
+    _LOG.info("field.backend auto: %s is not installed, so torch, which is slower", fast)
+    return "torch"
 
 
-def _encoding(backend: str):  # type: ignore[no-untyped-def]
+def _encoding(backend: str) -> tuple[Encode, EncodeValue]:
     match backend:
         case "torch":
             from ineus_core.kernels import hash_grid_torch
@@ -124,13 +126,13 @@ def _encoding(backend: str):  # type: ignore[no-untyped-def]
             try:
                 from ineus_core.kernels import hash_grid_numba
             except ModuleNotFoundError as error:
-                raise MissingDependencyError("numba", extra="cpu") from error
+                raise MissingDependencyError("numba") from error
             return hash_grid_numba.hash_grid, hash_grid_numba.hash_grid_value
         case "triton":
             try:
                 from ineus_core.kernels import hash_grid_triton
             except ModuleNotFoundError as error:
-                raise MissingDependencyError("triton", extra="gpu") from error
+                raise MissingDependencyError("triton") from error
             return hash_grid_triton.hash_grid, hash_grid_triton.hash_grid_value
     raise ConfigError(
         f"field.backend {backend!r} is not available: expected auto, torch, numba or triton"

@@ -33,7 +33,8 @@ class FieldConfig(ConfigModel):
 
     backend: Literal["auto", "torch", "numba", "triton", "tcnn"] = Setting(
         "auto",
-        description="Implementation; auto takes triton on a GPU and numba on a CPU.",
+        description="Implementation; auto = triton on a GPU and numba on a CPU, or torch where "
+        "these are not installed.",
     )
     init: Literal["auto", "free", "object", "room"] = Setting(
         "auto",

@@ -5,6 +5,7 @@
 It decides where rays are sampled and where a mesh may be; it is not a map for planners.
 """
 
+from collections.abc import Callable
 from importlib.util import find_spec
 
 import torch
@@ -101,8 +102,8 @@ class OccupancyGrid:
     def step_m(self) -> float:
         """Length of a marching step: no occupied cell is jumped over.
 
-        Without depth the steps alone resolve the surface, so they are as fine as the number that may
-        be tried on the diagonal allows.
+        Without depth the steps alone resolve the surface, so they are as fine as the number that
+        may be tried on the diagonal allows.
         """
         if self.has_sensor:
             return 0.5 * self.cell_m
@@ -218,8 +219,12 @@ class OccupancyGrid:
         return (cells + self._low_cell.to(self._device) + 0.5) * self.cell_m
 
     def update(
-        self, sdf_fn, inv_s: Float[Tensor, ""], cells: int, generator: torch.Generator
-    ) -> None:  # type: ignore[no-untyped-def]
+        self,
+        sdf_fn: Callable[[Tensor], Tensor],
+        inv_s: Float[Tensor, ""],
+        cells: int,
+        generator: torch.Generator,
+    ) -> None:
         """Renew the opacity of random unseen or uncertain cells from the field.
 
         The opacity is that of a step head-on through the point of the cell that the surface can
@@ -260,7 +265,7 @@ class OccupancyGrid:
         per_ray: int,
         generator: torch.Generator,
     ) -> RaySamples:
-        """The first occupied steps of each active ray, equal room for each; others are not valid."""
+        """The first occupied steps of each active ray, equal room for each; the rest is invalid."""
         jitter = torch.rand(len(origins), generator=generator, device=self._device)
         return self._march(origins, directions, active, self.occupied, per_ray, jitter)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every source offers: frames in the order of their stamps, and counts of what it left out."""
+"""What every source offers: frames in the order of their stamps, counts of what it left out."""
 
 from collections import Counter
 from collections.abc import Iterator

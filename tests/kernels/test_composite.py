@@ -39,9 +39,12 @@ def packed(counts: list[int], budget: int, per_ray: int | None = None) -> RaySam
 
 
 def alpha_of(sdf: float, cosine: float, dt: float, inv_s: float, anneal: float = 1.0) -> float:
-    values = (torch.tensor([x]) for x in (sdf, cosine, dt))
+    scalars = torch.tensor(inv_s), torch.tensor(anneal)
     valid = torch.ones(1, dtype=torch.bool)
-    return neus_alpha(*values, torch.tensor(inv_s), torch.tensor(anneal), valid).item()
+    alpha = neus_alpha(
+        torch.tensor([sdf]), torch.tensor([cosine]), torch.tensor([dt]), *scalars, valid
+    )
+    return alpha.item()
 
 
 def test_alpha_by_hand() -> None:
@@ -172,7 +175,7 @@ def test_digits_of_late_rays_survive_many_opaque_ones() -> None:
 
 
 def composited(
-    sdf: Tensor, cosine: Tensor, inv_s: Tensor, rgb: Tensor, samples: RaySamples
+    samples: RaySamples, sdf: Tensor, cosine: Tensor, inv_s: Tensor, rgb: Tensor
 ) -> Tensor:
     dt = (samples.t_ends - samples.t_starts).to(sdf.dtype)
     alpha = neus_alpha(sdf, cosine, dt, inv_s, EXACT.to(sdf.dtype), samples.valid)
@@ -187,7 +190,7 @@ def test_gradients_in_float64() -> None:
     inv_s = torch.tensor(15.0, dtype=torch.float64).requires_grad_()
     rgb = torch.rand(7, 3, dtype=torch.float64).requires_grad_()
     inputs = (sdf, cosine, inv_s, rgb)
-    assert torch.autograd.gradcheck(lambda *x: composited(*x, samples), inputs, atol=1e-6)
+    assert torch.autograd.gradcheck(lambda *x: composited(samples, *x), inputs, atol=1e-6)
 
 
 def test_gradients_of_float32_are_those_of_float64() -> None:
@@ -201,7 +204,7 @@ def test_gradients_of_float32_are_those_of_float64() -> None:
     results = []
     for dtype in (torch.float32, torch.float64):
         inputs = [x.to(dtype).requires_grad_() for x in wide]
-        composited(*inputs, samples).square().sum().backward()
+        composited(samples, *inputs).square().sum().backward()
         results.append([x.grad.double() for x in inputs])
     for half, full in zip(*results, strict=True):
         torch.testing.assert_close(half, full, atol=2e-5, rtol=2e-4)

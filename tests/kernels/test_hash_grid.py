@@ -146,9 +146,8 @@ def test_the_cpu_twin_has_the_same_values_and_gradients(n: int) -> None:
     names = ("features", "jacobian", "value", "gradient")
     for name, ours, twin in zip(names, *results, strict=True):
         scale = float(ours.abs().max()) if ours.numel() else 1.0
-        torch.testing.assert_close(
-            twin, ours, atol=2e-6 * max(scale, 1.0), rtol=1e-5, msg=lambda m, n=name: f"{n}: {m}"
-        )
+        atol = 2e-6 * max(scale, 1.0)
+        torch.testing.assert_close(twin, ours, atol=atol, rtol=1e-5, msg=f"{name}: {{}}".format)
 
 
 @pytest.mark.parametrize("module", [hash_grid_torch, hash_grid_numba])

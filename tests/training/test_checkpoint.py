@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from ineus_core.errors import CapacityError, CheckpointError
 from ineus_core.training import checkpoint, read_checkpoint, write_checkpoint
@@ -94,7 +95,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     "error",
     [
         OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
-        checkpoint.safetensors.SafetensorError(
+        SafetensorError(
             'Error while serializing: IoError(Os { code: 28, kind: StorageFull, message: "" })'
         ),
     ],
