@@ -5,7 +5,6 @@
 Owns all state on the device.
 """
 
-import itertools
 import logging
 import time
 from collections import Counter
@@ -23,7 +22,7 @@ from ineus_core.bounds import BoundsConfig, box_of_cameras, box_of_depth
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError, CheckpointError, SourceError
 from ineus_core.fields import FieldConfig, HashSdf, Initialisation, make_field, restore_field
-from ineus_core.geometry import block_indices, pixel_rays
+from ineus_core.geometry import blocks_touched, pixel_rays
 from ineus_core.keyframes import (
     KeyframeBuffer,
     KeyframeConfig,
@@ -247,12 +246,9 @@ class Reconstructor:
 
     def _mark_dirty(self, points: Float[np.ndarray, "n 3"]) -> None:
         """Mark the blocks of surface points and those beside, whose border cells they touch."""
-        block_m = self.config.meshing.block_size_m
-        margin_m = 2 * self.config.meshing.voxel_size_m
-        low, high = (block_indices(points + offset, block_m) for offset in (-margin_m, margin_m))
-        for spans in np.unique(np.hstack((low, high)), axis=0).reshape(-1, 2, 3).tolist():
-            axes = (range(first, last + 1) for first, last in zip(*spans, strict=True))
-            self._dirty.update(dict.fromkeys(itertools.product(*axes)))
+        meshing = self.config.meshing
+        touched = blocks_touched(points, 2 * meshing.voxel_size_m, meshing.block_size_m)
+        self._dirty.update(dict.fromkeys(touched))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32).to(self.device)
@@ -322,14 +318,10 @@ class Reconstructor:
     def _blocks_with_surface(self) -> list[BlockIndex]:
         assert self.grid is not None
         centres = self.grid.occupied_centres().cpu().numpy()
-        block_m = self.config.meshing.block_size_m
-        reach_m = 0.5 * self.grid.cell_m
-        corners = [centres + reach_m * np.array(sign) for sign in np.ndindex(2, 2, 2)]
-        index = np.concatenate(
-            [block_indices(2 * c - centres, block_m) for c in corners] or [np.zeros((0, 3))]
-        )
-        found = set(map(tuple, np.unique(index, axis=0).astype(int).tolist()))
-        return sorted(found | set(self._blocks))
+        # A little less than the cell, which would else touch the blocks that it only abuts.
+        reach_m = 0.499 * self.grid.cell_m
+        found = blocks_touched(centres, reach_m, self.config.meshing.block_size_m)
+        return sorted(set(found) | set(self._blocks))
 
     def mesh(self) -> Mesh:
         """The whole surface, freshly extracted, welded and without crumbs."""

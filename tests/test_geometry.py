@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transforms, lenses and rays against numbers worked out by hand and against their inverses."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 from ineus_core.geometry import (
     OPENGL_CAMERA_FROM_CAMERA,
     block_indices,
+    blocks_touched,
     interpolate_rigid,
     look_at,
     opencv_matrix,
@@ -234,3 +237,21 @@ def test_points_between_near_and_far_are_in_the_box() -> None:
 def test_blocks_start_at_the_origin() -> None:
     points = np.array([[0.0, 0.79, 0.8], [-0.01, -0.8, -0.81]])
     np.testing.assert_array_equal(block_indices(points, 0.8), [[0, 0, 1], [-1, -1, -2]])
+
+
+def test_blocks_touched_by_hand() -> None:
+    assert blocks_touched(np.array([[0.5, 0.5, 0.5]]), 0.4, 1.0) == [(0, 0, 0)]
+    # Over a face in x and over one on the other side in y: four blocks, not two.
+    edge = np.array([[0.99, 1.01, 0.5]])
+    assert blocks_touched(edge, 0.1, 1.0) == [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0)]
+    assert blocks_touched(np.zeros((0, 3)), 0.1, 1.0) == []
+    # A cube that is larger than a block has blocks inside.
+    assert len(blocks_touched(np.array([[-0.5, 0.5, 0.5]]), 1.0, 1.0)) == 27
+
+
+def test_blocks_touched_are_those_of_dense_samples() -> None:
+    points = np.random.default_rng(0).uniform(-3, 3, (40, 3))
+    steps = np.linspace(-0.3, 0.3, 31)
+    samples = points[:, None] + np.array(list(itertools.product(steps, repeat=3)))
+    expected = {tuple(row) for row in block_indices(samples.reshape(-1, 3), 0.7).tolist()}
+    assert set(blocks_touched(points, 0.3, 0.7)) == expected
