@@ -79,14 +79,14 @@ def _resized(camera: "Camera", width_px: int | None, height_px: int | None) -> "
 def _orbit(restored: "Restored", frames: int, up: str) -> list[tuple[str, "np.ndarray"]]:
     import numpy as np
 
-    from ineus_core.rendering import orbit
+    from ineus_core.sources import round_poses
 
     axis = np.zeros(3)
     axis["xyz".index(up[-1])] = -1.0 if up.startswith("-") else 1.0
     step = max(1, len(restored.ray_origins) // _RAYS_TO_ORBIT)
     origins = restored.ray_origins[::step].double().numpy()
     directions = restored.ray_directions[::step].double().numpy()
-    poses = orbit(origins, directions, frames, axis)
+    poses = round_poses(origins, directions, frames, axis)
     return [(f"{index:04d}", pose) for index, pose in enumerate(poses)]
 
 

@@ -13,7 +13,13 @@ from ineus_core.sources.structure_from_motion import (
     reconstruct_poses,
 )
 from ineus_core.sources.synthetic import SyntheticConfig, SyntheticSource
-from ineus_core.sources.trajectories import arc_poses, circle_poses, orbit_poses, spiral_poses
+from ineus_core.sources.trajectories import (
+    arc_poses,
+    circle_poses,
+    orbit_poses,
+    round_poses,
+    spiral_poses,
+)
 
 __all__ = [
     "BagFile",
@@ -34,6 +40,7 @@ __all__ = [
     "read_camera",
     "read_poses",
     "reconstruct_poses",
+    "round_poses",
     "source_kind",
     "source_kinds",
     "spiral_poses",

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from ineus_core.bounds import box_of_cameras
 from ineus_core.geometry import look_at
 
 Z = np.array((0.0, 0.0, 1.0))
+_MAX_ELEVATION = np.radians(60)
 
 
 def arc_poses(
@@ -53,16 +55,44 @@ def circle_poses(
 
 
 def orbit_poses(
-    centre: Float[np.ndarray, " 3"], radius: float, height: float, frames: int
+    centre: Float[np.ndarray, " 3"],
+    radius: float,
+    height: float,
+    frames: int,
+    up: Float[np.ndarray, " 3"] = Z,
 ) -> list[Float[np.ndarray, "4 4"]]:
     """A full circle about a vertical axis through a point, looking at it; the film loops."""
-    angles = 2 * np.pi * np.arange(frames) / frames
-    return [
-        look_at(
-            centre + np.array((radius * np.cos(angle), radius * np.sin(angle), height)), centre, Z
-        )
-        for angle in angles
-    ]
+    outwards = radius * _level_directions(frames, up) + height * up
+    return [look_at(centre + offset, centre, up) for offset in outwards]
+
+
+def round_poses(
+    origins: Float[np.ndarray, "n 3"],
+    directions: Float[np.ndarray, "n 3"],
+    frames: int,
+    up: Float[np.ndarray, " 3"] = Z,
+) -> list[Float[np.ndarray, "4 4"]]:
+    """A circle around the centre where rays look inwards, else a full turn in their midst.
+
+    Args:
+        origins: Of rays that the sensor has seen, world.
+        directions: Of the same rays, unit length.
+        up: Unit length, world.
+    """
+    # A ray is as good as a camera for the question where everybody looks.
+    as_poses = np.tile(np.eye(4), (len(origins), 1, 1))
+    as_poses[:, :3, 2], as_poses[:, :3, 3] = directions, origins
+    looks, box = box_of_cameras(list(as_poses))
+    if looks == "room":
+        eye = np.median(origins, axis=0)
+        return [look_at(eye, eye + level, up) for level in _level_directions(frames, up)]
+    centre = box.mean(axis=0)
+    away = origins - centre
+    distance = np.linalg.norm(away, axis=1)
+    elevation = float(np.median(np.arcsin(np.clip(away @ up / distance, -1, 1))))
+    elevation = float(np.clip(elevation, -_MAX_ELEVATION, _MAX_ELEVATION))
+    middle = float(np.median(distance))
+    return orbit_poses(centre, middle * np.cos(elevation), middle * np.sin(elevation), frames, up)
 
 
 def spiral_poses(
@@ -93,6 +123,18 @@ def spiral_poses(
         offset = np.array((np.cos(angle), -np.sin(angle), -np.sin(2 * np.pi * share))) * widths
         spiral.append(look_at(centre + mean[:3, :3] @ offset, target, top))
     return spiral
+
+
+def _level_directions(
+    frames: int, up: Float[np.ndarray, " 3"]
+) -> Float[np.ndarray, "frames 3"]:
+    """Unit vectors once around an axis."""
+    # Any direction that is not up will do to count the angle from.
+    side = np.eye(3)[np.abs(up).argmin()]
+    side = side - up * (up @ side)
+    side /= np.linalg.norm(side)
+    angles = 2 * np.pi * np.arange(frames)[:, None] / frames
+    return np.cos(angles) * side + np.sin(angles) * np.cross(up, side)
 
 
 def _mean_top(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from ineus_core.geometry import look_at
-from ineus_core.sources import arc_poses, circle_poses, orbit_poses, spiral_poses
+from ineus_core.sources import (
+    arc_poses,
+    circle_poses,
+    orbit_poses,
+    round_poses,
+    spiral_poses,
+)
 from ineus_core.types import check_rigid
 
 Z = np.array((0.0, 0.0, 1.0))
@@ -85,3 +91,39 @@ def test_spiral_of_parallel_cameras() -> None:
         to_target = np.array((5.0, 0, 1)) - pose[:3, 3]
         assert np.allclose(pose[:3, 2], to_target / np.linalg.norm(to_target))
     assert len(spiral_poses(views, 8)) == 8
+
+
+def look_ats(eyes: np.ndarray, towards: np.ndarray) -> np.ndarray:
+    return (towards - eyes) / np.linalg.norm(towards - eyes, axis=1, keepdims=True)
+
+
+def test_an_orbit_goes_around_what_was_looked_at_from_outside() -> None:
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 200)
+    eyes = np.stack((2 * np.cos(angle), 2 * np.sin(angle), np.full(200, 1.0)), axis=1)
+    eyes += (5, 0, 0)
+    rays = look_ats(eyes, np.array([5.0, 0, 0]) + rng.normal(0, 0.1, (200, 3)))
+    poses = round_poses(eyes, rays, 8, np.array([0.0, 0, 1]))
+    centres = np.stack([p[:3, 3] for p in poses])
+    np.testing.assert_allclose(np.linalg.norm(centres - (5, 0, 0), axis=1), 5**0.5, atol=0.15)
+    np.testing.assert_allclose(centres[:, 2], 1.0, atol=0.15)
+    for p in poses:
+        axis = p[:3, 2]
+        np.testing.assert_allclose(
+            axis, look_ats(p[None, :3, 3], np.array([5.0, 0, 0]))[0], atol=0.1
+        )
+
+
+@pytest.mark.parametrize("up", [(0.0, 0.0, 1.0), (0.0, -1.0, 0.0)])
+def test_a_turn_in_the_midst_of_a_room(up: tuple[float, float, float]) -> None:
+    rng = np.random.default_rng(0)
+    rays = rng.normal(size=(300, 3))
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    poses = round_poses(rng.uniform(-0.5, 0.5, (300, 3)), rays, 12, np.array(up))
+    for p in poses:
+        assert np.linalg.norm(p[:3, 3]) < 0.2
+        assert abs(p[:3, 2] @ np.array(up)) < 1e-9
+        # The image's down is the world's.
+        np.testing.assert_allclose(p[:3, 1], -np.array(up), atol=1e-9)
+    axes = np.stack([p[:3, 2] for p in poses])
+    np.testing.assert_allclose(axes.sum(axis=0), 0, atol=1e-9)
