@@ -265,7 +265,7 @@ class OccupancyGrid:
         per_ray: int,
         generator: torch.Generator,
     ) -> RaySamples:
-        """The first occupied steps of each active ray, equal room for each; the rest is invalid."""
+        """The first occupied steps of each active ray, equal room for each; the rest is void."""
         jitter = torch.rand(len(origins), generator=generator, device=self._device)
         return self._march(origins, directions, active, self.occupied, per_ray, jitter)
 
