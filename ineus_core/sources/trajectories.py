@@ -125,9 +125,7 @@ def spiral_poses(
     return spiral
 
 
-def _level_directions(
-    frames: int, up: Float[np.ndarray, " 3"]
-) -> Float[np.ndarray, "frames 3"]:
+def _level_directions(frames: int, up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "frames 3"]:
     """Unit vectors once around an axis."""
     # Any direction that is not up will do to count the angle from.
     side = np.eye(3)[np.abs(up).argmin()]
