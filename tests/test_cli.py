@@ -163,6 +163,15 @@ def test_yaml_for_ros_is_the_same_tree() -> None:
     assert OuterConfig.model_validate(bare) == OuterConfig()
 
 
+def test_an_empty_list_which_ros_refuses_is_a_comment() -> None:
+    class ListConfig(ConfigModel):
+        box: tuple[float, ...] = Field((), description="A box.")
+
+    assert as_yaml(ListConfig()).splitlines() == ["# A box.", "box: []"]
+    last = as_yaml(ListConfig(), ros=True).splitlines()[-1]
+    assert last.startswith("    # box: []")
+
+
 def test_printed_configuration_is_a_configuration(ineus: Ineus, tmp_path: Path) -> None:
     first = ineus("config", "--set", "seed=7")
     assert first.exit_code == 0, first.stderr

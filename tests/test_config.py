@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from ineus_core.cli.config import as_yaml
 from ineus_core.config import Config, load_config, resolve_device
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError
@@ -128,6 +129,17 @@ def fields_of(model: type[ConfigModel], prefix: str = "") -> list[tuple[str, Any
 
 def test_every_key_has_a_description() -> None:
     assert [name for name, field in fields_of(Config) if not field.description] == []
+
+
+def test_the_default_parameter_file_is_what_the_code_says() -> None:
+    path = Path(__file__).parents[1] / "config" / "default.yaml"
+    assert path.read_text() == as_yaml(Config(), ros=True), "bring it up to date: make format"
+    assert load_config(path) == Config()
+
+
+@pytest.mark.parametrize("name", ["cpu", "object", "room_rgbd"])
+def test_the_other_parameter_files_are_configurations(name: str) -> None:
+    assert load_config(Path(__file__).parents[1] / "config" / f"{name}.yaml") != Config()
 
 
 def test_devices() -> None:

@@ -41,11 +41,11 @@ def as_yaml(config: ConfigModel, ros: bool = False) -> str:
         ros: Put the tree where the ROS parameter file format has it.
     """
     lines = ["/**:", "  ros__parameters:"] if ros else []
-    lines += _lines(config, indent=4 if ros else 0)
+    lines += _lines(config, 4 if ros else 0, ros)
     return "\n".join(lines) + "\n"
 
 
-def _lines(record: ConfigModel, indent: int) -> Iterator[str]:
+def _lines(record: ConfigModel, indent: int, ros: bool) -> Iterator[str]:
     margin = " " * indent
     plain = record.model_dump(mode="json")
     for name, field in type(record).model_fields.items():
@@ -54,7 +54,9 @@ def _lines(record: ConfigModel, indent: int) -> Iterator[str]:
         yield from (f"{margin}# {line}" for line in wrap(about, _WIDTH - 2 - indent))
         if isinstance(value, ConfigModel):
             yield f"{margin}{name}:"
-            yield from _lines(value, indent + 2)
+            yield from _lines(value, indent + 2, ros)
+        elif ros and plain[name] == []:
+            yield f"{margin}# {name}: []  (no ROS parameter file can hold an empty list)"
         else:
             yield f"{margin}{name}: {_scalar(plain[name])}"
 

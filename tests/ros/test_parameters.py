@@ -3,6 +3,7 @@
 """ROS parameters are the configuration tree: names, types, ranges, and changes while running."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +95,12 @@ def test_only_what_says_so_changes_at_run_time(node: Callable[..., Node]) -> Non
     (refused,) = made.set_parameters([Parameter("part.weight_kg", value=-1.0)])
     assert not refused.successful
     assert changes.config.part == Part(weight_kg=3.0)
+
+
+def test_the_default_parameter_file_is_accepted(ros: Callable[..., Node]) -> None:
+    path = Path(__file__).parents[2] / "config" / "default.yaml"
+    made = ros(make_node, ["--params-file", str(path)])
+    assert declare_parameters(made, Config) == Config()
 
 
 def test_the_whole_configuration_can_be_declared_and_read_back(node: Callable[..., Node]) -> None:
