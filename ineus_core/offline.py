@@ -98,6 +98,8 @@ class OfflineRun:
         self._first_ns: int | None = None
         self._last_ns = 0
         self._next_quick: dict[str, float] = {}
+        # A resumed run has some already.
+        self._steps_before = reconstructor.steps
         if limits.steps is not None:
             # Most steps belong to the stream; the rest settles the field after the last frame.
             self._pipeline.steps_per_tick = int(0.6 * limits.steps / max(len(source), 1))
@@ -154,7 +156,7 @@ class OfflineRun:
         until_s = None if limits.seconds is None else begin_s + limits.seconds
         steps = None
         if limits.steps is not None:
-            steps = max(0, limits.steps - self._reconstructor.steps)
+            steps = max(0, limits.steps - (self._reconstructor.steps - self._steps_before))
         self._pipeline.finish(steps, until_s, lambda share: self._note_progress("settling", share))
 
     def _note_progress(self, phase: str, share: float) -> None:

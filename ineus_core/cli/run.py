@@ -29,7 +29,7 @@ def command(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
     max_frames: Annotated[int, typer.Option(min=0, help="Frames to use; 0 = all.")] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps in all.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps of this run.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Wall time to train, s.")] = None,
     real_time: Annotated[
         float,
