@@ -58,7 +58,7 @@ from ineus_core.types import (
 
 _LOG = logging.getLogger(__name__)
 _OBSERVE_STRIDE_PX = 4
-_CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 18}
+_CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 20}
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
 

@@ -24,6 +24,8 @@ _HIT, _MISS, _LIMIT = 6, -1, 120
 
 Six looks through a cell undo one return from it.
 """
+_UNEVALUATED = 2.0
+"""Opacity of a cell that the field has not been asked about, which so counts as occupied."""
 
 
 class OccupancyConfig(ConfigModel):
@@ -80,7 +82,9 @@ class OccupancyGrid:
         self._check(shape)
         self.evidence = torch.zeros(shape.tolist(), dtype=torch.int8, device=device)
         """Above 0 where returns came from, below 0 where rays went through, 0 where unseen."""
-        self.opacity = torch.ones(shape.tolist(), dtype=torch.float16, device=device)
+        self.opacity = torch.full(
+            shape.tolist(), _UNEVALUATED, dtype=torch.float16, device=device
+        )
         self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
         self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
         self.has_sensor = False
@@ -129,7 +133,7 @@ class OccupancyGrid:
         shape, shift = high - low, self._low_cell - low
         self._check(shape)
         region = tuple(slice(int(s), int(s + n)) for s, n in zip(shift, old_shape, strict=True))
-        for name, fill in (("evidence", 0), ("opacity", 1), ("occupied", True), ("_scratch", 0)):
+        for name, fill in (("evidence", 0), ("opacity", _UNEVALUATED), ("occupied", True), ("_scratch", 0)):
             old = getattr(self, name)
             new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
             new[region] = old
@@ -232,9 +236,10 @@ class OccupancyGrid:
         never lost between samples.
         """
         total = self.opacity.numel()
-        index = torch.randint(
-            total, (min(cells, total),), generator=generator, device=self._device
-        )
+        if cells >= total:
+            index = torch.arange(total, device=self._device)
+        else:
+            index = torch.randint(total, (cells,), generator=generator, device=self._device)
         shape = self.evidence.shape
         grid = torch.stack(
             (index // (shape[1] * shape[2]), index // shape[2] % shape[1], index % shape[2]), dim=1
@@ -248,7 +253,10 @@ class OccupancyGrid:
         # A field that is about to be rolled back must leave no NaN, which no maximum removes.
         alpha = alpha.nan_to_num(1.0)
         flat = self.opacity.view(-1)
-        flat[index] = torch.maximum(alpha.half(), flat[index] * self._config.decay)
+        old = flat[index]
+        # The first evaluation counts alone: fading from 1 would take more than a hundred updates.
+        old = torch.where(old == _UNEVALUATED, 0.0, old * self._config.decay)
+        flat[index] = torch.maximum(alpha.half(), old)
         self._combine()
 
     def _combine(self) -> None:
