@@ -14,6 +14,8 @@ from ineus_core.rendering.volume import render_rays
 from ineus_core.types import Camera, FieldOutput, RenderedImage, RenderedRays
 
 SAMPLES_PER_RAY = 48
+_SAMPLES_WITHOUT_DEPTH = 256
+"""Steps are finer without depth, and more cells are occupied."""
 _RAYS_AT_ONCE = {"cpu": 4096, "cuda": 1 << 16}
 _LEAST_OPACITY = 0.5
 
@@ -74,7 +76,9 @@ def _render_chunk(
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],
 ) -> RenderedRays:
-    samples = grid.march_view(origins, directions, SAMPLES_PER_RAY)
+    samples = grid.march_view(
+        origins, directions, SAMPLES_PER_RAY if grid.has_sensor else _SAMPLES_WITHOUT_DEPTH
+    )
     t_mid = 0.5 * (samples.t_starts + samples.t_ends)
     # Only real samples cost an evaluation; this is not the captured step.
     used = samples.valid.nonzero()[:, 0]
