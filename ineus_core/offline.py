@@ -18,18 +18,18 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from ineus_core.evaluation import Panel, depth_l1_m, psnr, ssim
+from ineus_core.evaluation import Panel
 from ineus_core.files import replace_file
+from ineus_core.held_out import FULL_WIDTH_PX, compare_view, mean_figures
 from ineus_core.pipeline import Pipeline, PipelineConfig
 from ineus_core.reconstructor import Reconstructor
-from ineus_core.sources import Source
-from ineus_core.types import Camera, Frame, MeshUpdate, RenderedImage, StepReport
+from ineus_core.sources import Source, is_held_out
+from ineus_core.types import Frame, MeshUpdate, RenderedImage, StepReport
 
 _QUICK_WIDTH_PX = 160
 _QUICK_FRAMES = 3
 _QUICK_SHARE = 0.25
 _FULL_FRAMES = 12
-_FULL_WIDTH_PX = {"cpu": 320, "cuda": 4096}
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,7 @@ class OfflineRun:
         for index, frame in enumerate(self._paced()):
             self._first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
             self._last_ns = frame.stamp_ns
-            if (
-                self._limits.hold_out
-                and index % self._limits.hold_out == self._limits.hold_out - 1
-            ):
+            if is_held_out(index, self._limits.hold_out):
                 self._held_out.append(frame)
                 continue
             if index % max(total // 4, 1) == 0:
@@ -184,36 +181,24 @@ class OfflineRun:
             return {}
         self._next_quick[phase] = share + _QUICK_SHARE
         some = self._held_out[:: max(1, len(self._held_out) // _QUICK_FRAMES)][:_QUICK_FRAMES]
-        return _means([self._figures(frame, _QUICK_WIDTH_PX)[0] for frame in some])
+        views = [compare_view(self._reconstructor, frame, _QUICK_WIDTH_PX) for frame in some]
+        return mean_figures(views)
 
     def _measure(self) -> tuple[dict[str, Any], list[Panel], list[tuple[str, RenderedImage]]]:
         if not self._reconstructor.is_ready:
-            return _means([]) | {"frames": 0}, [], []
-        width_px = _FULL_WIDTH_PX[self._reconstructor.device.type]
+            return mean_figures([]) | {"frames": 0}, [], []
+        width_px = FULL_WIDTH_PX[self._reconstructor.device.type]
         frames = self._held_out or self._shown
-        step = max(1, len(frames) // _FULL_FRAMES)
-        figures: list[dict[str, float]] = []
-        panels: list[Panel] = []
-        renders: list[tuple[str, RenderedImage]] = []
-        for frame in frames[::step][:_FULL_FRAMES]:
-            figure, reduced, image = self._figures(frame, width_px)
-            figures.append(figure)
-            name = f"{frame.stamp_ns:019d}"
-            renders.append((name, image))
-            if len(panels) < 4:
-                panels.append(Panel(name, reduced.rgb, reduced.depth_m, image))
-        held_out = _means(figures if self._held_out else [])
-        return held_out | {"frames": len(figures) if self._held_out else 0}, panels, renders
-
-    def _figures(
-        self, frame: Frame, width_px: int
-    ) -> tuple[dict[str, float], Frame, RenderedImage]:
-        reduced = reduced_frame(frame, width_px)
-        image = self._reconstructor.render(reduced.camera, reduced.world_from_camera)
-        figure = {"psnr": psnr(image.rgb, reduced.rgb), "ssim": ssim(image.rgb, reduced.rgb)}
-        if reduced.depth_m is not None:
-            figure["depth_l1_m"] = depth_l1_m(image.depth_m, reduced.depth_m)
-        return figure, reduced, image
+        some = frames[:: max(1, len(frames) // _FULL_FRAMES)][:_FULL_FRAMES]
+        views = [compare_view(self._reconstructor, frame, width_px) for frame in some]
+        panels = [
+            Panel(_name(view.frame), view.frame.rgb, view.frame.depth_m, view.image)
+            for view in views[:4]
+        ]
+        renders = [(_name(view.frame), view.image) for view in views]
+        measured = views if self._held_out else []
+        figures = mean_figures(measured) | {"frames": len(measured)}
+        return figures, panels, renders
 
     def _report(self, held_out: dict[str, Any]) -> dict[str, Any]:
         pipeline, reconstructor = self._pipeline, self._reconstructor
@@ -252,35 +237,8 @@ class OfflineRun:
         }
 
 
-def reduced_frame(frame: Frame, max_width_px: int) -> Frame:
-    """The frame at no more than a width, by a whole factor; depth is picked, not averaged."""
-    camera = frame.camera
-    factor = -(-camera.width_px // max_width_px)
-    if factor == 1:
-        return frame
-    width_px, height_px = camera.width_px // factor, camera.height_px // factor
-    x, y = width_px / camera.width_px, height_px / camera.height_px
-    small = Camera(
-        width_px,
-        height_px,
-        camera.fx * x,
-        camera.fy * y,
-        camera.cx * x,
-        camera.cy * y,
-        camera.distortion_model,
-        camera.distortion,
-    )
-    rows = (np.arange(height_px) * factor + factor // 2).clip(max=camera.height_px - 1)
-    columns = (np.arange(width_px) * factor + factor // 2).clip(max=camera.width_px - 1)
-    pick = np.ix_(rows, columns)
-    return Frame(
-        frame.stamp_ns,
-        small,
-        frame.world_from_camera,
-        cv2.resize(frame.rgb, (width_px, height_px), interpolation=cv2.INTER_AREA),
-        None if frame.depth_m is None else frame.depth_m[pick],
-        None if frame.mask is None else frame.mask[pick],
-    )
+def _name(frame: Frame) -> str:
+    return f"{frame.stamp_ns:019d}"
 
 
 def save_renders(directory: Path, renders: Iterable[tuple[str, RenderedImage]]) -> None:
@@ -318,11 +276,3 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu, {torch.get_num_threads()} threads, {platform.machine()}"
-
-
-def _means(figures: list[dict[str, float]]) -> dict[str, Any]:
-    means: dict[str, Any] = {}
-    for name in ("psnr", "ssim", "depth_l1_m"):
-        values = [f[name] for f in figures if name in f and np.isfinite(f[name])]
-        means[name] = float(np.mean(values)) if values else None
-    return means

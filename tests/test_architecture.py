@@ -21,7 +21,7 @@ LAYERS: tuple[set[str], ...] = (
     {"sources", "keyframes", "fields", "rendering", "meshing", "planning", "evaluation"},
     {"training"},
     {"reconstructor"},
-    {"pipeline"},
+    {"pipeline", "held_out"},
     {"config"},
     {"worker", "offline"},
     {"ineus_core"},

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tiny_scene import CPU, pose, tiny_config, wall_frame
 
-from ineus_core.offline import OfflineRun, RunLimits, RunResult, reduced_frame, save_renders
+from ineus_core.held_out import reduced_frame
+from ineus_core.offline import OfflineRun, RunLimits, RunResult, save_renders
 from ineus_core.pipeline import PipelineConfig
 from ineus_core.reconstructor import Reconstructor
 from ineus_core.types import Camera, Frame, Mesh, RenderedImage

@@ -33,14 +33,20 @@ def make(
         float, typer.Option(help="Least rate of odometry and TF in Hz; 0: one a frame.")
     ] = 0.0,
     max_frames: Annotated[int, typer.Option(min=0, help="Most frames; 0: all.")] = 0,
+    hold_out: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Leave out every N-th frame, to measure on."),
+    ] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace OUT if it exists.")] = False,
 ) -> None:
     """Write the frames of a source as a ROS 2 bag with images, cameras, odometry and TF."""
-    from ineus_core.sources import open_source
+    from ineus_core.sources import is_held_out, open_source
     from ineus_core.sources.bag_writer import BagWriterConfig, refuse_to_replace, write_bag
 
     if depth_encoding not in ("16UC1", "32FC1"):
         raise ConfigError(f"--depth-encoding {depth_encoding!r}: expected 16UC1 or 32FC1")
+    if hold_out == 1:
+        raise ConfigError("--hold-out 1 leaves no frame: expected 0 or at least 2")
     if odom_rate < 0:
         raise ConfigError(f"--odom-rate {odom_rate}: expected 0 or more")
     refuse_to_replace(out, overwrite)
@@ -50,7 +56,8 @@ def make(
         odom_rate_hz=odom_rate,
     )
     frames = open_source(path, source)
-    count = write_bag(frames, out, config, max_frames=max_frames, overwrite=overwrite)
+    kept = (frame for index, frame in enumerate(frames) if not is_held_out(index, hold_out))
+    count = write_bag(kept, out, config, max_frames=max_frames, overwrite=overwrite)
     typer.echo(f"{out}: {count} frames, {_size_mb(out):.1f} MB{_note(frames.dropped)}")
 
 

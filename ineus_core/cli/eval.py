@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ineus eval`: measure a mesh against a reference."""
+"""`ineus eval`: a mesh against a reference, and the views of a checkpoint against frames."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 
 def command(
     mesh: Annotated[
-        Path, typer.Argument(metavar="DIR|MESH", help="Folder of a run, or a mesh file.")
+        Path,
+        typer.Argument(
+            metavar="DIR|MESH",
+            help="Folder of a run, or a mesh file; for --hold-out a run or a checkpoint.",
+        ),
     ],
     *,
     reference: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             help="Mesh or points (.ply, .npy of shape [n 3]) in the same frame, or a source that "
             "knows its true surface, such as `synthetic:room`."
         ),
-    ],
+    ] = None,
     threshold: Annotated[
         list[float] | None,
         typer.Option(metavar="M", help="Distance that counts as right, m; repeatable."),
@@ -39,12 +43,23 @@ def command(
     ] = "none",
     frames: Annotated[
         Path | None,
-        typer.Option(help="Source of the posed frames, for frusta and the reference fusion."),
+        typer.Option(
+            metavar="PATH", help="Source of posed frames, for frusta, the fusion and --hold-out."
+        ),
     ] = None,
     reference_fusion: Annotated[
         bool,
         typer.Option("--reference-fusion", help="Fuse the frames by Open3D and measure that too."),
     ] = False,
+    hold_out: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Compare views with every N-th of the frames; 0 = none."
+        ),
+    ] = 0,
+    device: Annotated[
+        str, typer.Option(help="Where views are rendered: auto, cpu, cuda or cuda:N.", metavar="D")
+    ] = "auto",
     samples: Annotated[
         int, typer.Option(min=1, help="Points compared on each surface.")
     ] = 200_000,
@@ -54,8 +69,32 @@ def command(
     """Measure a mesh against a reference: distances, F-score, agreement of the normals.
 
     The two are compared where they lie, without alignment. Figures under different cullings
-    cannot be compared.
+    cannot be compared. With --hold-out, PSNR, SSIM and depth L1 of rendered views, of those
+    frames that `ineus run` and `ineus bag make` leave out for the same N.
     """
+    if reference is None and not hold_out:
+        raise ConfigError("expected --reference FILE, or --frames PATH with --hold-out N")
+    figures: dict[str, dict[str, Any]] = {}
+    if reference is not None:
+        limits = tuple(threshold or ())
+        figures = _mesh_figures(
+            mesh, reference, limits, culling, frames, reference_fusion, samples, seed
+        )
+    held_out = _held_out_figures(mesh, frames, hold_out, device) if hold_out else None
+    _print_json(figures, held_out) if as_json else _print_tables(figures, held_out)
+
+
+def _mesh_figures(
+    mesh: Path,
+    reference: Path,
+    thresholds_m: tuple[float, ...],
+    culling: str,
+    frames: Path | None,
+    reference_fusion: bool,
+    samples: int,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Figures of the mesh, and of the reference fusion if wanted, by name."""
     from ineus_core.evaluation import DEFAULT_THRESHOLDS_M, ReferenceFusion, View, evaluate_mesh
     from ineus_core.evaluation import Culling as Strategy
     from ineus_core.meshing import read_mesh
@@ -76,11 +115,11 @@ def command(
                 fusion.integrate(frame)
         if fusion is not None:
             surfaces["reference fusion"] = fusion.mesh()
-    figures = {
+    return {
         name: evaluate_mesh(
             surface,
             truth,
-            threshold or DEFAULT_THRESHOLDS_M,
+            thresholds_m or DEFAULT_THRESHOLDS_M,
             culling,  # type: ignore[arg-type]
             views=views,
             samples=samples,
@@ -88,7 +127,34 @@ def command(
         ).to_json()
         for name, surface in surfaces.items()
     }
-    _print_json(figures) if as_json else _print_table(figures)
+
+
+def _held_out_figures(
+    checkpoint: Path, frames: Path | None, every: int, device: str
+) -> dict[str, Any]:
+    """How far rendered views are from the frames that were held out."""
+    if frames is None:
+        raise ConfigError("--hold-out: needs --frames, the source of the posed frames")
+    from rich.console import Console
+    from rich.progress import track
+
+    from ineus_core.cli.restore import restore
+    from ineus_core.held_out import FULL_WIDTH_PX, compare_view, mean_figures
+    from ineus_core.sources import is_held_out, open_source
+
+    source = open_source(frames)
+    reconstructor = restore(checkpoint, device).reconstructor
+    width_px = FULL_WIDTH_PX[reconstructor.device.type]
+    console = Console(stderr=True)
+    views = [
+        compare_view(reconstructor, frame, width_px)
+        for index, frame in enumerate(track(source, "comparing", len(source), console=console))
+        if is_held_out(index, every)
+    ]
+    if not views:
+        raise SourceError(f"--frames {frames}: has no {every} frames, so none is held out")
+    figures = mean_figures(views)
+    return figures | {"frames": len(views), "width_px": views[0].frame.camera.width_px}
 
 
 def _open_frames(frames: Path | None, culling: str, reference_fusion: bool) -> "Source | None":
@@ -129,14 +195,28 @@ def _mesh_file(path: Path) -> Path:
     return _existing(path, "mesh")
 
 
-def _print_json(figures: Mapping[str, Mapping[str, Any]]) -> None:
+def _print_json(figures: Mapping[str, Mapping[str, Any]], held_out: Any) -> None:
     """Ours at the top level, so that scripts find the names of the interface."""
     import json
 
-    ours, *others = figures.items()
-    record = dict(ours[1])
-    record.update({name.replace(" ", "_"): value for name, value in others})
+    record: dict[str, Any] = {}
+    for name, value in figures.items():
+        record |= value if name == "ineus" else {name.replace(" ", "_"): value}
+    if held_out is not None:
+        record["held_out"] = held_out
     typer.echo(json.dumps(record, indent=1, allow_nan=False))
+
+
+def _print_tables(figures: Mapping[str, Mapping[str, Any]], held_out: Any) -> None:
+    if figures:
+        _print_table(figures)
+    if held_out is not None:
+        depth_m = held_out["depth_l1_m"]
+        depth = "" if depth_m is None else f", depth L1 {100 * depth_m:.2f} cm"
+        typer.echo(
+            f"{held_out['frames']} frames at {held_out['width_px']} px width: "
+            f"PSNR {held_out['psnr']:.2f} dB, SSIM {held_out['ssim']:.3f}{depth}"
+        )
 
 
 def _print_table(figures: Mapping[str, Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from ineus_core.sources.bag_topics import find_images
 from ineus_core.sources.posed_images import NamedPose, read_camera, read_poses
 from ineus_core.sources.registry import SourceConfig, open_source, source_kind, source_kinds
 from ineus_core.sources.rosbag import RosbagConfig, RosbagSource
-from ineus_core.sources.source import Source
+from ineus_core.sources.source import Source, is_held_out
 from ineus_core.sources.structure_from_motion import (
     StructureFromMotionConfig,
     reconstruct_poses,
@@ -35,6 +35,7 @@ __all__ = [
     "arc_poses",
     "circle_poses",
     "find_images",
+    "is_held_out",
     "open_source",
     "orbit_poses",
     "read_camera",

@@ -28,3 +28,8 @@ class Source(Protocol):
     def reference_mesh(self) -> Mesh | None:
         """Ground truth surface that comes with the source, if any."""
         ...
+
+
+def is_held_out(index: int, every: int) -> bool:
+    """Whether a frame is the last of its so many; none is for `every` = 0."""
+    return every > 0 and index % every == every - 1

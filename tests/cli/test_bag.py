@@ -43,7 +43,19 @@ def test_make_refuses_what_it_cannot_do(bag: Path, tmp_path: Path, ineus: Ineus)
     ineus("bag", "make", bag, out, "--source", "rosbug").assert_fails(2, "rosbug")
     ineus("bag", "make", bag, out, "--depth-encoding", "8UC1").assert_fails(2, "8UC1")
     ineus("bag", "make", bag, out, "--odom-rate", -1).assert_fails(2, "-1")
+    ineus("bag", "make", bag, out, "--hold-out", 1).assert_fails(2, "--hold-out 1")
     assert not out.exists()
+
+
+def test_make_leaves_out_what_is_held_out_for_measuring(tmp_path: Path, ineus: Ineus) -> None:
+    """The same frames that `ineus run --hold-out` keeps from training."""
+    everything, out = tmp_path / "in.mcap", tmp_path / "out.mcap"
+    write_bag([make_frame(index) for index in range(7)], everything)
+    result = ineus("bag", "make", everything, out, "--hold-out", 3)
+    assert result.exit_code == 0, result.stderr
+    stamps = [frame.stamp_ns for frame in RosbagSource(everything)]
+    kept = [frame.stamp_ns for frame in RosbagSource(out)]
+    assert kept == [stamps[index] for index in (0, 1, 3, 4, 6)]
 
 
 def test_info_lists_topics_and_what_would_be_used(bag: Path, ineus: Ineus) -> None:

@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 import pytest
 from command import run_command
+from tiny_scene import CPU, tiny_config
 
 from ineus_core.meshing import write_mesh
+from ineus_core.reconstructor import Reconstructor
+from ineus_core.sources import open_source
 from ineus_core.types import Mesh
 
 Capture = pytest.CaptureFixture[str]
@@ -82,7 +85,8 @@ def test_what_is_missing_or_wrong_is_named(run: Path, capsys: Capture) -> None:
         (2, [run, "--reference", reference, "--culling", "frusta"], ["--frames"]),
         (2, [run, "--reference", reference, "--reference-fusion"], ["--frames"]),
         (2, [run, "--reference", reference, "--threshold", "-1"], ["-1"]),
-        (2, [run], ["--reference"]),
+        (2, [run], ["--reference", "--hold-out"]),
+        (2, [run, "--hold-out", 3], ["--frames"]),
     ]
     for exit_code, arguments, words in cases:
         run_command(capsys, "eval", *arguments).assert_fails(exit_code, *words)  # type: ignore[arg-type]
@@ -127,3 +131,25 @@ def test_frames_alone_are_no_reference(run: Path, capsys: Capture) -> None:
     """The built-in scenes know their true surface; a folder of frames does not."""
     frames = write_frames(run.parent / "frames")
     run_command(capsys, "eval", run, "--reference", frames).assert_fails(1, "true surface")
+
+
+def test_views_of_a_checkpoint_are_compared_with_frames(run: Path, capsys: Capture) -> None:
+    """A wall of one colour is soon learnt; every second of three frames is one."""
+    frames = write_frames(run.parent / "frames")
+    reconstructor = Reconstructor(tiny_config(), CPU)
+    for frame in open_source(frames):
+        reconstructor.add_frame(frame)
+    for _ in range(60):
+        reconstructor.step()
+    reconstructor.save(run / "checkpoint")
+    words = ("eval", run, "--frames", frames, "--hold-out", 2, "--device", "cpu")
+    result = run_command(capsys, *words, "--json")
+    assert result.exit_code == 0, result.stderr
+    held_out = json.loads(result.stdout)["held_out"]
+    assert (held_out["frames"], held_out["width_px"]) == (1, 60)
+    assert held_out["psnr"] > 15
+    assert held_out["depth_l1_m"] < 0.1
+    result = run_command(capsys, *words, "--reference", run.parent / "reference.ply")
+    assert "1 frames at 60 px width: PSNR" in result.stdout and "culling: none" in result.stdout
+    words = ("eval", run, "--frames", frames, "--hold-out", 4)
+    run_command(capsys, *words).assert_fails(1, "held out")
