@@ -41,7 +41,6 @@ setup(
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
         "pillow>=10.0",
-        "plotly>=5.18",
         "pydantic>=2.6",
         "pyyaml>=6.0",
         "rich>=13.0",

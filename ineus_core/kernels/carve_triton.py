@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence of a depth image for the cells of a grid on NVIDIA GPUs, in Triton, and the rays of a stored depth image.
+"""Evidence of a depth image for grid cells, and its rays, on NVIDIA GPUs, in Triton.
 
-Two launches mark the cells on the rays, passes before returns, so that a return beats a pass without an atomic
-operation; one over the grid settles them.
+Two launches mark the cells on the rays, passes before returns, so that a return beats a pass
+without an atomic operation; one over the grid settles them.
 """
 
 from dataclasses import dataclass
@@ -68,7 +68,10 @@ def rays_of_depth(
     blocks: BlockFlags,
     number: int,
 ) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, " rays"]]:
-    """World directions and ranges of every `stride_px`-th pixel, far below 0 without a return; flags its blocks."""
+    """World directions and ranges of every `stride_px`-th pixel; flags its blocks.
+
+    A range without a return is far below 0.
+    """
     height_px = len(depth) // width_px
     columns, rows = -(-width_px // stride_px), -(-height_px // stride_px)
     directions = torch.empty((columns * rows, 3), device=depth.device)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Marching cubes over a batch of blocks for NVIDIA GPUs, in Triton: count, sum, write.
 
-Same surface, in the same order, as `marching_cubes_torch`; the one wait is for the sizes of the result.
+Same surface, in the same order, as `marching_cubes_torch`; the one wait is for the sizes of the
+result.
 """
 
 from functools import lru_cache
@@ -24,7 +25,10 @@ _LEAST = tl.constexpr(MIN_FRACTION)
 def marching_cubes(
     sdf: Float[Tensor, "b k k k"], valid_cells: Bool[Tensor, "b k-1 k-1 k-1"]
 ) -> BlockTriangles:
-    """Extract the zero level; see `marching_cubes_torch.marching_cubes`. The counts are on the host."""
+    """Extract the zero level; see `marching_cubes_torch.marching_cubes`.
+
+    The counts are on the host.
+    """
     blocks, k = sdf.shape[:2]
     n, device = k - 1, sdf.device
     sdf, valid = sdf.detach().contiguous(), valid_cells.contiguous().view(torch.uint8)
@@ -62,7 +66,7 @@ def _starts(sums: Int[Tensor, "b p"]) -> Int[Tensor, "b p"]:
 
 @lru_cache
 def _tables(device: torch.device, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Edges of the triangles of each case, their number, and the places (3 corner + axis) of edges."""
+    """Edges of the triangles of each case, their number, and places (3 corner + axis) of edges."""
     table = torch.from_numpy(triangle_table()).int()
     starts = torch.from_numpy(EDGE_STARTS)
     corner = (starts[:, 0] * k + starts[:, 1]) * k + starts[:, 2]
@@ -78,7 +82,7 @@ def _bit(case, x: tl.constexpr, y: tl.constexpr, z: tl.constexpr):
 
 @triton.jit(do_not_specialize=["k"])
 def _classify(sdf, valid, sizes, cases, is_vertex, sums, k, BLOCK: tl.constexpr):
-    """Case of each cell, 0 where there is nothing, marks of the crossed edges, triangles of the program."""
+    """Case of each cell (0: nothing there), marks of crossed edges, triangles of the program."""
     block = tl.program_id(1).to(tl.int64)
     n = k - 1
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)

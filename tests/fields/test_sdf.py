@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The field: first surfaces, the gradient in metres, what autograd reaches, backends."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 from tiny_scene import CPU, tiny_field
 from torch import Tensor
 
-from ineus_core.errors import ConfigError
-from ineus_core.fields import FieldConfig, make_field, restore_field
+from ineus_core import kernels
+from ineus_core.errors import ConfigError, MissingDependencyError
+from ineus_core.fields import FieldConfig, factory, make_field, restore_field
 
 UNIT_BOX = np.array([[-1.0, -1, -1], [1, 1, 1]])
 
@@ -126,6 +129,31 @@ def test_automatic_values_are_resolved_and_can_be_restored() -> None:
 def test_what_cannot_be_is_refused(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_field(FieldConfig(**settings), "object", UNIT_BOX, 0.05, CPU)
+
+
+@pytest.mark.parametrize(("is_there", "backend"), [(True, "numba"), (False, "torch")])
+def test_a_cpu_takes_numba_or_says_that_it_takes_torch(
+    is_there: bool,
+    backend: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(factory, "find_spec", lambda name: object() if is_there else None)
+    with caplog.at_level("INFO"):
+        field = make_field(FieldConfig(), "object", UNIT_BOX, 0.05, CPU)
+    assert field.config.backend == backend
+    assert ("numba is not installed" in caplog.text) is not is_there
+
+
+def test_a_backend_that_was_asked_for_and_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "ineus_core.kernels.hash_grid_numba"
+    monkeypatch.delattr(kernels, "hash_grid_numba", raising=False)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(MissingDependencyError, match="pip install numba"):
+        make_field(FieldConfig(backend="numba"), "object", UNIT_BOX, 0.05, CPU)
 
 
 def test_a_coarse_voxel_needs_no_other_setting() -> None:
