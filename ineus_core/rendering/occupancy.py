@@ -82,9 +82,7 @@ class OccupancyGrid:
         self._check(shape)
         self.evidence = torch.zeros(shape.tolist(), dtype=torch.int8, device=device)
         """Above 0 where returns came from, below 0 where rays went through, 0 where unseen."""
-        self.opacity = torch.full(
-            shape.tolist(), _UNEVALUATED, dtype=torch.float16, device=device
-        )
+        self.opacity = torch.full(shape.tolist(), _UNEVALUATED, dtype=torch.float16, device=device)
         self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
         self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
         self.has_sensor = False
@@ -133,7 +131,8 @@ class OccupancyGrid:
         shape, shift = high - low, self._low_cell - low
         self._check(shape)
         region = tuple(slice(int(s), int(s + n)) for s, n in zip(shift, old_shape, strict=True))
-        for name, fill in (("evidence", 0), ("opacity", _UNEVALUATED), ("occupied", True), ("_scratch", 0)):
+        fills = {"evidence": 0, "opacity": _UNEVALUATED, "occupied": True, "_scratch": 0}
+        for name, fill in fills.items():
             old = getattr(self, name)
             new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
             new[region] = old
