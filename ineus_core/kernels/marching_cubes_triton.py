@@ -98,9 +98,7 @@ def _classify(sdf, valid, sizes, cases, is_vertex, sums, k, BLOCK: tl.constexpr)
         case += (value < 0).to(tl.int32) << c
     case = tl.where(usable & (case != 255), case, 0)
     tl.store(cases + block * n * n * n + cell, case.to(tl.uint8), mask)
-    tl.store(
-        sums + block * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.load(sizes + case))
-    )
+    tl.store(sums + block * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.load(sizes + case)))
     one = tl.full((BLOCK,), 1, tl.uint8)
     edges = is_vertex + (block * k * k * k + corner) * 3
     for u in tl.static_range(2):
@@ -118,9 +116,7 @@ def _count(is_vertex, sums, k, BLOCK: tl.constexpr):
     block = tl.program_id(1).to(tl.int64)
     edge = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     is_used = tl.load(is_vertex + block * 3 * k * k * k + edge, edge < 3 * k * k * k, other=0)
-    tl.store(
-        sums + block * tl.num_programs(0) + tl.program_id(0), tl.sum(is_used.to(tl.int32))
-    )
+    tl.store(sums + block * tl.num_programs(0) + tl.program_id(0), tl.sum(is_used.to(tl.int32)))
 
 
 @triton.jit(do_not_specialize=["k"])
