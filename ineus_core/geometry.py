@@ -189,7 +189,7 @@ def blocks_touched(
     spans = np.unique(np.hstack((low[crosses], high[crosses])), axis=0).reshape(-1, 2, 3)
     touched = set(_distinct(low[~crosses]))
     for first, last in spans.tolist():
-        axes = (range(a, b + 1) for a, b in zip(first, last, strict=True))
+        xs, ys, zs = (range(a, b + 1) for a, b in zip(first, last, strict=True))
         touched.update(itertools.product(xs, ys, zs))
     return sorted(touched)
 
