@@ -151,5 +151,5 @@ def test_views_of_a_checkpoint_are_compared_with_frames(run: Path, capsys: Captu
     assert held_out["depth_l1_m"] < 0.1
     result = run_command(capsys, *words, "--reference", run.parent / "reference.ply")
     assert "1 frames at 60 px width: PSNR" in result.stdout and "culling: none" in result.stdout
-    words = ("eval", run, "--frames", frames, "--hold-out", 4)
-    run_command(capsys, *words).assert_fails(1, "held out")
+    result = run_command(capsys, "eval", run, "--frames", frames, "--hold-out", 4)
+    result.assert_fails(1, "held out")
