@@ -32,7 +32,7 @@ source: {synthetic: {frames: 8, width_px: 64, height_px: 48}}
 device: cpu
 """
 
-KEYS = {
+KEYS: dict[str, type | set[str]] = {
     "frames_in": int,
     "frames_used": int,
     "frames_dropped": int,
