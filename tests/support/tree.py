@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
 PACKAGES = ("ineus_core", "ineus_ros")
 _MARKED = re.compile(r"(?<=<!-- tree -->\n```\n).*?(?=```\n<!-- end of tree -->)", re.DOTALL)
-_NAME_WIDTH = 36
+_NAME_WIDTH = 40
 
 
 def picture() -> str:
