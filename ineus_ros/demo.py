@@ -17,7 +17,6 @@ from typing import Any
 import cv2
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from ineus_core.errors import IneusError, SourceError
 from ineus_core.evaluation import (
@@ -30,10 +29,10 @@ from ineus_core.geometry import rotation_to_quaternion
 from ineus_core.meshing import remove_small_components, write_mesh
 from ineus_core.sources import SyntheticConfig, SyntheticSource, bag_writer
 from ineus_core.types import Mesh
+from ineus_ros.demo_report import print_table, shortfalls
 from ineus_ros.listener import Listener, wait_until
 from ineus_ros.processes import ChildProcess, private_domain
 
-THRESHOLD_M = 0.05
 REMAPS = {
     "color/image": bag_writer.COLOUR_TOPIC,
     "color/camera_info": bag_writer.COLOUR_INFO_TOPIC,
@@ -100,7 +99,7 @@ def run(config: DemoConfig, console: Console) -> dict[str, Any]:
     clock.end("evaluate_s")
     report = _report(config, outcome, clock) | {"evaluation": {"mesh": metrics.to_json()}}
     write_report(config.out, report, mesh=outcome.mesh, title="ineus demo")
-    _print_table(report, console)
+    print_table(report, console)
     console.print(f"mesh, picture and report are in {config.out}")
     return report
 
@@ -256,30 +255,6 @@ def _report(config: DemoConfig, outcome: Outcome, clock: Clock) -> dict[str, Any
     }
 
 
-def _print_table(report: Mapping[str, Any], console: Console) -> None:
-    metrics, mesh = report["evaluation"]["mesh"], report["mesh"]
-    f_score, precision, recall = (
-        f"{100 * metrics[name][f'{THRESHOLD_M:g}']:.1f} %"
-        for name in ("f_score", "precision", "recall")
-    )
-    sent, received, lost = (report[f"frames_{name}"] for name in ("sent", "in", "lost"))
-    used, dropped, waiting = (report[f"frames_{name}"] for name in ("used", "dropped", "waiting"))
-    rows = {
-        "F-score at 5 cm": f"[bold]{f_score}[/]",
-        "precision, recall at 5 cm": f"{precision}, {recall}",
-        "mean distance to the true surface": f"{100 * metrics['accuracy_m']:.1f} cm",
-        "frames sent = received + lost": f"{sent} = {received} + {lost}",
-        "received = used + dropped + waiting": f"{received} = {used} + {dropped} + {waiting}",
-        "keyframes, steps": f"{report['keyframes']}, {report['steps']}",
-        "mesh over the topic": f"{mesh['triangles']} triangles in {mesh['messages']} messages",
-        "time": f"{report['wall_s']:.0f} s",
-    }
-    table = Table(title="The mesh that arrived on /ineus/mesh", show_header=False)
-    for name, value in rows.items():
-        table.add_row(name, value)
-    console.print(table)
-
-
 def _write_picture(mesh: Mesh, path: Path) -> None:
     pose, camera = overview_camera(mesh)
     picture = render_mesh_picture(mesh, pose, camera)
@@ -298,13 +273,15 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     config = DemoConfig(given.out, given.frames, given.train_seconds, given.device)
     try:
-        run(config, Console())
+        missing = shortfalls(run(config, Console()))
     except IneusError as error:
         print(f"ineus: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    return 0
+    for line in missing:
+        print(f"ineus: error: {line}", file=sys.stderr)
+    return 1 if missing else 0
 
 
 if __name__ == "__main__":

@@ -21,14 +21,20 @@ class LossCounter:
         self.count = 0
         self._publishers = publishers
         self._last: int | None = None
+        self._is_numbered = False
 
     def on_message(self, info: Any) -> None:
         """Look at the number of a message, where there is one."""
         number = info.get("publication_sequence_number") if isinstance(info, dict) else None
         if not number:
             return
+        self._is_numbered = True
+        if self._publishers() != 1:
+            # Nor may it be compared with the next one, when only one publisher is left.
+            self._last = None
+            return
         # A smaller number is a publisher that was started anew.
-        if self._last is not None and number > self._last + 1 and self._publishers() == 1:
+        if self._last is not None and number > self._last + 1:
             self.count += number - self._last - 1
         self._last = number
 
@@ -41,5 +47,5 @@ class LossCounter:
         return SubscriptionEventCallbacks(message_lost=self._on_lost)
 
     def _on_lost(self, info: Any) -> None:
-        if self._last is None:
+        if not self._is_numbered:
             self.count += info.total_count_change
