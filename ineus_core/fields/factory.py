@@ -66,7 +66,13 @@ def restore_field(
         config.finest_cell_m,
         layout.entries * layout.features / 1e6,
     )
-    return HashSdf(config, layout, centre_m, side_m, init, encode, encode_value).to(device)
+    field = HashSdf(config, layout, centre_m, side_m, init, encode, encode_value).to(device)
+    if config.backend == "triton":
+        from ineus_core.kernels.field_evaluator_triton import FieldEvaluator
+
+        shape = (layout, config.geometry_features)
+        field.fused = FieldEvaluator(*shape, field.origin_m, side_m, field.sdf_scale_m)
+    return field
 
 
 def _resolved(

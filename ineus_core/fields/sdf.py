@@ -4,10 +4,10 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
@@ -16,6 +16,7 @@ from ineus_core.kernels.hash_grid_layout import HashGridLayout
 from ineus_core.kernels.heads_torch import (
     SH_CHANNELS,
     ColourHeadWeights,
+    FieldWeights,
     SdfHeadWeights,
     colour_head,
     sdf_head,
@@ -26,6 +27,24 @@ from ineus_core.types import FieldOutput
 Encode = Callable[[Tensor, Tensor, HashGridLayout], tuple[Tensor, Tensor]]
 EncodeValue = Callable[[Tensor, Tensor, HashGridLayout], Tensor]
 Initialisation = Literal["free", "object", "room"]
+
+
+class FusedField(Protocol):
+    """A backend's evaluation of the whole field without gradients."""
+
+    def sdf(self, points: Float[Tensor, "n 3"], weights: FieldWeights) -> Float[Tensor, " n"]:
+        """Distance in m at world points."""
+        ...
+
+    def evaluate(
+        self,
+        points: Float[Tensor, "n 3"],
+        directions: Float[Tensor, "rays 3"],
+        ray_index: Int[Tensor, " n"] | None,
+        weights: FieldWeights,
+    ) -> FieldOutput:
+        """Distance, gradient and colour at world points."""
+        ...
 
 
 class FieldConfig(ConfigModel):
@@ -116,6 +135,11 @@ class HashSdf(nn.Module):
         # Distances of a first sphere grow with the cube; those of a stream do not.
         self.sdf_scale_m = 1.0 if init == "free" else side_m / 2
         self._encode, self._encode_value = encode, encode_value
+        self.fused: FusedField | None = None
+        """Evaluation without gradients, where the backend has one."""
+        self.half_table: Tensor | None = None
+        """The table in half precision, kept up to date by whoever trains."""
+        self._held_box_m: Tensor | None = None
         self.register_buffer("origin_m", centre_m.float() - side_m / 2)
         inputs, hidden, outputs = 3 + layout.channels, config.hidden, config.geometry_features
         self.table = nn.Parameter(
@@ -144,13 +168,18 @@ class HashSdf(nn.Module):
             if self.init == "free":
                 nn.init.kaiming_uniform_(self.w1, nonlinearity="relu")
                 nn.init.xavier_uniform_(self.w2)
-                # A little free space everywhere: what no ray has seen is then no surface.
+                # Free space everywhere, as coordinates do not count at first and features are
+                # near 0: what no ray has seen is then no surface.
+                self.w1[:, :3] = 0.0
                 self.b2[0] = 0.1
                 return
             # Sphere by construction (Atzmon & Lipman 2020, SAL): |x| - r, from outside or inside.
             sign = 1.0 if self.init == "object" else -1.0
             self.w1.zero_()
-            self.w1[:, :3].normal_(0.0, math.sqrt(2.0 / hidden))
+            # Rows spread evenly instead of at random: the mean of relu(r n.x) over directions n is
+            # r |x| / 4, so the sum below is |x| within a few percent for 64 rows already.
+            reach = math.sqrt(16.0 / (math.pi * hidden))
+            self.w1[:, :3] = reach * _spread_directions(hidden)
             self.w2.normal_(sign * math.sqrt(math.pi / hidden), 1e-4)
             self.b2.fill_(-sign * sphere_radius)
 
@@ -163,6 +192,8 @@ class HashSdf(nn.Module):
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
     ) -> FieldOutput:
         """Distance, gradient and colour at world points seen along unit directions."""
+        if self.fused is not None and not torch.is_grad_enabled():
+            return self.fused.evaluate(points, directions, None, self._all_weights())
         unit = self._unit_from_world(points)
         features, jacobian = self._encode(unit, self.table, self.layout)
         outputs, gradient = sdf_head(2 * unit - 1, features, jacobian, self._sdf_weights())
@@ -174,21 +205,48 @@ class HashSdf(nn.Module):
     @torch.no_grad()
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Signed distance in m at world points."""
+        if self.fused is not None:
+            return self.fused.sdf(points, self._all_weights())
         unit = self._unit_from_world(points)
         features = self._encode_value(unit, self.table, self.layout)
         outputs = sdf_head_value(2 * unit - 1, features, self._sdf_weights())
         return outputs[:, 0] * self.sdf_scale_m
 
+    @torch.no_grad()
+    def along_rays(
+        self,
+        points: Float[Tensor, "n 3"],
+        directions: Float[Tensor, "rays 3"],
+        ray_index: Int[Tensor, " n"],
+    ) -> FieldOutput:
+        """What `forward` says of points seen along the rays they lie on."""
+        if self.fused is not None:
+            return self.fused.evaluate(points, directions, ray_index, self._all_weights())
+        return self(points, directions[ray_index])
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether a result does not depend, to the last bit, on the other points of the call."""
+        return self.fused is not None
+
     def holds(self, aabb: Float[Tensor, "2 3"]) -> bool:
         """Whether a box lies in the cube, outside of which the field is not defined."""
-        low, high = self.origin_m, self.origin_m + self.side_m
-        return bool((aabb[0] >= low.cpu()).all() and (aabb[1] <= high.cpu()).all())
+        if self._held_box_m is None:
+            # Read once: a look at the device would wait for all it has to do.
+            self._held_box_m = torch.stack((self.origin_m, self.origin_m + self.side_m)).cpu()
+        low, high = self._held_box_m
+        return bool((aabb[0] >= low).all() and (aabb[1] <= high).all())
 
     def _unit_from_world(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         return (points - self.origin_m) / self.side_m
 
     def _sdf_weights(self) -> SdfHeadWeights:
         return SdfHeadWeights(self.w1, self.b1, self.w2, self.b2)
+
+    def _all_weights(self) -> FieldWeights:
+        table = self.table if self.half_table is None else self.half_table
+        sdf, colour = self._sdf_weights(), self._colour_weights()
+        return FieldWeights(table.detach(), sdf, colour)
 
     def _colour_weights(self) -> ColourHeadWeights:
         return ColourHeadWeights(
@@ -199,3 +257,12 @@ class HashSdf(nn.Module):
             self.colour_w3,
             self.colour_b3,
         )
+
+
+def _spread_directions(count: int) -> Float[Tensor, "count 3"]:
+    """Unit vectors evenly over the sphere, on a Fibonacci spiral (Gonzalez 2010)."""
+    index = torch.arange(count) + 0.5
+    height = 1 - 2 * index / count
+    turn = math.pi * (1 + math.sqrt(5.0)) * index
+    radius = (1 - height * height).sqrt()
+    return torch.stack((radius * turn.cos(), radius * turn.sin(), height), dim=1)

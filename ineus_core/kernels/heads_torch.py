@@ -39,6 +39,16 @@ class ColourHeadWeights:
     b3: Float[Tensor, " 3"]
 
 
+@dataclass(frozen=True)
+class FieldWeights:
+    """The trained tensors of a whole field, or their gradients."""
+
+    table: Float[Tensor, "entries 2"]
+    """Kernels read float16; a gradient is float32."""
+    sdf: SdfHeadWeights
+    colour: ColourHeadWeights
+
+
 def sdf_head(
     points_signed: Float[Tensor, "n 3"],
     features: Float[Tensor, "n c"],

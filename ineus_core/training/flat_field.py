@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.fields import HashSdf
-from ineus_core.kernels.field_triton import FieldWeights
-from ineus_core.kernels.heads_torch import ColourHeadWeights, SdfHeadWeights
+from ineus_core.kernels.heads_torch import ColourHeadWeights, FieldWeights, SdfHeadWeights
 
 _ALIGN = 16
 
@@ -42,6 +41,7 @@ class FlatField:
             view.copy_(parameters[name].detach())
             parameters[name].data = view
         self.half = self.value.half()
+        field.half_table = self._view(self.half, "table")
         self.heads_start, self.sharpness_start = self._starts["w1"], self._starts["log_inv_s"]
 
     def weights(self) -> FieldWeights:
