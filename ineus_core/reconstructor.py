@@ -265,12 +265,8 @@ class Reconstructor:
         assert self.train_step is not None and self.grid is not None and self.field is not None
         self.train_step()
         if self.train_step.steps % self.config.occupancy.update_every == 0:
-            self.grid.update(
-                self.field.sdf,
-                self.field.inv_s.detach(),
-                _CELLS_PER_UPDATE[self.device.type],
-                self._generator,
-            )
+            cells = _CELLS_PER_UPDATE[self.device.type]
+            self.train_step.update_grid(cells, self._generator)
 
     def extract_mesh(self, everything: bool = False) -> MeshUpdate:
         """Mesh what changed since the last call, or all of it."""

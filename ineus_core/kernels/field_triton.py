@@ -7,6 +7,7 @@ precision; activations are computed again. The Jacobian's cotangent is an outer 
 written.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +22,7 @@ from ineus_core.kernels.hash_grid_triton import (
     hash_grid_value,
     jacobian_buffer,
 )
-from ineus_core.kernels.heads_torch import ColourHeadWeights, SdfHeadWeights
+from ineus_core.kernels.heads_torch import ColourHeadWeights, FieldWeights, SdfHeadWeights
 from ineus_core.kernels.heads_triton import (
     colour_head_backward,
     colour_head_forward,
@@ -31,6 +32,9 @@ from ineus_core.kernels.heads_triton import (
 from ineus_core.types import FieldOutput
 
 _POINT_MAP = (2.0, -1.0)
+
+Stages = dict[str, Callable[[], None]]
+"""The launches of a pass by name, in their order."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,6 @@ class FieldBuffers:
     d_features: Float[Tensor, "n c"]
     d_outputs: Float[Tensor, "n outputs"]
     d_gradient: Float[Tensor, "n 3"]
-
-
-@dataclass(frozen=True)
-class FieldWeights:
-    """The trained tensors, or their gradients."""
-
-    table: Float[Tensor, "entries 2"]
-    """float16 in the forward pass; a gradient is float32."""
-    sdf: SdfHeadWeights
-    colour: ColourHeadWeights
 
 
 def field_buffers(
@@ -93,15 +87,38 @@ def field_forward(
             the cube.
         limit: Points from this index on are padding.
     """
-    b = buffers
-    hash_grid_forward(points_unit, weights.table, layout, b.features, b.jacobian, limit)
-    sdf_head_forward(
-        points_unit, b.features, b.jacobian, weights.sdf, b.outputs, output.gradient,
-        b.slopes, output.sdf, _POINT_MAP, scales,
-    )  # fmt: skip
-    colour_head_forward(
-        b.outputs, output.gradient, directions, weights.colour, output.rgb, ray_index
+    stages = forward_stages(
+        points_unit, directions, ray_index, weights, layout, scales, buffers, output, limit
     )
+    for stage in stages.values():
+        stage()
+
+
+def forward_stages(
+    points_unit: Float[Tensor, "n 3"],
+    directions: Float[Tensor, "rays 3"],
+    ray_index: Int[Tensor, " n"] | None,
+    weights: FieldWeights,
+    layout: HashGridLayout,
+    scales: tuple[float, float],
+    buffers: FieldBuffers,
+    output: FieldOutput,
+    limit: Int[Tensor, ""] | None = None,
+) -> Stages:
+    """The launches of `field_forward`, to be called in their order, or one alone to be timed."""
+    b = buffers
+    return {
+        "encode": lambda: hash_grid_forward(
+            points_unit, weights.table, layout, b.features, b.jacobian, limit
+        ),
+        "sdf head": lambda: sdf_head_forward(
+            points_unit, b.features, b.jacobian, weights.sdf, b.outputs, output.gradient,
+            b.slopes, output.sdf, _POINT_MAP, scales,
+        ),
+        "colour head": lambda: colour_head_forward(
+            b.outputs, output.gradient, directions, weights.colour, output.rgb, ray_index
+        ),
+    }  # fmt: skip
 
 
 def field_backward(
@@ -122,19 +139,43 @@ def field_backward(
     Args:
         run_levels: See `hash_grid_backward`.
     """
+    stages = backward_stages(
+        points_unit, directions, ray_index, weights, layout, scales, buffers, output, d_output,
+        d_weights, run_levels,
+    )  # fmt: skip
+    for stage in stages.values():
+        stage()
+
+
+def backward_stages(
+    points_unit: Float[Tensor, "n 3"],
+    directions: Float[Tensor, "rays 3"],
+    ray_index: Int[Tensor, " n"] | None,
+    weights: FieldWeights,
+    layout: HashGridLayout,
+    scales: tuple[float, float],
+    buffers: FieldBuffers,
+    output: FieldOutput,
+    d_output: FieldOutput,
+    d_weights: FieldWeights,
+    run_levels: int = 0,
+) -> Stages:
+    """The launches of `field_backward`, to be called in their order, or one alone to be timed."""
     b = buffers
-    colour_head_backward(
-        b.outputs, output.gradient, directions, weights.colour, d_output.rgb, d_output.gradient,
-        b.d_outputs, b.d_gradient, d_weights.colour, ray_index,
-    )  # fmt: skip
-    sdf_head_backward(
-        points_unit, b.features, b.jacobian, weights.sdf, b.d_outputs, b.d_gradient,
-        b.d_features, d_weights.sdf, d_output.sdf, _POINT_MAP, scales,
-    )  # fmt: skip
-    hash_grid_backward_outer(
-        points_unit, b.d_features, b.slopes, b.d_gradient, layout, d_weights.table,
-        run_levels, scales[1],
-    )  # fmt: skip
+    return {
+        "colour head backward": lambda: colour_head_backward(
+            b.outputs, output.gradient, directions, weights.colour, d_output.rgb,
+            d_output.gradient, b.d_outputs, b.d_gradient, d_weights.colour, ray_index,
+        ),
+        "sdf head backward": lambda: sdf_head_backward(
+            points_unit, b.features, b.jacobian, weights.sdf, b.d_outputs, b.d_gradient,
+            b.d_features, d_weights.sdf, d_output.sdf, _POINT_MAP, scales,
+        ),
+        "encode backward": lambda: hash_grid_backward_outer(
+            points_unit, b.d_features, b.slopes, b.d_gradient, layout, d_weights.table,
+            run_levels, scales[1],
+        ),
+    }  # fmt: skip
 
 
 def field(

@@ -16,7 +16,12 @@ from ineus_core.fields import HashSdf
 from ineus_core.kernels.adam_triton import adam_step
 from ineus_core.kernels.composite_triton import composite_backward, composite_forward
 from ineus_core.kernels.draw_triton import DrawnRays, draw, drawn_rays
-from ineus_core.kernels.field_triton import field_backward, field_buffers, field_forward
+from ineus_core.kernels.field_triton import (
+    Stages,
+    backward_stages,
+    field_buffers,
+    forward_stages,
+)
 from ineus_core.kernels.losses_triton import LossScales, count_terms, ray_losses, sample_losses
 from ineus_core.kernels.placement_triton import place_samples_into
 from ineus_core.kernels.ray_march_triton import ray_march_into, sample_buffers
@@ -24,6 +29,7 @@ from ineus_core.keyframes import Replay
 from ineus_core.rendering import OccupancyGrid, PlacementConfig
 from ineus_core.training.flat_field import FlatField
 from ineus_core.training.losses import LOSS_NAMES
+from ineus_core.training.occupancy_graph import OccupancyGraph
 from ineus_core.training.schedules import linear_ramp, warm_up
 from ineus_core.training.step import TrainingConfig
 from ineus_core.types import FieldOutput, RaySamples
@@ -71,6 +77,7 @@ class GraphStep:
         self._flat = FlatField(field)
         self._has_sensor: bool | None = None
         self._snapshot = self._flat.value.clone()
+        self._update_grid = OccupancyGraph(field, self._flat.weights(), grid)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._captured_for: object = None
 
@@ -97,7 +104,11 @@ class GraphStep:
         self._counter, self._samples_seen, self._bad_steps = integers.unbind()
         self._counter.fill_(int(torch.randint(1 << 40, ())))
         self._total = torch.zeros((), dtype=torch.int32, device=device)
-        self._ray_limit = torch.full((), self._rays, dtype=torch.int32, device=device)
+        # Before anything is known to be empty a ray has as many samples as it has steps.
+        first_rays = min(self._rays, max(64, self._budget // self._grid.max_steps))
+        limit = self._rays if has_sensor else first_rays
+        self._ray_limit = torch.full((), limit, dtype=torch.int32, device=device)
+        self._demand = torch.zeros((), device=device)
         scalars = torch.zeros(8, device=device)
         self._inv_s, self._cos_anneal, self._eikonal_scale, self._d_inv_s = scalars[:4].unbind()
         self._adam_count, self._table_rate = scalars[4:6].unbind()
@@ -116,19 +127,14 @@ class GraphStep:
         cube = [*self._field.origin_m.tolist(), self._field.side_m]
         self._cube = torch.tensor(cube, device=device)
         self._metres = (self._field.sdf_scale_m, self._field.sdf_scale_m / self._field.side_m)
+        self._stages = self._make_stages()
 
     def __call__(self) -> None:
         """Take one step."""
-        if self._has_sensor != self._grid.has_sensor:
-            # Only the first keyframe decides whether there is depth.
-            self._allocate()
-            self._graph = None
-        self._write_scalars()
+        self._prepare()
         if self._is_captured:
-            key = self._shape_key()
-            if self._graph is None or key != self._captured_for:
+            if self._graph is None:
                 self._capture()
-                self._captured_for = key
             assert self._graph is not None
             self._graph.replay()
         else:
@@ -137,6 +143,17 @@ class GraphStep:
         self._steps_summed += 1
         if self.steps % self._config.snapshot_every == 0:
             self._keep_if_finite()
+
+    def _prepare(self) -> None:
+        """Bring buffers and scalars up to what has changed since the last step."""
+        if self._has_sensor != self._grid.has_sensor:
+            # Only the first keyframe decides whether there is depth.
+            self._allocate()
+            self._captured_for = None
+        key = self._shape_key()
+        if key != self._captured_for:
+            self._box, self._graph, self._captured_for = self._grid.aabb, None, key
+        self._write_scalars()
 
     def _shape_key(self) -> object:
         """What a captured graph has baked in and others may replace: cells, camera rays."""
@@ -147,7 +164,6 @@ class GraphStep:
         )
 
     def _capture(self) -> None:
-        self._box = self._grid.aabb
         kept = [t.clone() for t in self._state()]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -195,21 +211,50 @@ class GraphStep:
         for scalar, value in zip(scalars, values, strict=True):
             scalar.fill_(value)
 
-    def _step(self) -> None:
-        self._draw_and_place()
-        self._evaluate()
-        self._compare()
-        self._differentiate()
-        self._update()
+    def update_grid(self, cells: int, generator: torch.Generator) -> None:
+        """Let the occupancy grid follow the field in random cells, as many as given."""
+        self._update_grid(cells, generator)
 
-    def _draw_and_place(self) -> None:
-        replay, grid, samples = self._replay, self._grid, self._samples
+    def stages(self) -> Stages:
+        """The parts of a step by name, in their order.
+
+        One after the other they are the step; a benchmark calls each alone.
+        """
+        self._prepare()
+        return dict(self._stages)
+
+    def _make_stages(self) -> Stages:
+        flat = self._flat
+        call = (
+            self._points, self._batch.seen_directions, self._samples.ray_index, flat.weights(),
+            self._field.layout, self._metres, self._buffers, self._output,
+        )  # fmt: skip
+        return {
+            "draw": self._draw,
+            "place": self._place,
+            **forward_stages(*call, self._total),
+            "composite": self._composite,
+            "loss": self._compare_rays,
+            "composite backward": self._composite_backward,
+            "loss of samples": self._compare_samples,
+            **backward_stages(*call, self._d_output, flat.gradients(), self._run_levels),
+            "optimiser": self._update,
+        }
+
+    def _step(self) -> None:
+        for stage in self._stages.values():
+            stage()
+
+    def _draw(self) -> None:
+        replay = self._replay
         self._counter += 1
         draw(
             replay.store(), self._counter, replay.width_px, replay.depth_step_m,
             self._config.view_dropout, self._batch,
         )  # fmt: skip
-        batch, box = self._batch, grid.aabb if not self._is_captured else self._box
+
+    def _place(self) -> None:
+        batch, grid, samples, box = self._batch, self._grid, self._samples, self._box
         if grid.has_sensor:
             place = self._placement
             place_samples_into(
@@ -221,26 +266,23 @@ class GraphStep:
             ray_march_into(
                 batch.origins, batch.directions, grid.occupied, box, grid.step_m, grid.max_steps,
                 batch.jitter, samples, self._total, self._ray_limit, self._points, self._cube,
+                self._demand,
             )  # fmt: skip
-            # The rays follow their samples, so that the budget is just filled (instant-ngp).
-            wanted = self._ray_limit * (0.95 * self._budget) / self._total.clamp(min=1)
-            limit = (0.9 * self._ray_limit + 0.1 * wanted).clamp(64, self._rays)
-            self._ray_limit.copy_(limit)
+            # The rays follow their samples, so that the budget is just filled (instant-ngp); rays
+            # that found no room are work for nothing, so too many are corrected at once.
+            wanted = self._ray_limit * (0.95 * self._budget) / self._demand.clamp(min=1.0)
+            smooth = 0.9 * self._ray_limit + 0.1 * wanted
+            limit = torch.where(self._demand > self._budget, wanted, smooth)
+            self._ray_limit.copy_(limit.clamp(64, self._rays))
 
-    def _evaluate(self) -> None:
+    def _composite(self) -> None:
         torch.exp(10.0 * self._field.log_inv_s.detach(), out=self._inv_s)
-        weights = self._flat.weights()
-        self._call = (
-            self._points, self._batch.seen_directions, self._samples.ray_index, weights,
-            self._field.layout, self._metres, self._buffers,
-        )  # fmt: skip
-        field_forward(*self._call, self._output, self._total)
         composite_forward(
             self._batch.directions, self._samples, self._output, self._inv_s, self._cos_anneal,
             self._rendered,
         )  # fmt: skip
 
-    def _compare(self) -> None:
+    def _compare_rays(self) -> None:
         batch, samples = self._batch, self._samples
         self._losses.zero_()
         self._d_inv_s.zero_()
@@ -251,6 +293,9 @@ class GraphStep:
             batch, samples, self._rendered, self._background, self._counts, self._scales,
             self._d_rendered, self._losses,
         )  # fmt: skip
+
+    def _composite_backward(self) -> None:
+        batch, samples = self._batch, self._samples
         share = self._total.clamp(min=1)
         torch.div(self._config.weights.eikonal, share, out=self._eikonal_scale)
         composite_backward(
@@ -259,17 +304,15 @@ class GraphStep:
             self._eikonal_scale, self._losses[_EIKONAL],
         )  # fmt: skip
         self._losses[_EIKONAL].div_(share)
-        if self._grid.has_sensor:
-            sample_losses(
-                batch, samples, self._total, self._output.sdf, self._counts, self._scales,
-                self._d_output.sdf, self._losses,
-            )  # fmt: skip
-
-    def _differentiate(self) -> None:
-        gradients = self._flat.gradients()
-        field_backward(*self._call, self._output, self._d_output, gradients, self._run_levels)
         # inv_s = exp(10 v)
         self._flat.sharpness_gradient.copy_(10.0 * self._inv_s * self._d_inv_s)
+
+    def _compare_samples(self) -> None:
+        if self._grid.has_sensor:
+            sample_losses(
+                self._batch, self._samples, self._total, self._output.sdf, self._counts,
+                self._scales, self._d_output.sdf, self._losses,
+            )  # fmt: skip
 
     def _update(self) -> None:
         flat, config = self._flat, self._config.optimiser
@@ -295,15 +338,12 @@ class GraphStep:
 
         Nothing is updated.
         """
-        if self._has_sensor != self._grid.has_sensor:
-            self._allocate()
-        self._write_scalars()
+        stages = self.stages()
         self._cos_anneal.fill_(1.0)
-        self._box = self._grid.aabb
-        self._draw_and_place()
-        self._evaluate()
-        self._compare()
-        self._differentiate()
+        del stages["optimiser"]
+        for stage in stages.values():
+            stage()
+        self._written = ()
         gradients = {name: view.clone() for name, view in self._flat.gradient_views().items()}
         self._flat.gradient.zero_()
         return gradients, self._batch, self._samples, self._losses.clone()
@@ -329,8 +369,9 @@ class GraphStep:
             self._snapshot.copy_(self._flat.value)
 
     def _check_finite(self) -> bool:
-        """Whether all steps since the last look were finite; else the last snapshot comes back."""
-        bad = int(self._bad_steps)
+        """Whether steps and parameters are finite; else the last snapshot comes back."""
+        # An entry that no ray has touched since makes no step bad, but a snapshot that is.
+        bad = int(torch.maximum(self._bad_steps, (~self._flat.value.sum().isfinite()).long()))
         if bad == 0:
             return True
         self.counters["steps_rolled_back"] += bad

@@ -188,6 +188,10 @@ class TrainStep:
             min(max(0.9 * self._rays + 0.1 * wanted, 64), 8 * self._config.rays_per_step)
         )
 
+    def update_grid(self, cells: int, generator: torch.Generator) -> None:
+        """Let the occupancy grid follow the field in random cells, as many as given."""
+        self._grid.update(self._field.sdf, self._field.inv_s.detach(), cells, generator)
+
     def take_means(self) -> tuple[dict[str, float], int, int]:
         """Mean losses, valid samples and rays since the last call; waits for the device."""
         steps = max(self._steps_summed, 1)
