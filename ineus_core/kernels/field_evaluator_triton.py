@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluation of the field without gradients for NVIDIA GPUs: any number of points over buffers of one size.
+"""Evaluation of the field without gradients for NVIDIA GPUs, over buffers that are kept.
 
 What comes out for a point does not depend on the other points of the call, so that surfaces that
 are extracted apart meet without a crack.

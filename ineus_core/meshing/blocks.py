@@ -11,7 +11,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.marching_cubes_torch import BlockTriangles, marching_cubes
+from ineus_core.meshing.device_blocks import DeviceBlocks
 from ineus_core.meshing.samples import LatticeSampler, SdfFunction, in_batches
 from ineus_core.types import BlockIndex, Mesh, MeshBlock
 
@@ -20,6 +22,8 @@ ObservedFunction = Callable[[Tensor], Tensor]
 
 _GROUP = 4
 """Cells along the side of a group that is skipped as a whole."""
+_CELLS_AT_ONCE = 1 << 22
+"""Of the blocks of a batch on a GPU: each takes about 50 bytes."""
 
 
 class MeshingConfig(ConfigModel):
@@ -41,7 +45,7 @@ class MeshingConfig(ConfigModel):
         "are skipped; 0 samples every observed cell",
     )
     points_per_batch: int = Field(
-        default=65536, ge=1, description="Points in one evaluation of the field"
+        default=0, ge=0, description="Points in one evaluation of the field; 0 = by device"
     )
     blocks_per_update: int = Field(
         default=0,
@@ -49,13 +53,25 @@ class MeshingConfig(ConfigModel):
         description="Blocks in one update of a stream, the longest dirty first; 0 = by device",
     )
     blocks_per_batch: int = Field(
-        default=8, ge=1, description="Blocks whose samples are held at once"
+        default=0, ge=0, description="Blocks whose samples are held at once; 0 = by device"
     )
 
     @property
     def block_size_m(self) -> float:
         """Side of a block, m."""
         return self.block_size_vox * self.voxel_size_m
+
+
+def _resolved(config: MeshingConfig, device: torch.device) -> MeshingConfig:
+    """Fill in what the configuration leaves to the device; the memory of a batch is bounded."""
+    on_gpu = device.type == "cuda"
+    blocks = max(1, _CELLS_AT_ONCE // config.block_size_vox**3) if on_gpu else 8
+    return config.model_copy(
+        update={
+            "points_per_batch": config.points_per_batch or ((1 << 20) if on_gpu else 65536),
+            "blocks_per_batch": config.blocks_per_batch or blocks,
+        }
+    )
 
 
 class BlockMesher:
@@ -72,6 +88,7 @@ class BlockMesher:
         blocks: list[BlockIndex],
         observed_fn: ObservedFunction,
         device: torch.device,
+        is_pointwise: bool = False,
     ) -> list[MeshBlock]:
         """Mesh blocks, in the order given; a block without a surface has no triangles.
 
@@ -81,12 +98,15 @@ class BlockMesher:
             sdf_fn: Signed distances [n] of world points [n 3], positive in free space.
             colour_fn: Colours [n 3], 0 to 1, of surface points [n 3] with unit normals [n 3].
             observed_fn: Whether [n] the space around points [n 3] was seen; no surface elsewhere.
+            is_pointwise: What `sdf_fn` gives for a point does not depend, to the last bit, on the
+                other points of the call.
         """
-        config = self.config
+        config = _resolved(self.config, device)
+        if is_pointwise and device.type == "cuda":
+            return _extract_on_gpu(config, sdf_fn, colour_fn, blocks, observed_fn, device)
         sampler = LatticeSampler(sdf_fn, config.voxel_size_m, config.points_per_batch, device)
         meshes: list[MeshBlock] = []
-        for first in range(0, len(blocks), config.blocks_per_batch):
-            batch = blocks[first : first + config.blocks_per_batch]
+        for batch in _batches(blocks, config.blocks_per_batch):
             meshes += self._extract_batch(sampler, colour_fn, batch, observed_fn, device)
         return meshes
 
@@ -120,7 +140,7 @@ class BlockMesher:
         n = self.config.block_size_vox
         centres = _grid(n, origins.device) + 0.5
         rows = [
-            in_batches(observed_fn, self.config.points_per_batch, sampler.points(origin + centres))
+            in_batches(observed_fn, sampler.batch, sampler.points(origin + centres))
             for origin in origins
         ]
         return torch.stack(rows).reshape(-1, n, n, n)
@@ -156,7 +176,7 @@ class BlockMesher:
         block = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
         normals = samples.normals(block, surfaces.vertices)
         points = sampler.points(origins[block] + surfaces.vertices.double())
-        rgb = in_batches(colour_fn, self.config.points_per_batch, points, normals)
+        rgb = in_batches(colour_fn, sampler.batch, points, normals)
         colours = (rgb.nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8)
         per_vertex = [tensor.cpu().split(counts.tolist()) for tensor in (points, normals, colours)]
         triangles = surfaces.triangles.int().cpu().split(surfaces.triangles_per_block.tolist())
@@ -164,6 +184,37 @@ class BlockMesher:
             Mesh(p.numpy(), t.numpy(), n.numpy(), c.numpy())
             for p, n, c, t in zip(*per_vertex, triangles, strict=True)
         ]
+
+
+def _batches(blocks: list[BlockIndex], size: int) -> list[list[BlockIndex]]:
+    return [blocks[first : first + size] for first in range(0, len(blocks), size)]
+
+
+def _extract_on_gpu(
+    config: MeshingConfig,
+    sdf_fn: SdfFunction,
+    colour_fn: ColourFunction,
+    blocks: list[BlockIndex],
+    observed_fn: ObservedFunction,
+    device: torch.device,
+) -> list[MeshBlock]:
+    extractor = DeviceBlocks(
+        config.block_size_vox,
+        config.voxel_size_m,
+        config.max_slope,
+        _GROUP,
+        config.points_per_batch,
+    )
+    found: list[MeshBlock] = []
+    for batch in _batches(blocks, config.blocks_per_batch):
+        origins = torch.empty((len(batch), 3), dtype=torch.int32, device=device)
+        write_to(origins, np.array(batch, dtype=np.int32) * config.block_size_vox)
+        meshes = extractor.extract(sdf_fn, colour_fn, origins, observed_fn)
+        found += [
+            MeshBlock(index, mesh or _empty_mesh())
+            for index, mesh in zip(batch, meshes, strict=True)
+        ]
+    return found
 
 
 class _Samples:

@@ -36,7 +36,7 @@ class LatticeSampler:
     def __init__(self, sdf_fn: SdfFunction, voxel_size_m: float, batch: int, device: torch.device):
         self._sdf_fn = sdf_fn
         self._voxel_size_m = voxel_size_m
-        self._batch = batch
+        self.batch = batch
         self._known_keys = torch.empty(0, dtype=torch.int64, device=device)
         self._known_values = torch.empty(0, device=device)
 
@@ -49,7 +49,7 @@ class LatticeSampler:
         if len(lattice) == 0:
             return self._known_values[:0]
         return in_batches(
-            lambda rows: self._sdf_fn(self.points(rows)).float(), self._batch, lattice
+            lambda rows: self._sdf_fn(self.points(rows)).float(), self.batch, lattice
         )
 
     def evaluate_shared(self, lattice: Int[Tensor, "n 3"]) -> Float[Tensor, " n"]:

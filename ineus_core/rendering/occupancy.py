@@ -76,7 +76,7 @@ class OccupancyGrid:
     ) -> None:
         """Allocate unseen cells, all of them occupied until the field says otherwise."""
         self._config, self.cell_m, self._device = config, cell_m, device
-        self._low_cell = torch.floor(aabb[0].cpu() / cell_m + 1e-4).long()
+        self._move_to(torch.floor(aabb[0].cpu() / cell_m + 1e-4).long())
         high_cell = torch.ceil(aabb[1].cpu() / cell_m - 1e-4).long()
         shape = (high_cell - self._low_cell).clamp(min=1)
         self._check(shape)
@@ -88,12 +88,22 @@ class OccupancyGrid:
         self.has_sensor = False
         self._march_padded, self._carve = _operators(device)
 
+    def _move_to(self, low_cell: Int[Tensor, " 3"]) -> None:
+        self._low_cell = low_cell
+        self._aabb: tuple[torch.Size, Tensor] | None = None
+        # Copied once, as an update that is captured may not wait for the host.
+        self._low_cell_there = low_cell.to(self._device)
+
     @property
     def aabb(self) -> Float[Tensor, "2 3"]:
         """Box of the grid, world."""
-        low = self._low_cell.float()
-        high = low + torch.tensor(self.evidence.shape, dtype=torch.float32)
-        return torch.stack((low, high)).to(self._device) * self.cell_m
+        # Asked for with every image: a copy to the device would wait for all it has to do.
+        if self._aabb is None or self._aabb[0] != self.evidence.shape:
+            low = self._low_cell.float()
+            high = low + torch.tensor(self.evidence.shape, dtype=torch.float32)
+            box = torch.stack((low, high)).to(self._device) * self.cell_m
+            self._aabb = (self.evidence.shape, box)
+        return self._aabb[1]
 
     @property
     def max_steps(self) -> int:
@@ -137,7 +147,7 @@ class OccupancyGrid:
             new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
             new[region] = old
             setattr(self, name, new)
-        self._low_cell = low
+        self._move_to(low)
         return True
 
     def _check(self, shape: Int[Tensor, " 3"]) -> None:
@@ -188,7 +198,7 @@ class OccupancyGrid:
         self._carve(
             self.evidence,
             self._scratch,
-            origin * cells - self._low_cell.to(self._device),
+            origin * cells - self._low_cell_there,
             directions,
             range_m * cells,
             truncation_m * cells,
@@ -202,24 +212,32 @@ class OccupancyGrid:
         self, points: Float[Tensor, "n 3"]
     ) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
         shape = torch.tensor(self.evidence.shape, device=self._device)
-        cell = torch.floor(points / self.cell_m).long() - self._low_cell.to(self._device)
+        cell = torch.floor(points / self.cell_m).long() - self._low_cell_there
         inside = ((cell >= 0) & (cell < shape)).all(dim=1)
         cell = cell.clamp(min=0).minimum(shape - 1)
         return (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2], inside
 
+    @property
+    def cells_of_view(self) -> Bool[Tensor, "gx gy gz"]:
+        """Where a surface was seen: by returns, or by the field if there are none."""
+        return self.evidence > 0 if self.has_sensor else self.occupied
+
     def may_hold_mesh(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
         """Whether a surface at a point was seen: by returns, or by the field if there are none."""
+        if self._device.type == "cuda" and find_spec("triton") is not None:
+            from ineus_core.kernels.cells_triton import cells_at
+
+            x, y, z = self._low_cell.tolist()
+            return cells_at(points, self.cells_of_view, (x, y, z), self.cell_m)
         index, inside = self._cell_index(points)
-        seen = self.evidence.view(-1) > 0 if self.has_sensor else self.occupied.view(-1)
-        return inside & seen[index]
+        return inside & self.cells_of_view.view(-1)[index]
 
     def occupied_centres(self) -> Float[Tensor, "n 3"]:
         """Centres of the cells that may hold a mesh."""
-        seen = self.evidence > 0 if self.has_sensor else self.occupied
-        return self._centres(seen.nonzero())
+        return self._centres(self.cells_of_view.nonzero())
 
     def _centres(self, cells: Int[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        return (cells + self._low_cell.to(self._device) + 0.5) * self.cell_m
+        return (cells + self._low_cell_there + 0.5) * self.cell_m
 
     def update(
         self,
@@ -280,10 +298,9 @@ class OccupancyGrid:
         self, origins: Float[Tensor, "rays 3"], directions: Float[Tensor, "rays 3"], per_ray: int
     ) -> RaySamples:
         """The first steps of each ray where a surface has been seen, without jitter."""
-        cells = self.evidence > 0 if self.has_sensor else self.occupied
         half = torch.full((len(origins),), 0.5, device=self._device)
         active = torch.ones(len(origins), dtype=torch.bool, device=self._device)
-        return self._march(origins, directions, active, cells, per_ray, half)
+        return self._march(origins, directions, active, self.cells_of_view, per_ray, half)
 
     def _march(
         self,
@@ -345,4 +362,8 @@ def _operators(device: torch.device):  # type: ignore[no-untyped-def]
         from ineus_core.kernels import carve_numba, ray_march_numba
 
         return ray_march_numba.march_padded, carve_numba.carve
+    if device.type == "cuda" and find_spec("triton") is not None:
+        from ineus_core.kernels import carve_triton
+
+        return ray_march_torch.march_padded, carve_triton.carve
     return ray_march_torch.march_padded, carve_torch.carve

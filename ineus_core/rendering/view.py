@@ -5,10 +5,11 @@
 from typing import Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ineus_core.geometry import pixel_rays
+from ineus_core.kernels.host_copy import to_host
 from ineus_core.rendering.occupancy import OccupancyGrid
 from ineus_core.rendering.volume import render_rays
 from ineus_core.types import Camera, FieldOutput, RenderedImage, RenderedRays
@@ -17,6 +18,7 @@ SAMPLES_PER_RAY = 48
 _SAMPLES_WITHOUT_DEPTH = 256
 """Steps are finer without depth, and more cells are occupied."""
 _RAYS_AT_ONCE = {"cpu": 4096, "cuda": 1 << 16}
+_RAYS_FUSED = 1 << 19
 _LEAST_OPACITY = 0.5
 
 
@@ -34,8 +36,116 @@ class Renderable(Protocol):
         """Distance, gradient and colour."""
         ...
 
+    # Asked of a field that `is_pointwise`; see `fields.HashSdf`.
+    def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Distance in m."""
+        ...
 
-@torch.no_grad()
+    def along_rays(
+        self,
+        points: Float[Tensor, "n 3"],
+        directions: Float[Tensor, "rays 3"],
+        ray_index: Int[Tensor, " n"],
+    ) -> FieldOutput:
+        """Distance, gradient and colour of points seen along the rays they lie on."""
+        ...
+
+
+class View:
+    """Renders images of one field; remembers the rays of the camera that it was last asked for.
+
+    Args:
+        field: What is seen.
+        grid: Where to look.
+    """
+
+    def __init__(self, field: Renderable, grid: OccupancyGrid) -> None:
+        """Know no camera yet."""
+        self._field, self._grid = field, grid
+        self._rays: tuple[Camera, Tensor] | None = None
+
+    @torch.no_grad()
+    def render(
+        self,
+        camera: Camera,
+        world_from_camera: Float[Tensor, "4 4"],
+        background: float = 0.0,
+    ) -> RenderedImage:
+        """Render every pixel; one that is less than half opaque has no depth and no normal."""
+        device = world_from_camera.device
+        in_camera = self._rays_of(camera, device)
+        directions = in_camera @ world_from_camera[:3, :3].T
+        fused = device.type == "cuda" and getattr(self._field, "is_pointwise", False)
+        render, most = (
+            (self._render_fused, _RAYS_FUSED)
+            if fused
+            else (self._render_rays, _RAYS_AT_ONCE.get(device.type, 4096))
+        )
+        parts = [render(world_from_camera[:3, 3], rays) for rays in directions.split(most)]
+        rgb, range_m, normal, opacity = (
+            torch.cat([getattr(part, name) for part in parts]) if len(parts) > 1 else one
+            for name, one in vars(parts[0]).items()
+        )
+        seen = opacity > _LEAST_OPACITY
+        depth_m = torch.where(seen, range_m / opacity.clamp(min=1e-6) * in_camera[:, 2], 0.0)
+        normal = torch.nn.functional.normalize(normal, dim=1) * seen[:, None]
+        rgb = rgb + background * (1.0 - opacity[:, None])
+        shape = (camera.height_px, camera.width_px)
+        images = (
+            (rgb.clamp(0, 1) * 255).round().byte().view(*shape, 3),
+            depth_m.float().view(shape),
+            normal.view(*shape, 3),
+            opacity.view(shape),
+        )
+        return RenderedImage(*(image.numpy() for image in to_host(*images)))
+
+    def _rays_of(self, camera: Camera, device: torch.device) -> Float[Tensor, "pixels 3"]:
+        if self._rays is None or self._rays[0] != camera:
+            rays = torch.from_numpy(pixel_rays(camera).reshape(-1, 3)).to(device)
+            self._rays = (camera, rays)
+        return self._rays[1]
+
+    def _render_rays(
+        self, origin: Float[Tensor, " 3"], directions: Float[Tensor, "rays 3"]
+    ) -> RenderedRays:
+        origins = origin.expand(len(directions), 3)
+        samples = self._grid.march_view(origins, directions, SAMPLES_PER_RAY)
+        t_mid = 0.5 * (samples.t_starts + samples.t_ends)
+        # Only real samples cost an evaluation; this is not the captured step.
+        used = samples.valid.nonzero()[:, 0]
+        ray = samples.ray_index[used]
+        points = origins[ray] + directions[ray] * t_mid[used, None]
+        some = self._field(points, directions[ray])
+        n, device = len(samples.valid), origin.device
+        output = FieldOutput(
+            sdf=torch.ones(n, device=device).index_copy(0, used, some.sdf),
+            gradient=torch.zeros((n, 3), device=device).index_copy(0, used, some.gradient),
+            rgb=torch.zeros((n, 3), device=device).index_copy(0, used, some.rgb),
+        )
+        exact = torch.ones((), device=device)
+        return render_rays(directions, samples, output, self._field.inv_s, exact)
+
+    def _render_fused(
+        self, origin: Float[Tensor, " 3"], directions: Float[Tensor, "rays 3"]
+    ) -> RenderedRays:
+        """By distances first, so that colours are asked for only where something is seen."""
+        from ineus_core.kernels.composite_triton import composite_forward
+        from ineus_core.kernels.view_triton import keep_visible, march_view
+
+        grid, field = self._grid, self._field
+        inv_s = field.inv_s
+        samples, points = march_view(
+            origin, directions, grid.cells_of_view, grid.aabb, grid.step_m, grid.max_steps,
+            SAMPLES_PER_RAY,
+        )  # fmt: skip
+        samples, points = keep_visible(samples, points, field.sdf(points), inv_s, grid.step_m)
+        output = field.along_rays(points, directions, samples.ray_index)
+        rendered = torch.zeros((len(directions), 8), device=origin.device)
+        exact = torch.ones((), device=origin.device)
+        composite_forward(directions, samples, output, inv_s, exact, rendered)
+        return RenderedRays(rendered[:, :3], rendered[:, 3], rendered[:, 4:7], rendered[:, 7])
+
+
 def render_view(
     field: Renderable,
     grid: OccupancyGrid,
@@ -43,53 +153,5 @@ def render_view(
     world_from_camera: Float[Tensor, "4 4"],
     background: float = 0.0,
 ) -> RenderedImage:
-    """Render every pixel of a camera; one less than half opaque has no depth and no normal."""
-    device = world_from_camera.device
-    in_camera = torch.from_numpy(pixel_rays(camera).reshape(-1, 3)).to(device)
-    directions = in_camera @ world_from_camera[:3, :3].T
-    origins = world_from_camera[:3, 3].expand(len(directions), 3)
-    chunk = _RAYS_AT_ONCE.get(device.type, 4096)
-    parts = [
-        _render_chunk(field, grid, origins[i : i + chunk], directions[i : i + chunk])
-        for i in range(0, len(directions), chunk)
-    ]
-    rgb, range_m, normal, opacity = (
-        torch.cat([getattr(part, name) for part in parts])
-        for name in ("rgb", "range_m", "normal", "opacity")
-    )
-    seen = opacity > _LEAST_OPACITY
-    depth_m = torch.where(seen, range_m / opacity.clamp(min=1e-6) * in_camera[:, 2], 0.0)
-    normal = torch.nn.functional.normalize(normal, dim=1) * seen[:, None]
-    rgb = rgb + background * (1.0 - opacity[:, None])
-    shape = (camera.height_px, camera.width_px)
-    return RenderedImage(
-        rgb=(rgb.clamp(0, 1) * 255).round().byte().view(*shape, 3).cpu().numpy(),
-        depth_m=depth_m.float().view(shape).cpu().numpy(),
-        normal=normal.view(*shape, 3).cpu().numpy(),
-        opacity=opacity.view(shape).cpu().numpy(),
-    )
-
-
-def _render_chunk(
-    field: Renderable,
-    grid: OccupancyGrid,
-    origins: Float[Tensor, "rays 3"],
-    directions: Float[Tensor, "rays 3"],
-) -> RenderedRays:
-    samples = grid.march_view(
-        origins, directions, SAMPLES_PER_RAY if grid.has_sensor else _SAMPLES_WITHOUT_DEPTH
-    )
-    t_mid = 0.5 * (samples.t_starts + samples.t_ends)
-    # Only real samples cost an evaluation; this is not the captured step.
-    used = samples.valid.nonzero()[:, 0]
-    ray = samples.ray_index[used]
-    points = origins[ray] + directions[ray] * t_mid[used, None]
-    some = field(points, directions[ray])
-    n, device = len(samples.valid), origins.device
-    output = FieldOutput(
-        sdf=torch.ones(n, device=device).index_copy(0, used, some.sdf),
-        gradient=torch.zeros((n, 3), device=device).index_copy(0, used, some.gradient),
-        rgb=torch.zeros((n, 3), device=device).index_copy(0, used, some.rgb),
-    )
-    exact = torch.ones((), device=device)
-    return render_rays(directions, samples, output, field.inv_s, exact)
+    """One image; who wants many of one camera keeps a `View`."""
+    return View(field, grid).render(camera, world_from_camera, background)

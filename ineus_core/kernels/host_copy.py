@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Copies between host and device that do not wait for each other."""
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+
+def to_host(*tensors: Shaped[Tensor, "..."]) -> list[Tensor]:
+    """Bring tensors to the host, with one wait for all."""
+    if not tensors or tensors[0].device.type != "cuda":
+        return [tensor.cpu() for tensor in tensors]
+    # Pinned memory takes a copy at the full rate; torch keeps it and gives it out again.
+    copies = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in tensors]
+    for copy, tensor in zip(copies, tensors, strict=True):
+        copy.copy_(tensor, non_blocking=True)
+    torch.cuda.current_stream(tensors[0].device).synchronize()
+    return copies
+
+
+def write_to(target: Shaped[Tensor, "..."], values: Shaped[np.ndarray, "..."]) -> None:
+    """Put values of the host into a tensor; on a GPU without waiting for it."""
+    source = torch.from_numpy(np.ascontiguousarray(values))
+    if target.device.type == "cuda":
+        # Blocking copies wait for the whole queue; torch keeps the pinned copy until it is read.
+        source = source.pin_memory()
+    target.copy_(source.view(target.shape), non_blocking=True)
