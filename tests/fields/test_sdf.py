@@ -139,7 +139,7 @@ def test_a_cpu_takes_numba_or_says_that_it_takes_torch(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(factory, "find_spec", lambda name: object() if is_there else None)
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", logger="ineus_core"):
         field = make_field(FieldConfig(), "object", UNIT_BOX, 0.05, CPU)
     assert field.config.backend == backend
     assert ("numba is not installed" in caplog.text) is not is_there
