@@ -53,6 +53,32 @@ def ros(domain: Mapping[str, str]) -> Iterator[Callable[..., Any]]:
         context.try_shutdown()
 
 
+@pytest.fixture
+def camera(domain: Mapping[str, str]) -> Iterator[Any]:
+    """Publishes frames."""
+    from ros_stream import Camera
+
+    with Camera() as made:
+        yield made
+
+
+@pytest.fixture
+def listen(ros: Callable[..., Any], camera: Any) -> Callable[..., Any]:
+    """Makes inputs that the camera has found: `listen(parameter=value)`."""
+    from rclpy.node import Node
+    from ros_listening import Listening
+
+    def make(**settings: Any) -> Any:
+        listening = Listening(ros(lambda context: Node("ineus", context=context)), **settings)
+        topics = [camera.color, camera.info]
+        topics += [camera.pose] if settings.get("pose_source") == "pose" else [camera.odom]
+        listening.spin_until(lambda: all(topic.get_subscription_count() for topic in topics))
+        listening.spin_until(lambda: True)
+        return listening
+
+    return make
+
+
 def spin_until(
     condition: Callable[[], bool], *nodes: Any, timeout_s: float = 10.0, rounds_after: int = 0
 ) -> bool:

@@ -3,7 +3,7 @@
 """Messages over DDS become frames at the right poses, or counted drops; never a guessed pose."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,64 +12,19 @@ import pytest
 
 from ineus_core.geometry import rigid_transform
 from ineus_core.ros_config import RosConfig
-from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.sources.transforms import TransformNotYet
 from ineus_core.types import Frame
 
 pytest.importorskip("rclpy", reason="needs rclpy")
 
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from ros_listening import FRAMES, Listening
 from ros_stream import Camera, pose_message
 
 from ineus_ros.drops import Drops
-from ineus_ros.inputs import Inputs
 from ineus_ros.tf import TreeTf
 
 pytestmark = pytest.mark.ros
-
-SETTINGS = {"reliable": True, "tf_timeout_s": 0.4, "depth_wait_s": 0.2}
-SOURCE = SyntheticSource(SyntheticConfig(frames=12, width_px=32, height_px=24))
-FRAMES = list(SOURCE)
-
-
-class Listening:
-    """Inputs on a node, spun by hand."""
-
-    def __init__(self, node: Node, **settings: Any) -> None:
-        self.frames: list[Frame] = []
-        self.inputs = Inputs(node, RosConfig(**{**SETTINGS, **settings}), self.frames.append)
-        self._executor = SingleThreadedExecutor(context=node.context)
-        self._executor.add_node(node)
-
-    @property
-    def drops(self) -> dict[str, int]:
-        return dict(self.inputs.drops.counts)
-
-    def spin_until(self, condition: Callable[[], bool], timeout_s: float = 8.0) -> None:
-        end = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < end, (len(self.frames), self.inputs.counters, self.drops)
-            self._executor.spin_once(timeout_sec=0.02)
-
-
-@pytest.fixture
-def camera(domain: Any) -> Iterator[Camera]:
-    with Camera() as made:
-        yield made
-
-
-@pytest.fixture
-def listen(ros: Callable[..., Node], camera: Camera) -> Callable[..., Listening]:
-    def make(**settings: Any) -> Listening:
-        listening = Listening(ros(lambda context: Node("ineus", context=context)), **settings)
-        topics = [camera.color, camera.info]
-        topics += [camera.pose] if settings.get("pose_source") == "pose" else [camera.odom]
-        listening.spin_until(lambda: all(topic.get_subscription_count() for topic in topics))
-        listening.spin_until(lambda: True)
-        return listening
-
-    return make
 
 
 def test_every_frame_arrives_as_it_was_sent(

@@ -72,6 +72,29 @@ def test_save_mesh_writes_inside_output_dir_and_says_where(node: Running) -> Non
     assert len(read_mesh(answer.message).triangles) > 100
 
 
+def test_a_full_disk_leaves_the_old_mesh_and_the_node_goes_on(node: Running) -> None:
+    """A limit on the size of files stands for the disk; writing fails in the same way."""
+    import resource
+
+    path = Path(node.listener.call("save_mesh").message)
+    before = path.read_bytes()
+    process, limit = node.process.process.pid, resource.RLIMIT_FSIZE
+    _, most = resource.prlimit(process, limit)
+    resource.prlimit(process, limit, (len(before) // 4, most))
+    try:
+        for service, words in (
+            ("save_mesh", "does not fit"),
+            ("save_checkpoint", "could not be written"),
+        ):
+            answer = node.listener.call(service)
+            assert not answer.success and words in answer.message, answer.message
+    finally:
+        resource.prlimit(process, limit, (most, most))
+    assert path.read_bytes() == before
+    assert [file.name for file in node.output_dir.iterdir()] == ["mesh.ply"]
+    assert node.listener.call("save_mesh").success
+
+
 def test_a_late_subscriber_gets_the_whole_mesh(node: Running) -> None:
     from std_srvs.srv import SetBool
 

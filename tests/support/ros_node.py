@@ -23,6 +23,8 @@ SMALL: Mapping[str, object] = {
     "field.hidden": 16,
     "training.rays_per_step": 256,
     "pipeline.mesh_rate_hz": 2.0,
+    # A busy machine may keep the executor waiting while the first step compiles.
+    "image_queue_size": 64,
     "pipeline.queue_frames": 64,
     "mesh_refresh_s": 1.0,
     "render_width_px": 32,

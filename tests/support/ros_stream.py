@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera and its odometry on real topics, for tests of the node."""
 
+import array
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import rclpy
 from geometry_msgs.msg import Pose, PoseStamped
 from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from ineus_core.geometry import rotation_to_quaternion
@@ -21,16 +24,25 @@ from ineus_ros.outputs.images import camera_info_message, image_message
 
 
 class Camera:
-    """Publishes frames as a camera driver and an odometry source would, reliably."""
+    """Publishes frames as a camera driver and an odometry source would, reliably.
 
-    def __init__(self, name: str = "camera") -> None:
+    Args:
+        compressed: Publish colour and depth as PNG, on the topics of image_transport.
+    """
+
+    def __init__(self, name: str = "camera", compressed: bool = False) -> None:
         """Join the domain that the environment names."""
         self._context = rclpy.Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node(name, context=self._context)
         create, qos = self.node.create_publisher, QoSProfile(depth=50)
-        self.color = create(Image, "color/image", qos)
-        self.depth = create(Image, "depth/image", qos)
+        self._is_compressed = compressed
+        if compressed:
+            self.color = create(CompressedImage, "color/image/compressed", qos)
+            self.depth = create(CompressedImage, "depth/image/compressedDepth", qos)
+        else:
+            self.color = create(Image, "color/image", qos)
+            self.depth = create(Image, "depth/image", qos)
         self.info = create(CameraInfo, "color/camera_info", qos)
         self.odom = create(Odometry, "odom", qos)
         self.pose = create(PoseStamped, "pose", qos)
@@ -63,14 +75,26 @@ class Camera:
         messages: dict[str, Any] = {
             "info": camera_info_message(header, frame.camera),
             "odom": odometry(header, frame.world_from_camera),
-            "color": image_message(header, "rgb8", frame.rgb),
+            "color": self._color_message(header, frame.rgb),
         }
         if with_depth and frame.depth_m is not None:
-            messages["depth"] = image_message(header, "32FC1", frame.depth_m)
+            messages["depth"] = self._depth_message(header, frame.depth_m)
         edit(messages)
         for name, message in messages.items():
             getattr(self, name).publish(message)
         self.sent += "color" in messages
+
+    def _color_message(self, header: Header, rgb: np.ndarray) -> Image | CompressedImage:
+        if self._is_compressed:
+            return png_message(header, "rgb8; png compressed bgr8", rgb[..., ::-1])
+        return image_message(header, "rgb8", rgb)
+
+    def _depth_message(self, header: Header, depth_m: np.ndarray) -> Image | CompressedImage:
+        if self._is_compressed:
+            depth_mm = np.round(depth_m * 1000).astype(np.uint16)
+            head = struct.pack("<iff", 0, 0.0, 0.0)
+            return png_message(header, "16UC1; compressedDepth png", depth_mm, head)
+        return image_message(header, "32FC1", depth_m)
 
     def close(self) -> None:
         """Leave the domain."""
@@ -84,6 +108,15 @@ def odometry(header: Header, world_from_camera: np.ndarray) -> Odometry:
     message.header.frame_id, message.header.stamp = "odom", header.stamp
     message.pose.pose = pose_message(world_from_camera)
     return message
+
+
+def png_message(
+    header: Header, form: str, picture: np.ndarray, head: bytes = b""
+) -> CompressedImage:
+    """A sensor_msgs/CompressedImage of a PNG behind a head."""
+    _, png = cv2.imencode(".png", picture)
+    data = array.array("B", head + png.tobytes())
+    return CompressedImage(header=header, format=form, data=data)
 
 
 def pose_message(transform: np.ndarray) -> Pose:

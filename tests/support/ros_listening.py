@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The inputs of the node, alone and spun by hand, for tests."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from ineus_core.ros_config import RosConfig
+from ineus_core.sources import SyntheticConfig, SyntheticSource
+from ineus_core.types import Frame
+from ineus_ros.inputs import Inputs
+
+SETTINGS = {"reliable": True, "tf_timeout_s": 0.4, "depth_wait_s": 0.2}
+SOURCE = SyntheticSource(SyntheticConfig(frames=12, width_px=32, height_px=24))
+FRAMES = list(SOURCE)
+
+
+class Listening:
+    """Inputs on a node, spun by hand."""
+
+    def __init__(self, node: Node, **settings: Any) -> None:
+        self.frames: list[Frame] = []
+        self.inputs = Inputs(node, RosConfig(**{**SETTINGS, **settings}), self.frames.append)
+        self._node = node
+        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor.add_node(node)
+
+    @property
+    def publishers(self) -> int:
+        """Publishers of colour that are known by now."""
+        names = ("color/image", "color/image/compressed")
+        return sum(self._node.count_publishers(self._node.resolve_topic_name(n)) for n in names)
+
+    @property
+    def drops(self) -> dict[str, int]:
+        return dict(self.inputs.drops.counts)
+
+    def spin_until(self, condition: Callable[[], bool], timeout_s: float = 8.0) -> None:
+        end = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < end, (len(self.frames), self.inputs.counters, self.drops)
+            self._executor.spin_once(timeout_sec=0.02)
