@@ -33,10 +33,11 @@ class MissingDependencyError(IneusError):
     Args:
         package: Name of the package that could not be imported.
         extra: Extra of ineus that installs it; empty: it is installed by its own name.
+        source: What pip installs instead where the name alone is not enough.
     """
 
-    def __init__(self, package: str, extra: str = "") -> None:
+    def __init__(self, package: str, extra: str = "", source: str = "") -> None:
         """Say which package is missing and how to install it."""
-        wanted = f"'ineus_ros[{extra}]'" if extra else package
+        wanted = f"'ineus_ros[{extra}]'" if extra else source or package
         super().__init__(f"{package} is not installed; install it with: pip install {wanted}")
         self.package = package

@@ -114,6 +114,12 @@ def _resolved_backend(backend: str, device: torch.device) -> str:
             )
         if backend == "triton" and device.type != "cuda":
             raise ConfigError(f"field.backend triton needs a CUDA device, not {device}")
+        if backend == "tcnn":
+            from ineus_core.fields.tcnn import tinycudann
+
+            tinycudann()
+            if device.type != "cuda":
+                raise ConfigError(f"field.backend tcnn needs a CUDA device, not {device}")
         return backend
     fast = "triton" if device.type == "cuda" else "numba"
     if find_spec(fast) is not None:
@@ -140,6 +146,10 @@ def _encoding(backend: str) -> tuple[Encode, EncodeValue]:
             except ModuleNotFoundError as error:
                 raise MissingDependencyError("triton") from error
             return hash_grid_triton.hash_grid, hash_grid_triton.hash_grid_value
+        case "tcnn":
+            from ineus_core.fields import tcnn
+
+            return tcnn.hash_grid, tcnn.hash_grid_value
     raise ConfigError(
-        f"field.backend {backend!r} is not available: expected auto, torch, numba or triton"
+        f"field.backend {backend!r} is not available: expected auto, torch, numba, triton or tcnn"
     )

@@ -2,16 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rendering: where on a ray to look, how opaque an interval is, and what a ray sees."""
 
+from ineus_core.rendering.backends import (
+    RenderingConfig,
+    RenderRays,
+    renderer,
+    resolved_rendering,
+)
 from ineus_core.rendering.occupancy import OccupancyConfig, OccupancyGrid
 from ineus_core.rendering.placement import PlacementConfig, place_samples
-from ineus_core.rendering.view import render_view
+from ineus_core.rendering.view import View, render_view
 from ineus_core.rendering.volume import render_rays
 
 __all__ = [
     "OccupancyConfig",
     "OccupancyGrid",
     "PlacementConfig",
+    "RenderRays",
+    "RenderingConfig",
+    "View",
     "place_samples",
     "render_rays",
     "render_view",
+    "renderer",
+    "resolved_rendering",
 ]
