@@ -10,7 +10,7 @@ from typing import Protocol
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.errors import SourceError
+from ineus_core.errors import CapacityError, SourceError
 from ineus_core.reconstructor import Reconstructor
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
@@ -194,7 +194,11 @@ class Pipeline:
         frame, submitted_s = self._queue.popleft()
         try:
             self.reconstructor.add_frame(frame)
-        except SourceError as error:
+        except (SourceError, CapacityError) as error:
+            # What cannot even begin, as with too little memory, is not the fault of a frame; nor
+            # is any other error, which would come again with each of them.
+            if isinstance(error, CapacityError) and not self.reconstructor.is_ready:
+                raise
             self.counters["frames_dropped"] += 1
             self.counters[f"refused: {error}"[:80]] += 1
             return

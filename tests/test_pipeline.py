@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_scene import wall_frame
 
-from ineus_core.errors import SourceError
+from ineus_core.errors import CapacityError, SourceError
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
 from ineus_core.reconstructor import Reconstructor
 from ineus_core.types import Frame, MeshUpdate, StepReport
@@ -149,6 +149,26 @@ def test_a_frame_that_is_refused_is_counted_and_the_loop_goes_on() -> None:
     assert notes.frames == [12 * S, 14 * S]
     assert pipeline.counters["frames_dropped"] == 1
     assert pipeline.counters["refused: odd frame"] == 1
+
+
+def test_a_frame_for_which_there_is_no_room_is_counted_but_not_a_start_without_room() -> None:
+    pipeline, notes, _ = make()
+    added = notes.add_frame
+
+    def add_frame(frame: Frame) -> bool:
+        if frame.stamp_ns == 2 * S:
+            raise CapacityError("no room")
+        return added(frame)
+
+    notes.add_frame = add_frame  # type: ignore[method-assign]
+    pipeline.submit(frame_at(2))
+    with pytest.raises(CapacityError):
+        pipeline.tick(0)
+    for stamp_s in (1, 2, 3):
+        pipeline.submit(frame_at(stamp_s))
+        pipeline.tick(0)
+    assert notes.frames == [1 * S, 3 * S]
+    assert pipeline.counters["refused: no room"] == 1
 
 
 def test_mesh_and_report_come_at_their_rates() -> None:
