@@ -75,4 +75,5 @@ def reduced_frame(frame: Frame, max_width_px: int) -> Frame:
         cv2.resize(frame.rgb, (width_px, height_px), interpolation=cv2.INTER_AREA),
         None if frame.depth_m is None else frame.depth_m[pick],
         None if frame.mask is None else frame.mask[pick],
+        None if frame.foreground is None else frame.foreground[pick],
     )

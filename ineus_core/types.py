@@ -73,6 +73,8 @@ class Frame:
     """Along the optical axis, float32; 0 where the sensor has no return."""
     mask: Bool[np.ndarray, "mask_h mask_w"] | None = None
     """True where the pixel may be used."""
+    foreground: Bool[np.ndarray, "foreground_h foreground_w"] | None = None
+    """True on the object, False where only background is seen; None where nobody knows."""
 
     def __post_init__(self) -> None:
         """Refuse a frame whose parts do not belong together."""
@@ -86,11 +88,13 @@ class Frame:
                 f"depth image of {_size(self.depth_m)} pixels: "
                 f"expected the colour image's {size[1]} x {size[0]} (registered depth)"
             )
-        if self.mask is not None and self.mask.shape != size:
-            raise SourceError(
-                f"mask of {_size(self.mask)} pixels: "
-                f"expected the colour image's {size[1]} x {size[0]}"
-            )
+        for name in ("mask", "foreground"):
+            mask = getattr(self, name)
+            if mask is not None and mask.shape != size:
+                raise SourceError(
+                    f"{name} of {_size(mask)} pixels: "
+                    f"expected the colour image's {size[1]} x {size[0]}"
+                )
         check_rigid(self.world_from_camera)
 
 
@@ -129,6 +133,8 @@ class RayBatch:
     """World normal of the measured surface, towards the camera; 0 where it is unknown."""
     has_depth: Bool[Tensor, " rays"]
     valid: Bool[Tensor, " rays"]
+    foreground: Float[Tensor, " rays"] | None = None
+    """1 on the object, 0 on background, -1 where it is unknown; None if no frame says."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,10 @@ class FieldOutput:
     sdf: Float[Tensor, " n"]
     gradient: Float[Tensor, "n 3"]
     rgb: Float[Tensor, "n 3"]
+    laplacian: Float[Tensor, " n"] | None = None
+    """Of the distance, 1/m; only of a field whose gradient is by finite differences."""
+    density: Float[Tensor, " n"] | None = None
+    """Extinction in 1/m, of a field that has one: `sdf` is then no distance, only its sign counts."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +174,8 @@ class RenderedRays:
     """Sum of weight times t; divide by `opacity` for the expected range."""
     normal: Float[Tensor, "rays 3"]
     opacity: Float[Tensor, " rays"]
+    weights: Float[Tensor, " samples"] | None = None
+    """Share of its ray's light that each sample gives, where the backend tells."""
 
 
 @dataclass(frozen=True)

@@ -76,3 +76,8 @@ def test_rigid_within_a_tolerance() -> None:
     scaled[3, 3] = 2.0
     with pytest.raises(SourceError, match=r"last row \[0.0, 0.0, 0.0, 2.0\]"):
         check_rigid(scaled)
+
+
+def test_foreground_of_another_size_is_refused() -> None:
+    with pytest.raises(SourceError, match="foreground of 3 x 2 pixels: expected"):
+        Frame(**parts(foreground=np.zeros((2, 3), dtype=bool)))

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.ray_store import RayStore
 from ineus_core.keyframes.buffer import MASKED, KeyframeBuffer
 from ineus_core.types import RayBatch
@@ -57,6 +58,7 @@ class Replay:
         # The share as a device scalar, so that a captured draw follows it.
         self._reservoir_share = torch.zeros((), device=device)
         self._reservoir_count = torch.zeros((), device=device)
+        self._filled = 0
 
     @property
     def width_px(self) -> int:
@@ -84,6 +86,11 @@ class Replay:
         )
 
     @property
+    def has_foreground(self) -> bool:
+        """Whether rays know if they show the object."""
+        return self._buffer.foreground is not None
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to draw."""
         return len(self._buffer) == 0 and not self._has_reservoir
@@ -99,7 +106,7 @@ class Replay:
         cdf = torch.cumsum(odds / odds.sum(), 0)
         # Rounding leaves the sum a little below 1, where a draw would fall on an empty slot.
         cdf[max(slots) :] = 2.0
-        self._slot_cdf.copy_(cdf)
+        write_to(self._slot_cdf, cdf.numpy())
 
     def even_out(self) -> None:
         """Draw from all keyframes alike, as no newer ones will come."""
@@ -123,7 +130,7 @@ class Replay:
             # Any of them, as those in front are of the oldest keyframes.
             some = torch.randperm(len(packed), generator=self._generator, device=self.device)
             packed = packed[some[: len(self._reservoir)]]
-        filled = int(self._reservoir_count)
+        filled = self._filled
         if filled + len(packed) <= len(self._reservoir):
             rows = torch.arange(filled, filled + len(packed), device=self.device)
         else:
@@ -131,7 +138,8 @@ class Replay:
                 len(self._reservoir), generator=self._generator, device=self.device
             )
         self._reservoir[rows[: len(packed)]] = packed
-        self._reservoir_count.fill_(float(min(filled + len(packed), len(self._reservoir))))
+        self._filled = min(filled + len(packed), len(self._reservoir))
+        self._reservoir_count.fill_(float(self._filled))
         self._reservoir_share.fill_(self._config.reservoir_share)
         self._has_reservoir = True
 
@@ -141,19 +149,24 @@ class Replay:
             self._packed_rays(slot, self._config.rays_kept_per_keyframe)
             for slot in self._buffer.slots
         ]
-        return torch.cat((self._reservoir[: int(self._reservoir_count)], *kept))
+        return torch.cat((self._reservoir[: self._filled], *kept))
 
     def _packed_rays(self, slot: int, count: int) -> Float[Tensor, "n 14"]:
         slots = torch.full((count,), slot, dtype=torch.int64, device=self.device)
         rays = self._look_up(slots, self._random_pixels(count))
-        scalars = torch.stack((rays.range_m, rays.valid.float()), dim=1)
+        # 0 may not be used, 1 of unknown foreground, 2 background, 3 foreground: kernels that
+        # know of no foreground ask whether it is above 0.
+        usable = rays.valid.float()
+        if rays.foreground is not None:
+            usable = usable * (2.0 + rays.foreground)
+        scalars = torch.stack((rays.range_m, usable), dim=1)
         return torch.cat((rays.origins, rays.directions, rays.rgb, rays.normal, scalars), dim=1)
 
     def draw(self, rays: int) -> RayBatch:
         """A batch of random rays; those of pixels that may not be used are not `valid`."""
         if len(self._buffer) == 0:
             rows = (self._uniform(rays) * self._reservoir_count).long()
-            return _unpacked(self._reservoir[rows])
+            return self._unpacked(self._reservoir[rows])
         slots = torch.searchsorted(self._slot_cdf, self._uniform(rays)).clamp(
             max=self._buffer.capacity - 1
         )
@@ -163,7 +176,20 @@ class Replay:
         rows = (self._uniform(rays) * self._reservoir_count).long()
         old = self._reservoir[rows]
         take = self._uniform(rays) < self._reservoir_share
-        return _select(take, _unpacked(old), batch)
+        return _select(take, self._unpacked(old), batch)
+
+    def _unpacked(self, packed: Float[Tensor, "rays 14"]) -> RayBatch:
+        range_m, usable = packed[:, 12], packed[:, 13]
+        return RayBatch(
+            origins=packed[:, :3],
+            directions=packed[:, 3:6],
+            rgb=packed[:, 6:9],
+            range_m=range_m,
+            normal=packed[:, 9:12],
+            has_depth=range_m > 0,
+            valid=usable > 0,
+            foreground=None if self._buffer.foreground is None else (usable - 2.0).clamp(min=-1),
+        )
 
     def _uniform(self, count: int) -> Float[Tensor, " n"]:
         return torch.rand(count, generator=self._generator, device=self.device)
@@ -191,7 +217,14 @@ class Replay:
             normal=normal,
             has_depth=range_m > 0,
             valid=depth != MASKED,
+            foreground=self._foreground(slots, pixels),
         )
+
+    def _foreground(
+        self, slots: Int[Tensor, " rays"], pixels: Int[Tensor, " rays"]
+    ) -> Float[Tensor, " rays"] | None:
+        plane = self._buffer.foreground
+        return None if plane is None else plane[slots, pixels].float()
 
     def _normals(
         self,
@@ -227,21 +260,11 @@ class Replay:
         return torch.where(smooth[:, None], normal, torch.zeros_like(normal))
 
 
-def _unpacked(packed: Float[Tensor, "rays 14"]) -> RayBatch:
-    range_m = packed[:, 12]
-    return RayBatch(
-        origins=packed[:, :3],
-        directions=packed[:, 3:6],
-        rgb=packed[:, 6:9],
-        range_m=range_m,
-        normal=packed[:, 9:12],
-        has_depth=range_m > 0,
-        valid=packed[:, 13] > 0,
-    )
-
-
 def _select(take_first: Tensor, first: RayBatch, second: RayBatch) -> RayBatch:
     wide = take_first[:, None]
+    foreground = None
+    if first.foreground is not None and second.foreground is not None:
+        foreground = torch.where(take_first, first.foreground, second.foreground)
     return RayBatch(
         origins=torch.where(wide, first.origins, second.origins),
         directions=torch.where(wide, first.directions, second.directions),
@@ -250,4 +273,5 @@ def _select(take_first: Tensor, first: RayBatch, second: RayBatch) -> RayBatch:
         normal=torch.where(wide, first.normal, second.normal),
         has_depth=torch.where(take_first, first.has_depth, second.has_depth),
         valid=torch.where(take_first, first.valid, second.valid),
+        foreground=foreground,
     )

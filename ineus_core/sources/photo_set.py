@@ -134,13 +134,15 @@ class PhotoSet:
         photo, camera = self._photos[index], self.cameras[index]
         rgb, coverage = self._picture(photo)
         exclude = self._config.masks == "exclude"
+        covered = None if coverage is None else _fitted(coverage, camera) > 0.5
         return Frame(
             stamp_ns=round(index * self._period_ns),
             camera=camera,
             world_from_camera=photo.world_from_camera,
             rgb=_fitted(rgb, camera),
             depth_m=self._depth(photo, camera),
-            mask=_fitted(coverage, camera) > 0.5 if exclude and coverage is not None else None,
+            mask=covered if exclude else None,
+            foreground=None if exclude else covered,
         )
 
     def foreground(self, index: int) -> Bool[np.ndarray, "h w"] | None:

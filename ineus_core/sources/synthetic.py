@@ -105,6 +105,7 @@ class SyntheticSource:
             world_from_camera=self.world_from_camera[index],
             rgb=view.rgb,
             depth_m=depth_m,
+            foreground=view.depth_m > 0 if self.config.scene == "object" else None,
         )
 
     def _measured(self, view: RenderedScene, index: int) -> Float[np.ndarray, "h w"]:

@@ -10,7 +10,7 @@ from tiny_scene import CAMERA, CPU, pose, wall_frame
 from ineus_core.errors import CapacityError, SourceError
 from ineus_core.geometry import project
 from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig
-from ineus_core.keyframes.buffer import MASKED
+from ineus_core.keyframes.buffer import MASKED, UNKNOWN
 from ineus_core.types import Camera, Frame
 
 
@@ -151,3 +151,25 @@ def test_each_camera_has_its_rays_once() -> None:
         held.add(wall_frame(camera=camera))
     assert held.camera_index[:3].tolist() == [0, 1, 0]
     assert held.camera_rays.shape == (2, 1200, 3)
+
+
+def test_foreground_is_held_where_it_is_asked_for_and_counted() -> None:
+    inside = np.zeros((30, 40), dtype=bool)
+    inside[10:, 5] = True
+    held = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, CPU, has_foreground=True)
+    held.add(wall_frame(foreground=inside))
+    held.add(wall_frame(1, world_from_camera=pose(1.0)))
+    assert held.foreground is not None
+    assert torch.equal(held.foreground[0].view(30, 40) == 1, torch.from_numpy(inside))
+    assert bool((held.foreground[1] == UNKNOWN).all())
+    assert held.nbytes == 2 * 30 * 40 * 6
+    assert buffer(capacity=2).foreground is None
+
+
+def test_foreground_of_a_larger_frame_is_that_of_the_pixels_in_the_middle() -> None:
+    inside = np.arange(40) >= 20
+    config = KeyframeConfig(capacity=2, max_width_px=20)
+    held = KeyframeBuffer(config, CAMERA, CPU, has_foreground=True)
+    held.add(wall_frame(foreground=np.tile(inside, (30, 1))))
+    assert held.foreground is not None
+    assert held.foreground[0].view(15, 20)[0].tolist() == [0] * 10 + [1] * 10

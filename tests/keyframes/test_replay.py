@@ -164,3 +164,32 @@ def test_no_reservoir_if_none_is_wanted() -> None:
     frames = [wall_frame(i, world_from_camera=pose(float(i))) for i in range(5)]
     replay = replay_of(frames, capacity=2, reservoir_rays=0)
     assert len(set(replay.draw(500).origins[:, 0].tolist())) == 2
+
+
+def test_rays_know_what_is_object_also_after_their_keyframe_has_left() -> None:
+    left = np.tile(np.arange(40) < 20, (30, 1))
+    unusable = np.tile(np.arange(30)[:, None] < 3, (1, 40))
+    frame = wall_frame(foreground=left, mask=~unusable)
+    buffer = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, CPU, has_foreground=True)
+    replay = Replay(ReplayConfig(reservoir_share=1.0), buffer, torch.Generator().manual_seed(0))
+    add(replay, buffer, frame)
+    for _ in range(2):
+        batch = replay.draw(400)
+        row, column = rows_and_columns(batch)
+        assert batch.foreground is not None
+        np.testing.assert_array_equal(batch.valid.numpy(), row >= 3)
+        usable = batch.valid.numpy()
+        np.testing.assert_array_equal(batch.foreground.numpy()[usable] == 1, (column < 20)[usable])
+        assert bool((batch.foreground[batch.valid] >= 0).all())
+        # The second time, all rays come out of the reservoir.
+        replay.keep_rays_of(0)
+    assert replay.has_foreground
+
+
+def test_rays_of_frames_without_a_mask_are_of_unknown_foreground() -> None:
+    buffer = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, CPU, has_foreground=True)
+    replay = Replay(ReplayConfig(reservoir_share=0.5), buffer, torch.Generator().manual_seed(0))
+    add(replay, buffer, wall_frame())
+    replay.keep_rays_of(0)
+    assert torch.equal(replay.draw(50).foreground, torch.full((50,), -1.0))
+    assert replay_of([wall_frame()]).draw(5).foreground is None

@@ -141,6 +141,7 @@ def test_blender_background_split_and_foreground(tmp_path: Path) -> None:
     assert np.array_equal(frame.rgb[inside], scene.frames[0].rgb[inside])
     assert not frame.rgb[~inside].any()
     assert frame.mask is None
+    assert np.array_equal(source.frame(0).foreground, inside)  # type: ignore[attr-defined]
     assert np.array_equal(source.foreground(0), inside)  # type: ignore[attr-defined]
     (folder / "transforms_test.json").unlink()
     with pytest.raises(SourceError, match=r"transforms_test.json: no such file"):
@@ -162,6 +163,7 @@ def test_masks_of_dtu(tmp_path: Path, masks: str) -> None:
     source, scene = open_source(folder, config=config), object_scene()
     frame, inside = next(iter(source)), scene.foreground[0]
     assert (frame.mask is not None) == (masks == "exclude")
+    assert (frame.foreground is not None) == (masks == "composite")
     if frame.mask is not None:
         assert np.array_equal(frame.mask, inside)
     outside = frame.rgb[~inside]
