@@ -36,7 +36,7 @@ class ImageSet:
     color: Any
     depth: Any | None
     since_s: float
-    """When it began to wait, on a clock that never jumps."""
+    """When it began to wait, on the clock of `Inputs`."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,12 @@ class Inputs:
         self._camera: Camera | None = None
         self._camera_key: tuple[Any, ...] = ()
         self._awaiting_pose: deque[ImageSet] = deque()
+        self._patience_s = 0.0
+        self._ticked_s = time.monotonic()
         self._pairing = ColorDepthPairing(config, self._has_depth_publisher, self.drops)
         self._subscribe_images()
         self.poses: Poses = make_poses(node, config, self.drops, self.retry)
-        self._timer = node.create_timer(RETRY_PERIOD_S, self.retry)
+        self._timer = node.create_timer(RETRY_PERIOD_S, self._on_timer)
 
     @property
     def waiting(self) -> int:
@@ -132,7 +134,7 @@ class Inputs:
 
     def _wait_on(self, images: ImageSet, reason: str, message: object) -> None:
         """Put images back, or drop them when their time is over."""
-        if time.monotonic() - images.since_s < self._config.tf_timeout_s:
+        if self._patience_s - images.since_s < self._config.tf_timeout_s:
             self._awaiting_pose.append(images)
         else:
             self.drops.add(reason, message)
@@ -154,9 +156,20 @@ class Inputs:
         self.counters["frames"] += 1
         self._submit(frame)
 
+    def _on_timer(self) -> None:
+        """Let the clock of those who wait go on, but not by a time in which nothing was taken.
+
+        On a busy machine all callbacks may stand still for seconds; the poses are then there, but
+        in the queue of the middleware.
+        """
+        now_s = time.monotonic()
+        self._patience_s += min(now_s - self._ticked_s, 2 * RETRY_PERIOD_S)
+        self._ticked_s = now_s
+        self.retry()
+
     def _await_poses(self, pairs: list[Pair]) -> None:
         for color, depth in pairs:
-            self._awaiting_pose.append(ImageSet(color, depth, time.monotonic()))
+            self._awaiting_pose.append(ImageSet(color, depth, self._patience_s))
             if len(self._awaiting_pose) > self._config.awaiting_pose_size:
                 self._awaiting_pose.popleft()
                 self.drops.add("pose_queue_full", "too many images wait for their pose")

@@ -9,7 +9,11 @@ import numba
 
 
 def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit` that caches on disk, or compiles in each process if it cannot write there."""
+    """`numba.njit` that caches on disk, or compiles in each process if it cannot write there.
+
+    The interpreter's lock is released, or messages of a node would wait for each kernel.
+    """
+    options = {"nogil": True, **options}
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
