@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Answers to planners: the field's distance near the surface, the Euclidean one farther away."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int8
+from torch import Tensor
+
+from ineus_core.planning.distance import ClosestSurface, DistanceMap, PlanningConfig
+from ineus_core.planning.slices import (
+    EsdfSlice,
+    OccupancySlice,
+    occupancy_slice,
+    slice_centres,
+)
+from ineus_core.types import BlockIndex, MeshBlock
+
+FieldFunction = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Signed distance [n] and gradient [n 3] at points [n 3]."""
+_BLEND_FROM = 0.5
+"""Share of the truncation up to which the field alone decides; from 1 on it has no say."""
+
+
+@dataclass(frozen=True)
+class PlanningAnswer:
+    """What a planner asks of points, on the host."""
+
+    distance_m: Float[np.ndarray, " n"]
+    """Signed, positive in free space; infinite while no surface is known."""
+    gradient: Float[np.ndarray, "n 3"]
+    """Unit direction in which the distance grows; 0 where it is not defined."""
+    observed: Bool[np.ndarray, " n"]
+    """Whether the sensor saw the place; elsewhere the distance is to the surface known so far."""
+
+
+@dataclass(frozen=True)
+class PlanningScene:
+    """What of a reconstruction a planner sees."""
+
+    evidence: Int8[Tensor, "gx gy gz"]
+    low_m: Float[Tensor, " 3"]
+    """Lowest corner of the evidence."""
+    cell_m: float
+    blocks: Mapping[BlockIndex, MeshBlock]
+    field: FieldFunction
+
+
+class Planner:
+    """Holds the distance map of the surface as last extracted.
+
+    Args:
+        spacing_m: Usual distance of neighbouring vertices of the mesh.
+        truncation_m: How far from the surface the field was trained to be a distance.
+    """
+
+    def __init__(
+        self, config: PlanningConfig, spacing_m: float, truncation_m: float, device: torch.device
+    ) -> None:
+        """Begin without a map."""
+        self._config, self._device = config, device
+        self._spacing_m, self._truncation_m = spacing_m, truncation_m
+        self._map: DistanceMap | None = None
+
+    def forget(self) -> None:
+        """Have the map built anew when it is next needed: the surface has changed."""
+        self._map = None
+
+    @torch.no_grad()
+    def query(
+        self, points: Float[np.ndarray, "n 3"], scene: PlanningScene | None
+    ) -> PlanningAnswer:
+        """Distance, gradient and whether it was seen; a point that is not finite never was."""
+        if scene is None or len(points) == 0:
+            return _nothing_known(len(points))
+        given = torch.as_tensor(points, dtype=torch.float32).to(self._device)
+        distance, gradient, observed = self._ask(given, scene)
+        # One transfer instead of three.
+        answer = torch.cat((distance[:, None], gradient, observed[:, None].float()), dim=1)
+        host = answer.cpu().numpy()
+        return PlanningAnswer(host[:, 0], host[:, 1:4], host[:, 4] > 0)
+
+    def occupancy_slice(
+        self, z_min_m: float, z_max_m: float, scene: PlanningScene
+    ) -> OccupancySlice:
+        """Columns between two heights."""
+        return occupancy_slice(scene.evidence, scene.low_m, scene.cell_m, z_min_m, z_max_m)
+
+    @torch.no_grad()
+    def esdf_slice(self, z_m: float, scene: PlanningScene) -> EsdfSlice:
+        """Distances at one height, at the centres of the cells."""
+        nx, ny, _ = scene.evidence.shape
+        centres = slice_centres((nx, ny), scene.low_m, scene.cell_m, z_m)
+        distance, _, observed = self._ask(centres, scene)
+        x_m, y_m, _ = scene.low_m.tolist()
+        return EsdfSlice(
+            (x_m, y_m),
+            scene.cell_m,
+            z_m,
+            distance.view(ny, nx).cpu().numpy(),
+            observed.view(ny, nx).cpu().numpy(),
+        )
+
+    def _ask(
+        self, given: Float[Tensor, "n 3"], scene: PlanningScene
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
+        finite = given.isfinite().all(dim=1)
+        points = torch.where(finite[:, None], given, 0.0)
+        evidence = _look_up(points, scene)
+        surface = self._map_of(scene).closest(points)
+        sdf, slope = scene.field(points)
+        distance, gradient = _blend(surface, evidence < 0, sdf, slope, self._truncation_m)
+        distance = torch.where(finite, distance, torch.inf)
+        gradient = torch.where(finite[:, None], gradient, 0.0)
+        return distance, gradient, finite & (evidence != 0)
+
+    def _map_of(self, scene: PlanningScene) -> DistanceMap:
+        if self._map is None:
+            shape = torch.tensor(scene.evidence.shape, device=self._device)
+            aabb = torch.stack((scene.low_m, scene.low_m + shape * scene.cell_m))
+            meshes = [block.mesh for block in scene.blocks.values()]
+            self._map = DistanceMap(
+                self._config, meshes, aabb, scene.cell_m, self._spacing_m, self._device
+            )
+        return self._map
+
+
+def _blend(
+    surface: ClosestSurface,
+    seen_free: Bool[Tensor, " n"],
+    sdf: Float[Tensor, " n"],
+    slope: Float[Tensor, "n 3"],
+    truncation_m: float,
+) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
+    """The field within the band, the surface outside of it, and in between a little of both."""
+    outside = (surface.distance_m / truncation_m - _BLEND_FROM) / (1 - _BLEND_FROM)
+    share = outside.clamp(0.0, 1.0)
+    sign = torch.where(seen_free | surface.in_front, 1.0, -1.0)
+    euclidean = sign * surface.distance_m
+    distance = torch.where(
+        share < 1, torch.lerp(sdf, euclidean.clamp(-1e6, 1e6), share), euclidean
+    )
+    along = torch.nn.functional.normalize(slope, dim=1)
+    mixed = torch.lerp(along, sign[:, None] * surface.away, share[:, None])
+    return distance, torch.nn.functional.normalize(mixed, dim=1)
+
+
+def _look_up(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Int8[Tensor, " n"]:
+    """Evidence at points; 0 outside of the grid."""
+    shape = torch.tensor(scene.evidence.shape, device=points.device)
+    place = torch.floor((points - scene.low_m) / scene.cell_m)
+    inside = ((place >= 0) & (place < shape)).all(dim=1)
+    x, y, z = torch.minimum(place.clamp(min=0), shape - 1).long().unbind(dim=1)
+    return torch.where(inside, scene.evidence[x, y, z], 0).to(torch.int8)
+
+
+def _nothing_known(n: int) -> PlanningAnswer:
+    return PlanningAnswer(
+        np.full(n, np.inf, np.float32), np.zeros((n, 3), np.float32), np.zeros(n, bool)
+    )
