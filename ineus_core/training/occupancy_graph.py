@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.fields import HashSdf
-from ineus_core.kernels.field_triton import FieldWeights, field_sdf
+from ineus_core.kernels.field_triton import field_sdf
+from ineus_core.kernels.heads_torch import FieldWeights
 from ineus_core.rendering import OccupancyGrid
 
 

@@ -36,8 +36,9 @@ class FormulaEncoding(torch.nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         place = points * self.scale + 0.5
         cell = place.detach().floor()
-        fraction, result = place - cell, 0.0
+        fraction = place - cell
         rows = self.params.view(-1, self.features)
+        result = torch.zeros(())
         for corner in range(8):
             bits = torch.tensor([corner >> axis & 1 for axis in range(3)])
             weight = torch.where(bits == 1, fraction, 1 - fraction).prod(dim=1)

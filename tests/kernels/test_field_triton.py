@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from ineus_core.kernels import hash_grid_torch, heads_torch
 from ineus_core.kernels.hash_grid_layout import HashGridLayout
-from ineus_core.kernels.heads_torch import ColourHeadWeights, SdfHeadWeights
+from ineus_core.kernels.heads_torch import ColourHeadWeights, FieldWeights, SdfHeadWeights
 
 pytestmark = pytest.mark.gpu
 
@@ -81,13 +81,13 @@ def test_captured_equals_eager() -> None:
     n = 3001
     points, directions = rays(n)
     table, *flat = parameters()
-    weights = f.FieldWeights(table.half(), SdfHeadWeights(*flat[:4]), ColourHeadWeights(*flat[4:]))
+    weights = FieldWeights(table.half(), SdfHeadWeights(*flat[:4]), ColourHeadWeights(*flat[4:]))
     buffers = f.field_buffers(n, LAYOUT, 13, points.device)
     vectors = torch.empty((7, n), device="cuda")
     output = FieldOutput(vectors[6], vectors[:3].t(), vectors[3:6].t())
     d_output = FieldOutput(*(torch.randn_like(t) for t in vars(output).values()))
     sums = [torch.zeros_like(p) for p in (table, *flat)]
-    d_weights = f.FieldWeights(sums[0], SdfHeadWeights(*sums[1:5]), ColourHeadWeights(*sums[5:]))
+    d_weights = FieldWeights(sums[0], SdfHeadWeights(*sums[1:5]), ColourHeadWeights(*sums[5:]))
 
     def both() -> None:
         for total in sums:

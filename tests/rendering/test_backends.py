@@ -101,7 +101,8 @@ def outcome(backend: str, device: torch.device) -> list[Tensor]:
     output = FieldOutput(*leaves[:3])
     rendered: RenderedRays = renderer(backend)(directions, samples, output, leaves[3], one)
     parts = [rendered.rgb, rendered.range_m, rendered.normal, rendered.opacity]
-    sum((part.square() * (i + 1)).sum() for i, part in enumerate(parts)).backward()
+    squares = [(part.square() * (i + 1)).sum() for i, part in enumerate(parts)]
+    torch.stack(squares).sum().backward()
     return [part.detach() for part in parts] + [leaf.grad for leaf in leaves]
 
 

@@ -25,6 +25,12 @@ class Sphere:
         rgb = torch.stack((1 - below, torch.zeros_like(below), below), dim=1)
         return FieldOutput(distance - 0.5, gradient, rgb)
 
+    def sdf(self, points: Tensor) -> Tensor:
+        return self(points, points).sdf
+
+    def along_rays(self, points: Tensor, directions: Tensor, ray_index: Tensor) -> FieldOutput:
+        return self(points, directions[ray_index])
+
 
 def grid() -> OccupancyGrid:
     box = torch.tensor([[-1.0, -1.0, 1.0], [1.0, 1.0, 3.0]])

@@ -3,6 +3,7 @@
 """Publishers as they really are: compressed, two at once, gone and back again."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_a_publisher_that_dies_and_returns(
             before = len(listening.frames)
             for frame in life:
                 camera.publish(frame)
-            listening.spin_until(lambda before=before: len(listening.frames) == before + 4)
+            listening.spin_until(partial(lambda n: len(listening.frames) == n, before + 4))
         listening.spin_until(lambda: listening.publishers == 0)
     assert [frame.stamp_ns for frame in listening.frames] == [f.stamp_ns for f in FRAMES[:8]]
     assert is_accounted_for(listening, 8)
@@ -91,7 +92,7 @@ def test_two_publishers_on_one_topic(
         meet(listening, first, second)
         for index, frame in enumerate(FRAMES[:8]):
             (second if index % 2 else first).publish(frame)
-            listening.spin_until(lambda index=index: len(listening.frames) == index + 1)
+            listening.spin_until(partial(lambda n: len(listening.frames) == n, index + 1))
         second.publish(FRAMES[7])
         listening.spin_until(lambda: is_accounted_for(listening, 9))
     assert not any(lost.count for lost in listening.inputs.losses.values())
