@@ -11,14 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ineus_core.kernels.field_triton import (
-    FieldBuffers,
-    FieldWeights,
-    field_buffers,
-    field_forward,
-)
+from ineus_core.kernels.field_triton import FieldBuffers, field_buffers, field_forward
 from ineus_core.kernels.hash_grid_layout import HashGridLayout
 from ineus_core.kernels.hash_grid_triton import channel_buffer, hash_grid_forward
+from ineus_core.kernels.heads_torch import FieldWeights
 from ineus_core.kernels.heads_triton import sdf_head_forward
 from ineus_core.types import FieldOutput
 
