@@ -178,6 +178,23 @@ class KeyframeBuffer:
         self.world_from_camera[self.slots[age]] = pose.to(self.rgb.device)
         return True
 
+    def frame_of(self, stamp_ns: int) -> Frame | None:
+        """The keyframe of a stamp as it is held, in the size of the buffer; None if not held."""
+        if stamp_ns not in self.stamps_ns:
+            return None
+        age = self.stamps_ns.index(stamp_ns)
+        slot, size = self.slots[age], (self.height_px, self.width_px)
+        steps = self.depth[slot].view(size).cpu().numpy()
+        has_depth = bool((steps > 0).any())
+        return Frame(
+            stamp_ns,
+            self._reduced_camera(self._cameras[self._camera_of_slot[slot]]),
+            self._poses[age],
+            self.rgb[slot].view(*size, 3).cpu().numpy(),
+            np.maximum(steps, 0).astype(np.float32) * self.depth_step_m if has_depth else None,
+            steps != MASKED,
+        )
+
     def _most_redundant(self) -> int:
         """Age index of the unprotected keyframe that is closest to its neighbours in time."""
         poses = np.stack(self._poses)

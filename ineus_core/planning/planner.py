@@ -17,10 +17,10 @@ from ineus_core.planning.slices import (
     occupancy_slice,
     slice_centres,
 )
-from ineus_core.types import BlockIndex, MeshBlock
+from ineus_core.types import BlockIndex, FieldOutput, MeshBlock
 
-FieldFunction = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Signed distance [n] and gradient [n 3] at points [n 3]."""
+FieldFunction = Callable[[Tensor, Tensor], FieldOutput]
+"""What the field says at points [n 3] seen along directions [n 3]."""
 _BLEND_FROM = 0.5
 """Share of the truncation up to which the field alone decides; from 1 on it has no say."""
 
@@ -111,8 +111,8 @@ class Planner:
         points = torch.where(finite[:, None], given, 0.0)
         evidence = _look_up(points, scene)
         surface = self._map_of(scene).closest(points)
-        sdf, slope = scene.field(points)
-        distance, gradient = _blend(surface, evidence < 0, sdf, slope, self._truncation_m)
+        field = scene.field(_into_box(points, scene), torch.zeros_like(points))
+        distance, gradient = _blend(surface, evidence < 0, field, self._truncation_m)
         distance = torch.where(finite, distance, torch.inf)
         gradient = torch.where(finite[:, None], gradient, 0.0)
         return distance, gradient, finite & (evidence != 0)
@@ -131,8 +131,7 @@ class Planner:
 def _blend(
     surface: ClosestSurface,
     seen_free: Bool[Tensor, " n"],
-    sdf: Float[Tensor, " n"],
-    slope: Float[Tensor, "n 3"],
+    field: FieldOutput,
     truncation_m: float,
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
     """The field within the band, the surface outside of it, and in between a little of both."""
@@ -141,11 +140,18 @@ def _blend(
     sign = torch.where(seen_free | surface.in_front, 1.0, -1.0)
     euclidean = sign * surface.distance_m
     distance = torch.where(
-        share < 1, torch.lerp(sdf, euclidean.clamp(-1e6, 1e6), share), euclidean
+        share < 1, torch.lerp(field.sdf, euclidean.clamp(-1e6, 1e6), share), euclidean
     )
-    along = torch.nn.functional.normalize(slope, dim=1)
+    along = torch.nn.functional.normalize(field.gradient, dim=1)
     mixed = torch.lerp(along, sign[:, None] * surface.away, share[:, None])
     return distance, torch.nn.functional.normalize(mixed, dim=1)
+
+
+def _into_box(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Float[Tensor, "n 3"]:
+    """Points, those outside of the grid on its border: beyond, the field may not be defined."""
+    shape = torch.tensor(scene.evidence.shape, device=points.device)
+    high_m = scene.low_m + shape * scene.cell_m
+    return points.maximum(scene.low_m).minimum(high_m)
 
 
 def _look_up(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Int8[Tensor, " n"]:

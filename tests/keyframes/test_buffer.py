@@ -144,6 +144,26 @@ def test_a_pose_can_be_replaced_by_its_stamp() -> None:
     assert not held.replace_pose(77, pose(5.0))
 
 
+def test_a_keyframe_is_given_back_as_it_is_held() -> None:
+    mask = np.ones((30, 40), dtype=bool)
+    mask[0] = False
+    held = buffer()
+    given = wall_frame(3, depth_m=1.5, world_from_camera=pose(2.0), mask=mask)
+    held.add(given)
+    held.add(wall_frame(4, depth_m=None, world_from_camera=pose(3.0)))
+    frame = held.frame_of(300_000_000)
+    assert frame is not None and frame.depth_m is not None and frame.mask is not None
+    assert (frame.camera, frame.stamp_ns) == (CAMERA, 300_000_000)
+    np.testing.assert_array_equal(frame.rgb, given.rgb)
+    np.testing.assert_array_equal(frame.world_from_camera, pose(2.0))
+    np.testing.assert_array_equal(frame.mask, mask)
+    np.testing.assert_allclose(frame.depth_m[1:], 1.5, atol=held.depth_step_m)
+    assert not frame.depth_m[0].any()
+    without = held.frame_of(400_000_000)
+    assert without is not None and without.depth_m is None
+    assert held.frame_of(5) is None
+
+
 def test_each_camera_has_its_rays_once() -> None:
     other = Camera(40, 30, 45.0, 45.0, 20.0, 15.0)
     held = buffer()

@@ -12,7 +12,7 @@ from ineus_core.meshing import BlockMesher, MeshingConfig
 from ineus_core.planning import DistanceMap, Planner, PlanningConfig, PlanningScene
 from ineus_core.planning.nearest_surface import NONE, Flood, nearest_points
 from ineus_core.sources import SyntheticConfig, SyntheticSource
-from ineus_core.types import BlockIndex, Mesh, MeshBlock
+from ineus_core.types import BlockIndex, FieldOutput, Mesh, MeshBlock
 
 CELL_M, TRUNCATION_M = 0.1, 0.1
 ROOM_CELL_M, ROOM_VOXEL_M = 0.05, 0.025
@@ -113,6 +113,10 @@ def test_nearest_points_are_those_that_a_search_of_all_finds(flooded: bool) -> N
     assert (found_m - true_m).max() < 1.0
 
 
+def no_field(points: Tensor, directions: Tensor) -> FieldOutput:
+    return FieldOutput(torch.zeros(len(points)), torch.zeros_like(points), directions)
+
+
 class Truth:
     """An analytic scene as a planner would see a perfect reconstruction of it."""
 
@@ -142,13 +146,14 @@ class Truth:
     def sdf(self, points: Tensor) -> Tensor:
         return torch.from_numpy(self._source.sdf(points.double().cpu().numpy())).float()
 
-    def field(self, points: Tensor) -> tuple[Tensor, Tensor]:
+    def field(self, points: Tensor, directions: Tensor) -> FieldOutput:
         step = 1e-3 * torch.eye(3, dtype=torch.float64)
         at = points.double().cpu()
         slope = [self._source.sdf((at + s).numpy()) for s in (*step, *-step)]
         ahead, behind = (np.stack(part, axis=1) for part in (slope[:3], slope[3:]))
         gradient = torch.from_numpy((ahead - behind) / 2e-3).float()
-        return self.sdf(points).to(points.device), gradient.to(points.device)
+        sdf = self.sdf(points).to(points.device)
+        return FieldOutput(sdf, gradient.to(points.device), directions)
 
     def scene(self, device: torch.device) -> PlanningScene:
         return PlanningScene(
@@ -170,7 +175,8 @@ def test_in_the_room_distance_and_gradient_are_true(room: Truth, device: torch.d
     planner = Planner(PlanningConfig(), ROOM_VOXEL_M, TRUNCATION_M, device)
     points = np.random.default_rng(0).uniform((-2.5, -2, 0), (2.5, 2, 2.6), (4000, 3))
     answer = planner.query(points, room.scene(device))
-    true_m, slope = (part.numpy() for part in room.field(torch.from_numpy(points)))
+    truth = room.field(torch.from_numpy(points), torch.zeros((len(points), 3)))
+    true_m, slope = truth.sdf.numpy(), truth.gradient.numpy()
     near = (true_m > 0) & (true_m < 1)
     error_m = np.abs(answer.distance_m - true_m)[near]
     assert error_m.mean() < 0.003
@@ -195,10 +201,10 @@ def test_gradients_have_unit_length_and_lead_to_free_space(room: Truth) -> None:
 
 
 def test_near_the_surface_the_field_decides_and_far_from_it_the_surface_does() -> None:
-    def field(points: Tensor) -> tuple[Tensor, Tensor]:
+    def field(points: Tensor, directions: Tensor) -> FieldOutput:
         slope = torch.zeros_like(points)
         slope[:, 0] = 1.0
-        return torch.full((len(points),), 0.02), slope
+        return FieldOutput(torch.full((len(points),), 0.02), slope, directions)
 
     evidence = torch.full((24, 24, 24), -1, dtype=torch.int8)
     blocks = {(0, 0, 0): MeshBlock((0, 0, 0), floor_mesh())}
@@ -227,7 +233,7 @@ def test_what_is_not_known_is_marked() -> None:
         torch.full((3,), -1.2),
         CELL_M,
         blocks,
-        lambda points: (torch.zeros(len(points)), torch.zeros_like(points)),
+        no_field,
     )
     points = np.array([[0.05, 0.05, 0.65], [0.05, 0.05, 0.75], [0, 0, 9.0], [np.nan, 0, 0]])
     answer = planner.query(points, scene)
@@ -244,7 +250,7 @@ def test_a_changed_surface_is_seen_after_the_map_was_forgotten() -> None:
         torch.full((3,), -1.2),
         CELL_M,
         blocks,
-        lambda points: (torch.zeros(len(points)), torch.zeros_like(points)),
+        no_field,
     )
     planner = Planner(PlanningConfig(), 0.05, TRUNCATION_M, torch.device("cpu"))
     points = np.array([[0, 0, 0.8]])
