@@ -8,6 +8,7 @@ Owns all state on the device.
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,14 @@ from ineus_core.keyframes import (
     SelectorConfig,
 )
 from ineus_core.meshing import BlockMesher, MeshingConfig, remove_small_components, weld
+from ineus_core.planning import (
+    EsdfSlice,
+    OccupancySlice,
+    Planner,
+    PlanningAnswer,
+    PlanningConfig,
+    PlanningScene,
+)
 from ineus_core.rendering import (
     OccupancyConfig,
     OccupancyGrid,
@@ -76,6 +85,7 @@ class ReconstructorConfig(ConfigModel):
     placement: PlacementConfig = PlacementConfig()
     training: TrainingConfig = TrainingConfig()
     meshing: MeshingConfig = MeshingConfig()
+    planning: PlanningConfig = PlanningConfig()
 
 
 class Reconstructor:
@@ -105,6 +115,12 @@ class Reconstructor:
         self._selector = KeyframeSelector(self.config.selector)
         self._mesher = BlockMesher(self.config.meshing)
         self._blocks: dict[BlockIndex, MeshBlock] = {}
+        self._planner = Planner(
+            self.config.planning,
+            self.config.meshing.voxel_size_m,
+            self.config.placement.truncation_m,
+            self.device,
+        )
         # A dict keeps the order in which blocks became dirty.
         self._dirty: dict[BlockIndex, None] = {}
         self._newest_stamp_ns = 0
@@ -282,6 +298,8 @@ class Reconstructor:
                 upserts.append(block)
             elif self._blocks.pop(block.index, None) is not None:
                 removed.append(block.index)
+        if upserts or removed:
+            self._planner.forget()
         return MeshUpdate(self._newest_stamp_ns, tuple(upserts), tuple(removed))
 
     def _take_dirty(self) -> list[BlockIndex]:
@@ -338,6 +356,53 @@ class Reconstructor:
         return render_view(
             self.field, self.grid, camera, self._tensor(world_from_camera), background
         )
+
+    def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
+        """Distance to the surface as last extracted, gradient, and whether the place was seen."""
+        return self._planner.query(points, self._planning_scene())
+
+    def occupancy_slice(self, z_min_m: float, z_max_m: float) -> OccupancySlice | None:
+        """What is free, occupied and unknown between two heights; None before the first frame."""
+        scene = self._planning_scene()
+        return self._planner.occupancy_slice(z_min_m, z_max_m, scene) if scene else None
+
+    def esdf_slice(self, z_m: float) -> EsdfSlice | None:
+        """Distances at a height; None before the first frame."""
+        scene = self._planning_scene()
+        return self._planner.esdf_slice(z_m, scene) if scene else None
+
+    def _planning_scene(self) -> PlanningScene | None:
+        if self.field is None or self.grid is None:
+            return None
+        grid = self.grid
+        return PlanningScene(grid.evidence, grid.aabb[0], grid.cell_m, self._blocks, self.field)
+
+    @property
+    def newest_stamp_ns(self) -> int:
+        """Stamp of the newest frame."""
+        return self._newest_stamp_ns
+
+    def keyframe_poses(self) -> dict[int, Float[np.ndarray, "4 4"]]:
+        """`world_from_camera` of the keyframes that are held, by stamp, oldest first."""
+        if self.buffer is None:
+            return {}
+        return dict(zip(self.buffer.stamps_ns, self.buffer.poses, strict=True))
+
+    def move_keyframes(self, poses: Mapping[int, Float[np.ndarray, "4 4"]]) -> int:
+        """Give keyframes corrected poses, by stamp; how many of them are held.
+
+        What their depth shows is observed anew. The field follows as training goes on, and what
+        was seen in the old place goes as rays pass through it.
+        """
+        moved = 0
+        for stamp_ns, world_from_camera in poses.items():
+            if self.buffer is None or not self.buffer.replace_pose(stamp_ns, world_from_camera):
+                continue
+            moved += 1
+            frame = self.buffer.frame_of(stamp_ns)
+            if frame is not None and frame.depth_m is not None and self._grow(frame):
+                self._observe(frame)
+        return moved
 
     def settle(self, remaining: float) -> None:
         """Lower the learning rates for the end of an offline run.
