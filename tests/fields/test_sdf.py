@@ -123,7 +123,6 @@ def test_automatic_values_are_resolved_and_can_be_restored() -> None:
     ("settings", "message"),
     [
         ({"finest_cell_m": 0.5, "coarsest_cell_m": 0.1}, "finest_cell_m 0.5"),
-        ({"backend": "tcnn"}, "tcnn"),
     ],
 )
 def test_what_cannot_be_is_refused(settings: dict, message: str) -> None:
