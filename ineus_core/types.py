@@ -162,7 +162,7 @@ class FieldOutput:
     laplacian: Float[Tensor, " n"] | None = None
     """Of the distance, 1/m; only of a field whose gradient is by finite differences."""
     density: Float[Tensor, " n"] | None = None
-    """Extinction in 1/m, of a field that has one: `sdf` is then no distance, only its sign counts."""
+    """Extinction in 1/m, of a field that has one; of `sdf` only the sign then counts."""
 
 
 @dataclass(frozen=True)
