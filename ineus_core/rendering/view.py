@@ -83,8 +83,8 @@ class View:
         )
         parts = [render(world_from_camera[:3, 3], rays) for rays in directions.split(most)]
         rgb, range_m, normal, opacity = (
-            torch.cat([getattr(part, name) for part in parts]) if len(parts) > 1 else one
-            for name, one in vars(parts[0]).items()
+            torch.cat([getattr(part, name) for part in parts])
+            for name in ("rgb", "range_m", "normal", "opacity")
         )
         seen = opacity > _LEAST_OPACITY
         depth_m = torch.where(seen, range_m / opacity.clamp(min=1e-6) * in_camera[:, 2], 0.0)
@@ -121,6 +121,9 @@ class View:
             sdf=torch.ones(n, device=device).index_copy(0, used, some.sdf),
             gradient=torch.zeros((n, 3), device=device).index_copy(0, used, some.gradient),
             rgb=torch.zeros((n, 3), device=device).index_copy(0, used, some.rgb),
+            density=None
+            if some.density is None
+            else torch.zeros(n, device=device).index_copy(0, used, some.density),
         )
         exact = torch.ones((), device=device)
         return render_rays(directions, samples, output, self._field.inv_s, exact)
