@@ -10,34 +10,13 @@ import datetime
 import json
 import platform
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import triton
 from training_step import BALL_M, HALF_SIDE_M, Step
 
-
-def captured_ms(function: Callable[[], None], calls: int = 4, replays: int = 15) -> float:
-    """Median time of a call, replayed from a CUDA graph of several."""
-    stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
-        for _ in range(2):
-            function()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for _ in range(calls):
-            function()
-    times = []
-    for _ in range(replays):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        graph.replay()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end) / calls)
-    return sorted(times)[len(times) // 2]
+from ineus_core.bench import captured_ms
 
 
 def main() -> None:

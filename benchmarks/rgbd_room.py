@@ -19,11 +19,9 @@ import torch
 
 from ineus_core.config import Config
 from ineus_core.reconstructor import Reconstructor
-from ineus_core.rendering import render_rays
 from ineus_core.sources import SyntheticConfig, SyntheticSource
-from ineus_core.training.graph_step import GraphStep
-from ineus_core.training.losses import loss_terms
-from ineus_core.types import Frame, RayBatch, RaySamples
+from ineus_core.training import gradient_errors
+from ineus_core.types import Frame
 
 
 def rendered_frames(config: SyntheticConfig) -> list[Frame]:
@@ -57,49 +55,6 @@ def median_ms(function: Callable[[], Any], repeats: int) -> float:
     return float(np.median(times))
 
 
-def twin_errors(reconstructor: Reconstructor) -> dict[str, float]:
-    """Relative difference of the kernels' gradients from torch's on the same rays and samples."""
-    step = reconstructor.train_step
-    assert isinstance(step, GraphStep)
-    field, grid = reconstructor.field, reconstructor.grid
-    assert field is not None and grid is not None
-    ours, batch, samples, losses = step.gradients_once()
-    rays = RayBatch(
-        batch.origins,
-        batch.directions,
-        batch.rgb,
-        batch.range_m,
-        batch.normal,
-        batch.kind == 3,
-        batch.kind > 0,
-    )
-    packed = RaySamples(
-        samples.t_starts,
-        samples.t_ends,
-        samples.ray_index.long(),
-        samples.valid,
-        samples.first.long(),
-        samples.count.long(),
-    )
-    t_mid = 0.5 * (packed.t_starts + packed.t_ends)
-    points = rays.origins[packed.ray_index] + rays.directions[packed.ray_index] * t_mid[:, None]
-    output = field(points, batch.seen_directions[packed.ray_index])
-    one = torch.ones((), device=points.device)
-    rendered = render_rays(rays.directions, packed, output, field.inv_s, one)
-    config = reconstructor.config
-    terms = loss_terms(rays, packed, output, rendered, config.placement.truncation_m)
-    field.zero_grad()
-    terms.total(config.training.weights).backward()
-    errors = {}
-    for name, parameter in field.named_parameters():
-        assert parameter.grad is not None
-        difference = (ours[name] - parameter.grad).norm() / parameter.grad.norm().clamp(min=1e-12)
-        errors[name] = float(difference)
-        parameter.grad = None
-    errors["losses"] = float((losses - terms.stacked()).abs().max() / terms.stacked().abs().max())
-    return errors
-
-
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser()
@@ -125,7 +80,7 @@ def main() -> None:
         torch.cuda.synchronize()
         ingest.append(1e3 * (time.perf_counter() - begin))
     figures["ingest_ms"] = float(np.median(ingest))
-    figures["twin"] = twin_errors(reconstructor)
+    figures["twin"] = gradient_errors(reconstructor.train_step)
     print(json.dumps(figures, indent=1), flush=True)
     begin = time.perf_counter()
     for step in range(arguments.steps):

@@ -45,11 +45,14 @@ from ineus_core.rendering import (
     OccupancyConfig,
     OccupancyGrid,
     PlacementConfig,
+    RenderingConfig,
     render_view,
+    resolved_rendering,
 )
 from ineus_core.training import (
     TrainingConfig,
     TrainStep,
+    check_device,
     make_step,
     read_checkpoint,
     write_checkpoint,
@@ -83,6 +86,7 @@ class ReconstructorConfig(ConfigModel):
     field: FieldConfig = FieldConfig()
     occupancy: OccupancyConfig = OccupancyConfig()
     placement: PlacementConfig = PlacementConfig()
+    rendering: RenderingConfig = RenderingConfig()
     training: TrainingConfig = TrainingConfig()
     meshing: MeshingConfig = MeshingConfig()
     planning: PlanningConfig = PlanningConfig()
@@ -99,6 +103,15 @@ class Reconstructor:
     def __init__(self, config: ReconstructorConfig, device: torch.device) -> None:
         """Hold nothing until the first frame."""
         self.config, self.device = config, device
+        check_device(
+            config.keyframes,
+            config.replay,
+            config.field,
+            config.placement,
+            config.training,
+            device,
+        )
+        self._rendering = resolved_rendering(config.rendering, device)
         self.reset()
 
     def reset(self) -> None:
@@ -281,8 +294,12 @@ class Reconstructor:
         assert self.train_step is not None and self.grid is not None and self.field is not None
         self.train_step()
         if self.train_step.steps % self.config.occupancy.update_every == 0:
-            cells = _CELLS_PER_UPDATE[self.device.type]
-            self.train_step.update_grid(cells, self._generator)
+            self.update_occupancy()
+
+    def update_occupancy(self) -> None:
+        """Let the occupancy grid follow the field in some of its cells."""
+        assert self.train_step is not None
+        self.train_step.update_grid(_CELLS_PER_UPDATE[self.device.type], self._generator)
 
     def extract_mesh(self, everything: bool = False) -> MeshUpdate:
         """Mesh what changed since the last call, or all of it."""
@@ -497,7 +514,13 @@ class Reconstructor:
         self.buffer = KeyframeBuffer(config.keyframes, camera, self.device)
         self._replay = Replay(config.replay, self.buffer, self._generator)
         self.train_step = make_step(
-            config.training, config.placement, field, grid, self._replay, self._generator
+            config.training,
+            config.placement,
+            field,
+            grid,
+            self._replay,
+            self._generator,
+            self._rendering,
         )
 
 

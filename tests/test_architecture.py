@@ -23,7 +23,7 @@ LAYERS: tuple[set[str], ...] = (
     {"reconstructor"},
     {"pipeline", "held_out"},
     {"config"},
-    {"worker", "offline"},
+    {"worker", "bench", "offline"},
     {"ineus_core"},
     {"cli", "ineus_ros"},
 )

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training: the losses, the optimiser and the step."""
 
+from ineus_core.training.agreement import gradient_errors
 from ineus_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ineus_core.training.losses import LOSS_NAMES, LossWeights
 from ineus_core.training.optimiser import OptimiserConfig
+from ineus_core.training.requirements import check_device
 from ineus_core.training.step import TrainingConfig, TrainStep, make_step, resolved_training
 
 __all__ = [
@@ -13,6 +15,8 @@ __all__ = [
     "OptimiserConfig",
     "TrainStep",
     "TrainingConfig",
+    "check_device",
+    "gradient_errors",
     "make_step",
     "read_checkpoint",
     "resolved_training",

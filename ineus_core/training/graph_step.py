@@ -70,6 +70,9 @@ class GraphStep:
         """Allocate every buffer of a step."""
         self._config, self._placement = config, placement
         self._field, self._grid, self._replay = field, grid, replay
+        self.field, self.weights = field, config.weights
+        self.truncation_m = placement.truncation_m
+        self.background_is_white = config.background == "white"
         self._is_captured = is_captured
         self.optimiser = _Rates()
         self.steps = 0

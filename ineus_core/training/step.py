@@ -4,6 +4,7 @@
 
 import logging
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from jaxtyping import Float
@@ -13,11 +14,19 @@ from torch import Tensor
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields import HashSdf
 from ineus_core.keyframes import Replay
-from ineus_core.rendering import OccupancyGrid, PlacementConfig, place_samples, render_rays
+from ineus_core.rendering import (
+    OccupancyGrid,
+    PlacementConfig,
+    RenderRays,
+    place_samples,
+    render_rays,
+    renderer,
+)
+from ineus_core.timing import Timers
 from ineus_core.training.losses import LOSS_NAMES, LossTerms, LossWeights, loss_terms
 from ineus_core.training.optimiser import Optimiser, OptimiserConfig
 from ineus_core.training.schedules import linear_ramp
-from ineus_core.types import RayBatch
+from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 _LOG = logging.getLogger(__name__)
 
@@ -76,14 +85,20 @@ def make_step(
     grid: OccupancyGrid,
     replay: Replay,
     generator: torch.Generator,
+    rendering: str = "torch",
 ) -> "TrainStep":
-    """The step that suits the field's backend; all have the interface of `TrainStep`."""
+    """The step that suits the backends; all have the interface of `TrainStep`.
+
+    Args:
+        rendering: Resolved backend of the rendering.
+    """
     config = resolved_training(config, replay.device)
-    if field.config.backend == "triton":
+    if field.config.backend == "triton" and rendering == "triton":
         from ineus_core.training.graph_step import GraphStep
 
         return GraphStep(config, placement, field, grid, replay)  # type: ignore[return-value]
-    return TrainStep(config, placement, field, grid, replay, generator)
+    render = renderer(rendering)
+    return TrainStep(config, placement, field, grid, replay, generator, render)
 
 
 class TrainStep:
@@ -96,6 +111,7 @@ class TrainStep:
         grid: Where to sample rays without depth.
         replay: Where rays come from.
         generator: Source of randomness, on the device.
+        render: Compositing.
     """
 
     def __init__(
@@ -106,11 +122,14 @@ class TrainStep:
         grid: OccupancyGrid,
         replay: Replay,
         generator: torch.Generator,
+        render: RenderRays = render_rays,
     ) -> None:
         """Allocate the optimiser's state and the first snapshot."""
         self._config, self._placement = config, placement
         self._field, self._grid, self._replay = field, grid, replay
-        self._generator = generator
+        self._generator, self._render = generator, render
+        self.timers: Timers | None = None
+        """Where the parts of a step are timed, if at all."""
         self.optimiser = Optimiser(config.optimiser, field)
         self.steps = 0
         self.counters: Counter[str] = Counter()
@@ -122,46 +141,63 @@ class TrainStep:
 
     def __call__(self) -> None:
         """Take one step; one with a loss or gradient not finite changes nothing and is counted."""
-        batch = self._replay.draw(self._rays)
+        with self._stage("draw"):
+            batch = self._replay.draw(self._rays)
         self._rays_drawn += self._rays
         terms = self._loss(batch)
-        terms.total(self._config.weights).backward()
-        finite = self.optimiser.gradients_are_finite()
-        if not finite:
-            self._roll_back()
-            return
-        self.optimiser.step(self.steps)
+        with self._stage("backward"):
+            terms.total(self._config.weights).backward()
+        with self._stage("optimiser"):
+            finite = self.optimiser.gradients_are_finite()
+            if not finite:
+                self._roll_back()
+                return
+            self.optimiser.step(self.steps)
         self.steps += 1
         self._loss_sum += terms.stacked()
         self._steps_summed += 1
         if self.steps % self._config.snapshot_every == 0:
             self._keep_if_finite()
 
+    def _stage(self, name: str) -> AbstractContextManager[None]:
+        return self.timers.stage(name) if self.timers is not None else nullcontext()
+
     def _loss(self, batch: RayBatch) -> LossTerms:
-        if self._grid.has_sensor:
-            samples = place_samples(batch, self._grid, self._placement, self._generator)
-        else:
-            jitter = torch.rand(
-                len(batch.origins), generator=self._generator, device=batch.origins.device
-            )
-            samples = self._grid.march(
-                batch.origins, batch.directions, self._config.samples_per_step, jitter
-            )
-            self._adapt_rays(int(samples.count.sum()))
-        t_mid = 0.5 * (samples.t_starts + samples.t_ends)
-        directions = batch.directions[samples.ray_index]
-        points = batch.origins[samples.ray_index] + directions * t_mid[:, None]
-        output = self._field(points, directions * self._seen_directions(batch)[samples.ray_index])
-        cos_anneal = torch.tensor(
-            linear_ramp(self.steps, self._config.cos_anneal_steps), device=points.device
-        )
-        rendered = render_rays(batch.directions, samples, output, self._field.inv_s, cos_anneal)
+        with self._stage("place"):
+            samples = self._place(batch)
+        with self._stage("field"):
+            t_mid = 0.5 * (samples.t_starts + samples.t_ends)
+            directions = batch.directions[samples.ray_index]
+            points = batch.origins[samples.ray_index] + directions * t_mid[:, None]
+            seen = self._seen_directions(batch)[samples.ray_index]
+            output = self._field(points, directions * seen)
+        with self._stage("composite"):
+            rendered = self._rendered(batch, samples, output)
         self._samples_valid += samples.valid.sum()
-        background = self._background(len(batch.origins), batch.origins.device)
-        if background is not None:
-            rgb = rendered.rgb + background * (1.0 - rendered.opacity[:, None])
-            rendered = type(rendered)(rgb, rendered.range_m, rendered.normal, rendered.opacity)
-        return loss_terms(batch, samples, output, rendered, self._placement.truncation_m)
+        with self._stage("loss"):
+            truncation_m = self._placement.truncation_m
+            return loss_terms(batch, samples, output, rendered, truncation_m)
+
+    def _place(self, batch: RayBatch) -> RaySamples:
+        if self._grid.has_sensor:
+            return place_samples(batch, self._grid, self._placement, self._generator)
+        rays, device = len(batch.origins), batch.origins.device
+        jitter = torch.rand(rays, generator=self._generator, device=device)
+        budget = self._config.samples_per_step
+        samples = self._grid.march(batch.origins, batch.directions, budget, jitter)
+        self._adapt_rays(int(samples.count.sum()))
+        return samples
+
+    def _rendered(self, batch: RayBatch, samples: RaySamples, output: FieldOutput) -> RenderedRays:
+        device = batch.origins.device
+        ramp = linear_ramp(self.steps, self._config.cos_anneal_steps)
+        cos_anneal = torch.tensor(ramp, device=device)
+        rendered = self._render(batch.directions, samples, output, self._field.inv_s, cos_anneal)
+        background = self._background(len(batch.origins), device)
+        if background is None:
+            return rendered
+        rgb = rendered.rgb + background * (1.0 - rendered.opacity[:, None])
+        return RenderedRays(rgb, rendered.range_m, rendered.normal, rendered.opacity)
 
     def _seen_directions(self, batch: RayBatch) -> Float[Tensor, "rays 1"]:
         """1 for rays whose direction the colour sees, 0 for those that get the zero vector."""
