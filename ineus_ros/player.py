@@ -22,6 +22,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from ineus_core.errors import IneusError, SourceError
 from ineus_core.sources import BagFile, BagTopic, find_images
+from ineus_ros.large_messages import make_room_for_images
 
 _DEPTH = 20
 _CLOCK_PERIOD_S = 0.01
@@ -237,6 +238,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Play the bag of the command line; return the exit code."""
     arguments = _arguments(sys.argv[1:] if words is None else words)
     stop = _stop_on_signals()
+    make_room_for_images()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("ineus_player")
     try:
