@@ -203,7 +203,8 @@ class Reconstructor:
         cell_m = config.occupancy.cell_m or (2 * voxel_m if init == "free" else side_m / 128)
         box = torch.as_tensor(aabb, dtype=torch.float32)
         grid = OccupancyGrid(config.occupancy, cell_m, box, device)
-        self._assemble(field, grid, frames[0].camera)
+        knows = any(frame.foreground is not None for frame in frames)
+        self._assemble(field, grid, frames[0].camera, knows)
 
     def _decide_init(self, frames: list[Frame]) -> tuple[Initialisation, Float[np.ndarray, "2 3"]]:
         bounds = self.config.bounds
@@ -473,6 +474,7 @@ class Reconstructor:
             "init": self.field.init,
             "side_m": self.field.side_m,
             "grid": grid_meta,
+            "has_foreground": self.buffer.foreground is not None,
             "camera": asdict(self.buffer.camera),
         }
         return write_checkpoint(directory, tensors, meta)
@@ -502,16 +504,20 @@ class Reconstructor:
             self.config.occupancy, grid_tensors, meta["grid"], self.device
         )
         camera = Camera(**{**meta["camera"], "distortion": tuple(meta["camera"]["distortion"])})
-        self._assemble(field, grid, camera)
+        self._assemble(field, grid, camera, bool(meta.get("has_foreground", False)))
         assert self._replay is not None and self.train_step is not None
         self._replay.keep(tensors["replay.rays"])
         self.train_step.steps = int(meta["step"])
+        field.set_step(self.train_step.steps)
         self._newest_stamp_ns = int(meta["stamp_ns"])
 
-    def _assemble(self, field: HashSdf, grid: OccupancyGrid, camera: Camera) -> None:
+    def _assemble(
+        self, field: HashSdf, grid: OccupancyGrid, camera: Camera, knows_foreground: bool
+    ) -> None:
         config = self.config
         self.field, self.grid = field, grid
-        self.buffer = KeyframeBuffer(config.keyframes, camera, self.device)
+        has_foreground = knows_foreground and config.training.reads_foreground
+        self.buffer = KeyframeBuffer(config.keyframes, camera, self.device, has_foreground)
         self._replay = Replay(config.replay, self.buffer, self._generator)
         self.train_step = make_step(
             config.training,

@@ -4,5 +4,13 @@
 
 from ineus_core.fields.factory import make_field, restore_field
 from ineus_core.fields.sdf import FieldConfig, HashSdf, Initialisation
+from ineus_core.fields.variant import VariantField
 
-__all__ = ["FieldConfig", "HashSdf", "Initialisation", "make_field", "restore_field"]
+__all__ = [
+    "FieldConfig",
+    "HashSdf",
+    "Initialisation",
+    "VariantField",
+    "make_field",
+    "restore_field",
+]

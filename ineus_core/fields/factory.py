@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ineus_core.errors import ConfigError, MissingDependencyError
 from ineus_core.fields.sdf import Encode, EncodeValue, FieldConfig, HashSdf, Initialisation
+from ineus_core.fields.variant import VariantField
 from ineus_core.kernels.hash_grid_layout import HashGridLayout
 
 _LOG = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def restore_field(
     config = config.model_copy(update={"backend": _resolved_backend(config.backend, device)})
     encode, encode_value = _encoding(config.backend)
     layout = HashGridLayout(
-        config.levels,
+        0 if config.encoding == "frequency" else config.levels,
         config.features,
         config.log2_entries,
         base_resolution=side_m / config.coarsest_cell_m,
@@ -66,8 +67,9 @@ def restore_field(
         config.finest_cell_m,
         layout.entries * layout.features / 1e6,
     )
-    field = HashSdf(config, layout, centre_m, side_m, init, encode, encode_value).to(device)
-    if config.backend == "triton":
+    kind = VariantField if config.option_without_kernel else HashSdf
+    field = kind(config, layout, centre_m, side_m, init, encode, encode_value).to(device)
+    if config.backend == "triton" and kind is HashSdf:
         from ineus_core.kernels.field_evaluator_triton import FieldEvaluator
 
         shape = (layout, config.geometry_features)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
-from ineus_core.config_model import ConfigModel
+from ineus_core.fields.variant_config import FieldVariantConfig
 from ineus_core.kernels.hash_grid_layout import HashGridLayout
 from ineus_core.kernels.heads_torch import (
     SH_CHANNELS,
@@ -47,7 +47,7 @@ class FusedField(Protocol):
         ...
 
 
-class FieldConfig(ConfigModel):
+class FieldConfig(FieldVariantConfig):
     """Size and start of the field."""
 
     backend: Literal["auto", "torch", "numba", "triton", "tcnn"] = Setting(
@@ -141,7 +141,8 @@ class HashSdf(nn.Module):
         """The table in half precision, kept up to date by whoever trains."""
         self._held_box_m: Tensor | None = None
         self.register_buffer("origin_m", centre_m.float() - side_m / 2)
-        inputs, hidden, outputs = 3 + layout.channels, config.hidden, config.geometry_features
+        inputs = 3 + layout.channels + config.frequency_channels
+        hidden, outputs = config.hidden, config.geometry_features
         self.table = nn.Parameter(
             torch.empty(layout.entries, layout.features).uniform_(-1e-4, 1e-4)
         )
@@ -187,6 +188,9 @@ class HashSdf(nn.Module):
     def inv_s(self) -> Float[Tensor, ""]:
         """Sharpness of the logistic CDF in 1/m."""
         return torch.exp(10.0 * self.log_inv_s).clamp(1e-6, 1e6)
+
+    def set_step(self, step: int) -> None:
+        """Be what the field is at a step; the usual one is always the same."""
 
     def forward(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]

@@ -39,6 +39,16 @@ def neus_alpha(
     return torch.where(valid, alpha.clamp(0.0, 1.0), torch.zeros_like(alpha))
 
 
+def density_alpha(
+    density: Float[Tensor, "*batch"],
+    dt: Float[Tensor, "*batch"],
+    valid: Bool[Tensor, "*batch"],
+) -> Float[Tensor, "*batch"]:
+    """Opacity of each interval of constant density (NeRF, eq. 3)."""
+    alpha = -torch.expm1(-density * dt)
+    return torch.where(valid, alpha, torch.zeros_like(alpha))
+
+
 def transmittance_weights(
     alpha: Float[Tensor, " samples"], samples: RaySamples
 ) -> Float[Tensor, " samples"]:

@@ -252,6 +252,34 @@ class OccupancyGrid:
         be nearest to (NeuS, eq. 13, with |sdf| lowered by half the cell's diagonal), so a cell is
         never lost between samples.
         """
+
+        def opacity(points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+            half_diagonal_m = 0.5 * 3**0.5 * self.cell_m
+            nearest = (sdf_fn(points).abs() - half_diagonal_m).clamp(min=0.0)
+            near_cdf = torch.sigmoid((nearest + 0.5 * self.step_m) * inv_s)
+            far_cdf = torch.sigmoid((nearest - 0.5 * self.step_m) * inv_s)
+            return ((near_cdf - far_cdf + 1e-5) / (near_cdf + 1e-5)).clamp(0, 1)
+
+        self._renew(opacity, cells, generator)
+
+    def update_density(
+        self, density_fn: Callable[[Tensor], Tensor], cells: int, generator: torch.Generator
+    ) -> None:
+        """Renew the opacity of random cells from a density, at a random point of each."""
+
+        def opacity(centres: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+            shift = torch.rand(centres.shape, generator=generator, device=self._device) - 0.5
+            density = density_fn(centres + shift * self.cell_m)
+            return -torch.expm1(-density * self.step_m)
+
+        self._renew(opacity, cells, generator)
+
+    def _renew(
+        self,
+        opacity_fn: Callable[[Tensor], Tensor],
+        cells: int,
+        generator: torch.Generator,
+    ) -> None:
         total = self.opacity.numel()
         if cells >= total:
             index = torch.arange(total, device=self._device)
@@ -261,12 +289,7 @@ class OccupancyGrid:
         grid = torch.stack(
             (index // (shape[1] * shape[2]), index // shape[2] % shape[1], index % shape[2]), dim=1
         )
-        sdf = sdf_fn(self._centres(grid))
-        half_diagonal_m = 0.5 * 3**0.5 * self.cell_m
-        nearest = (sdf.abs() - half_diagonal_m).clamp(min=0.0)
-        near_cdf = torch.sigmoid((nearest + 0.5 * self.step_m) * inv_s)
-        far_cdf = torch.sigmoid((nearest - 0.5 * self.step_m) * inv_s)
-        alpha = ((near_cdf - far_cdf + 1e-5) / (near_cdf + 1e-5)).clamp(0, 1)
+        alpha = opacity_fn(self._centres(grid))
         # A field that is about to be rolled back must leave no NaN, which no maximum removes.
         alpha = alpha.nan_to_num(1.0)
         flat = self.opacity.view(-1)

@@ -3,14 +3,26 @@
 """The terms of the loss, each a mean over what it applies to, and their weights."""
 
 from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
 import torch
-from jaxtyping import Bool, Float
-from pydantic import Field
+from jaxtyping import Float
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.training.regularisers import (
+    curvature_error,
+    distortion_error,
+    mask_error,
+    masked_mean,
+    opaque_error,
+    sparsity_error,
+)
+from ineus_core.training.schedules import ramp
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
+
+__all__ = ["LOSS_NAMES", "LossRamps", "LossTerms", "LossWeights", "loss_terms", "masked_mean"]
 
 
 class LossWeights(ConfigModel):
@@ -28,9 +40,74 @@ class LossWeights(ConfigModel):
         "truncation.",
     )
     eikonal: float = Field(0.1, ge=0, description="Squared error of the gradient's length.")
-    background: float = Field(
-        0.0, ge=0, description="Opacity of rays that a mask or a plain background says are empty."
+    photometric_mse: float = Field(
+        0.0, ge=0, description="Squared error of composited colour, 0 to 1."
     )
+    mask: float = Field(
+        0.0,
+        ge=0,
+        description="Cross entropy of a ray's opacity where a mask or alpha says what is object.",
+    )
+    opaque: float = Field(0.0, ge=0, description="Entropy of a ray's opacity.")
+    sparsity: float = Field(
+        0.0, ge=0, description="exp(-s |sdf|) at the samples, with s of sparsity_per_m."
+    )
+    curvature: float = Field(
+        0.0,
+        ge=0,
+        description="Absolute Laplacian of the distance in 1/m; needs field.gradient "
+        "finite_difference.",
+    )
+    distortion: float = Field(
+        0.0, ge=0, description="Spread in m of a ray's weights along it (Mip-NeRF 360)."
+    )
+
+
+def _is_ramp(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(values) not in (0, 4) or min(values, default=0) < 0:
+        raise ValueError("expected nothing, or step, weight, weight, later step; none below 0")
+    if values and values[3] <= values[0]:
+        raise ValueError("the last step is not after the first")
+    return values
+
+
+_Ramp = Annotated[tuple[float, ...], AfterValidator(_is_ramp)]
+
+
+def _of(term: str) -> Any:
+    about = f"[step, weight up to it, last weight, its step] of {term}; empty = as in weights."
+    return Field((), description=about)
+
+
+class LossRamps(ConfigModel):
+    """Weights that change from one step to another, instead of those of the same name."""
+
+    photometric: _Ramp = _of("photometric")
+    depth: _Ramp = _of("depth")
+    band: _Ramp = _of("band")
+    free_space: _Ramp = _of("free_space")
+    eikonal: _Ramp = _of("eikonal")
+    photometric_mse: _Ramp = _of("photometric_mse")
+    mask: _Ramp = _of("mask")
+    opaque: _Ramp = _of("opaque")
+    sparsity: _Ramp = _of("sparsity")
+    curvature: _Ramp = _of("curvature")
+    distortion: _Ramp = _of("distortion")
+
+    def weights_at(self, step: int, weights: LossWeights) -> LossWeights:
+        """The weights of a step."""
+        changed = {}
+        for name in LOSS_NAMES:
+            values = getattr(self, name)
+            if values:
+                begin, first, last, end = values
+                changed[name] = ramp(int(begin), first, last, int(end))(step)
+        return weights.model_copy(update=changed) if changed else weights
+
+    def may_weigh(self, name: str, weights: LossWeights) -> bool:
+        """Whether a term has a weight at any step."""
+        values = getattr(self, name)
+        return bool(max(values[1:3]) if values else getattr(weights, name))
 
 
 @dataclass(frozen=True)
@@ -42,6 +119,12 @@ class LossTerms:
     band: Float[Tensor, ""]
     free_space: Float[Tensor, ""]
     eikonal: Float[Tensor, ""]
+    photometric_mse: Float[Tensor, ""]
+    mask: Float[Tensor, ""]
+    opaque: Float[Tensor, ""]
+    sparsity: Float[Tensor, ""]
+    curvature: Float[Tensor, ""]
+    distortion: Float[Tensor, ""]
 
     def total(self, weights: LossWeights) -> Float[Tensor, ""]:
         """Weighted sum."""
@@ -56,30 +139,49 @@ class LossTerms:
 LOSS_NAMES = tuple(f.name for f in fields(LossTerms))
 
 
-def masked_mean(values: Float[Tensor, "*n"], mask: Bool[Tensor, "*n"]) -> Float[Tensor, ""]:
-    """Mean over the masked entries; 0 where there is none."""
-    return torch.where(mask, values, torch.zeros_like(values)).sum() / mask.sum().clamp(min=1)
-
-
 def loss_terms(
     batch: RayBatch,
     samples: RaySamples,
     output: FieldOutput,
     rendered: RenderedRays,
     truncation_m: float,
+    weights: LossWeights | None = None,
+    sparsity_per_m: float = 1.0,
 ) -> LossTerms:
-    """All terms of a rendered batch."""
-    band, free_space = _distance_terms(batch, samples, output.sdf, truncation_m)
+    """All terms of a rendered batch; regularisers without a weight are 0, as they cost time."""
+    weights = weights or LossWeights()
+    off = output.sdf.new_zeros(())
+    band = free_space = eikonal = off
+    if output.density is None:
+        band, free_space = _distance_terms(batch, samples, output.sdf, truncation_m)
+        gradient_length = torch.linalg.vector_norm(output.gradient, dim=1)
+        eikonal = masked_mean((gradient_length - 1.0) ** 2, samples.valid)
+    mask = opaque = sparsity = curvature = distortion = off
+    if weights.mask and batch.foreground is not None:
+        mask = mask_error(rendered.opacity, batch.foreground, batch.valid)
+    if weights.opaque:
+        opaque = opaque_error(rendered.opacity, batch.valid)
+    if weights.sparsity:
+        sparsity = sparsity_error(output.sdf, samples.valid, sparsity_per_m)
+    if weights.curvature and output.laplacian is not None:
+        curvature = curvature_error(output.laplacian, samples.valid)
+    if weights.distortion and rendered.weights is not None:
+        distortion = distortion_error(rendered.weights, samples, batch.valid)
     seen = batch.valid & (samples.count > 0)
-    colour_error = (rendered.rgb - batch.rgb).abs().mean(dim=1)
+    difference = rendered.rgb - batch.rgb
     range_error = (rendered.range_m - batch.range_m).abs() / truncation_m
-    gradient_length = torch.linalg.vector_norm(output.gradient, dim=1)
     return LossTerms(
-        photometric=masked_mean(colour_error, seen),
+        photometric=masked_mean(difference.abs().mean(dim=1), seen),
         depth=masked_mean(range_error.clamp(max=5.0), seen & batch.has_depth),
         band=band,
         free_space=free_space,
-        eikonal=masked_mean((gradient_length - 1.0) ** 2, samples.valid),
+        eikonal=eikonal,
+        photometric_mse=masked_mean(difference.square().mean(dim=1), seen),
+        mask=mask,
+        opaque=opaque,
+        sparsity=sparsity,
+        curvature=curvature,
+        distortion=distortion,
     )
 
 

@@ -1,17 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adam over the parts of a field, each with its own learning rate."""
+"""AdamW over the parts of a field, each with its own learning rate."""
 
 from importlib.util import find_spec
+from itertools import pairwise
+from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields import HashSdf
 from ineus_core.kernels import adam_torch
-from ineus_core.training.schedules import warm_up
+from ineus_core.training.schedules import Schedule, chained, through, warm_up
 
 
 class OptimiserConfig(ConfigModel):
@@ -20,12 +22,51 @@ class OptimiserConfig(ConfigModel):
     table_rate: float = Field(0.01, gt=0, description="Learning rate of the hash grid.")
     heads_rate: float = Field(0.004, gt=0, description="Learning rate of the networks.")
     inv_s_rate: float = Field(0.001, ge=0, description="Learning rate of the sharpness.")
+    colour_rate: float = Field(
+        0.0, ge=0, description="Learning rate of the colour network; 0 = heads_rate."
+    )
+    weight_decay: float = Field(
+        0.0,
+        ge=0,
+        description="Share of every parameter that a step takes away, times its learning rate "
+        "(AdamW).",
+    )
     beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the mean gradient.")
     beta2: float = Field(0.99, ge=0, lt=1, description="Decay of the squared gradient.")
     epsilon: float = Field(1e-15, gt=0, description="Term against division by zero.")
     warm_up_steps: int = Field(
         0, ge=0, description="Steps over which the rates rise to their values."
     )
+    rate_steps: tuple[int, ...] = Field(
+        (),
+        description="Ascending steps at which the factor of all rates is given; empty = 1, and an "
+        "offline run lowers the rates after its last frame.",
+    )
+    rate_factors: tuple[float, ...] = Field((), description="Factors at these steps, above 0.")
+    rate_shape: Literal["linear", "exponential", "step"] = Field(
+        "exponential", description="How the factor goes from one of these steps to the next."
+    )
+
+    @model_validator(mode="after")
+    def _steps_fit_factors(self) -> "OptimiserConfig":
+        steps, factors = self.rate_steps, self.rate_factors
+        if len(steps) != len(factors):
+            raise ValueError(
+                f"{len(steps)} rate_steps, {len(factors)} rate_factors: expected pairs"
+            )
+        if any(b <= a for a, b in pairwise(steps)) or min(factors, default=1.0) <= 0:
+            raise ValueError("expected rate_steps that ascend and rate_factors above 0")
+        return self
+
+    def factor(self) -> Schedule:
+        """Factor of all rates by step."""
+
+        def rising(step: int) -> float:
+            return warm_up(step, self.warm_up_steps)
+
+        if not self.rate_steps:
+            return rising
+        return chained(rising, through(self.rate_steps, self.rate_factors, self.rate_shape))
 
 
 class Optimiser:
@@ -43,6 +84,7 @@ class Optimiser:
         """Start with zero moments."""
         self._config, self._field = config, field
         self._adam_step = _operator(field.table.device)
+        self._factor = config.factor()
         self.rate_factor = 1.0
         """Set from outside to settle the field at the end of an offline run."""
         self.reset()
@@ -65,25 +107,38 @@ class Optimiser:
     def step(self, steps_taken: int) -> None:
         """Update all parameters and clear the gradients."""
         self._steps += 1
-        factor = self.rate_factor * warm_up(steps_taken, self._config.warm_up_steps)
+        factor = self._factor(steps_taken)
+        if not self._config.rate_steps:
+            factor *= self.rate_factor
         device = self._field.table.device
         count = torch.tensor(float(self._steps), device=device)
-        rates = {"table": self._config.table_rate, "log_inv_s": self._config.inv_s_rate}
         for name, parameter in self._field.named_parameters():
             if parameter.grad is None:
                 continue
-            rate = rates.get(name, self._config.heads_rate)
+            rate = self._rate_of(name) * factor
+            if self._config.weight_decay:
+                parameter.mul_(1.0 - rate * self._config.weight_decay)
             self._adam_step(
                 parameter.view(-1),
                 parameter.grad.contiguous().view(-1),
                 *self._moments[name],
-                torch.tensor(rate * factor, device=device),
+                torch.tensor(rate, device=device),
                 count,
                 betas=(self._config.beta1, self._config.beta2),
                 epsilon=self._config.epsilon,
-                sparse=name == "table",
+                sparse=name.endswith("table"),
             )
             parameter.grad = None
+
+    def _rate_of(self, name: str) -> float:
+        config = self._config
+        part = name.rpartition(".")[2]
+        if part == "table":
+            return config.table_rate
+        if part == "log_inv_s":
+            return config.inv_s_rate
+        is_colour = part.startswith("colour_")
+        return (config.colour_rate if is_colour else 0.0) or config.heads_rate
 
 
 def _operator(device: torch.device):  # type: ignore[no-untyped-def]

@@ -5,6 +5,7 @@
 import logging
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.fields import HashSdf
+from ineus_core.errors import ConfigError
+from ineus_core.fields import HashSdf, VariantField
 from ineus_core.keyframes import Replay
 from ineus_core.rendering import (
     OccupancyGrid,
@@ -23,7 +25,13 @@ from ineus_core.rendering import (
     renderer,
 )
 from ineus_core.timing import Timers
-from ineus_core.training.losses import LOSS_NAMES, LossTerms, LossWeights, loss_terms
+from ineus_core.training.losses import (
+    LOSS_NAMES,
+    LossRamps,
+    LossTerms,
+    LossWeights,
+    loss_terms,
+)
 from ineus_core.training.optimiser import Optimiser, OptimiserConfig
 from ineus_core.training.schedules import linear_ramp
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
@@ -63,8 +71,36 @@ class TrainingConfig(ConfigModel):
         ge=1,
         description="Steps between copies of the parameters to roll back to after a NaN.",
     )
+    sparsity_per_m: float = Field(
+        1.0, gt=0, description="How fast the sparsity loss falls with the distance, in 1/m."
+    )
     weights: LossWeights = LossWeights()
+    ramps: LossRamps = LossRamps()
     optimiser: OptimiserConfig = OptimiserConfig()
+
+    @property
+    def reads_foreground(self) -> bool:
+        """Whether it matters which pixels show the object."""
+        return self.background == "random" or self.may_weigh("mask")
+
+    def may_weigh(self, term: str) -> bool:
+        """Whether a term of the loss has a weight at any step."""
+        return self.ramps.may_weigh(term, self.weights)
+
+    def option_without_kernel(self, has_foreground: bool) -> str:
+        """The first option that only plain torch knows; empty if there is none."""
+        if self.ramps != LossRamps():
+            return "training.ramps"
+        for term in LOSS_NAMES[LOSS_NAMES.index("eikonal") + 1 :]:
+            if self.may_weigh(term):
+                return f"training.weights.{term}"
+        if has_foreground and self.background == "random":
+            return "training.background random with masks"
+        plain = OptimiserConfig()
+        for name in ("rate_steps", "weight_decay", "colour_rate"):
+            if getattr(self.optimiser, name) != getattr(plain, name):
+                return f"training.optimiser.{name}"
+        return ""
 
 
 def resolved_training(config: TrainingConfig, device: torch.device) -> TrainingConfig:
@@ -93,10 +129,26 @@ def make_step(
         rendering: Resolved backend of the rendering.
     """
     config = resolved_training(config, replay.device)
+    if config.may_weigh("curvature") and field.config.gradient == "analytic":
+        raise ConfigError(
+            "training.weights.curvature needs field.gradient finite_difference, not analytic"
+        )
     if field.config.backend == "triton" and rendering == "triton":
-        from ineus_core.training.graph_step import GraphStep
+        option = field.config.option_without_kernel or config.option_without_kernel(
+            replay.has_foreground
+        )
+        if not option:
+            from ineus_core.training.graph_step import GraphStep
 
-        return GraphStep(config, placement, field, grid, replay)  # type: ignore[return-value]
+            return GraphStep(config, placement, field, grid, replay)  # type: ignore[return-value]
+        _LOG.info("training step by torch, as the captured one does not know %s", option)
+    if config.may_weigh("distortion") or field.config.kind == "density":
+        if rendering == "nerfacc":
+            raise ConfigError(
+                "rendering.backend nerfacc knows neither field.kind density nor "
+                "training.weights.distortion: expected auto or torch"
+            )
+        rendering = "torch"
     render = renderer(rendering)
     return TrainStep(config, placement, field, grid, replay, generator, render)
 
@@ -131,6 +183,7 @@ class TrainStep:
         self.timers: Timers | None = None
         """Where the parts of a step are timed, if at all."""
         self.optimiser = Optimiser(config.optimiser, field)
+        self._weights = config.weights
         self.steps = 0
         self.counters: Counter[str] = Counter()
         self._rays = config.rays_per_step
@@ -141,12 +194,14 @@ class TrainStep:
 
     def __call__(self) -> None:
         """Take one step; one with a loss or gradient not finite changes nothing and is counted."""
+        self._weights = self._config.ramps.weights_at(self.steps, self._config.weights)
+        self._field.set_step(self.steps)
         with self._stage("draw"):
             batch = self._replay.draw(self._rays)
         self._rays_drawn += self._rays
         terms = self._loss(batch)
         with self._stage("backward"):
-            terms.total(self._config.weights).backward()
+            terms.total(self._weights).backward()
         with self._stage("optimiser"):
             finite = self.optimiser.gradients_are_finite()
             if not finite:
@@ -173,10 +228,11 @@ class TrainStep:
             output = self._field(points, directions * seen)
         with self._stage("composite"):
             rendered = self._rendered(batch, samples, output)
+            batch, rendered = self._over_background(batch, rendered)
         self._samples_valid += samples.valid.sum()
         with self._stage("loss"):
-            truncation_m = self._placement.truncation_m
-            return loss_terms(batch, samples, output, rendered, truncation_m)
+            measures = (self._placement.truncation_m, self._weights, self._config.sparsity_per_m)
+            return loss_terms(batch, samples, output, rendered, *measures)
 
     def _place(self, batch: RayBatch) -> RaySamples:
         if self._grid.has_sensor:
@@ -192,12 +248,21 @@ class TrainStep:
         device = batch.origins.device
         ramp = linear_ramp(self.steps, self._config.cos_anneal_steps)
         cos_anneal = torch.tensor(ramp, device=device)
-        rendered = self._render(batch.directions, samples, output, self._field.inv_s, cos_anneal)
-        background = self._background(len(batch.origins), device)
-        if background is None:
-            return rendered
-        rgb = rendered.rgb + background * (1.0 - rendered.opacity[:, None])
-        return RenderedRays(rgb, rendered.range_m, rendered.normal, rendered.opacity)
+        return self._render(batch.directions, samples, output, self._field.inv_s, cos_anneal)
+
+    def _over_background(
+        self, batch: RayBatch, rendered: RenderedRays
+    ) -> tuple[RayBatch, RenderedRays]:
+        """Both over the same colour, as far as it is known which pixels show the object."""
+        colour = self._background(len(batch.origins), batch.origins.device)
+        if colour is None:
+            return batch, rendered
+        behind = colour * (1.0 - rendered.opacity[:, None])
+        rendered = replace(rendered, rgb=rendered.rgb + behind)
+        if self._config.background == "random" and batch.foreground is not None:
+            is_background = (batch.foreground == 0)[:, None]
+            batch = replace(batch, rgb=torch.where(is_background, colour, batch.rgb))
+        return batch, rendered
 
     def _seen_directions(self, batch: RayBatch) -> Float[Tensor, "rays 1"]:
         """1 for rays whose direction the colour sees, 0 for those that get the zero vector."""
@@ -226,15 +291,16 @@ class TrainStep:
 
     def update_grid(self, cells: int, generator: torch.Generator) -> None:
         """Let the occupancy grid follow the field in random cells, as many as given."""
+        if isinstance(self._field, VariantField) and self._field.config.kind == "density":
+            self._grid.update_density(self._field.density, cells, generator)
+            return
         self._grid.update(self._field.sdf, self._field.inv_s.detach(), cells, generator)
 
     def take_means(self) -> tuple[dict[str, float], int, int]:
         """Mean losses, valid samples and rays since the last call; waits for the device."""
         steps = max(self._steps_summed, 1)
         means = dict(zip(LOSS_NAMES, (self._loss_sum / steps).tolist(), strict=True))
-        means["total"] = sum(
-            getattr(self._config.weights, name) * means[name] for name in LOSS_NAMES
-        )
+        means["total"] = sum(getattr(self._weights, name) * means[name] for name in LOSS_NAMES)
         samples = int(self._samples_valid)
         rays, self._rays_drawn = self._rays_drawn, 0
         self._loss_sum.zero_()

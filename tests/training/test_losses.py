@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 from ineus_core.training import LossWeights
-from ineus_core.training.losses import LossTerms, loss_terms, masked_mean
+from ineus_core.training.losses import (
+    LOSS_NAMES,
+    LossRamps,
+    LossTerms,
+    loss_terms,
+    masked_mean,
+)
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 TRUNCATION_M = 0.1
@@ -19,7 +25,8 @@ def terms_of(
     range_m: float = 1.0,
     normal: tuple[float, float, float] = (0.0, 0.0, 0.0),
     valid: bool = True,
-    **rendered: Tensor,
+    loss_weights: LossWeights | None = None,
+    **parts: Tensor,
 ) -> LossTerms:
     """Terms of a single ray along x with samples at given distances."""
     n = len(t_mid)
@@ -32,6 +39,7 @@ def terms_of(
         torch.tensor([normal]),
         torch.tensor([range_m > 0]),
         torch.tensor([valid]),
+        parts.get("foreground"),
     )
     samples = RaySamples(
         t - 0.01,
@@ -42,15 +50,20 @@ def terms_of(
         torch.tensor([n]),
     )
     output = FieldOutput(
-        torch.tensor(sdf), torch.tensor([[2.0, 0.0, 0.0]]).expand(n, 3), torch.zeros(n, 3)
+        torch.tensor(sdf),
+        torch.tensor([[2.0, 0.0, 0.0]]).expand(n, 3),
+        torch.zeros(n, 3),
+        parts.get("laplacian"),
+        parts.get("density"),
     )
     image = RenderedRays(
-        rendered.get("rgb", torch.tensor([[0.5, 0.8, 0.5]])),
-        rendered.get("range_m", torch.tensor([1.2])),
+        parts.get("rgb", torch.tensor([[0.5, 0.8, 0.5]])),
+        parts.get("range_m", torch.tensor([1.2])),
         torch.zeros(1, 3),
         torch.ones(1),
+        parts.get("weights"),
     )
-    return loss_terms(batch, samples, output, image, TRUNCATION_M)
+    return loss_terms(batch, samples, output, image, TRUNCATION_M, loss_weights)
 
 
 def test_colour_depth_and_eikonal() -> None:
@@ -113,13 +126,55 @@ def test_a_ray_without_depth_has_colour_only() -> None:
 
 def test_a_ray_that_is_not_valid_has_no_loss_and_no_nan() -> None:
     terms = terms_of([1.0], [5.0], valid=False)
-    assert terms.stacked().tolist() == [0.0] * 5
+    assert terms.stacked().tolist() == [0.0] * len(LOSS_NAMES)
 
 
 def test_the_total_is_the_weighted_sum() -> None:
-    terms = LossTerms(*(torch.tensor(x) for x in (1.0, 2.0, 3.0, 4.0, 5.0)))
-    weights = LossWeights(photometric=1, depth=10, band=100, free_space=1000, eikonal=0)
-    assert terms.total(weights).item() == 1 + 20 + 300 + 4000
+    terms = LossTerms(*(torch.tensor(float(x + 1)) for x in range(len(LOSS_NAMES))))
+    weights = LossWeights(photometric=1, depth=10, band=100, free_space=1000, eikonal=0, mask=1e5)
+    assert terms.total(weights).item() == 1 + 20 + 300 + 4000 + 7e5
+
+
+def test_squared_colour_error() -> None:
+    # Off by 0.3 in one of three channels.
+    assert terms_of([1.0], [0.0]).photometric_mse.item() == pytest.approx(0.03)
+
+
+def test_a_density_has_no_distance_to_supervise() -> None:
+    terms = terms_of([0.95, 0.5], [0.07, 0.0], density=torch.tensor([3.0, 4.0]))
+    assert terms.band.item() == terms.free_space.item() == terms.eikonal.item() == 0.0
+    assert terms.photometric.item() == pytest.approx(0.1)
+
+
+def test_regularisers_are_only_those_with_a_weight() -> None:
+    parts = {"foreground": torch.zeros(1), "laplacian": torch.tensor([-3.0])}
+    assert terms_of([1.0], [0.0], **parts).stacked()[6:].tolist() == [0.0] * 5
+    weights = LossWeights(mask=1, opaque=1, sparsity=1, curvature=1, distortion=1)
+    parts["weights"] = torch.tensor([0.5])
+    terms = terms_of([1.0], [0.0], loss_weights=weights, **parts)
+    # Opaque where only background is: -ln(0.001), and the entropy of 0.999.
+    assert terms.mask.item() == pytest.approx(6.9078, abs=1e-3)
+    assert terms.opaque.item() == pytest.approx(0.0079, abs=1e-4)
+    assert terms.sparsity.item() == pytest.approx(1.0)
+    assert terms.curvature.item() == pytest.approx(3.0)
+    # One interval of 2 cm: 0.5^2 * 0.02 / 3.
+    assert terms.distortion.item() == pytest.approx(0.005 / 3, rel=1e-4)
+
+
+def test_a_weight_can_ramp() -> None:
+    weights = LossWeights(curvature=7.0)
+    ramps = LossRamps(curvature=(100, 0.0, 4.0, 300))
+    found = [ramps.weights_at(step, weights).curvature for step in (0, 100, 150, 300, 9000)]
+    assert found == [0.0, 0.0, 1.0, 4.0, 4.0]
+    assert LossRamps().weights_at(5, weights) is weights
+    assert ramps.may_weigh("curvature", weights)
+    assert not LossRamps(curvature=(0, 0.0, 0.0, 1)).may_weigh("curvature", weights)
+
+
+@pytest.mark.parametrize("values", [(1.0,), (0, 1.0, 2.0), (5, 0.0, 1.0, 5), (0, -1.0, 0.0, 9)])
+def test_what_is_no_ramp_is_refused(values: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected nothing|not after"):
+        LossRamps(mask=values)
 
 
 def test_a_mean_over_nothing_is_0_and_has_a_gradient() -> None:

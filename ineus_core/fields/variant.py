@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The field in all its variants, in plain torch around the encoding of any backend."""
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ineus_core.fields.frequency import frequency, octave_weights
+from ineus_core.fields.sdf import HashSdf
+from ineus_core.kernels.heads_torch import colour_head, sdf_head, sdf_head_value
+from ineus_core.types import FieldOutput
+
+_TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
+
+
+class VariantField(HashSdf):
+    """As `HashSdf`, with what `FieldVariantConfig` asks for."""
+
+    channel_weights: Tensor
+    """Of each channel of the encoding: 0 while its level has not appeared."""
+
+    def __init__(self, *parts: Any) -> None:
+        """Draw the weights; the field is that of step 0."""
+        super().__init__(*parts)
+        channels = self.layout.channels + self.config.frequency_channels
+        self.register_buffer("channel_weights", torch.ones(channels), persistent=False)
+        if self.config.inv_s_cap:
+            self.register_buffer("inv_s_before_cap", torch.zeros(()))
+        self._inv_s_limit: float | None = None
+        self._written: list[float] = []
+        if self.config.kind == "density":
+            # A density begins as fog, not as a sphere.
+            nn.init.kaiming_uniform_(self.w1, nonlinearity="relu")
+            nn.init.xavier_uniform_(self.w2)
+            nn.init.zeros_(self.b2)
+        self.set_step(0)
+
+    def set_step(self, step: int) -> None:
+        """Show as many levels and octaves as there are at a step, and bound the sharpness."""
+        config, layout = self.config, self.layout
+        self._levels_seen = config.visible_levels(step, layout.levels)
+        hidden = (layout.levels - self._levels_seen) * layout.features
+        weights = [1.0] * (layout.channels - hidden) + [0.0] * hidden
+        if config.encoding != "hash":
+            for weight in octave_weights(step, config.octave_steps, config.octaves):
+                weights += [weight] * 6
+        if weights != self._written:
+            self._written = weights
+            self.channel_weights.copy_(torch.tensor(weights))
+        if config.inv_s_cap and step > config.inv_s_cap_from_step:
+            self._bound_sharpness(step)
+
+    def _bound_sharpness(self, step: int) -> None:
+        if float(self.inv_s_before_cap) == 0.0:
+            self.inv_s_before_cap.copy_(self.inv_s.detach())
+        first, last = float(self.inv_s_before_cap), self.config.inv_s_cap
+        share = step / self.config.inv_s_cap_steps
+        self._inv_s_limit = min(share * (last - first) + first, last)
+
+    @property
+    def inv_s(self) -> Float[Tensor, ""]:
+        """Sharpness of the logistic CDF in 1/m."""
+        value = torch.exp(10.0 * self.log_inv_s).clamp(1e-6, 1e6)
+        return value if self._inv_s_limit is None else value.clamp(max=self._inv_s_limit)
+
+    @property
+    def gradient_step_m(self) -> float:
+        """Step of a finite difference: by configuration, or the finest cell seen."""
+        if self.config.gradient_step_m or self.layout.levels == 0:
+            return self.config.gradient_step_m or self.config.finest_cell_m
+        return self.side_m / self.layout.resolutions[max(self._levels_seen, 1) - 1]
+
+    def forward(
+        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
+    ) -> FieldOutput:
+        """Distance or density, gradient and colour at world points seen along unit directions."""
+        laplacian = None
+        if self.config.gradient == "finite_difference":
+            outputs, gradient, laplacian = self._by_differences(points)
+        else:
+            unit = self._unit_from_world(points)
+            features, jacobian = self._features(unit)
+            outputs, gradient = sdf_head(2 * unit - 1, features, jacobian, self._sdf_weights())
+            gradient = gradient * (self.sdf_scale_m / self.side_m)
+        normal = torch.nn.functional.normalize(gradient, dim=1, eps=1e-6)
+        if self.config.colour == "plain":
+            directions, normal = torch.zeros_like(directions), torch.zeros_like(normal)
+        rgb = colour_head(outputs, directions, normal, self._colour_weights())
+        if self.config.kind == "sdf":
+            return FieldOutput(outputs[:, 0] * self.sdf_scale_m, gradient, rgb, laplacian)
+        density = self._density(outputs)
+        return FieldOutput(self._level(outputs), gradient, rgb, laplacian, density)
+
+    @torch.no_grad()
+    def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Signed distance in m; of a density, what is positive where it is below the threshold."""
+        outputs = self._outputs(points)
+        return (
+            outputs[:, 0] * self.sdf_scale_m if self.config.kind == "sdf" else self._level(outputs)
+        )
+
+    @torch.no_grad()
+    def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Extinction in 1/m at world points, of a field of kind density."""
+        return self._density(self._outputs(points))
+
+    def _density(self, outputs: Float[Tensor, "n outputs"]) -> Float[Tensor, " n"]:
+        return truncated_exp(self.config.density_bias - outputs[:, 0]) / (self.side_m / 2)
+
+    def _level(self, outputs: Float[Tensor, "n outputs"]) -> Float[Tensor, " n"]:
+        # The logarithm changes evenly through a surface, so vertices between voxels are exact.
+        offset = math.log(self.config.density_threshold) - self.config.density_bias
+        return (outputs[:, 0] + offset) * self.sdf_scale_m
+
+    def _features(
+        self, unit: Float[Tensor, "n 3"]
+    ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c 3"]]:
+        parts = []
+        if self.layout.levels:
+            parts.append(self._encode(unit, self.table, self.layout))
+        if self.config.encoding != "hash":
+            features, jacobian = frequency(2 * unit - 1, self.config.octaves)
+            parts.append((features, 2.0 * jacobian))
+        features, jacobian = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
+        return features * self.channel_weights, jacobian * self.channel_weights[:, None]
+
+    def _outputs(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n outputs"]:
+        unit = self._unit_from_world(points)
+        parts = []
+        if self.layout.levels and not torch.is_grad_enabled():
+            parts.append(self._encode_value(unit, self.table, self.layout))
+        elif self.layout.levels:
+            # Of some backends, only the encoding with Jacobian is differentiable.
+            parts.append(self._encode(unit, self.table, self.layout)[0])
+        if self.config.encoding != "hash":
+            parts.append(frequency(2 * unit - 1, self.config.octaves)[0])
+        features = torch.cat(parts, dim=1) * self.channel_weights
+        return sdf_head_value(2 * unit - 1, features, self._sdf_weights())
+
+    def _by_differences(
+        self, points: Float[Tensor, "n 3"]
+    ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n 3"], Float[Tensor, " n"]]:
+        """Outputs of the head, gradient and Laplacian of the distance in metres."""
+        step_m = self.gradient_step_m
+        offsets = _offsets(self.config.gradient_taps).to(points) * step_m
+        taps = (points[None] + offsets[:, None]).view(-1, 3)
+        both = self._outputs(torch.cat((points, taps)))
+        outputs = both[: len(points)]
+        distance = both[:, 0].view(-1, len(points)) * self.sdf_scale_m
+        at, around = distance[0], distance[1:]
+        gradient, laplacian = differences(at, around, offsets)
+        return outputs, gradient, laplacian
+
+
+def _offsets(taps: int) -> Float[Tensor, "taps 3"]:
+    """Where a finite difference looks, as multiples of its step."""
+    if taps == 4:
+        return torch.tensor(_TETRAHEDRON) / 3**0.5
+    return torch.cat((torch.eye(3), -torch.eye(3)))
+
+
+def differences(
+    at: Float[Tensor, " n"],
+    around: Float[Tensor, "taps n"],
+    offsets: Float[Tensor, "taps 3"],
+) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"]]:
+    """Gradient and Laplacian from values at a point and around it.
+
+    Args:
+        offsets: Where, from the point: both ways along each axis, or the corners of a tetrahedron
+            (Neuralangelo, eq. 5). Their squares have the same sum along every axis.
+    """
+    along_axis = offsets.square().sum(dim=0)[0]
+    gradient = torch.einsum("tn,tk->nk", around, offsets) / along_axis
+    laplacian = 2.0 * (around - at).sum(dim=0) / along_axis
+    return gradient, laplacian
+
+
+class _TruncatedExp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.exp(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradients[0] * torch.exp(x.clamp(max=15.0))
+
+
+def truncated_exp(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """Exponential whose gradient stays finite for a wild argument (instant-ngp)."""
+    return _TruncatedExp.apply(x)  # type: ignore[no-any-return]

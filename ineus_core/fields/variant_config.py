@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a field may be besides the usual one, which alone the fused kernels know."""
+
+from typing import Literal
+
+from pydantic import Field as Setting
+
+from ineus_core.config_model import ConfigModel
+
+
+class FieldVariantConfig(ConfigModel):
+    """Kind, encoding, gradient and schedules of a field; anything else than usual is slower."""
+
+    kind: Literal["sdf", "density"] = Setting(
+        "sdf", description="Signed distance (NeuS) or a density (NeRF), which makes rough meshes."
+    )
+    encoding: Literal["hash", "frequency", "both"] = Setting(
+        "hash", description="Encoding of points; the points themselves always belong to it."
+    )
+    octaves: int = Setting(
+        6,
+        ge=1,
+        le=16,
+        description="Sines and cosines of a frequency encoding, each twice as fast.",
+    )
+    octave_steps: int = Setting(
+        0, ge=0, description="Steps over which these appear, slow ones first; 0 = at once."
+    )
+    start_levels: int = Setting(
+        0, ge=0, le=32, description="Hash levels seen at first, coarse ones; 0 = all."
+    )
+    levels_from_step: int = Setting(
+        0, ge=0, description="Step from which further levels appear one by one."
+    )
+    steps_per_level: int = Setting(1000, ge=1, description="Steps until the next level appears.")
+    gradient: Literal["analytic", "finite_difference"] = Setting(
+        "analytic",
+        description="How the gradient of the distance is found; finite_difference sees as far as "
+        "its step and also gives the curvature.",
+    )
+    gradient_taps: Literal[4, 6] = Setting(
+        6, description="Points of a finite difference: along the axes, or a tetrahedron."
+    )
+    gradient_step_m: float = Setting(
+        0.0,
+        ge=0,
+        description="Step of a finite difference in m; 0 = the cell of the finest level seen.",
+    )
+    colour: Literal["radiance", "plain"] = Setting(
+        "radiance",
+        description="Colour by geometry features, direction and normal, or by features alone.",
+    )
+    inv_s_cap: float = Setting(
+        0.0, ge=0, description="Upper bound of the sharpness in 1/m, reached slowly; 0 = none."
+    )
+    inv_s_cap_from_step: int = Setting(
+        0, ge=0, description="Step after which the sharpness is bounded."
+    )
+    inv_s_cap_steps: int = Setting(
+        20000, ge=1, description="Step at which the bound, rising evenly, is inv_s_cap."
+    )
+    density_bias: float = Setting(
+        -1.0, description="Added to the network's logarithm of a density."
+    )
+    density_threshold: float = Setting(
+        5.0, gt=0, description="Density at which a mesh lies, in 1 over half the side of the box."
+    )
+
+    @property
+    def option_without_kernel(self) -> str:
+        """The first option that is not as usual, empty if all are."""
+        usual = FieldVariantConfig()
+        for name in FieldVariantConfig.model_fields:
+            if getattr(self, name) != getattr(usual, name):
+                return f"field.{name}"
+        return ""
+
+    def visible_levels(self, step: int, levels: int) -> int:
+        """Levels of the hash grid that count at a step."""
+        if self.start_levels == 0:
+            return levels
+        more = max(step - self.levels_from_step, 0) // self.steps_per_level
+        return min(self.start_levels + more, levels)
+
+    @property
+    def frequency_channels(self) -> int:
+        """Channels of the frequency encoding."""
+        return 0 if self.encoding == "hash" else 6 * self.octaves
