@@ -138,6 +138,56 @@ class RosConfig(ConfigModel):
         le=3600,
         json_schema_extra=CHANGEABLE,
     )
+    occupancy_rate_hz: float = Field(
+        1.0,
+        description="Rate of ~/occupancy, in Hz; 0: none. Only if someone subscribes.",
+        ge=0,
+        le=60,
+        json_schema_extra=CHANGEABLE,
+    )
+    slice_min_z_m: float = Field(
+        0.15,
+        description="Lower height of the slice of ~/occupancy, in m of the world's z; surfaces "
+        "reach up to 1.5 cells further than they are, so a little above the floor.",
+        json_schema_extra=CHANGEABLE,
+    )
+    slice_max_z_m: float = Field(
+        1.0,
+        description="Upper height of the slice of ~/occupancy, in m of the world's z.",
+        json_schema_extra=CHANGEABLE,
+    )
+    esdf_rate_hz: float = Field(
+        1.0,
+        description="Rate of ~/esdf_slice, in Hz; 0: none. Only if someone subscribes.",
+        ge=0,
+        le=60,
+        json_schema_extra=CHANGEABLE,
+    )
+    esdf_slice_z_m: float = Field(
+        0.5,
+        description="Height of ~/esdf_slice, in m of the world's z.",
+        json_schema_extra=CHANGEABLE,
+    )
+    query_queue_size: int = Field(
+        5,
+        description="Messages of ~/query that wait for their answer; the oldest is dropped and "
+        "counted.",
+        ge=1,
+        le=1000,
+    )
+    keyframes_rate_hz: float = Field(
+        1.0,
+        description="Rate of ~/keyframes and ~/path, in Hz; 0: none. Only if someone subscribes, "
+        "and only what has changed.",
+        ge=0,
+        le=60,
+        json_schema_extra=CHANGEABLE,
+    )
+    correction_of: Literal["camera", "body"] = Field(
+        "camera",
+        description="What the poses of path_correction are of: the camera (optical axes, as in "
+        "~/path), or the body that carries it by body_from_camera.",
+    )
     diagnostics_rate_hz: float = Field(
         1.0, description="Rate of /diagnostics, in Hz.", gt=0, le=10
     )

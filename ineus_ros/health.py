@@ -3,6 +3,7 @@
 """How the parts of the node are, for /diagnostics."""
 
 import statistics
+from collections.abc import Callable, Sequence
 
 from ineus_core.types import StepReport
 from ineus_ros.engine import Engine
@@ -14,10 +15,21 @@ _CLOCKS_DIFFER_MS = 3.6e6
 
 
 class Health:
-    """Watches inputs, training and mesh."""
+    """Watches inputs, training and mesh.
 
-    def __init__(self, inputs: Inputs, engine: Engine, device: str) -> None:
+    Args:
+        others: Give the status of parts that watch themselves.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        engine: Engine,
+        device: str,
+        others: Sequence[Callable[[], PartStatus]] = (),
+    ) -> None:
         """Begin to count."""
+        self._others = others
         self._inputs = inputs
         self._engine = engine
         self._device = device
@@ -26,7 +38,8 @@ class Health:
 
     def parts(self) -> list[PartStatus]:
         """The status of each part; rates are since the last call."""
-        return [self._input_status(), self._training_status(), self._mesh_status()]
+        ours = [self._input_status(), self._training_status(), self._mesh_status()]
+        return ours + [status() for status in self._others]
 
     def _input_status(self) -> PartStatus:
         inputs = self._inputs

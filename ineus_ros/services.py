@@ -2,22 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The services of the node: each hands its work to the worker and answers when it is done."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
-from rclpy.task import Future as RosFuture
 from std_srvs.srv import SetBool, Trigger
 
 from ineus_core.errors import ConfigError
 from ineus_core.ros_config import RosConfig
+from ineus_ros.awaiting import finished
 from ineus_ros.engine import Engine
 from ineus_ros.inputs import Inputs
-
-Result = TypeVar("Result")
 
 
 class Services:
@@ -66,7 +64,7 @@ class Services:
     ) -> Trigger.Response:
         """Wait for the job without holding up the executor; an error becomes the message."""
         try:
-            done = await self._finished(begin())
+            done = await finished(self._node, begin())
             response.message = done.result()
             response.success = True
         # A client waits for an answer, whatever went wrong.
@@ -77,14 +75,6 @@ class Services:
         else:
             self._node.get_logger().info(f"{name}: {response.message}")
         return response
-
-    def _finished(self, job: "Future[Result]") -> Coroutine[Any, Any, "Future[Result]"]:
-        """An awaitable of ROS that ends when the job does."""
-        bridge = RosFuture(executor=self._node.executor)
-        # Without a callback of its own, a finished future would not wake the executor.
-        bridge.add_done_callback(lambda _: None)
-        job.add_done_callback(bridge.set_result)
-        return bridge
 
     def _checkpoint_path(self) -> Path:
         return self._path(self._config().save.checkpoint_path)

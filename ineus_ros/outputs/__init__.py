@@ -3,7 +3,17 @@
 """What the node publishes, one file per family of messages."""
 
 from ineus_ros.outputs.images import ImagePublisher
+from ineus_ros.outputs.keyframes import KeyframePublisher
 from ineus_ros.outputs.mesh import MeshPublisher
+from ineus_ros.outputs.nvblox import offer_nvblox
+from ineus_ros.outputs.planning import PlanningPublisher
 from ineus_ros.outputs.status import StatusPublisher
 
-__all__ = ["ImagePublisher", "MeshPublisher", "StatusPublisher"]
+__all__ = [
+    "ImagePublisher",
+    "KeyframePublisher",
+    "MeshPublisher",
+    "PlanningPublisher",
+    "StatusPublisher",
+    "offer_nvblox",
+]

@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""For planners: an occupancy grid, a slice of distances, and answers to clouds of points."""
+
+import array
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import numpy as np
+from nav_msgs.msg import OccupancyGrid
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from ineus_core.errors import SourceError
+from ineus_core.pipeline import Pipeline
+from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
+from ineus_core.ros_config import RosConfig
+from ineus_ros.awaiting import Periodic
+from ineus_ros.clouds import cloud_message, read_xyz
+from ineus_ros.drops import Drops
+from ineus_ros.outputs.status import PartStatus
+
+Result = TypeVar("Result")
+Ask = Callable[[Callable[[Pipeline], Result]], "Future[Result]"]
+"""Has a function called between two ticks of the worker."""
+
+ESDF_POINT = np.dtype([(name, "<f4") for name in ("x", "y", "z", "distance")])
+ANSWER_POINT = np.dtype(
+    [(name, "<f4") for name in ("x", "y", "z", "distance", "gx", "gy", "gz")]
+    + [("observed", "u1"), ("_", "u1", 3)]
+)
+"""One point of `~/query_result`."""
+
+
+class PlanningPublisher:
+    """Publishes slices to who subscribes, and answers queries in their order.
+
+    Args:
+        world_frame: Gives the frame id of the world.
+        ask: The worker's `call`.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        config: Callable[[], RosConfig],
+        world_frame: Callable[[], str],
+        ask: Ask,
+    ) -> None:
+        """Advertise ~/occupancy, ~/esdf_slice and ~/query_result; subscribe to ~/query."""
+        self._config, self._world_frame, self._ask = config, world_frame, ask
+        self.counters: Counter[str] = Counter()
+        self.drops = Drops(node.get_logger())
+        create = node.create_lifecycle_publisher
+        self._occupancy = create(OccupancyGrid, "~/occupancy", latched(1))
+        self._esdf = create(PointCloud2, "~/esdf_slice", latched(1))
+        self._answers = create(PointCloud2, "~/query_result", config().query_queue_size)
+        self._queries: deque[Future[PlanningAnswer]] = deque()
+        self._subscription = node.create_subscription(
+            PointCloud2, "~/query", self.on_query, config().query_queue_size
+        )
+        self._periodic = (
+            Periodic(
+                node,
+                lambda: self._config().occupancy_rate_hz,
+                lambda: self._occupancy.get_subscription_count() > 0,
+                lambda: self._ask(self._occupancy_of),
+                self._publish_occupancy,
+                self.drops,
+                "occupancy_failed",
+            ),
+            Periodic(
+                node,
+                lambda: self._config().esdf_rate_hz,
+                lambda: self._esdf.get_subscription_count() > 0,
+                lambda: self._ask(self._esdf_of),
+                self._publish_esdf,
+                self.drops,
+                "esdf_failed",
+            ),
+        )
+
+    def on_query(self, message: Any) -> None:
+        """Have a cloud answered, if someone listens."""
+        self.counters["queries"] += 1
+        if not self._answers.get_subscription_count():
+            self.counters["queries_without_listener"] += 1
+            return
+        frame, world = message.header.frame_id.lstrip("/"), self._world_frame()
+        if frame not in ("", world):
+            self.drops.add("query_in_other_frame", f"~/query in {frame!r}: expected {world!r}")
+            return
+        try:
+            points = read_xyz(message)
+        except SourceError as error:
+            self.drops.add("bad_query", error)
+            return
+        self._make_room()
+        header = Header(stamp=message.header.stamp, frame_id=world)
+        job = self._ask(lambda pipeline: pipeline.reconstructor.query(points))
+        self._queries.append(job)
+        job.add_done_callback(lambda done: self._answer(done, header, points))
+
+    def status(self) -> PartStatus:
+        """What was asked and what failed, for /diagnostics."""
+        values: dict[str, object] = dict(sorted(self.counters.items()))
+        values |= {f"dropped.{name}": n for name, n in sorted(self.drops.counts.items())}
+        return PartStatus("planning", "ok", f"{self.counters['answers']} answers", values)
+
+    def _make_room(self) -> None:
+        """Give up the oldest of too many queries."""
+        while self._queries and self._queries[0].done():
+            self._queries.popleft()
+        while len(self._queries) >= self._config().query_queue_size:
+            if self._queries.popleft().cancel():
+                self.drops.add("query_overtaken", "queries come faster than they are answered")
+
+    def _answer(self, done: "Future[PlanningAnswer]", header: Header, points: np.ndarray) -> None:
+        if done.cancelled():
+            return
+        try:
+            self._answers.publish(answer_message(header, points, done.result()))
+            self.counters["answers"] += 1
+        # A topic that cannot be written to, as at shutdown, must not end the reconstruction.
+        except Exception as error:
+            self.drops.add("query_failed", error)
+
+    def _occupancy_of(self, pipeline: Pipeline) -> tuple[int, OccupancySlice | None]:
+        heights_m = (self._config().slice_min_z_m, self._config().slice_max_z_m)
+        reconstructor = pipeline.reconstructor
+        found = reconstructor.occupancy_slice(min(heights_m), max(heights_m))
+        return reconstructor.newest_stamp_ns, found
+
+    def _publish_occupancy(self, found: tuple[int, OccupancySlice | None]) -> None:
+        stamp_ns, columns = found
+        if columns is not None:
+            header = header_of(stamp_ns, self._world_frame())
+            self._occupancy.publish(occupancy_message(header, columns))
+            self.counters["occupancy_slices"] += 1
+
+    def _esdf_of(self, pipeline: Pipeline) -> tuple[int, EsdfSlice | None]:
+        reconstructor = pipeline.reconstructor
+        return reconstructor.newest_stamp_ns, reconstructor.esdf_slice(
+            self._config().esdf_slice_z_m
+        )
+
+    def _publish_esdf(self, found: tuple[int, EsdfSlice | None]) -> None:
+        stamp_ns, distances = found
+        if distances is not None:
+            header = header_of(stamp_ns, self._world_frame())
+            self._esdf.publish(esdf_message(header, distances))
+            self.counters["esdf_slices"] += 1
+
+
+def latched(depth: int) -> QoSProfile:
+    """Reliable, and kept for who comes later, as a map server does."""
+    return QoSProfile(
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+def header_of(stamp_ns: int, frame_id: str) -> Header:
+    """A header with a stamp in ns."""
+    header = Header(frame_id=frame_id)
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+    return header
+
+
+def occupancy_message(header: Header, columns: OccupancySlice) -> OccupancyGrid:
+    """A nav_msgs/OccupancyGrid whose cell (0, 0) has its lowest corner at the origin."""
+    message = OccupancyGrid(header=header)
+    info = message.info
+    info.map_load_time = header.stamp
+    info.resolution = float(columns.cell_m)
+    info.height, info.width = columns.cells.shape
+    info.origin.position.x, info.origin.position.y = columns.origin_m
+    info.origin.orientation.w = 1.0
+    message.data = array.array("b", columns.cells.tobytes())
+    return message
+
+
+def esdf_message(header: Header, distances: EsdfSlice) -> PointCloud2:
+    """The centres of the cells that were seen, with their distance."""
+    known = distances.observed & np.isfinite(distances.distance_m)
+    rows, columns = known.nonzero()
+    records = np.zeros(len(rows), ESDF_POINT)
+    records["x"] = distances.origin_m[0] + (columns + 0.5) * distances.cell_m
+    records["y"] = distances.origin_m[1] + (rows + 0.5) * distances.cell_m
+    records["z"] = distances.z_m
+    records["distance"] = distances.distance_m[known]
+    return cloud_message(header, records)
+
+
+def answer_message(header: Header, points: np.ndarray, answer: PlanningAnswer) -> PointCloud2:
+    """The points as they were asked for, with what is known of them."""
+    records = np.zeros(len(points), ANSWER_POINT)
+    for axis, (name, slope) in enumerate(zip("xyz", ("gx", "gy", "gz"), strict=True)):
+        records[name], records[slope] = points[:, axis], answer.gradient[:, axis]
+    records["distance"], records["observed"] = answer.distance_m, answer.observed
+    is_dense = bool(np.isfinite(points).all() and np.isfinite(answer.distance_m).all())
+    return cloud_message(header, records, is_dense)
