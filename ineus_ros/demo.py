@@ -249,7 +249,7 @@ def _report(config: DemoConfig, outcome: Outcome, clock: Clock) -> dict[str, Any
         "node_cpu_s": outcome.node_cpu_s,
         "wall_s": sum(clock.wall_s.values()),
         "stages": clock.wall_s,
-        "device": training.get("device", "") + ", " + platform.processor(),
+        "device": f"{training.get('device', '')}, {platform.machine()}",
         "versions": versions,
         "status": outcome.status,
     }

@@ -20,7 +20,8 @@ from ineus_core.evaluation.picture import overview_camera, render_mesh_picture
 from ineus_core.files import replace_file
 from ineus_core.types import Mesh, RenderedImage
 
-_CLOCKS = {"stream_s": "stream time, s", "wall_s": "wall time, s", "step": "step"}
+# Steps go on after the last frame, stream time does not.
+_CLOCKS = {"step": "step", "stream_s": "stream time, s", "wall_s": "wall time, s"}
 _NOT_IN_TABLE = {"curve", "config", "versions", "evaluation"}
 _PANEL_WIDTH_PX = 420
 _STYLE = """
@@ -185,7 +186,7 @@ def _image(picture: UInt8[np.ndarray, "h w 3"], label: str, max_width_px: int = 
 
 
 def _curve_section(curve: Sequence[Mapping[str, Any]]) -> str:
-    """Charts over stream time: one for the losses, one for each other figure."""
+    """Charts over the steps: one for the losses, one for each other figure."""
     rows = [_flat(entry) for entry in curve]
     clock = next((c for c in _CLOCKS if len({row.get(c) for row in rows} - {None}) > 1), None)
     if clock is None:
