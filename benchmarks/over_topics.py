@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from ineus_core.errors import SourceError
 from ineus_core.geometry import rotation_to_quaternion
 from ineus_core.meshing import remove_small_components, write_mesh
 from ineus_core.sources.bag_writer import BODY_FROM_CAMERA
@@ -45,7 +46,9 @@ def drive(arguments: argparse.Namespace, environment: Mapping[str, str]) -> dict
         words = node_words(out.resolve(), arguments.settings)
         node = ChildProcess(words, environment, out / "node.log")
         stack.callback(node.stop)
-        wait_until(lambda: bool(listener.status), START_S)
+        wait_until(lambda: bool(listener.status) or not node.is_running, START_S)
+        if not node.is_running:
+            raise SourceError(f"the node ended with code {node.stop()}: see {out / 'node.log'}")
         begin_s = time.monotonic()
         words = [sys.executable, "-m", "ineus_ros.player", str(arguments.bag)]
         words += ["--rate", str(arguments.rate), "--wait-subscribers", "30"]

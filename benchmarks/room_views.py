@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The picture of held-out views: input, rendered colour, depth and normals, a row each.
+
+Run: ineus run synthetic:room --hold-out 10 --out DIR, then
+     python benchmarks/room_views.py DIR docs/images/room_views.png
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ineus_core.cli.restore import restore
+from ineus_core.held_out import ComparedView, compare_view
+from ineus_core.offline import normal_picture
+from ineus_core.sources import is_held_out, open_source
+
+_EVERY = 10
+_ROWS = 3
+_WIDTH_PX = 320
+_GAP_PX = 6
+
+
+def row(view: ComparedView) -> np.ndarray:
+    """The four pictures side by side on white."""
+    depth_m = view.image.depth_m
+    seen = depth_m > 0
+    near, far = np.quantile(depth_m[seen], (0.01, 0.99))
+    share = ((far - depth_m) / (far - near)).clip(0, 1)
+    depth = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    depth = np.where(seen[..., None], depth, 60)
+    pictures = (view.frame.rgb, view.image.rgb, depth, normal_picture(view.image.normal))
+    gap = np.full((depth.shape[0], _GAP_PX, 3), 255, dtype=np.uint8)
+    parts = [part for picture in pictures for part in (gap, picture.astype(np.uint8))][1:]
+    return np.concatenate(parts, axis=1)
+
+
+def main() -> None:
+    """Render and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    reconstructor = restore(arguments.run, "auto").reconstructor
+    frames = [f for i, f in enumerate(open_source("synthetic:room")) if is_held_out(i, _EVERY)]
+    chosen = frames[1 :: max(1, len(frames) // _ROWS)][:_ROWS]
+    rows = [row(compare_view(reconstructor, frame, _WIDTH_PX)) for frame in chosen]
+    gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, dtype=np.uint8)
+    parts = [part for picture in rows for part in (gap, picture)][1:]
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(arguments.out), np.concatenate(parts, axis=0)[..., ::-1])
+
+
+if __name__ == "__main__":
+    main()
