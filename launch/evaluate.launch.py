@@ -4,6 +4,7 @@
 
 # ruff: noqa: I001 - it takes the package `launch` for this folder
 import shlex
+import shutil
 from collections.abc import Callable
 
 from launch import Action, LaunchDescription
@@ -19,6 +20,8 @@ from launch.events import Shutdown
 from launch.events.process import ProcessExited
 from launch.launch_context import LaunchContext
 from launch.substitutions import LaunchConfiguration
+
+PACKAGE = "ineus_ros"
 
 ARGUMENTS = (
     ("bag", None, "Bag (.mcap, .db3 or its folder) or data set folder to reconstruct.", None),
@@ -45,7 +48,9 @@ def generate_launch_description() -> LaunchDescription:
 
 def commands(given: dict[str, str]) -> list[list[str]]:
     """The commands that the arguments ask for, one after the other."""
-    run = ["ineus", "run", given["bag"], "--out", given["out"], "--device", given["device"]]
+    # colcon installs it beside the node, pip on the path.
+    ineus = ["ineus"] if shutil.which("ineus") else ["ros2", "run", PACKAGE, "ineus"]
+    run = [*ineus, "run", given["bag"], "--out", given["out"], "--device", given["device"]]
     run += ["--hold-out", given["hold_out"], "--real-time", given["real_time"]]
     run += ["--max-frames", given["max_frames"]]
     if given["params_file"]:
@@ -53,7 +58,7 @@ def commands(given: dict[str, str]) -> list[list[str]]:
     run += shlex.split(given["arguments"])
     if not given["reference"]:
         return [run]
-    return [run, ["ineus", "eval", given["out"], "--reference", given["reference"]]]
+    return [run, [*ineus, "eval", given["out"], "--reference", given["reference"]]]
 
 
 def start(context: LaunchContext) -> list[ExecuteProcess | RegisterEventHandler]:

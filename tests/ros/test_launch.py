@@ -3,6 +3,7 @@
 """The launch file starts what its arguments say; the files beside it can be read."""
 
 import importlib.util
+import inspect
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,18 +52,27 @@ def test_rviz_shows_the_topics_of_the_node_and_asks_for_what_was_said_before() -
     assert (mesh["Value"], mesh["Durability Policy"]) == ("/ineus/mesh", "Transient Local")
 
 
-@pytest.fixture
-def launch_file() -> ModuleType:
+def load(name: str) -> ModuleType:
     pytest.importorskip(
         "launch.actions", reason="needs launch, which comes with a ROS distribution"
     )
-    pytest.importorskip("launch_ros", reason="needs launch_ros")
-    path = ROOT / "launch" / "reconstruct.launch.py"
-    spec = importlib.util.spec_from_file_location("reconstruct_launch", path)
+    path = ROOT / "launch" / f"{name}.launch.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_launch", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def launch_file() -> ModuleType:
+    pytest.importorskip("launch_ros", reason="needs launch_ros")
+    return load("reconstruct")
+
+
+@pytest.fixture
+def evaluation() -> ModuleType:
+    return load("evaluate")
 
 
 def test_every_argument_of_the_launch_file_is_described(launch_file: ModuleType) -> None:
@@ -77,3 +87,40 @@ def test_every_argument_of_the_launch_file_is_described(launch_file: ModuleType)
 def test_the_parameters_of_the_launch_file_are_in_the_tree(launch_file: ModuleType) -> None:
     names = {*launch_file.STRINGS, *launch_file.BOOLEANS} - {"use_sim_time"}
     assert names <= set(Config.model_fields)
+
+
+def test_an_evaluation_runs_what_the_command_line_knows(
+    evaluation: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    defaults = {name: default for name, default, *_ in evaluation.ARGUMENTS}
+    given = defaults | {"bag": "a b.mcap", "out": "o", "arguments": "--set 'output_dir=x y'"}
+    (run,) = evaluation.commands(given)
+    assert run[:5] == ["ineus", "run", "a b.mcap", "--out", "o"]
+    assert run[-2:] == ["--set", "output_dir=x y"]
+    options = [word for word in run if word.startswith("--")]
+    known = {
+        f"--{name.replace('_', '-')}"
+        for name in inspect.signature(evaluation_command()).parameters
+    } | {"--set"}
+    assert set(options) <= known
+    _, compare = evaluation.commands(given | {"reference": "truth.ply"})
+    assert compare == ["ineus", "eval", "o", "--reference", "truth.ply"]
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert evaluation.commands(given)[0][:4] == ["ros2", "run", "ineus_ros", "ineus"]
+
+
+def evaluation_command() -> Any:
+    from ineus_core.cli import run
+
+    return run.command
+
+
+def test_every_argument_of_an_evaluation_is_described(evaluation: ModuleType) -> None:
+    from launch.actions import DeclareLaunchArgument
+
+    entities = evaluation.generate_launch_description().entities
+    arguments = [entity for entity in entities if isinstance(entity, DeclareLaunchArgument)]
+    assert arguments[0].name == "bag"
+    assert arguments[0].default_value is None
+    assert all(argument.description for argument in arguments)
