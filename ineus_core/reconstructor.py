@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,14 @@ from ineus_core.keyframes import (
     ReplayConfig,
     SelectorConfig,
 )
-from ineus_core.meshing import BlockMesher, MeshingConfig, remove_small_components, weld
+from ineus_core.meshing import (
+    BlockMesher,
+    DirtyBlocks,
+    MeshingConfig,
+    blocks_of_cells,
+    remove_small_components,
+    weld,
+)
 from ineus_core.planning import (
     EsdfSlice,
     OccupancySlice,
@@ -46,9 +54,10 @@ from ineus_core.rendering import (
     OccupancyGrid,
     PlacementConfig,
     RenderingConfig,
-    render_view,
+    View,
     resolved_rendering,
 )
+from ineus_core.timing import Pace
 from ineus_core.training import (
     TrainingConfig,
     TrainStep,
@@ -134,8 +143,10 @@ class Reconstructor:
             self.config.placement.truncation_m,
             self.device,
         )
-        # A dict keeps the order in which blocks became dirty.
-        self._dirty: dict[BlockIndex, None] = {}
+        meshing = self.config.meshing
+        self._dirty = DirtyBlocks(meshing.block_size_m, 2 * meshing.voxel_size_m, self.device)
+        self._view: View | None = None
+        self._pace = Pace(self.device)
         self._newest_stamp_ns = 0
         self._report_began_s = time.perf_counter()
         self._camera_rays: tuple[Camera, Float[np.ndarray, "h w 3"]] | None = None
@@ -229,10 +240,13 @@ class Reconstructor:
         if leaving is not None:
             self._replay.keep_rays_of(leaving)
             self.counters["keyframes_to_reservoir"] += 1
-        self.buffer.add(frame)
+        slot = self.buffer.add(frame)
         self._replay.on_keyframe_added()
         if frame.depth_m is not None:
-            self._observe(frame)
+            if self.device.type == "cuda" and find_spec("triton") is not None:
+                self._observe_on_gpu(slot)
+            else:
+                self._observe(frame)
         self.counters["keyframes"] += 1
         return True
 
@@ -272,13 +286,27 @@ class Reconstructor:
             self.config.placement.truncation_m,
         )
         points = frame.world_from_camera[:3, 3] + directions * range_m[:, None]
-        self._mark_dirty(points)
+        self._dirty.mark(points)
 
-    def _mark_dirty(self, points: Float[np.ndarray, "n 3"]) -> None:
-        """Mark the blocks of surface points and those beside, whose border cells they touch."""
-        meshing = self.config.meshing
-        touched = blocks_touched(points, 2 * meshing.voxel_size_m, meshing.block_size_m)
-        self._dirty.update(dict.fromkeys(touched))
+    def _observe_on_gpu(self, slot: int) -> None:
+        """`_observe` of the stored depth, where the host waits for nothing."""
+        from ineus_core.kernels.carve_triton import rays_of_depth
+
+        buffer, grid = self.buffer, self.grid
+        assert buffer is not None and grid is not None
+        wide = buffer.camera.width_px >= 480
+        stride_px = _OBSERVE_STRIDE_PX if wide else _OBSERVE_STRIDE_PX // 2
+        pose = buffer.world_from_camera[slot]
+        directions, range_m = rays_of_depth(
+            buffer.depth[slot],
+            buffer.rays_of(slot),
+            pose,
+            buffer.depth_step_m,
+            buffer.width_px,
+            max(1, stride_px // buffer.reduction),
+            *self._dirty.flags_over(grid.host_aabb),
+        )
+        grid.observe(pose[:, 3], directions, range_m, self.config.placement.truncation_m)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32).to(self.device)
@@ -294,6 +322,7 @@ class Reconstructor:
             return
         assert self.train_step is not None and self.grid is not None and self.field is not None
         self.train_step()
+        self._pace.after_step()
         if self.train_step.steps % self.config.occupancy.update_every == 0:
             self.update_occupancy()
 
@@ -325,15 +354,17 @@ class Reconstructor:
         limit = self.config.meshing.blocks_per_update or (
             4096 if self.device.type == "cuda" else 48
         )
-        blocks = list(self._dirty)[:limit]
-        for block in blocks:
-            del self._dirty[block]
-        return blocks
+        return self._dirty.take(limit)
 
     def _extract(self, blocks: list[BlockIndex]) -> list[MeshBlock]:
         assert self.field is not None and self.grid is not None
         return self._mesher.extract(
-            self.field.sdf, self._surface_colour, blocks, self.grid.may_hold_mesh, self.device
+            self.field.sdf,
+            self._surface_colour,
+            blocks,
+            self.grid.may_hold_mesh,
+            self.device,
+            self.field.is_pointwise,
         )
 
     def _surface_colour(
@@ -349,10 +380,13 @@ class Reconstructor:
 
     def _blocks_with_surface(self) -> list[BlockIndex]:
         assert self.grid is not None
-        centres = self.grid.occupied_centres().cpu().numpy()
+        centres, block_m = self.grid.occupied_centres(), self.config.meshing.block_size_m
         # A little less than the cell, which would else touch the blocks that it only abuts.
         reach_m = 0.499 * self.grid.cell_m
-        found = blocks_touched(centres, reach_m, self.config.meshing.block_size_m)
+        if self.device.type == "cuda" and self.grid.cell_m < block_m:
+            found = blocks_of_cells(centres, reach_m, block_m)
+        else:
+            found = blocks_touched(centres.cpu().numpy(), reach_m, block_m)
         return sorted(set(found) | set(self._blocks))
 
     def mesh(self) -> Mesh:
@@ -371,9 +405,9 @@ class Reconstructor:
         if not self.is_ready or self.field is None or self.grid is None:
             raise SourceError("nothing to render: no keyframe has come yet")
         background = 1.0 if self.config.training.background == "white" else 0.0
-        return render_view(
-            self.field, self.grid, camera, self._tensor(world_from_camera), background
-        )
+        if self._view is None:
+            self._view = View(self.field, self.grid)
+        return self._view.render(camera, self._tensor(world_from_camera), background)
 
     def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
         """Distance to the surface as last extracted, gradient, and whether the place was seen."""
@@ -515,7 +549,7 @@ class Reconstructor:
         self, field: HashSdf, grid: OccupancyGrid, camera: Camera, knows_foreground: bool
     ) -> None:
         config = self.config
-        self.field, self.grid = field, grid
+        self.field, self.grid, self._view = field, grid, None
         has_foreground = knows_foreground and config.training.reads_foreground
         self.buffer = KeyframeBuffer(config.keyframes, camera, self.device, has_foreground)
         self._replay = Replay(config.replay, self.buffer, self._generator)

@@ -6,11 +6,39 @@ A GPU stage is timed by events, so that timing it does not wait for it.
 """
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+
+class Pace:
+    """Keeps the host from running far ahead of a GPU: what comes next would wait for it all.
+
+    Args:
+        device: Where the steps run; nothing is ever awaited on a CPU.
+        steps: Steps between marks; at most two marks' worth are under way.
+    """
+
+    def __init__(self, device: torch.device, steps: int = 4) -> None:
+        """Start with nothing under way."""
+        self._is_on = device.type == "cuda"
+        self._steps, self._since = steps, 0
+        self._marks: deque[torch.cuda.Event] = deque()
+
+    def after_step(self) -> None:
+        """Note a step, and wait for an older one if too many are under way."""
+        self._since += 1
+        if not self._is_on or self._since < self._steps:
+            return
+        self._since = 0
+        # A blocking event leaves the core to others while it waits.
+        mark = torch.cuda.Event(blocking=True)
+        mark.record()
+        self._marks.append(mark)
+        if len(self._marks) > 2:
+            self._marks.popleft().synchronize()
 
 
 class Timers:

@@ -6,13 +6,13 @@ Two launches mark the cells on the rays, passes before returns, so that a return
 without an atomic operation; one over the grid settles them.
 """
 
-from dataclasses import dataclass
-
 import torch
 import triton
 import triton.language as tl
-from jaxtyping import Float, Int, Int8, Int16, UInt8
+from jaxtyping import Float, Int8, Int16, UInt8
 from torch import Tensor
+
+from ineus_core.kernels.block_flags import BlockFlags
 
 _RAYS = 128
 _CELLS = 2048
@@ -43,19 +43,6 @@ def carve(
     n = evidence.numel()
     if n:
         _settle[(triton.cdiv(n, _CELLS),)](evidence, scratch, n, *gains, BLOCK=_CELLS)
-
-
-@dataclass(frozen=True)
-class BlockFlags:
-    """Which blocks of a box hold returns."""
-
-    flags: Int[Tensor, "bx by bz"]
-    """0, or the number of the image that first had a return there."""
-    low: tuple[int, int, int]
-    """Index of the first block."""
-    block_m: float
-    margin_m: float
-    """A block this near to a return is flagged too."""
 
 
 def rays_of_depth(

@@ -54,7 +54,7 @@ class FieldEvaluator:
     def sdf(self, points: Float[Tensor, "n 3"], weights: FieldWeights) -> Float[Tensor, " n"]:
         """Distance in m at world points."""
         result = torch.empty(len(points), device=points.device)
-        unit, features, outputs, sdf = self._for_sdf(len(points), points.device)
+        unit, features, outputs, sdf = self._for_sdf(points.device)
         for first in range(0, len(points), len(unit)):
             rows = points[first : first + len(unit)]
             n = -(-len(rows) // _ROUND) * _ROUND
@@ -76,7 +76,7 @@ class FieldEvaluator:
     ) -> FieldOutput:
         """Distance, gradient and colour at world points; see `field_triton.field_forward`."""
         n, device = len(points), points.device
-        unit, buffers = self._for_all(n, device)
+        unit, buffers = self._for_all(device)
         room = -(-n // _ROUND) * _ROUND
         vectors = torch.empty((7, room), device=device)
         output = FieldOutput(vectors[6], vectors[:3].t(), vectors[3:6].t())
@@ -105,27 +105,20 @@ class FieldEvaluator:
         torch.sub(points, self._origin_m, out=target)
         target.div_(self._side_m)
 
-    def _for_sdf(self, n: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        if self._sdf_buffers is None or len(self._sdf_buffers[0]) < min(n, _SDF_POINTS):
-            capacity = _capacity(n, _SDF_POINTS)
+    def _for_sdf(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if self._sdf_buffers is None:
             half = torch.empty(0, dtype=torch.float16, device=device)
             width = -(-self._outputs // 16) * 16
             self._sdf_buffers = (
-                torch.zeros((3, capacity), device=device).t(),
-                channel_buffer(capacity, self._layout.channels, half),
-                half.new_empty((capacity, width))[:, : self._outputs],
-                torch.empty(capacity, device=device),
+                torch.zeros((3, _SDF_POINTS), device=device).t(),
+                channel_buffer(_SDF_POINTS, self._layout.channels, half),
+                half.new_empty((_SDF_POINTS, width))[:, : self._outputs],
+                torch.empty(_SDF_POINTS, device=device),
             )
         return self._sdf_buffers
 
-    def _for_all(self, n: int, device: torch.device) -> tuple[Tensor, FieldBuffers]:
-        if self._buffers is None or len(self._buffers[0]) < min(n, _POINTS):
-            capacity = _capacity(n, _POINTS)
-            buffers = field_buffers(capacity, self._layout, self._outputs, device)
-            self._buffers = (torch.zeros((3, capacity), device=device).t(), buffers)
+    def _for_all(self, device: torch.device) -> tuple[Tensor, FieldBuffers]:
+        if self._buffers is None:
+            buffers = field_buffers(_POINTS, self._layout, self._outputs, device)
+            self._buffers = (torch.zeros((3, _POINTS), device=device).t(), buffers)
         return self._buffers
-
-
-def _capacity(n: int, most: int) -> int:
-    """Least power of two that holds n, but at most `most`."""
-    return min(max(_ROUND, 1 << (n - 1).bit_length()), most)

@@ -4,12 +4,15 @@
 
 from ineus_core.meshing.blocks import BlockMesher, MeshingConfig
 from ineus_core.meshing.clean import remove_small_components, weld
+from ineus_core.meshing.dirty import DirtyBlocks, blocks_of_cells
 from ineus_core.meshing.io import MESH_SUFFIXES, read_mesh, read_reference, write_mesh
 
 __all__ = [
     "MESH_SUFFIXES",
     "BlockMesher",
+    "DirtyBlocks",
     "MeshingConfig",
+    "blocks_of_cells",
     "read_mesh",
     "read_reference",
     "remove_small_components",

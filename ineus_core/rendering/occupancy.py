@@ -8,6 +8,7 @@ It decides where rays are sampled and where a mesh may be; it is not a map for p
 from collections.abc import Callable
 from importlib.util import find_spec
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
@@ -104,6 +105,12 @@ class OccupancyGrid:
             box = torch.stack((low, high)).to(self._device) * self.cell_m
             self._aabb = (self.evidence.shape, box)
         return self._aabb[1]
+
+    @property
+    def host_aabb(self) -> Float[np.ndarray, "2 3"]:
+        """`aabb` without a look at the device."""
+        low = self._low_cell.numpy()
+        return np.stack((low, low + np.array(self.evidence.shape))) * self.cell_m
 
     @property
     def max_steps(self) -> int:

@@ -41,7 +41,8 @@ def test_a_ray_without_a_return_says_nothing() -> None:
 
 
 def test_rays_of_depth_by_hand() -> None:
-    from ineus_core.kernels.carve_triton import BlockFlags, rays_of_depth
+    from ineus_core.kernels.block_flags import BlockFlags
+    from ineus_core.kernels.carve_triton import rays_of_depth
 
     # Four columns by two rows, every second pixel: pixels 0 and 2.
     # The camera looks along world x from (1, 2, 3).
