@@ -30,7 +30,14 @@ from ineus_ros.engine import Engine
 from ineus_ros.health import Health
 from ineus_ros.inputs import Inputs
 from ineus_ros.large_messages import make_room_for_images
-from ineus_ros.outputs import ImagePublisher, MeshPublisher, StatusPublisher
+from ineus_ros.outputs import (
+    ImagePublisher,
+    KeyframePublisher,
+    MeshPublisher,
+    PlanningPublisher,
+    StatusPublisher,
+    offer_nvblox,
+)
 from ineus_ros.parameters import ParameterChanges, declare_parameters
 from ineus_ros.services import Services, confined_path
 
@@ -116,9 +123,16 @@ class ReconstructionNode(LifecycleNode):
         )
         self._inputs = inputs = Inputs(self, config, engine.submit)
         inputs.hold("inactive")
+        call = engine.worker.call
+        planning = PlanningPublisher(self, lambda: self.config, self._world_frame, call)
+        keyframes = KeyframePublisher(self, lambda: self.config, self._world_frame, call)
+        health = Health(inputs, engine, str(device), (planning.status, keyframes.status))
         self._parts = (
+            planning,
+            keyframes,
+            offer_nvblox(self, lambda: self.config, self._world_frame, call, planning.drops),
             ImagePublisher(self, lambda: self.config, inputs, engine.render),
-            StatusPublisher(self, config, Health(inputs, engine, str(device)).parts),
+            StatusPublisher(self, config, health.parts),
             Services(self, lambda: self.config, engine, inputs),
         )
         self.create_timer(1.0, lambda: engine.refresh_when_idle(self.config.mesh_refresh_s))
