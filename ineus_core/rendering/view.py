@@ -75,7 +75,7 @@ class View:
         device = world_from_camera.device
         in_camera = self._rays_of(camera, device)
         directions = in_camera @ world_from_camera[:3, :3].T
-        fused = device.type == "cuda" and getattr(self._field, "is_pointwise", False)
+        fused = device.type == "cuda" and _is_fused(self._field)
         render, most = (
             (self._render_fused, _RAYS_FUSED)
             if fused
@@ -147,6 +147,12 @@ class View:
         exact = torch.ones((), device=origin.device)
         composite_forward(directions, samples, output, inv_s, exact, rendered)
         return RenderedRays(rendered[:, :3], rendered[:, 3], rendered[:, 4:7], rendered[:, 7])
+
+
+def _is_fused(field: Renderable) -> bool:
+    """Whether the field has kernels that need no torch around them, and nothing behind it."""
+    has_background = getattr(field, "background", None) is not None
+    return bool(getattr(field, "is_pointwise", False)) and not has_background
 
 
 def render_view(

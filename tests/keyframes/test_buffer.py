@@ -193,3 +193,25 @@ def test_foreground_of_a_larger_frame_is_that_of_the_pixels_in_the_middle() -> N
     held.add(wall_frame(foreground=np.tile(inside, (30, 1))))
     assert held.foreground is not None
     assert held.foreground[0].view(15, 20)[0].tolist() == [0] * 10 + [1] * 10
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("width_px", [CAMERA.width_px, CAMERA.width_px * 30])
+def test_depth_is_coded_alike_on_a_gpu(width_px: int) -> None:
+    f = width_px // CAMERA.width_px
+    camera = Camera(width_px, CAMERA.height_px * f, 30.0 * f, 30.0 * f, 20.0 * f, 15.0 * f)
+    depth_m = np.random.default_rng(0).uniform(-1, 12, (camera.height_px, width_px))
+    depth_m[::7] = np.nan
+    mask = np.random.default_rng(1).random(depth_m.shape) > 0.2
+    rgb = np.random.default_rng(2).integers(0, 255, (*depth_m.shape, 3), dtype=np.uint8)
+    frame = Frame(0, camera, pose(), rgb, depth_m.astype(np.float32), mask)
+    stored = []
+    for device in (CPU, torch.device("cuda")):
+        held = KeyframeBuffer(KeyframeConfig(capacity=2), camera, device)
+        slot = held.add(frame)
+        stored.append((held.rgb[slot].cpu(), held.depth[slot].cpu(), held.rays_of(slot).cpu()))
+    (rgb_a, depth_a, rays_a), (rgb_b, depth_b, rays_b) = stored
+    assert torch.equal(rgb_a, rgb_b)
+    assert torch.equal(rays_a, rays_b)
+    # A quotient may round to the other side of a half.
+    assert (depth_a.int() - depth_b.int()).abs().max() <= 1
