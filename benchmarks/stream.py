@@ -9,6 +9,7 @@ Run: python benchmarks/stream.py [--seconds S] [--rate-hz R] [--width-px W]
 """
 
 import argparse
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -159,6 +160,7 @@ def main() -> None:
         first.extract_mesh()
     first.render(frames[0].camera, frames[0].world_from_camera)
     del first
+    gc.collect()
     torch.cuda.synchronize()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()

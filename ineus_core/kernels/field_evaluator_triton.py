@@ -19,7 +19,7 @@ from ineus_core.kernels.heads_triton import sdf_head_forward
 from ineus_core.types import FieldOutput
 
 _POINT_MAP = (2.0, -1.0)
-_SDF_POINTS = 1 << 20
+_SDF_POINTS = 1 << 21
 _POINTS = 1 << 18
 _ROUND = 1024
 """Sizes of launches are multiples, so that no size compiles a kernel of its own."""

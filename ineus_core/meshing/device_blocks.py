@@ -81,7 +81,7 @@ class DeviceBlocks:
         """Cells in groups that the surface can reach, by the distance at the group's centre."""
         groups = self.block_size_vox // self.group
         split = (len(origins), groups, self.group, groups, self.group, groups, self.group)
-        wanted = valid.view(split).any(dim=6).any(dim=4).any(dim=2)
+        wanted = valid.view(split).any(dim=(2, 4, 6))
         places = wanted.view(-1).nonzero()[:, 0]
         spacing = (float(self.group), 0.5 * self.group)
         distance_m = sdf_fn(self._points(places, origins, groups, spacing)).abs()

@@ -23,6 +23,8 @@ def fields() -> tuple[HashSdf, HashSdf]:
     ]
     with torch.no_grad():
         both[0].table.copy_((1e-2 * torch.randn_like(both[0].table)).half().float())
+        # The first sphere does not read the features.
+        both[0].w1.normal_(0.0, 0.1)
     both[1].load_state_dict(both[0].state_dict())
     both[0].half_table = both[0].table.detach().half()
     return both[0], both[1]
@@ -60,7 +62,7 @@ def test_many_points_of_few_rays() -> None:
 
 def test_a_point_has_one_value_whatever_comes_with_it() -> None:
     fused, _ = fields()
-    points, _ = rays((1 << 20) + 999)
+    points, _ = rays((1 << 21) + 999)
     order = torch.randperm(len(points), device="cuda")
     assert torch.equal(fused.sdf(points)[order], fused.sdf(points[order]))
     assert torch.equal(fused.sdf(points)[:100], fused.sdf(points[:100]))
