@@ -169,9 +169,8 @@ class HashSdf(nn.Module):
             if self.init == "free":
                 nn.init.kaiming_uniform_(self.w1, nonlinearity="relu")
                 nn.init.xavier_uniform_(self.w2)
-                # Free space everywhere, as coordinates do not count at first and features are
-                # near 0: what no ray has seen is then no surface.
-                self.w1[:, :3] = 0.0
+                # Free for metres around the centre: unseen space near the camera is no surface.
+                # Coordinates count from the start: leaving them out made short runs worse.
                 self.b2[0] = 0.1
                 return
             # Sphere by construction (Atzmon & Lipman 2020, SAL): |x| - r, from outside or inside.
