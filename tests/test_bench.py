@@ -100,7 +100,8 @@ def test_stages_of_a_gpu_have_shares() -> None:
     figures = measure.run_bench(torch.device("cuda"))
     for step in figures["steps"].values():
         stages = step["stages"]
-        assert 0 < stages["encode"]["copy_share"] < 1.5
+        assert 0 < stages["encode"]["copy_share"] < 1
+        assert 0 < stages["optimiser"]["copy_share"] < 1
         assert 0 < stages["sdf head backward"]["matrix_share"] < 1
         # Alone the stages take about as long as together.
         alone_ms = sum(stage["ms"] for stage in stages.values())

@@ -121,15 +121,27 @@ def _stages(
     gradients, *_ = step.gradients_once()  # type: ignore[attr-defined]
     touched = sum(int(gradient.count_nonzero()) for gradient in gradients.values())
     costs = stage_costs(StepSize(**{**vars(size), "touched": touched}))
-    stages: dict[str, dict[str, float]] = {}
-    for name, stage in step.stages().items():
-        stages[name] = {"ms": captured_ms(stage)}
-        if name in costs:
-            seconds, cost = stages[name]["ms"] / 1e3, costs[name]
-            stages[name]["copy_share"] = cost.nbytes / seconds / most["copy_gb_per_s"] / 1e9
-            matrix_share = cost.flops / seconds / most["matrix_tflop_per_s"] / 1e12
-            stages[name] |= {"matrix_share": matrix_share} if cost.flops else {}
+    times = _captured_stages(step.stages())
+    stages: dict[str, dict[str, float]] = {name: {"ms": ms} for name, ms in times.items()}
+    for name in stages.keys() & costs.keys():
+        seconds, cost = times[name] / 1e3, costs[name]
+        stages[name]["copy_share"] = cost.nbytes / seconds / most["copy_gb_per_s"] / 1e9
+        if cost.flops:
+            rate = cost.flops / seconds / most["matrix_tflop_per_s"]
+            stages[name]["matrix_share"] = rate / 1e12
     return stages
+
+
+def _captured_stages(stages: dict[str, Callable[[], None]]) -> dict[str, float]:
+    times = {name: captured_ms(stage) for name, stage in stages.items()}
+
+    def update_anew() -> None:
+        # The optimiser clears the gradient, so that alone it would soon have nothing to do.
+        stages["encode backward"]()
+        stages["optimiser"]()
+
+    times["optimiser"] = captured_ms(update_anew) - times["encode backward"]
+    return times
 
 
 def _timed_stages(work: Work, reconstructor: Reconstructor) -> dict[str, dict[str, float]]:

@@ -124,7 +124,8 @@ def test_padding_gets_zero_and_the_eikonal_term_is_added() -> None:
     output = FieldOutput(
         *(torch.randn(s, device="cuda") for s in ((budget,), (budget, 3), (budget, 3)))
     )
-    poisoned = FieldOutput(*(torch.full_like(t, torch.nan) for t in vars(output).values()))
+    leaves = (output.sdf, output.gradient, output.rgb)
+    poisoned = FieldOutput(*(torch.full_like(t, torch.nan) for t in leaves))
     one, zero = torch.ones((), device="cuda"), torch.zeros((), device="cuda")
     nothing = torch.zeros((rays, 8), device="cuda")
     composite_backward(

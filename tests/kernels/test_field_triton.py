@@ -85,7 +85,8 @@ def test_captured_equals_eager() -> None:
     buffers = f.field_buffers(n, LAYOUT, 13, points.device)
     vectors = torch.empty((7, n), device="cuda")
     output = FieldOutput(vectors[6], vectors[:3].t(), vectors[3:6].t())
-    d_output = FieldOutput(*(torch.randn_like(t) for t in vars(output).values()))
+    leaves = (output.sdf, output.gradient, output.rgb)
+    d_output = FieldOutput(*(torch.randn_like(t) for t in leaves))
     sums = [torch.zeros_like(p) for p in (table, *flat)]
     d_weights = FieldWeights(sums[0], SdfHeadWeights(*sums[1:5]), ColourHeadWeights(*sums[5:]))
 
