@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A reconstruction as a planner sees it: nothing at first, then a wall, then a corrected wall."""
+
+import numpy as np
+import pytest
+from tiny_scene import CPU, pose, tiny_config, wall_frame
+
+from ineus_core.planning import FREE, OCCUPIED, UNKNOWN
+from ineus_core.reconstructor import Reconstructor
+
+HERE = [0.0, 0.0, 0.0]
+
+
+@pytest.fixture
+def wall() -> Reconstructor:
+    """A wall at z = 2 m, seen from the origin along z."""
+    made = Reconstructor(tiny_config(), CPU)
+    made.add_frame(wall_frame(depth_m=2.0))
+    for _ in range(100):
+        made.step()
+    made.extract_mesh(everything=True)
+    return made
+
+
+def test_before_the_first_frame_nothing_is_known() -> None:
+    made = Reconstructor(tiny_config(), CPU)
+    answer = made.query(np.array([HERE]))
+    assert answer.distance_m.tolist() == [np.inf] and not answer.observed.any()
+    assert made.occupancy_slice(0.0, 1.0) is None and made.esdf_slice(0.5) is None
+    assert made.keyframe_poses() == {} and made.move_keyframes({0: pose()}) == 0
+
+
+def test_the_way_to_a_wall_is_free_and_what_is_behind_it_unknown(wall: Reconstructor) -> None:
+    points = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 1.97], [0.0, 0.0, 2.27], [5.0, 5.0, 5.0]])
+    answer = wall.query(points)
+    assert answer.distance_m[0] == pytest.approx(1.0, abs=0.08)
+    assert answer.distance_m[1] == pytest.approx(0.03, abs=0.08)
+    assert answer.observed.tolist() == [True, True, False, False]
+    np.testing.assert_allclose(answer.gradient[0], (0, 0, -1), atol=0.2)
+
+
+def test_a_slice_through_the_wall(wall: Reconstructor) -> None:
+    assert wall.grid is not None
+    columns = wall.occupancy_slice(1.9, 2.1)
+    assert columns is not None
+    row, column = (int((0.0 - origin) / columns.cell_m) for origin in columns.origin_m[::-1])
+    assert columns.cells[row, column] == OCCUPIED
+    before = wall.occupancy_slice(0.9, 1.1)
+    behind = wall.occupancy_slice(2.27, 2.28)
+    assert before is not None and behind is not None
+    assert (before.cells[row, column], behind.cells[row, column]) == (FREE, UNKNOWN)
+    distances = wall.esdf_slice(1.0)
+    assert distances is not None and distances.observed[row, column]
+    assert distances.distance_m[row, column] == pytest.approx(1.0, abs=0.08)
+
+
+def test_a_corrected_pose_is_seen_anew_and_the_surface_follows(wall: Reconstructor) -> None:
+    corrected = pose(z=0.5)
+    assert wall.move_keyframes({0: corrected, 77: corrected}) == 1
+    np.testing.assert_array_equal(wall.keyframe_poses()[0], corrected)
+    assert wall.query(np.array([[0.0, 0.0, 2.5]])).observed.all()
+    for _ in range(300):
+        wall.step()
+    wall.extract_mesh()
+    distance_m = wall.query(np.array([[0.0, 0.0, 2.2]])).distance_m
+    assert distance_m[0] == pytest.approx(0.3, abs=0.1)
