@@ -100,8 +100,7 @@ def test_nearest_points_are_those_that_a_search_of_all_finds(flooded: bool) -> N
     kept = seed[seed != NONE]
     if flooded:
         flood = Flood(points - 0.5, seed)
-        for step in (8, 4, 2, 1, 1):
-            flood.spread(step)
+        flood.fill()
         found = flood.nearest
     else:
         found = nearest_points(seed, points, torch.zeros(3), 1.0)
