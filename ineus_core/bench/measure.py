@@ -7,6 +7,7 @@ import importlib.metadata
 import platform
 import statistics
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -173,7 +174,7 @@ def _stream(reconstructor: Reconstructor, frames: list[Frame]) -> dict[str, Any]
     reconstructor.extract_mesh()
     ingest, dirty = [], []
     for frame in frames:
-        ingest.append(wall_ms(lambda frame=frame: reconstructor.add_frame(frame), device))
+        ingest.append(wall_ms(partial(reconstructor.add_frame, frame), device))
         dirty.append(wall_ms(reconstructor.extract_mesh, device))
     times = [
         wall_ms(lambda: reconstructor.extract_mesh(everything=True), device)

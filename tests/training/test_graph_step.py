@@ -3,7 +3,7 @@
 """The step on kernels: captured is eager, gradients are torch's, nothing waits, nothing leaks."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -53,6 +53,11 @@ def step_of(reconstructor: Reconstructor, is_captured: bool = True) -> "GraphSte
     )
 
 
+def captured_in(reconstructor: Reconstructor) -> Any:
+    """The step that a reconstruction on a GPU takes: a GraphStep."""
+    return reconstructor.train_step
+
+
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).norm() / b.norm().clamp(min=1e-12))
 
@@ -79,7 +84,7 @@ def test_gradients_are_those_of_torch(depth: bool) -> None:
     reconstructor = reconstruction(depth)
     for _ in range(100):
         reconstructor.step()
-    errors = gradient_errors(reconstructor.train_step)
+    errors = gradient_errors(captured_in(reconstructor))
     assert errors.pop("losses") < 1e-2
     # Products of half precision, and cells of ReLU that flip.
     assert max(errors.values()) < 5e-2, errors
@@ -111,7 +116,7 @@ def test_memory_is_constant() -> None:
 
 def test_a_nan_is_rolled_back_and_counted() -> None:
     reconstructor = reconstruction(snapshot_every=10)
-    step = reconstructor.train_step
+    step = captured_in(reconstructor)
     for _ in range(20):
         reconstructor.step()
     with torch.no_grad():
@@ -128,7 +133,7 @@ def test_a_nan_is_rolled_back_and_counted() -> None:
 
 def test_a_nan_that_no_ray_meets_is_never_in_a_snapshot() -> None:
     reconstructor = reconstruction(snapshot_every=5)
-    step = reconstructor.train_step
+    step = captured_in(reconstructor)
     reconstructor.step()
     with torch.no_grad():
         step.field.table[-1] = math.nan
@@ -144,7 +149,8 @@ def test_a_grown_grid_is_captured_anew() -> None:
     reconstructor.add_frame(wall_frame(0, 1.5))
     for _ in range(3):
         reconstructor.step()
-    step, graph = reconstructor.train_step, reconstructor.train_step._graph
+    step = captured_in(reconstructor)
+    graph = step._graph
     shape = reconstructor.grid.evidence.shape
     reconstructor.add_frame(wall_frame(1, 3.0, world_from_camera=pose(z=-2.0, yaw_deg=170.0)))
     assert reconstructor.grid.evidence.shape != shape
@@ -172,7 +178,7 @@ def test_an_empty_batch_changes_nothing() -> None:
 
 def test_the_first_rays_find_room_and_soon_fill_the_budget() -> None:
     reconstructor = reconstruction(depth=False, samples_per_step=1 << 15)
-    step = reconstructor.train_step
+    step = captured_in(reconstructor)
     reconstructor.step()
     first = int(step._ray_limit)
     assert float(step._demand) <= 1.2 * (1 << 15)
@@ -196,7 +202,8 @@ def test_the_captured_occupancy_update_is_the_eager_one() -> None:
     generators = [torch.Generator(GPU).manual_seed(7) for _ in range(2)]
     from ineus_core.training.occupancy_graph import OccupancyGraph
 
-    OccupancyGraph(field, reconstructor.train_step._flat.weights(), grid)(total, generators[0])
+    weights = captured_in(reconstructor)._flat.weights()
+    OccupancyGraph(field, weights, grid)(total, generators[0])
     captured = grid.opacity.clone()
     grid.opacity.copy_(kept)
     grid.update(field.sdf, field.inv_s.detach(), total, generators[1])
