@@ -23,7 +23,15 @@ from torch import Tensor
 from ineus_core.bounds import BoundsConfig, box_of_cameras, box_of_depth
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError, CheckpointError, SourceError
-from ineus_core.fields import FieldConfig, HashSdf, Initialisation, make_field, restore_field
+from ineus_core.fields import (
+    BackgroundConfig,
+    FieldConfig,
+    HashSdf,
+    Initialisation,
+    add_background,
+    make_field,
+    restore_field,
+)
 from ineus_core.geometry import blocks_touched, pixel_rays
 from ineus_core.keyframes import (
     KeyframeBuffer,
@@ -93,6 +101,7 @@ class ReconstructorConfig(ConfigModel):
     keyframes: KeyframeConfig = KeyframeConfig()
     replay: ReplayConfig = ReplayConfig()
     field: FieldConfig = FieldConfig()
+    background: BackgroundConfig = BackgroundConfig()
     occupancy: OccupancyConfig = OccupancyConfig()
     placement: PlacementConfig = PlacementConfig()
     rendering: RenderingConfig = RenderingConfig()
@@ -211,6 +220,8 @@ class Reconstructor:
         voxel_m = config.meshing.voxel_size_m
         field = make_field(config.field, init, aabb, voxel_m, device)
         side_m = float((aabb[1] - aabb[0]).max())
+        if config.background.kind == "learned":
+            add_background(field, config.background)
         cell_m = config.occupancy.cell_m or (2 * voxel_m if init == "free" else side_m / 128)
         box = torch.as_tensor(aabb, dtype=torch.float32)
         grid = OccupancyGrid(config.occupancy, cell_m, box, device)
@@ -404,7 +415,9 @@ class Reconstructor:
         """Colour, depth and normal as the camera would see them."""
         if not self.is_ready or self.field is None or self.grid is None:
             raise SourceError("nothing to render: no keyframe has come yet")
-        background = 1.0 if self.config.training.background == "white" else 0.0
+        # What was trained over any colour is shown over white, as such pictures usually are.
+        is_white = self.config.training.background in ("white", "random")
+        background = 1.0 if is_white and self.field.background is None else 0.0
         if self._view is None:
             self._view = View(self.field, self.grid)
         return self._view.render(camera, self._tensor(world_from_camera), background)
@@ -532,6 +545,9 @@ class Reconstructor:
         )
         centre_m = tensors["field.origin_m"] + side_m / 2
         field = restore_field(field_config, meta["init"], centre_m, side_m, self.device)
+        behind = BackgroundConfig(**meta["config"].get("background", {}))
+        if behind.kind == "learned":
+            add_background(field, behind)
         field.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("field.")})
         grid_tensors = {k[5:]: v for k, v in tensors.items() if k.startswith("grid.")}
         grid = OccupancyGrid.from_state(

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.errors import ConfigError, MissingDependencyError
+from ineus_core.fields.background import CONTRACTED_SIDE, Background, BackgroundConfig
 from ineus_core.fields.sdf import Encode, EncodeValue, FieldConfig, HashSdf, Initialisation
 from ineus_core.fields.variant import VariantField
 from ineus_core.kernels.hash_grid_layout import HashGridLayout
@@ -75,6 +76,28 @@ def restore_field(
         shape = (layout, config.geometry_features)
         field.fused = FieldEvaluator(*shape, field.origin_m, side_m, field.sdf_scale_m)
     return field
+
+
+def add_background(field: HashSdf, config: BackgroundConfig) -> None:
+    """Put a learned background behind a field; only plain torch composites both."""
+    whole = FieldConfig(
+        backend=field.config.backend,
+        kind="density",
+        levels=config.levels,
+        features=config.features,
+        log2_entries=config.log2_entries,
+        coarsest_cell_m=CONTRACTED_SIDE / config.coarsest_resolution,
+        finest_cell_m=CONTRACTED_SIDE / config.finest_resolution,
+        hidden=config.hidden,
+        geometry_features=config.geometry_features,
+        initial_inv_s=1.0,
+    )
+    device, half_side_m = field.origin_m.device, field.side_m / 2
+    behind = restore_field(whole, "object", torch.zeros(3), CONTRACTED_SIDE, device)
+    assert isinstance(behind, VariantField)
+    centre_m = field.origin_m + half_side_m
+    field.background = Background(config, behind, centre_m, half_side_m).to(device)
+    field.fused = None
 
 
 def _resolved(

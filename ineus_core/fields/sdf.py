@@ -139,6 +139,8 @@ class HashSdf(nn.Module):
         """Evaluation without gradients, where the backend has one."""
         self.half_table: Tensor | None = None
         """The table in half precision, kept up to date by whoever trains."""
+        self.background: nn.Module | None = None
+        """What rays see behind the cube, where that is learned: a `fields.Background`."""
         self._held_box_m: Tensor | None = None
         self.register_buffer("origin_m", centre_m.float() - side_m / 2)
         inputs = 3 + layout.channels + config.frequency_channels

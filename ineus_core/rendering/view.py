@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole image of the field: colour, depth and normal as a camera would see them."""
 
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -126,7 +127,13 @@ class View:
             else torch.zeros(n, device=device).index_copy(0, used, some.density),
         )
         exact = torch.ones((), device=device)
-        return render_rays(directions, samples, output, self._field.inv_s, exact)
+        rendered = render_rays(directions, samples, output, self._field.inv_s, exact)
+        behind = getattr(self._field, "background", None)
+        if behind is None:
+            return rendered
+        middle = torch.full((len(directions),), 0.5, device=device)
+        further, _ = behind(origins, directions, self._grid.aabb, middle)
+        return replace(rendered, rgb=rendered.rgb + further.rgb * (1 - rendered.opacity[:, None]))
 
     def _render_fused(
         self, origin: Float[Tensor, " 3"], directions: Float[Tensor, "rays 3"]

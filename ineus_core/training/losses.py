@@ -61,6 +61,9 @@ class LossWeights(ConfigModel):
     distortion: float = Field(
         0.0, ge=0, description="Spread in m of a ray's weights along it (Mip-NeRF 360)."
     )
+    distortion_background: float = Field(
+        0.0, ge=0, description="The same of a learned background."
+    )
 
 
 def _is_ramp(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -93,6 +96,7 @@ class LossRamps(ConfigModel):
     sparsity: _Ramp = _of("sparsity")
     curvature: _Ramp = _of("curvature")
     distortion: _Ramp = _of("distortion")
+    distortion_background: _Ramp = _of("distortion_background")
 
     def weights_at(self, step: int, weights: LossWeights) -> LossWeights:
         """The weights of a step."""
@@ -125,6 +129,7 @@ class LossTerms:
     sparsity: Float[Tensor, ""]
     curvature: Float[Tensor, ""]
     distortion: Float[Tensor, ""]
+    distortion_background: Float[Tensor, ""]
 
     def total(self, weights: LossWeights) -> Float[Tensor, ""]:
         """Weighted sum."""
@@ -147,8 +152,13 @@ def loss_terms(
     truncation_m: float,
     weights: LossWeights | None = None,
     sparsity_per_m: float = 1.0,
+    behind: tuple[RenderedRays, RaySamples] | None = None,
 ) -> LossTerms:
-    """All terms of a rendered batch; regularisers without a weight are 0, as they cost time."""
+    """All terms of a rendered batch; regularisers without a weight are 0, as they cost time.
+
+    Args:
+        behind: What a learned background adds to the rays.
+    """
     weights = weights or LossWeights()
     off = output.sdf.new_zeros(())
     band = free_space = eikonal = off
@@ -156,7 +166,7 @@ def loss_terms(
         band, free_space = _distance_terms(batch, samples, output.sdf, truncation_m)
         gradient_length = torch.linalg.vector_norm(output.gradient, dim=1)
         eikonal = masked_mean((gradient_length - 1.0) ** 2, samples.valid)
-    mask = opaque = sparsity = curvature = distortion = off
+    mask = opaque = sparsity = curvature = distortion = distortion_background = off
     if weights.mask and batch.foreground is not None:
         mask = mask_error(rendered.opacity, batch.foreground, batch.valid)
     if weights.opaque:
@@ -167,7 +177,9 @@ def loss_terms(
         curvature = curvature_error(output.laplacian, samples.valid)
     if weights.distortion and rendered.weights is not None:
         distortion = distortion_error(rendered.weights, samples, batch.valid)
-    seen = batch.valid & (samples.count > 0)
+    if weights.distortion_background and behind is not None and behind[0].weights is not None:
+        distortion_background = distortion_error(behind[0].weights, behind[1], batch.valid)
+    seen = batch.valid if behind is not None else batch.valid & (samples.count > 0)
     difference = rendered.rgb - batch.rgb
     range_error = (rendered.range_m - batch.range_m).abs() / truncation_m
     return LossTerms(
@@ -182,6 +194,7 @@ def loss_terms(
         sparsity=sparsity,
         curvature=curvature,
         distortion=distortion,
+        distortion_background=distortion_background,
     )
 
 

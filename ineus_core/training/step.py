@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError
-from ineus_core.fields import HashSdf, VariantField
+from ineus_core.fields import Background, HashSdf, VariantField
 from ineus_core.keyframes import Replay
 from ineus_core.rendering import (
     OccupancyGrid,
@@ -137,6 +137,7 @@ def make_step(
         option = field.config.option_without_kernel or config.option_without_kernel(
             replay.has_foreground
         )
+        option = option or ("background.kind learned" if field.background is not None else "")
         if not option:
             from ineus_core.training.graph_step import GraphStep
 
@@ -195,7 +196,6 @@ class TrainStep:
     def __call__(self) -> None:
         """Take one step; one with a loss or gradient not finite changes nothing and is counted."""
         self._weights = self._config.ramps.weights_at(self.steps, self._config.weights)
-        self._field.set_step(self.steps)
         with self._stage("draw"):
             batch = self._replay.draw(self._rays)
         self._rays_drawn += self._rays
@@ -209,6 +209,7 @@ class TrainStep:
                 return
             self.optimiser.step(self.steps)
         self.steps += 1
+        self._field.set_step(self.steps)
         self._loss_sum += terms.stacked()
         self._steps_summed += 1
         if self.steps % self._config.snapshot_every == 0:
@@ -228,11 +229,13 @@ class TrainStep:
             output = self._field(points, directions * seen)
         with self._stage("composite"):
             rendered = self._rendered(batch, samples, output)
-            batch, rendered = self._over_background(batch, rendered)
+            colour = self._background(len(batch.origins), batch.origins.device)
+            behind = self._learned_background(batch)
+            batch, rendered = self._over_background(batch, rendered, behind, colour)
         self._samples_valid += samples.valid.sum()
         with self._stage("loss"):
             measures = (self._placement.truncation_m, self._weights, self._config.sparsity_per_m)
-            return loss_terms(batch, samples, output, rendered, *measures)
+            return loss_terms(batch, samples, output, rendered, *measures, behind)
 
     def _place(self, batch: RayBatch) -> RaySamples:
         if self._grid.has_sensor:
@@ -250,15 +253,31 @@ class TrainStep:
         cos_anneal = torch.tensor(ramp, device=device)
         return self._render(batch.directions, samples, output, self._field.inv_s, cos_anneal)
 
+    def _learned_background(self, batch: RayBatch) -> tuple[RenderedRays, RaySamples] | None:
+        """What the rays see behind the box, if that is learned."""
+        if self._field.background is None:
+            return None
+        rays, device = len(batch.origins), batch.origins.device
+        jitter = torch.rand(rays, generator=self._generator, device=device)
+        return self._field.background(  # type: ignore[no-any-return]
+            batch.origins, batch.directions, self._grid.aabb, jitter
+        )
+
     def _over_background(
-        self, batch: RayBatch, rendered: RenderedRays
+        self,
+        batch: RayBatch,
+        rendered: RenderedRays,
+        behind: tuple[RenderedRays, RaySamples] | None,
+        colour: Float[Tensor, "rays 3"] | None,
     ) -> tuple[RayBatch, RenderedRays]:
         """Both over the same colour, as far as it is known which pixels show the object."""
-        colour = self._background(len(batch.origins), batch.origins.device)
+        through = 1.0 - rendered.opacity[:, None]
+        if behind is not None:
+            rendered = replace(rendered, rgb=rendered.rgb + through * behind[0].rgb)
+            through = through * (1.0 - behind[0].opacity[:, None])
         if colour is None:
             return batch, rendered
-        behind = colour * (1.0 - rendered.opacity[:, None])
-        rendered = replace(rendered, rgb=rendered.rgb + behind)
+        rendered = replace(rendered, rgb=rendered.rgb + through * colour)
         if self._config.background == "random" and batch.foreground is not None:
             is_background = (batch.foreground == 0)[:, None]
             batch = replace(batch, rgb=torch.where(is_background, colour, batch.rgb))
@@ -291,6 +310,8 @@ class TrainStep:
 
     def update_grid(self, cells: int, generator: torch.Generator) -> None:
         """Let the occupancy grid follow the field in random cells, as many as given."""
+        if isinstance(self._field.background, Background):
+            self._field.background.update_grid(generator)
         if isinstance(self._field, VariantField) and self._field.config.kind == "density":
             self._grid.update_density(self._field.density, cells, generator)
             return

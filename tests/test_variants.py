@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every option of fields and losses through the whole reconstruction, by colour alone."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_scene import CPU, tiny_config
+
+from ineus_core.errors import ConfigError
+from ineus_core.reconstructor import Reconstructor
+from ineus_core.sources import SyntheticConfig, SyntheticSource
+from ineus_core.types import Frame
+
+SMALL_BACKGROUND = {
+    "kind": "learned", "levels": 4, "log2_entries": 12, "hidden": 32, "samples": 8, "cells": 16,
+}  # fmt: skip
+DIFFERENCES = {"gradient": "finite_difference", "start_levels": 2, "steps_per_level": 2}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "masks": {"training": {"background": "random", "weights": {"mask": 0.1, "opaque": 0.1}}},
+    "squared colour": {"training": {"weights": {"photometric": 0, "photometric_mse": 10}}},
+    "regularisers": {"training": {"weights": {"sparsity": 0.01, "distortion": 0.01}}},
+    "curvature": {
+        "field": DIFFERENCES, "training": {"ramps": {"curvature": (0, 0.0, 1e-3, 3)}},
+    },
+    "tetrahedron": {"field": {**DIFFERENCES, "gradient_taps": 4, "gradient_step_m": 0.01}},
+    "frequency": {"field": {"encoding": "frequency", "octaves": 4, "octave_steps": 4}},
+    "both encodings": {"field": {"encoding": "both", "colour": "plain", "inv_s_cap": 200.0}},
+    "density": {"field": {"kind": "density"}, "training": {"background": "white"}},
+    "learned background": {
+        "background": SMALL_BACKGROUND,
+        "training": {"weights": {"distortion_background": 0.01}},
+    },
+    "schedule": {
+        "training": {
+            "optimiser": {
+                "warm_up_steps": 2, "rate_steps": (2, 6), "rate_factors": (1.0, 0.1),
+                "weight_decay": 0.01, "colour_rate": 0.01,
+            }
+        }
+    },
+}  # fmt: skip
+
+
+@cache
+def frames() -> list[Frame]:
+    config = SyntheticConfig(scene="object", frames=6, width_px=40, height_px=40, depth=False)
+    return list(SyntheticSource(config))
+
+
+def reconstructed(steps: int, **sections: Any) -> Reconstructor:
+    config = tiny_config(
+        **{
+            "bounds": {"aabb": (-1.0, -1, -1, 1, 1, 1)},
+            "occupancy": {"cell_m": 0.1, "max_steps": 128, "update_every": 2},
+            **sections,
+        }
+    )
+    reconstructor = Reconstructor(config, CPU)
+    for frame in frames():
+        reconstructor.add_frame(frame)
+    for _ in range(steps):
+        reconstructor.step()
+    return reconstructor
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_trains_renders_meshes_and_comes_back(name: str, tmp_path: Path) -> None:
+    reconstructor = reconstructed(5, **VARIANTS[name])
+    report = reconstructor.report()
+    assert report.step == 5
+    assert report.counters.get("steps_rolled_back", 0) == 0
+    assert all(np.isfinite(value) for value in report.losses.values())
+    frame = frames()[0]
+    image = reconstructor.render(frame.camera, frame.world_from_camera)
+    assert np.isfinite(image.opacity).all()
+    mesh = reconstructor.mesh()
+    assert np.isfinite(mesh.vertices).all()
+    again = Reconstructor(reconstructor.config, CPU)
+    again.load(reconstructor.save(tmp_path / "checkpoint"))
+    assert np.array_equal(again.render(frame.camera, frame.world_from_camera).rgb, image.rgb)
+    again.step()
+    assert again.steps == 6
+
+
+def test_a_mask_says_where_nothing_is() -> None:
+    frame, outside = frames()[0], []
+    assert frame.foreground is not None
+    for weight in (0.0, 1.0):
+        weights = {"mask": weight, "photometric": 0.01, "eikonal": 0.01}
+        made = reconstructed(25, training={"background": "white", "weights": weights})
+        opacity = made.render(frame.camera, frame.world_from_camera).opacity
+        outside.append(float(opacity[~frame.foreground].mean()))
+    assert outside[1] < 0.5 * outside[0]
+
+
+def test_foreground_is_only_held_where_it_is_read() -> None:
+    assert reconstructed(0).buffer.foreground is None
+    assert reconstructed(0, training={"background": "random"}).buffer.foreground is not None
+
+
+def test_curvature_without_differences_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"curvature needs field\.gradient"):
+        reconstructed(0, training={"weights": {"curvature": 1.0}})
+
+
+@pytest.mark.parametrize(
+    ("section", "option"),
+    [
+        ({"weights": {"mask": 0.1}}, "training.weights.mask"),
+        ({"ramps": {"eikonal": (0, 0.0, 1.0, 5)}}, "training.ramps"),
+        ({"optimiser": {"weight_decay": 0.1}}, "training.optimiser.weight_decay"),
+        ({"background": "random"}, "training.background random with masks"),
+        ({}, ""),
+    ],
+)
+def test_what_the_captured_step_does_not_know_is_named(section: dict, option: str) -> None:
+    training = tiny_config(training=section).training
+    assert training.option_without_kernel(has_foreground=True) == option
