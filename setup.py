@@ -34,6 +34,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", files_of("launch")),
         (f"share/{NAME}/config", files_of("config")),
+        (f"share/{NAME}/config/seed", files_of("config/seed")),
     ],
     install_requires=[
         "jaxtyping>=0.2.34",

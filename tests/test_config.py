@@ -13,6 +13,8 @@ from ineus_core.config import Config, load_config, resolve_device
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError
 
+SEED = Path(__file__).parents[1] / "config" / "seed"
+
 
 def load(tmp_path: Path, text: str, *overrides: str) -> Config:
     path = tmp_path / "config.yaml"
@@ -140,6 +142,34 @@ def test_the_default_parameter_file_is_what_the_code_says() -> None:
 @pytest.mark.parametrize("name", ["cpu", "object", "room_rgbd"])
 def test_the_other_parameter_files_are_configurations(name: str) -> None:
     assert load_config(Path(__file__).parents[1] / "config" / f"{name}.yaml") != Config()
+
+
+def test_the_whole_seed_has_a_file_each() -> None:
+    names = {path.stem for path in SEED.glob("*.yaml")}
+    assert names == {
+        "nerf-blender", "nerf-colmap", "neus-blender", "neus-bmvs", "neus-colmap", "neus-dtu",
+        "neus-dtu-wmask", "neuralangelo-dtu-wmask",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", sorted(SEED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_files_of_the_seed_have_its_hash_grid_and_schedule(path: Path) -> None:
+    config = load_config(path)
+    side_m = config.bounds.aabb[3] - config.bounds.aabb[0]
+    coarsest = 16 if path.stem.startswith("nerf") else 32
+    assert side_m / config.field.coarsest_cell_m == pytest.approx(coarsest)
+    assert side_m / config.field.finest_cell_m == pytest.approx(2048)
+    assert side_m / config.occupancy.cell_m == pytest.approx(128)
+    factor = config.training.optimiser.factor()
+    assert [factor(step) for step in (5000, 20000)] == pytest.approx(
+        [1.0 if config.training.optimiser.rate_steps[0] == 5000 else 0.1 ** (4500 / 19500), 0.1]
+    )
+    assert (config.background.kind == "learned") == (not reads_masks(path.stem))
+    assert (config.field.kind == "density") == path.stem.startswith("nerf")
+
+
+def reads_masks(name: str) -> bool:
+    return name.endswith(("blender", "wmask"))
 
 
 def test_devices() -> None:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from tiny_scene import CPU, tiny_config
 
+from ineus_core.config import load_config
 from ineus_core.errors import ConfigError
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstructor import Reconstructor, ReconstructorConfig
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 
+SEED = Path(__file__).parents[1] / "config" / "seed"
 SMALL_BACKGROUND = {
     "kind": "learned", "levels": 4, "log2_entries": 12, "hidden": 32, "samples": 8, "cells": 16,
 }  # fmt: skip
@@ -84,6 +86,28 @@ def test_a_variant_trains_renders_meshes_and_comes_back(name: str, tmp_path: Pat
     assert np.array_equal(again.render(frame.camera, frame.world_from_camera).rgb, image.rgb)
     again.step()
     assert again.steps == 6
+
+
+@pytest.mark.parametrize("path", sorted(SEED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_files_of_the_seed_train(path: Path) -> None:
+    words = [
+        "field.levels=6", "field.log2_entries=12", "field.hidden=32", "background.levels=4",
+        "background.log2_entries=10", "background.samples=8", "background.cells=16",
+        "training.rays_per_step=64", "training.samples_per_step=2048", "occupancy.max_steps=128",
+        "occupancy.update_every=2", "keyframes.capacity=8", "keyframes.memory_mb=16",
+    ]  # fmt: skip
+    whole = load_config(path, words)
+    sections = {name: getattr(whole, name) for name in ReconstructorConfig.model_fields}
+    reconstructor = Reconstructor(ReconstructorConfig(**sections), CPU)
+    for frame in frames():
+        reconstructor.add_frame(frame)
+    for _ in range(3):
+        reconstructor.step()
+    assert len(reconstructor.buffer) == len(frames())
+    report = reconstructor.report()
+    assert report.counters.get("steps_rolled_back", 0) == 0
+    assert report.losses["total"] > 0
+    assert (report.losses["mask"] > 0) == (whole.training.weights.mask > 0)
 
 
 def test_a_mask_says_where_nothing_is() -> None:

@@ -53,8 +53,11 @@ def _lines(record: ConfigModel, indent: int, ros: bool) -> Iterator[str]:
         about = f"{field.description or ''}{_choices(field.annotation)}".strip()
         yield from (f"{margin}# {line}" for line in wrap(about, _WIDTH - 2 - indent))
         if isinstance(value, ConfigModel):
-            yield f"{margin}{name}:"
-            yield from _lines(value, indent + 2, ros)
+            inner = list(_lines(value, indent + 2, ros))
+            # A section without any value would read as none at all.
+            is_empty = all(line.lstrip().startswith("#") for line in inner)
+            yield f"{margin}{'# ' * is_empty}{name}:"
+            yield from inner
         elif ros and plain[name] == []:
             yield f"{margin}# {name}: []  (no ROS parameter file can hold an empty list)"
         else:

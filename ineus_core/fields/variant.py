@@ -22,6 +22,8 @@ class VariantField(HashSdf):
 
     channel_weights: Tensor
     """Of each channel of the encoding: 0 while its level has not appeared."""
+    inv_s_before_cap: Tensor
+    """Sharpness when its bound began; 0 until then."""
 
     def __init__(self, *parts: Any) -> None:
         """Draw the weights; the field is that of step 0."""
