@@ -29,8 +29,14 @@ def command(
         Path | None, typer.Option(metavar="FILE", help="Lines of `name stamp_s`, 3 x 4 numbers.")
     ] = None,
     orbit: Annotated[bool, typer.Option("--orbit", help="Once around what was seen.")] = False,
-    frames: Annotated[int, typer.Option(min=1, help="Views of the orbit.")] = 60,
-    up: Annotated[str, typer.Option(help="World axis that is up on the orbit.")] = "z",
+    spiral: Annotated[
+        bool, typer.Option("--spiral", help="A spiral, for captures that face one way.")
+    ] = False,
+    spheric: Annotated[
+        bool, typer.Option("--spheric", help="An arc about the origin, for scans such as DTU's.")
+    ] = False,
+    frames: Annotated[int, typer.Option(min=1, help="Views of such a path.")] = 60,
+    up: Annotated[str, typer.Option(help="World axis that is up on such a path.")] = "z",
     video: Annotated[bool, typer.Option("--video", help="Write video.mp4 as well.")] = False,
     fps: Annotated[float, typer.Option(min=1, help="Pictures a second of the video.")] = 15.0,
     width: Annotated[int | None, typer.Option(min=1, help="Width in pixels.")] = None,
@@ -41,8 +47,8 @@ def command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="D")] = "auto",
 ) -> None:
     """Render NAME_rgb.png, NAME_depth_mm.png (16 bit) and NAME_normal.png for each view."""
-    if (poses is None) != orbit:
-        raise ConfigError("expected either --poses FILE or --orbit")
+    if (poses is not None) + orbit + spiral + spheric != 1:
+        raise ConfigError("expected one of --poses FILE, --orbit, --spiral and --spheric")
     if up not in _UP:
         raise ConfigError(f"--up {up!r}: expected one of {', '.join(_UP)}")
     from ineus_core.cli.restore import restore
@@ -54,7 +60,8 @@ def command(
     camera = read_camera(intrinsics) if intrinsics is not None else None
     restored = restore(checkpoint, device)
     views = [(pose.name, pose.world_from_camera) for pose in listed]
-    views = views or _orbit(restored, frames, up)
+    if poses is None:
+        views = _orbit(restored, frames, up) if orbit else _swing(restored, frames, up, spiral)
     camera = camera or restored.reconstructor.buffer.camera  # type: ignore[union-attr]
     _write(out, _rendered(restored, _resized(camera, width, height), views), fps if video else 0.0)
     typer.echo(f"{out}: {len(views)} views")
@@ -76,13 +83,42 @@ def _resized(camera: "Camera", width_px: int | None, height_px: int | None) -> "
     )
 
 
-def _orbit(restored: "Restored", frames: int, up: str) -> list[tuple[str, "np.ndarray"]]:
+def _axis(up: str) -> "np.ndarray":
     import numpy as np
-
-    from ineus_core.sources import round_poses
 
     axis = np.zeros(3)
     axis["xyz".index(up[-1])] = -1.0 if up.startswith("-") else 1.0
+    return axis
+
+
+def _swing(
+    restored: "Restored", frames: int, up: str, spiral: bool
+) -> list[tuple[str, "np.ndarray"]]:
+    """Views near those that were taken, whose poses are found from the rays that are kept."""
+    import numpy as np
+
+    from ineus_core.geometry import look_at
+    from ineus_core.sources import arc_poses, spiral_poses
+
+    origins, index = np.unique(restored.ray_origins.double().numpy(), axis=0, return_inverse=True)
+    axes = np.zeros_like(origins)
+    np.add.at(axes, index.reshape(-1), restored.ray_directions.double().numpy())
+    axis = _axis(up)
+    # A camera that looks along the axis has no top of its own to be found.
+    slanted = np.linalg.norm(np.cross(axes, axis), axis=1) > 1e-3 * np.linalg.norm(axes, axis=1)
+    taken = [look_at(o, o + a, axis) for o, a in zip(origins[slanted], axes[slanted], strict=True)]
+    if len(taken) < 3:
+        raise ConfigError(
+            f"--spiral and --spheric go between views: {len(taken)} are known, expected 3"
+        )
+    poses = spiral_poses(taken, frames) if spiral else arc_poses(taken, frames)
+    return [(f"{number:04d}", pose) for number, pose in enumerate(poses)]
+
+
+def _orbit(restored: "Restored", frames: int, up: str) -> list[tuple[str, "np.ndarray"]]:
+    from ineus_core.sources import round_poses
+
+    axis = _axis(up)
     step = max(1, len(restored.ray_origins) // _RAYS_TO_ORBIT)
     origins = restored.ray_origins[::step].double().numpy()
     directions = restored.ray_directions[::step].double().numpy()

@@ -288,6 +288,16 @@ def test_meshes_that_cannot_be_made(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("path", ["--spiral", "--spheric"])
+def test_a_path_between_the_views_that_were_taken(
+    ineus: Ineus, done: Path, tmp_path: Path, path: str
+) -> None:
+    words = (path, "--frames", 3, "--width", 32, "--video", "--out", tmp_path / "views")
+    assert ineus("render", done, *words).exit_code == 0
+    assert len(list((tmp_path / "views").glob("*_normal.png"))) == 3
+    assert (tmp_path / "views" / "video.mp4").stat().st_size > 0
+
+
 def test_an_orbit_with_a_video(ineus: Ineus, done: Path, tmp_path: Path) -> None:
     words = ("--orbit", "--frames", 3, "--width", 33, "--video", "--out", tmp_path / "views")
     result = ineus("render", done / "checkpoint", *words)
