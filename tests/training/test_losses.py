@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every term of the loss by hand."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -147,7 +149,7 @@ def test_a_density_has_no_distance_to_supervise() -> None:
 
 
 def test_regularisers_are_only_those_with_a_weight() -> None:
-    parts = {"foreground": torch.zeros(1), "laplacian": torch.tensor([-3.0])}
+    parts: Any = {"foreground": torch.zeros(1), "laplacian": torch.tensor([-3.0])}
     assert terms_of([1.0], [0.0], **parts).stacked()[6:].tolist() == [0.0] * len(LOSS_NAMES[6:])
     weights = LossWeights(mask=1, opaque=1, sparsity=1, curvature=1, distortion=1)
     parts["weights"] = torch.tensor([0.5])

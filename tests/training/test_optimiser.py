@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rates by part and step, and the decay of weights."""
 
+from typing import Any
+
 import pytest
 import torch
 from tiny_scene import tiny_field
@@ -16,7 +18,7 @@ def moves(steps_taken: int = 0, rate_factor: float = 1.0, **settings: object) ->
     optimiser = Optimiser(OptimiserConfig(**settings), field)  # type: ignore[arg-type]
     optimiser.rate_factor = rate_factor
     before = {name: p.detach().clone() for name, p in field.named_parameters()}
-    sum(p.sum() for p in field.parameters()).backward()
+    torch.stack([p.sum() for p in field.parameters()]).sum().backward()
     optimiser.step(steps_taken)
     return {name: float((before[name] - p.detach()).max()) for name, p in field.named_parameters()}
 
@@ -30,7 +32,7 @@ def test_every_part_has_its_rate() -> None:
 
 
 def test_rates_follow_warm_up_and_the_given_factors() -> None:
-    settings = {"heads_rate": 0.1, "rate_steps": (10, 20), "rate_factors": (1.0, 0.01)}
+    settings: Any = {"heads_rate": 0.1, "rate_steps": (10, 20), "rate_factors": (1.0, 0.01)}
     assert moves(15, **settings)["w2"] == pytest.approx(0.01, rel=1e-3)
     # Such a run settles by its own schedule.
     assert moves(15, rate_factor=0.5, **settings)["w2"] == pytest.approx(0.01, rel=1e-3)
@@ -44,7 +46,7 @@ def test_weights_decay_by_their_rate() -> None:
     with torch.no_grad():
         field.w1.fill_(2.0)
     optimiser = Optimiser(OptimiserConfig(heads_rate=0.1, weight_decay=0.5), field)
-    (0.0 * sum(p.sum() for p in field.parameters())).backward()
+    (0.0 * torch.stack([p.sum() for p in field.parameters()]).sum()).backward()
     optimiser.step(0)
     torch.testing.assert_close(field.w1.detach(), torch.full_like(field.w1, 2.0 * 0.95))
 

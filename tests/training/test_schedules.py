@@ -5,6 +5,7 @@
 import pytest
 
 from ineus_core.training.schedules import (
+    Shape,
     chained,
     constant,
     exponential,
@@ -57,7 +58,7 @@ def test_chained_schedules_multiply() -> None:
         ("step", [1, 1, 1, 0.1, 0.1]),
     ],
 )
-def test_through_given_values(shape: str, expected: list[float]) -> None:
+def test_through_given_values(shape: Shape, expected: list[float]) -> None:
     # As neus-dtu: constant, then down to a tenth.
     schedule = through((5000, 20000), (1.0, 0.1), shape)
     found = [schedule(step) for step in (0, 5000, 12500, 20000, 30000)]
