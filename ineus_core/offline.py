@@ -103,6 +103,9 @@ class OfflineRun:
         if limits.steps is not None:
             # Most steps belong to the stream; the rest settles the field after the last frame.
             self._pipeline.steps_per_tick = int(0.6 * limits.steps / max(len(source), 1))
+        poses = getattr(source, "world_from_camera", None)
+        if poses is not None and not reconstructor.is_ready:
+            reconstructor.expect(poses)
 
     def run(self) -> RunResult:
         """Stream, settle, measure."""
@@ -128,6 +131,9 @@ class OfflineRun:
                 continue
             if index % max(total // 4, 1) == 0:
                 self._shown.append(frame)
+            if self._limits.real_time == 0 and frame.depth_m is None:
+                # A few views alone leave the surface open: training waits for all of them.
+                pipeline.steps_per_tick = 0
             pipeline.submit(frame)
             if self._limits.real_time == 0:
                 pipeline.tick(frame.stamp_ns)

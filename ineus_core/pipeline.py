@@ -34,7 +34,8 @@ class PipelineConfig(ConfigModel):
     settle_steps: int = Field(
         -1,
         ge=-1,
-        description="Steps after the last frame of an offline run, rates falling; -1 = by device.",
+        description="Steps after the last frame of an offline run, rates falling; -1 = by device, "
+        "ten times as many without depth, as all are taken there.",
     )
 
 
@@ -72,9 +73,8 @@ class Pipeline:
         self.reconstructor, self.sink = reconstructor, sink
         on_gpu = reconstructor.device.type == "cuda"
         self.steps_per_tick = config.steps_per_tick or (8 if on_gpu else 2)
-        self.settle_steps = (
-            config.settle_steps if config.settle_steps >= 0 else (1000 if on_gpu else 300)
-        )
+        self._settle_steps = config.settle_steps
+        self._on_gpu = on_gpu
         self._mesh_rate_hz = config.mesh_rate_hz or (5.0 if on_gpu else 1.0)
         self._report_rate_hz = config.report_rate_hz
         self._mesh_share = config.mesh_share
@@ -90,6 +90,15 @@ class Pipeline:
         self._submitted_s: float | None = None
         self._last_mesh_ns: int | None = None
         self._last_report_ns: int | None = None
+
+    @property
+    def settle_steps(self) -> int:
+        """Steps after the last frame of an offline run."""
+        if self._settle_steps >= 0:
+            return self._settle_steps
+        grid = self.reconstructor.grid
+        has_depth = grid is None or grid.has_sensor
+        return (1000 if self._on_gpu else 300) * (1 if has_depth else 10)
 
     def submit(self, frame: Frame) -> None:
         """Queue a frame; when the queue is full, the oldest makes room and is counted."""

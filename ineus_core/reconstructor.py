@@ -8,7 +8,7 @@ Owns all state on the device.
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,6 +64,7 @@ from ineus_core.rendering import (
     RenderingConfig,
     View,
     resolved_rendering,
+    seen_cells,
 )
 from ineus_core.timing import Pace
 from ineus_core.training import (
@@ -88,6 +89,8 @@ from ineus_core.types import (
 _LOG = logging.getLogger(__name__)
 _OBSERVE_STRIDE_PX = 4
 _CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 20}
+_SEEN_RAYS = {"cpu": 1 << 16, "cuda": 1 << 20}
+_SEEN_RAYS_AT_ONCE = 1 << 16
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
 
@@ -143,6 +146,7 @@ class Reconstructor:
         self.train_step: TrainStep | None = None
         self._replay: Replay | None = None
         self._waiting: list[Frame] = []
+        self._expected: list[Float[np.ndarray, "4 4"]] = []
         self._selector = KeyframeSelector(self.config.selector)
         self._mesher = BlockMesher(self.config.meshing)
         self._blocks: dict[BlockIndex, MeshBlock] = {}
@@ -181,6 +185,14 @@ class Reconstructor:
         # Within 45 degrees the cameras are merely tilted; a short mean says nothing.
         return z_axis if length < 0.3 or image_top[2] > 0.7 * length else image_top / length
 
+    def expect(self, poses: Sequence[Float[np.ndarray, "4 4"]]) -> None:
+        """Say from where all frames will be, as `world_from_camera`, before the first one comes.
+
+        Frames without depth then need not wait until the box of the scene can be judged, and each
+        is kept as long as there is room for all.
+        """
+        self._expected = list(poses)
+
     def add_frame(self, frame: Frame) -> bool:
         """Take a frame; False if it is not needed as a keyframe."""
         self._newest_stamp_ns = max(self._newest_stamp_ns, frame.stamp_ns)
@@ -188,6 +200,7 @@ class Reconstructor:
             self._waiting.append(frame)
             enough = (
                 frame.depth_m is not None
+                or len(self._expected) > 0
                 or len(self._waiting) >= self.config.bounds.frames_to_start
             )
             if not (enough or self.config.bounds.aabb):
@@ -235,7 +248,8 @@ class Reconstructor:
         if with_depth:
             aabb = box_of_depth(with_depth[0], self._rays_of(with_depth[0].camera), bounds)
         else:
-            looks, aabb = box_of_cameras([frame.world_from_camera for frame in frames])
+            poses = self._expected or [frame.world_from_camera for frame in frames]
+            looks, aabb = box_of_cameras(poses)
         if bounds.aabb:
             aabb = np.array(bounds.aabb).reshape(2, 3)
         return (looks if self.config.field.init == "auto" else self.config.field.init), aabb
@@ -243,7 +257,7 @@ class Reconstructor:
     def _add_keyframe(self, frame: Frame) -> bool:
         assert self.buffer is not None and self._replay is not None and self.grid is not None
         self.buffer.check_size(frame)
-        if not self._selector.is_keyframe(frame):
+        if not self._selector.is_keyframe(frame) and not self._is_one_of_few(frame):
             return False
         if frame.depth_m is not None and not self._grow(frame):
             return False
@@ -260,6 +274,11 @@ class Reconstructor:
                 self._observe(frame)
         self.counters["keyframes"] += 1
         return True
+
+    def _is_one_of_few(self, frame: Frame) -> bool:
+        """Whether a frame is of a set of views without depth that the buffer holds as a whole."""
+        assert self.buffer is not None
+        return frame.depth_m is None and 0 < len(self._expected) <= self.buffer.capacity
 
     def _grow(self, frame: Frame) -> bool:
         assert self.grid is not None and self.field is not None
@@ -348,6 +367,7 @@ class Reconstructor:
             return MeshUpdate(self._newest_stamp_ns, (), ())
         if everything:
             self._dirty.clear()
+            self._look_for_surface()
         dirty = self._blocks_with_surface() if everything else self._take_dirty()
         upserts, removed = [], []
         for block in self._extract(dirty):
@@ -359,6 +379,19 @@ class Reconstructor:
         if upserts or removed:
             self._planner.forget()
         return MeshUpdate(self._newest_stamp_ns, tuple(upserts), tuple(removed))
+
+    def _look_for_surface(self) -> None:
+        """Let views without depth say which surface they see, as a field invents more of it."""
+        assert self.field is not None and self.grid is not None and self._replay is not None
+        wanted = self.config.occupancy.seen_rays
+        if self.grid.has_sensor or wanted < 0:
+            return
+        wanted = wanted or _SEEN_RAYS[self.device.type]
+        sizes = [_SEEN_RAYS_AT_ONCE] * (wanted // _SEEN_RAYS_AT_ONCE)
+        sizes += [wanted % _SEEN_RAYS_AT_ONCE] if wanted % _SEEN_RAYS_AT_ONCE else []
+        batches = (self._replay.draw(size) for size in sizes)
+        rays = ((batch.origins[batch.valid], batch.directions[batch.valid]) for batch in batches)
+        self.grid.seen = seen_cells(self.field.sdf, self.grid, rays)
 
     def _take_dirty(self) -> list[BlockIndex]:
         """The blocks that have been dirty for longest, as many as an update may have."""

@@ -114,6 +114,14 @@ def test_colour_alone_without_depth_figures() -> None:
     assert report["steps"] > 0
 
 
+def test_training_without_depth_waits_for_all_views() -> None:
+    source = Walls(6, None)
+    source.world_from_camera = [frame.world_from_camera for frame in source]  # type: ignore[attr-defined]
+    report = run(source, {"report_rate_hz": 100.0}, steps=12).report
+    assert report["steps"] == 12
+    assert [point["step"] for point in report["curve"] if point["stream_s"] < 0.5] == [0] * 5
+
+
 def test_a_reduced_frame_picks_depth_and_keeps_the_view() -> None:
     camera = Camera(81, 60, 60.0, 60.0, 40.5, 30.0)
     depth_m = np.full((60, 81), 2.0, dtype=np.float32)

@@ -252,6 +252,23 @@ def test_without_depth_some_frames_are_awaited() -> None:
     assert all(math.isfinite(value) for value in report.losses.values())
 
 
+def test_poses_that_are_known_beforehand_decide_the_box_and_keep_every_view() -> None:
+    frames = colour_only(6)
+    awaited = Reconstructor(tiny_config(), CPU)
+    for frame in frames:
+        awaited.add_frame(frame)
+    awaited.start()
+    expected = Reconstructor(tiny_config(), CPU)
+    expected.expect([frame.world_from_camera for frame in frames])
+    assert expected.add_frame(frames[0])
+    assert expected.is_ready
+    np.testing.assert_array_equal(expected.grid.host_aabb, awaited.grid.host_aabb)
+    # A view that hardly moved is of use too, as long as there is room for all.
+    for frame in [*frames[1:], wall_frame(7, None, pose(1.501))]:
+        assert expected.add_frame(frame)
+    assert expected.report().keyframes == 7
+
+
 def test_a_sequence_that_ends_early_starts_all_the_same() -> None:
     reconstructor = Reconstructor(tiny_config(), CPU)
     for frame in colour_only(3):

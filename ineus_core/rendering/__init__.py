@@ -10,6 +10,7 @@ from ineus_core.rendering.backends import (
 )
 from ineus_core.rendering.occupancy import OccupancyConfig, OccupancyGrid
 from ineus_core.rendering.placement import PlacementConfig, place_samples
+from ineus_core.rendering.seen import seen_cells
 from ineus_core.rendering.view import View, render_view
 from ineus_core.rendering.volume import render_rays
 
@@ -25,4 +26,5 @@ __all__ = [
     "render_view",
     "renderer",
     "resolved_rendering",
+    "seen_cells",
 ]

@@ -56,6 +56,12 @@ class OccupancyConfig(ConfigModel):
     max_steps: int = Field(
         1024, ge=8, description="Steps tried along a ray that is marched through the grid."
     )
+    seen_rays: int = Field(
+        0,
+        ge=-1,
+        description="Rays of the views that look for the surface before all of it is meshed "
+        "without depth: what none of them meets is left out. 0 = by device, -1 = nothing is.",
+    )
 
 
 class OccupancyGrid:
@@ -87,6 +93,8 @@ class OccupancyGrid:
         self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
         self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
         self.has_sensor = False
+        self.seen: Bool[Tensor, "gx gy gz"] | None = None
+        """Where views met the surface, for whom there is no depth; None if nobody looked."""
         self._march_padded, self._carve = _operators(device)
 
     def _move_to(self, low_cell: Int[Tensor, " 3"]) -> None:
@@ -154,6 +162,7 @@ class OccupancyGrid:
             new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
             new[region] = old
             setattr(self, name, new)
+        self.seen = None
         self._move_to(low)
         return True
 
@@ -229,19 +238,31 @@ class OccupancyGrid:
         """Where a surface was seen: by returns, or by the field if there are none."""
         return self.evidence > 0 if self.has_sensor else self.occupied
 
+    @property
+    def cells_of_mesh(self) -> Bool[Tensor, "gx gy gz"]:
+        """Where a mesh may be: as `cells_of_view`, less what no view met if views have looked."""
+        if self.has_sensor or self.seen is None:
+            return self.cells_of_view
+        return self.occupied & self.seen
+
+    def set_cells(self, cells: Bool[Tensor, "gx gy gz"], points: Float[Tensor, "n 3"]) -> None:
+        """Set the cells that points lie in; points outside of the grid are left out."""
+        index, inside = self._cell_index(points)
+        cells.view(-1)[index[inside]] = True
+
     def may_hold_mesh(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
         """Whether a surface at a point was seen: by returns, or by the field if there are none."""
         if self._device.type == "cuda" and find_spec("triton") is not None:
             from ineus_core.kernels.cells_triton import cells_at
 
             x, y, z = self._low_cell.tolist()
-            return cells_at(points, self.cells_of_view, (x, y, z), self.cell_m)
+            return cells_at(points, self.cells_of_mesh, (x, y, z), self.cell_m)
         index, inside = self._cell_index(points)
-        return inside & self.cells_of_view.view(-1)[index]
+        return inside & self.cells_of_mesh.view(-1)[index]
 
     def occupied_centres(self) -> Float[Tensor, "n 3"]:
         """Centres of the cells that may hold a mesh."""
-        return self._centres(self.cells_of_view.nonzero())
+        return self._centres(self.cells_of_mesh.nonzero())
 
     def _centres(self, cells: Int[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         return (cells + self._low_cell_there + 0.5) * self.cell_m

@@ -16,10 +16,10 @@ from ineus_core.rendering.volume import render_rays
 from ineus_core.types import Camera, FieldOutput, RenderedImage, RenderedRays
 
 SAMPLES_PER_RAY = 48
-_SAMPLES_WITHOUT_DEPTH = 256
-"""Steps are finer without depth, and more cells are occupied."""
 _RAYS_AT_ONCE = {"cpu": 4096, "cuda": 1 << 16}
 _RAYS_FUSED = 1 << 19
+_MORE_STEPS_WITHOUT_DEPTH = 8
+"""Steps are finer without depth, and a surface that is not sharp yet fills many cells."""
 _LEAST_OPACITY = 0.5
 
 
@@ -82,6 +82,8 @@ class View:
             if fused
             else (self._render_rays, _RAYS_AT_ONCE.get(device.type, 4096))
         )
+        if not self._grid.has_sensor:
+            most //= _MORE_STEPS_WITHOUT_DEPTH
         parts = [render(world_from_camera[:3, 3], rays) for rays in directions.split(most)]
         rgb, range_m, normal, opacity = (
             torch.cat([getattr(part, name) for part in parts])
@@ -100,6 +102,10 @@ class View:
         )
         return RenderedImage(*(image.numpy() for image in to_host(*images)))
 
+    @property
+    def _samples_per_ray(self) -> int:
+        return SAMPLES_PER_RAY if self._grid.has_sensor else self._grid.max_steps
+
     def _rays_of(self, camera: Camera, device: torch.device) -> Float[Tensor, "pixels 3"]:
         if self._rays is None or self._rays[0] != camera:
             rays = torch.from_numpy(pixel_rays(camera).reshape(-1, 3)).to(device)
@@ -110,7 +116,7 @@ class View:
         self, origin: Float[Tensor, " 3"], directions: Float[Tensor, "rays 3"]
     ) -> RenderedRays:
         origins = origin.expand(len(directions), 3)
-        samples = self._grid.march_view(origins, directions, SAMPLES_PER_RAY)
+        samples = self._grid.march_view(origins, directions, self._samples_per_ray)
         t_mid = 0.5 * (samples.t_starts + samples.t_ends)
         # Only real samples cost an evaluation; this is not the captured step.
         used = samples.valid.nonzero()[:, 0]
@@ -146,7 +152,7 @@ class View:
         inv_s = field.inv_s
         samples, points = march_view(
             origin, directions, grid.cells_of_view, grid.aabb, grid.step_m, grid.max_steps,
-            SAMPLES_PER_RAY,
+            self._samples_per_ray,
         )  # fmt: skip
         samples, points = keep_visible(samples, points, field.sdf(points), inv_s, grid.step_m)
         output = field.along_rays(points, directions, samples.ray_index)

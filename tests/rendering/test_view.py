@@ -106,3 +106,11 @@ def test_more_pixels_than_fit_one_chunk() -> None:
     picture = render_view(Sphere(), shell(), camera, torch.eye(4))
     assert picture.rgb.shape == (60, 90, 3)
     assert picture.depth_m[30, 45] == pytest.approx(1.5, abs=0.01)
+
+
+def test_without_depth_many_cells_before_the_surface_are_no_wall() -> None:
+    # 1.2 m in steps of 3.8 mm: more than three hundred of them before anything is met.
+    box = torch.tensor([[-1.0, -1.0, 0.3], [1.0, 1.0, 3.0]])
+    foggy = OccupancyGrid(OccupancyConfig(), 0.02, box, CPU)
+    picture = render_view(Sphere(), foggy, CAMERA, torch.eye(4))
+    assert picture.depth_m[15, 20] == pytest.approx(1.5, abs=0.01)

@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which surface counts as seen where no sensor says so: the first one that rays meet."""
+
+import pytest
+import torch
+from tiny_scene import CPU
+from torch import Tensor
+
+from ineus_core.rendering import OccupancyConfig, OccupancyGrid, seen_cells
+
+BOX = torch.tensor([[-2.0, -2.0, -2.0], [2.0, 2.0, 2.0]])
+
+
+def two_walls(points: Tensor) -> Tensor:
+    """Free for |x| < 0.5, solid up to 1.0, then free again though nobody can know."""
+    x = points[:, 0].abs()
+    return torch.maximum(0.5 - x, x - 1.0)
+
+
+def rays(count: int = 3000) -> tuple[Tensor, Tensor]:
+    """From a little off the origin, in all directions that meet the first walls in the box."""
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.rand((count, 3), generator=generator) * 2 - 1
+    directions[:, 0] = directions[:, 0].sign()
+    directions /= directions.norm(dim=1, keepdim=True)
+    return torch.full((count, 3), 0.02), directions
+
+
+@pytest.fixture()
+def grid() -> OccupancyGrid:
+    return OccupancyGrid(OccupancyConfig(), 0.1, BOX, CPU)
+
+
+def test_the_wall_in_front_is_seen_and_the_one_behind_it_is_not(grid: OccupancyGrid) -> None:
+    grid.seen = seen_cells(two_walls, grid, iter([rays()]))
+    places = torch.tensor([[0.52, 0.1, 0.1], [-0.52, -0.2, 0.2], [1.0, 0.1, 0.1], [0.02] * 3])
+    assert grid.may_hold_mesh(places).tolist() == [True, True, False, False]
+    # What a mesh may not hold is sampled in training all the same.
+    assert bool(grid.cells_of_view.all())
+
+
+def test_cells_around_the_place_that_is_met_count_too(grid: OccupancyGrid) -> None:
+    along_x = (torch.tensor([[0.05, 0.05, 0.05]]), torch.tensor([[1.0, 0.0, 0.0]]))
+    seen = seen_cells(two_walls, grid, iter([along_x]))
+    # x = 0.5 is met in the cell from 0.5 to 0.6, which is number 25 of 40; y and z in number 20.
+    assert seen.nonzero().amin(0).tolist() == [24, 19, 19]
+    assert seen.nonzero().amax(0).tolist() == [26, 21, 21]
+    assert int(seen.sum()) == 27
+
+
+def test_without_a_ray_that_meets_anything_nothing_is_seen(grid: OccupancyGrid) -> None:
+    away = (torch.full((4, 3), 5.0), torch.tensor([[1.0, 0.0, 0.0]]).expand(4, 3))
+    assert not seen_cells(two_walls, grid, iter([away])).any()
+    assert not seen_cells(two_walls, grid, iter([])).any()
+    nothing = seen_cells(lambda points: torch.ones(len(points)), grid, iter([rays(50)]))
+    assert not nothing.any()
+
+
+def test_a_growing_grid_forgets_what_was_seen(grid: OccupancyGrid) -> None:
+    grid.seen = seen_cells(two_walls, grid, iter([rays(100)]))
+    grid.grow(torch.tensor([[-3.0, -2.0, -2.0], [2.0, 2.0, 2.0]]))
+    assert bool(grid.may_hold_mesh(torch.tensor([[1.0, 0.1, 0.1]])).all())
