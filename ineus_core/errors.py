@@ -27,6 +27,10 @@ class CapacityError(IneusError):
     """A buffer, a file system or a device that is too small for what was asked of it."""
 
 
+class RankError(IneusError):
+    """Another process of a run on several devices that is gone or does not answer."""
+
+
 class MissingDependencyError(IneusError):
     """An optional package that is needed for what was asked.
 

@@ -109,17 +109,21 @@ class OfflineRun:
 
     def run(self) -> RunResult:
         """Stream, settle, measure."""
-        begin_s = time.perf_counter()
-        self._began_s = begin_s
-        self._stream()
-        streamed_s = time.perf_counter() - begin_s
-        self._settle(begin_s)
-        trained_s = time.perf_counter() - begin_s
+        streamed_s, trained_s = self.train()
         self._on_progress("measuring", 0.0, None)
         held_out, panels, renders = self._measure()
         report = self._report(held_out)
         report |= {"wall_s": trained_s, "stream_wall_s": streamed_s}
         return RunResult(report, panels, renders)
+
+    def train(self) -> tuple[float, float]:
+        """Stream and settle alone; seconds until the stream ended, and until all did."""
+        begin_s = time.perf_counter()
+        self._began_s = begin_s
+        self._stream()
+        streamed_s = time.perf_counter() - begin_s
+        self._settle(begin_s)
+        return streamed_s, time.perf_counter() - begin_s
 
     def _stream(self) -> None:
         pipeline, total = self._pipeline, max(len(self._source), 1)

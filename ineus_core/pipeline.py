@@ -167,10 +167,12 @@ class Pipeline:
     def _settle(
         self, steps: int, until_s: float | None, on_progress: Callable[[float], None]
     ) -> None:
-        begin_s = last_report_s = time.perf_counter()
+        begin_s = last_report_s = self._now_s()
+        if until_s is not None and self.reconstructor.ranks is not None:
+            until_s = self.reconstructor.ranks.of_first(until_s)
         share, step = 0.0, 0
         while share < 1.0 and self.reconstructor.is_ready:
-            now_s = time.perf_counter()
+            now_s = self._now_s()
             if until_s is not None:
                 share = min(1.0, (now_s - begin_s) / max(until_s - begin_s, 1e-9))
             else:
@@ -185,6 +187,11 @@ class Pipeline:
                 self.sink.on_report(self.reconstructor.report())
             on_progress(share)
         self.reconstructor.settle(1.0)
+
+    def _now_s(self) -> float:
+        """The time; of several processes that of the first, so that all take the same steps."""
+        ranks = self.reconstructor.ranks
+        return ranks.of_first(time.perf_counter()) if ranks is not None else time.perf_counter()
 
     def update_mesh(self, everything: bool = False) -> None:
         """Extract what changed and hand it over."""

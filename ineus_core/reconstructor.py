@@ -68,6 +68,7 @@ from ineus_core.rendering import (
 )
 from ineus_core.timing import Pace
 from ineus_core.training import (
+    Ranks,
     TrainingConfig,
     TrainStep,
     check_device,
@@ -119,11 +120,14 @@ class Reconstructor:
     Args:
         config: Of every part.
         device: Where everything lies.
+        ranks: The processes that train the same field on the same frames, if there are several.
     """
 
-    def __init__(self, config: ReconstructorConfig, device: torch.device) -> None:
+    def __init__(
+        self, config: ReconstructorConfig, device: torch.device, ranks: Ranks | None = None
+    ) -> None:
         """Hold nothing until the first frame."""
-        self.config, self.device = config, device
+        self.config, self.device, self.ranks = config, device, ranks
         check_device(
             config.keyframes,
             config.replay,
@@ -139,6 +143,11 @@ class Reconstructor:
         """Forget everything, as if no frame had come."""
         torch.manual_seed(self.config.seed)
         self._generator = torch.Generator(self.device).manual_seed(self.config.seed)
+        self._grid_generator = self._generator
+        if self.ranks is not None:
+            # Rays of its own for each process, but the same cells of the grid for all.
+            self._grid_generator = torch.Generator(self.device).manual_seed(self.config.seed)
+            self._generator.manual_seed(self.config.seed + self.ranks.seed_offset)
         self.counters: Counter[str] = Counter()
         self.field: HashSdf | None = None
         self.grid: OccupancyGrid | None = None
@@ -359,7 +368,7 @@ class Reconstructor:
     def update_occupancy(self) -> None:
         """Let the occupancy grid follow the field in some of its cells."""
         assert self.train_step is not None
-        self.train_step.update_grid(_CELLS_PER_UPDATE[self.device.type], self._generator)
+        self.train_step.update_grid(_CELLS_PER_UPDATE[self.device.type], self._grid_generator)
 
     def extract_mesh(self, everything: bool = False) -> MeshUpdate:
         """Mesh what changed since the last call, or all of it."""
@@ -610,6 +619,7 @@ class Reconstructor:
             self._replay,
             self._generator,
             self._rendering,
+            self.ranks,
         )
 
 

@@ -24,7 +24,7 @@ class Notes(Reconstructor):
     steps = 0  # type: ignore[assignment]
 
     def __init__(self) -> None:
-        self.device = torch.device("cpu")
+        self.device, self.ranks = torch.device("cpu"), None
         self.frames: list[int] = []
         self.extractions = self.whole = 0
         self.rates: list[float] = []

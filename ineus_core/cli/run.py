@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ineus run`: a recording or a data set through the pipeline, offline."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ineus_core.config import Config
     from ineus_core.offline import RunLimits, RunResult
     from ineus_core.reconstructor import Reconstructor
+    from ineus_core.sources import Source
 
 
 def command(
@@ -45,7 +47,8 @@ def command(
 ) -> None:
     """Reconstruct a recording or a data set.
 
-    Frames are used at their stamps, so that a run repeats.
+    Frames are used at their stamps, so that a run repeats. `torchrun --nproc-per-node N -m
+    ineus_core.cli run ...` trains on N GPUs, each with as many rays.
     """
     if steps is not None and seconds is not None:
         raise ConfigError("--steps and --seconds: expected at most one of them")
@@ -65,18 +68,40 @@ def command(
 def _run(
     path: str, kind: str, config: "Config", limits: "RunLimits", out: Path, resume: Path | None
 ) -> None:
-    from ineus_core.cli.progress import RunProgress
     from ineus_core.config import resolve_device
     from ineus_core.files import check_writable
     from ineus_core.offline import OfflineRun
     from ineus_core.reconstructor import Reconstructor
     from ineus_core.sources import open_source
+    from ineus_core.training import device_of, joined, ranks_of
 
+    ranks = ranks_of(os.environ)
+    if ranks is not None and limits.real_time:
+        raise ConfigError(f"--real-time with {ranks.count} processes: expected one process")
     frames = open_source(path, kind, config.source)
-    reconstructor = Reconstructor(config, resolve_device(config.device))
+    device = device_of(ranks, resolve_device(config.device))
+    reconstructor = Reconstructor(config, device, ranks)
     if resume is not None:
         reconstructor.load(resume)
     check_writable(out)
+    with joined(ranks, device):
+        if ranks is None or ranks.is_writer:
+            _train_and_write(path, frames, reconstructor, config, limits, out)
+        else:
+            OfflineRun(frames, reconstructor, config.pipeline, limits).train()
+
+
+def _train_and_write(
+    path: str,
+    frames: "Source",
+    reconstructor: "Reconstructor",
+    config: "Config",
+    limits: "RunLimits",
+    out: Path,
+) -> None:
+    from ineus_core.cli.progress import RunProgress
+    from ineus_core.offline import OfflineRun
+
     with RunProgress(path) as progress:
         run = OfflineRun(frames, reconstructor, config.pipeline, limits, progress.update)
         result = run.run()

@@ -6,6 +6,7 @@ from ineus_core.training.agreement import gradient_errors
 from ineus_core.training.checkpoint import read_checkpoint, write_checkpoint
 from ineus_core.training.losses import LOSS_NAMES, LossWeights
 from ineus_core.training.optimiser import OptimiserConfig
+from ineus_core.training.ranks import Ranks, device_of, joined, ranks_of
 from ineus_core.training.requirements import check_device
 from ineus_core.training.step import TrainingConfig, TrainStep, make_step, resolved_training
 
@@ -13,11 +14,15 @@ __all__ = [
     "LOSS_NAMES",
     "LossWeights",
     "OptimiserConfig",
+    "Ranks",
     "TrainStep",
     "TrainingConfig",
     "check_device",
+    "device_of",
     "gradient_errors",
+    "joined",
     "make_step",
+    "ranks_of",
     "read_checkpoint",
     "resolved_training",
     "write_checkpoint",

@@ -9,6 +9,7 @@ the reference.
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
 
 import torch
 
@@ -30,6 +31,7 @@ from ineus_core.rendering import OccupancyGrid, PlacementConfig
 from ineus_core.training.flat_field import FlatField
 from ineus_core.training.losses import LOSS_NAMES
 from ineus_core.training.occupancy_graph import OccupancyGraph
+from ineus_core.training.ranks import Ranks
 from ineus_core.training.schedules import linear_ramp, warm_up
 from ineus_core.training.step import TrainingConfig
 from ineus_core.types import FieldOutput, RaySamples
@@ -56,6 +58,7 @@ class GraphStep:
         grid: Where to sample rays without depth.
         replay: Where rays come from.
         is_captured: Replay a captured graph; otherwise launch every kernel anew, for tests.
+        ranks: The processes that train the same field, if there are several.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class GraphStep:
         grid: OccupancyGrid,
         replay: Replay,
         is_captured: bool = True,
+        ranks: Ranks | None = None,
     ) -> None:
         """Allocate every buffer of a step."""
         self._config, self._placement = config, placement
@@ -73,7 +77,7 @@ class GraphStep:
         self.field, self.weights = field, config.weights
         self.truncation_m = placement.truncation_m
         self.background_is_white = config.background == "white"
-        self._is_captured = is_captured
+        self._is_captured, self._ranks = is_captured, ranks
         self.optimiser = _Rates()
         self.steps = 0
         self.counters: Counter[str] = Counter()
@@ -81,7 +85,7 @@ class GraphStep:
         self._has_sensor: bool | None = None
         self._snapshot = self._flat.value.clone()
         self._update_grid = OccupancyGraph(field, self._flat.weights(), grid)
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._graphs: list[torch.cuda.CUDAGraph] = []
         self._captured_for: object = None
 
     def _allocate(self) -> None:
@@ -105,7 +109,9 @@ class GraphStep:
         )
         integers = torch.zeros(3, dtype=torch.int64, device=device)
         self._counter, self._samples_seen, self._bad_steps = integers.unbind()
-        self._counter.fill_(int(torch.randint(1 << 40, ())))
+        # Counters of other processes are so far away that they never meet.
+        rank = 0 if self._ranks is None else self._ranks.rank
+        self._counter.fill_(int(torch.randint(1 << 40, ())) + (rank << 42))
         self._total = torch.zeros((), dtype=torch.int32, device=device)
         # Before anything is known to be empty a ray has as many samples as it has steps.
         first_rays = min(self._rays, max(64, self._budget // self._grid.max_steps))
@@ -136,10 +142,12 @@ class GraphStep:
         """Take one step."""
         self._prepare()
         if self._is_captured:
-            if self._graph is None:
+            if not self._graphs:
                 self._capture()
-            assert self._graph is not None
-            self._graph.replay()
+            for index, graph in enumerate(self._graphs):
+                if index:
+                    self._average()
+                graph.replay()
         else:
             self._step()
         self.steps += 1
@@ -155,7 +163,7 @@ class GraphStep:
             self._captured_for = None
         key = self._shape_key()
         if key != self._captured_for:
-            self._box, self._graph, self._captured_for = self._grid.aabb, None, key
+            self._box, self._graphs, self._captured_for = self._grid.aabb, [], key
         self._write_scalars()
 
     def _shape_key(self) -> object:
@@ -173,13 +181,16 @@ class GraphStep:
         with torch.cuda.stream(stream):
             for _ in range(2):
                 # Compiles every kernel; what these steps change is put back.
-                self._step()
+                self._launch(self._stages)
         torch.cuda.current_stream().wait_stream(stream)
         for target, value in zip(self._state(), kept, strict=True):
             target.copy_(value)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._step()
+        for names in self._parts():
+            graph = torch.cuda.CUDAGraph()
+            # Other threads, as that which watches over NCCL, may go on.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self._launch(names)
+            self._graphs.append(graph)
         _LOG.info("training step captured: %d rays, %d samples", self._rays, self._budget)
 
     def _state(self) -> list[torch.Tensor]:
@@ -244,9 +255,26 @@ class GraphStep:
             "optimiser": self._update,
         }
 
+    def _parts(self) -> list[list[str]]:
+        """Names of the stages; several processes average their gradients between two parts."""
+        names = list(self._stages)
+        return [names] if self._ranks is None else [names[:-1], names[-1:]]
+
     def _step(self) -> None:
-        for stage in self._stages.values():
-            stage()
+        for index, names in enumerate(self._parts()):
+            if index:
+                self._average()
+            self._launch(names)
+
+    def _launch(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._stages[name]()
+
+    def _average(self) -> None:
+        """Let every process have the means of all gradients and losses."""
+        assert self._ranks is not None
+        self._ranks.average([self._flat.gradient])
+        self._ranks.average([self._losses])
 
     def _draw(self) -> None:
         replay = self._replay

@@ -42,7 +42,7 @@ class OccupancyGraph:
         torch.cuda.current_stream().synchronize()
         self._graph = torch.cuda.CUDAGraph()
         self._graph.register_generator_state(generator)
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             inv_s = self._field.inv_s.detach()
             self._grid.update(self._sdf, inv_s, cells, generator)
 

@@ -33,6 +33,7 @@ from ineus_core.training.losses import (
     loss_terms,
 )
 from ineus_core.training.optimiser import Optimiser, OptimiserConfig
+from ineus_core.training.ranks import Ranks
 from ineus_core.training.schedules import linear_ramp
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
@@ -122,11 +123,13 @@ def make_step(
     replay: Replay,
     generator: torch.Generator,
     rendering: str = "torch",
+    ranks: Ranks | None = None,
 ) -> "TrainStep":
     """The step that suits the backends; all have the interface of `TrainStep`.
 
     Args:
         rendering: Resolved backend of the rendering.
+        ranks: The processes that train the same field, if there are several.
     """
     config = resolved_training(config, replay.device)
     if config.may_weigh("curvature") and field.config.gradient == "analytic":
@@ -141,7 +144,9 @@ def make_step(
         if not option:
             from ineus_core.training.graph_step import GraphStep
 
-            return GraphStep(config, placement, field, grid, replay)  # type: ignore[return-value]
+            return GraphStep(  # type: ignore[return-value]
+                config, placement, field, grid, replay, ranks=ranks
+            )
         _LOG.info("training step by torch, as the captured one does not know %s", option)
     if config.may_weigh("distortion") or field.config.kind == "density":
         if rendering == "nerfacc":
@@ -151,7 +156,7 @@ def make_step(
             )
         rendering = "torch"
     render = renderer(rendering)
-    return TrainStep(config, placement, field, grid, replay, generator, render)
+    return TrainStep(config, placement, field, grid, replay, generator, render, ranks)
 
 
 class TrainStep:
@@ -165,6 +170,7 @@ class TrainStep:
         replay: Where rays come from.
         generator: Source of randomness, on the device.
         render: Compositing.
+        ranks: The processes that train the same field, if there are several.
     """
 
     def __init__(
@@ -176,11 +182,12 @@ class TrainStep:
         replay: Replay,
         generator: torch.Generator,
         render: RenderRays = render_rays,
+        ranks: Ranks | None = None,
     ) -> None:
         """Allocate the optimiser's state and the first snapshot."""
         self._config, self._placement = config, placement
         self._field, self._grid, self._replay = field, grid, replay
-        self._generator, self._render = generator, render
+        self._generator, self._render, self._ranks = generator, render, ranks
         self.timers: Timers | None = None
         """Where the parts of a step are timed, if at all."""
         self.optimiser = Optimiser(config.optimiser, field)
@@ -202,6 +209,8 @@ class TrainStep:
         terms = self._loss(batch)
         with self._stage("backward"):
             terms.total(self._weights).backward()
+            losses = terms.stacked().detach()
+            self._average(losses)
         with self._stage("optimiser"):
             finite = self.optimiser.gradients_are_finite()
             if not finite:
@@ -210,10 +219,20 @@ class TrainStep:
             self.optimiser.step(self.steps)
         self.steps += 1
         self._field.set_step(self.steps)
-        self._loss_sum += terms.stacked()
+        self._loss_sum += losses
         self._steps_summed += 1
         if self.steps % self._config.snapshot_every == 0:
             self._keep_if_finite()
+
+    def _average(self, losses: Float[Tensor, " terms"]) -> None:
+        """Let every process have the means of all gradients and losses."""
+        if self._ranks is None:
+            return
+        parameters = list(self._field.parameters())
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self._ranks.average([*(p.grad for p in parameters if p.grad is not None), losses])
 
     def _stage(self, name: str) -> AbstractContextManager[None]:
         return self.timers.stage(name) if self.timers is not None else nullcontext()
