@@ -38,6 +38,8 @@ def box_of_depth(
     assert frame.depth_m is not None
     depth_m = frame.depth_m[::_STRIDE_PX, ::_STRIDE_PX]
     hit = (depth_m > 0) & (depth_m <= config.max_depth_m)
+    if frame.mask is not None:
+        hit &= frame.mask[::_STRIDE_PX, ::_STRIDE_PX]
     in_camera = rays[::_STRIDE_PX, ::_STRIDE_PX][hit]
     points = in_camera * (depth_m[hit] / in_camera[:, 2])[:, None]
     position = frame.world_from_camera[:3, 3]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rigid transforms, projection and distortion, pixel rays, ray and box, block indices."""
 
+import functools
 import itertools
 
 import cv2
@@ -142,6 +143,14 @@ def pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
     directions = np.concatenate((plane, np.ones((len(plane), 1))), axis=1)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     return directions.reshape(camera.height_px, camera.width_px, 3).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def known_pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
+    """`pixel_rays`, kept for the cameras of a rig; not to be written to."""
+    rays = pixel_rays(camera)
+    rays.flags.writeable = False
+    return rays
 
 
 def project(camera: Camera, points_camera_m: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:

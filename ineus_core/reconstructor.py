@@ -32,7 +32,7 @@ from ineus_core.fields import (
     make_field,
     restore_field,
 )
-from ineus_core.geometry import blocks_touched, pixel_rays
+from ineus_core.geometry import blocks_touched, known_pixel_rays
 from ineus_core.keyframes import (
     KeyframeBuffer,
     KeyframeConfig,
@@ -80,6 +80,7 @@ from ineus_core.types import (
     BlockIndex,
     Camera,
     Frame,
+    KeyframeId,
     Mesh,
     MeshBlock,
     MeshUpdate,
@@ -171,7 +172,6 @@ class Reconstructor:
         self._pace = Pace(self.device)
         self._newest_stamp_ns = 0
         self._report_began_s = time.perf_counter()
-        self._camera_rays: tuple[Camera, Float[np.ndarray, "h w 3"]] | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -224,17 +224,8 @@ class Reconstructor:
         frames, self._waiting = self._waiting, []
         self._build(frames)
         # Every frame is added before anyone asks whether one was.
-        added = [self._add_unless_refused(frame) for frame in frames]
+        added = [self._add_keyframe(frame) for frame in frames]
         return any(added)
-
-    def _add_unless_refused(self, frame: Frame) -> bool:
-        """Add one of many frames, of which an odd one must not cost the others."""
-        try:
-            return self._add_keyframe(frame)
-        except SourceError as error:
-            self.counters["frames_refused"] += 1
-            _LOG.warning("frame of stamp %d ns is left out: %s", frame.stamp_ns, error)
-            return False
 
     def _build(self, frames: list[Frame]) -> None:
         config, device = self.config, self.device
@@ -255,7 +246,7 @@ class Reconstructor:
         with_depth = [frame for frame in frames if frame.depth_m is not None]
         looks: Initialisation = "free"
         if with_depth:
-            aabb = box_of_depth(with_depth[0], self._rays_of(with_depth[0].camera), bounds)
+            aabb = box_of_depth(with_depth[0], known_pixel_rays(with_depth[0].camera), bounds)
         else:
             poses = self._expected or [frame.world_from_camera for frame in frames]
             looks, aabb = box_of_cameras(poses)
@@ -265,7 +256,6 @@ class Reconstructor:
 
     def _add_keyframe(self, frame: Frame) -> bool:
         assert self.buffer is not None and self._replay is not None and self.grid is not None
-        self.buffer.check_size(frame)
         if not self._selector.is_keyframe(frame) and not self._is_one_of_few(frame):
             return False
         if frame.depth_m is not None and not self._grow(frame):
@@ -291,7 +281,7 @@ class Reconstructor:
 
     def _grow(self, frame: Frame) -> bool:
         assert self.grid is not None and self.field is not None
-        box = box_of_depth(frame, self._rays_of(frame.camera), self.config.bounds)
+        box = box_of_depth(frame, known_pixel_rays(frame.camera), self.config.bounds)
         if not self.field.holds(torch.as_tensor(box, dtype=torch.float32)):
             self.counters["frames_out_of_bounds"] += 1
             _LOG.warning(
@@ -315,7 +305,7 @@ class Reconstructor:
         hit = (depth_m >= limits.min_depth_m) & (depth_m <= limits.max_depth_m)
         if frame.mask is not None:
             hit &= frame.mask[::s, ::s]
-        in_camera = self._rays_of(frame.camera)[::s, ::s][hit]
+        in_camera = known_pixel_rays(frame.camera)[::s, ::s][hit]
         range_m = depth_m[hit] / in_camera[:, 2]
         directions = in_camera @ frame.world_from_camera[:3, :3].T
         self.grid.observe(
@@ -349,11 +339,6 @@ class Reconstructor:
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32).to(self.device)
-
-    def _rays_of(self, camera: Camera) -> Float[np.ndarray, "h w 3"]:
-        if self._camera_rays is None or self._camera_rays[0] != camera:
-            self._camera_rays = (camera, pixel_rays(camera))
-        return self._camera_rays[1]
 
     def step(self) -> None:
         """Take one optimiser step; nothing happens before the first keyframe."""
@@ -489,24 +474,24 @@ class Reconstructor:
         """Stamp of the newest frame."""
         return self._newest_stamp_ns
 
-    def keyframe_poses(self) -> dict[int, Float[np.ndarray, "4 4"]]:
-        """`world_from_camera` of the keyframes that are held, by stamp, oldest first."""
+    def keyframe_poses(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
+        """`world_from_camera` of the keyframes that are held, oldest first."""
         if self.buffer is None:
             return {}
-        return dict(zip(self.buffer.stamps_ns, self.buffer.poses, strict=True))
+        return dict(zip(self.buffer.ids, self.buffer.poses, strict=True))
 
-    def move_keyframes(self, poses: Mapping[int, Float[np.ndarray, "4 4"]]) -> int:
-        """Give keyframes corrected poses, by stamp; how many of them are held.
+    def move_keyframes(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> int:
+        """Give keyframes corrected poses; how many of them are held.
 
         What their depth shows is observed anew. The field follows as training goes on, and what
         was seen in the old place goes as rays pass through it.
         """
         moved = 0
-        for stamp_ns, world_from_camera in poses.items():
-            if self.buffer is None or not self.buffer.replace_pose(stamp_ns, world_from_camera):
+        for keyframe, world_from_camera in poses.items():
+            if self.buffer is None or not self.buffer.replace_pose(keyframe, world_from_camera):
                 continue
             moved += 1
-            frame = self.buffer.frame_of(stamp_ns)
+            frame = self.buffer.frame_of(keyframe)
             if frame is not None and frame.depth_m is not None and self._grow(frame):
                 self._observe(frame)
         return moved

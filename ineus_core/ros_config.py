@@ -4,11 +4,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
 from ineus_core.config_model import ConfigModel
 
+PoseSource = Literal["auto", "tf", "pose", "pose_with_covariance", "transform", "odom"]
+"""TF, or a topic of this name."""
 CHANGEABLE: JsonDict = {"changeable": True}
 """Marks a field that the node lets a user change while it runs."""
 
@@ -33,9 +35,14 @@ class SaveConfig(ConfigModel):
 class RosConfig(ConfigModel):
     """Topics, poses, rates and paths of the node."""
 
-    pose_source: Literal["auto", "tf", "pose", "odom"] = Field(
+    cameras: Annotated[tuple[str, ...], Field(max_length=4)] = Field(
+        (),
+        description="Names of the cameras of a rig, up to 4, whose topics then are "
+        "NAME/color/image and so on; empty: one camera, without a name.",
+    )
+    pose_source: PoseSource = Field(
         "auto",
-        description="Where poses come from; auto: the first of pose, odom and TF to deliver.",
+        description="Where poses come from; auto: the first of the topics and TF to deliver.",
     )
     global_frame: str = Field(
         "odom",
@@ -50,6 +57,11 @@ class RosConfig(ConfigModel):
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
         description="Camera (optical axes) in the frame of the poses, where TF cannot tell: "
         "x y z in m, then quaternion x y z w.",
+    )
+    body_from_cameras: tuple[float, ...] = Field(
+        (),
+        description="body_from_camera of each camera of a rig, 7 numbers for each in the order of "
+        "cameras; empty: TF tells.",
     )
     image_transport: Literal["raw", "compressed"] = Field(
         "raw",
@@ -68,12 +80,32 @@ class RosConfig(ConfigModel):
         description="auto: depth is used if it is offered within depth_wait_s of the first colour "
         "image; required: colour without depth is not used; none: colour only.",
     )
+    depth_camera: Literal["auto", "color", "own"] = Field(
+        "auto",
+        description="color: depth is registered to colour; own: it has its own depth/camera_info "
+        "and is registered here; auto: own if that camera is published and differs.",
+    )
+    color_from_depth: Annotated[tuple[float, ...], Field(max_length=7)] = Field(
+        (),
+        description="Depth camera in the frame of the colour camera (optical axes), where TF "
+        "cannot tell: x y z in m, then quaternion x y z w; empty: TF tells.",
+    )
+    mask_input: Literal["auto", "required", "none"] = Field(
+        "auto",
+        description="Images of mask/image, whose pixels above 0 (people, the robot itself) are "
+        "not used; auto: from when they are offered; required: colour without mask is not used.",
+    )
     depth_wait_s: float = Field(
         1.0, description="How long auto waits for a publisher of depth, in s.", ge=0, le=60
     )
     reliable: bool = Field(
         False,
         description="Ask for reliable delivery; a best-effort publisher then delivers nothing.",
+    )
+    on_time_jump: Literal["continue", "reset"] = Field(
+        "continue",
+        description="When stamps of images jump back by more than 1 s, as in a bag that loops: "
+        "continue with the map, or reset and begin a new one.",
     )
     image_queue_size: int = Field(
         10, description="Images that the middleware holds for the node, by topic.", ge=1, le=1000
@@ -204,10 +236,32 @@ class RosConfig(ConfigModel):
         True, description="Configure and activate at start; false: wait for a lifecycle manager."
     )
 
-    @field_validator("body_from_camera")
+    @field_validator("body_from_camera", "body_from_cameras", "color_from_depth")
     @classmethod
-    def _has_a_rotation(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        norm = sum(part * part for part in value[3:]) ** 0.5
-        if abs(norm - 1.0) > 1e-3:
-            raise ValueError(f"quaternion of length {norm:.4g}; expected 1")
+    def _has_rotations(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if len(value) % 7:
+            raise ValueError(f"{len(value)} numbers; expected 7 for each transform")
+        for first in range(0, len(value), 7):
+            norm = sum(part * part for part in value[first + 3 : first + 7]) ** 0.5
+            if abs(norm - 1.0) > 1e-3:
+                raise ValueError(f"quaternion of length {norm:.4g}; expected 1")
+        return value
+
+    @field_validator("cameras")
+    @classmethod
+    def _has_different_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value) or "" in value:
+            raise ValueError("expected different names")
+        return value
+
+    @field_validator("body_from_cameras")
+    @classmethod
+    def _fits_the_cameras(
+        cls, value: tuple[float, ...], info: ValidationInfo
+    ) -> tuple[float, ...]:
+        cameras = info.data.get("cameras", ())
+        if value and len(value) != 7 * len(cameras):
+            raise ValueError(
+                f"{len(value)} numbers; expected 7 for each of {len(cameras)} cameras"
+            )
         return value

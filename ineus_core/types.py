@@ -11,6 +11,8 @@ from torch import Tensor
 from ineus_core.errors import SourceError
 
 BlockIndex = tuple[int, int, int]
+KeyframeId = tuple[int, int]
+"""Stamp in ns, and which camera of a rig: two cameras may expose at the same moment."""
 
 DISTORTION_MODELS = {"none": 0, "plumb_bob": 5, "rational_polynomial": 14, "equidistant": 4}
 """The names of ROS, and how many coefficients each may have."""
@@ -75,6 +77,8 @@ class Frame:
     """True where the pixel may be used."""
     foreground: Bool[np.ndarray, "foreground_h foreground_w"] | None = None
     """True on the object, False where only background is seen; None where nobody knows."""
+    camera_id: int = 0
+    """Which camera of a rig took it."""
 
     def __post_init__(self) -> None:
         """Refuse a frame whose parts do not belong together."""

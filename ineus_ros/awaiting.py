@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.task import Future as RosFuture
 
 from ineus_ros.drops import Drops
+from ineus_ros.timers import wall_timer
 
 Result = TypeVar("Result")
 LOOK_PERIOD_S = 1.0
@@ -50,7 +51,7 @@ class Periodic(Generic[Result]):
         self._rate_hz, self._is_wanted, self._ask, self._take = rate_hz, is_wanted, ask, take
         self._on_error, self._reason = on_error, reason
         self._job: Future[Result] | None = None
-        self._timer = node.create_timer(self._period_s(), self.look)
+        self._timer = wall_timer(node, self._period_s(), self.look)
 
     def look(self) -> None:
         """Begin the job if it is time."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the node could not use, counted by reason and said now and then."""
 
+import threading
 import time
 from collections import Counter
 from typing import Any
@@ -19,6 +20,7 @@ class Drops:
     def __init__(self, logger: Any) -> None:
         """Start with nothing dropped."""
         self.counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self._logger = logger
         self._said_s: dict[str, float] = {}
 
@@ -26,8 +28,11 @@ class Drops:
         """Count a drop and say why."""
         if count <= 0:
             return
-        self.counts[reason] += count
-        now_s = time.monotonic()
-        if now_s - self._said_s.get(reason, -SAY_EVERY_S) >= SAY_EVERY_S:
-            self._said_s[reason] = now_s
+        with self._lock:
+            self.counts[reason] += count
+            now_s = time.monotonic()
+            is_to_say = now_s - self._said_s.get(reason, -SAY_EVERY_S) >= SAY_EVERY_S
+            if is_to_say:
+                self._said_s[reason] = now_s
+        if is_to_say:
             self._logger.warning(f"{reason} ({self.counts[reason]} so far): {message}")

@@ -40,6 +40,7 @@ from ineus_ros.outputs import (
 )
 from ineus_ros.parameters import ParameterChanges, declare_parameters
 from ineus_ros.services import Services, confined_path
+from ineus_ros.timers import wall_timer
 
 _log = logging.getLogger("ineus_ros.node")  # not __main__, whose log nobody forwards
 
@@ -107,7 +108,8 @@ class ReconstructionNode(LifecycleNode):
     def close(self) -> bool:
         """End, saving the mesh if asked for; False if a step still runs."""
         engine = self._engine
-        if engine is not None:
+        if engine is not None and self._inputs is not None:
+            self._inputs.close()
             self._has_ended &= engine.stop(STOP_TIMEOUT_S)
         self._save_at_end()
         self.destroy_node()
@@ -121,11 +123,13 @@ class ReconstructionNode(LifecycleNode):
         self._engine = engine = Engine(
             reconstructor, config.pipeline, self._now_ns, self._make_mesh_publisher
         )
-        self._inputs = inputs = Inputs(self, config, engine.submit)
+        self._inputs = inputs = Inputs(self, config, engine.submit, engine.reset)
         inputs.hold("inactive")
         call = engine.worker.call
         planning = PlanningPublisher(self, lambda: self.config, self._world_frame, call)
-        keyframes = KeyframePublisher(self, lambda: self.config, self._world_frame, call)
+        keyframes = KeyframePublisher(
+            self, lambda: self.config, self._world_frame, call, inputs.first_from_camera
+        )
         health = Health(inputs, engine, str(device), (planning.status, keyframes.status))
         self._parts = (
             planning,
@@ -135,7 +139,7 @@ class ReconstructionNode(LifecycleNode):
             StatusPublisher(self, config, health.parts),
             Services(self, lambda: self.config, engine, inputs),
         )
-        self.create_timer(1.0, lambda: engine.refresh_when_idle(self.config.mesh_refresh_s))
+        wall_timer(self, 1.0, lambda: engine.refresh_when_idle(self.config.mesh_refresh_s))
         engine.set_paused(True)
         engine.start()
         self.get_logger().info(f"device {device}, output_dir {Path(config.output_dir).resolve()}")
@@ -171,6 +175,8 @@ class ReconstructionNode(LifecycleNode):
 
     def _tear_down(self) -> None:
         """Give back what configure made."""
+        if self._inputs is not None:
+            self._inputs.close()
         if self._engine is not None:
             self._has_ended &= self._engine.stop(CLEANUP_TIMEOUT_S)
         self._engine = self._inputs = None
@@ -232,7 +238,7 @@ def main(args: Sequence[str] | None = None) -> int:
         node = ReconstructionNode()
         _forward_logging(node)
         # The handlers run when the wait for messages ends, so it has to end now and then.
-        node.create_timer(WAKE_PERIOD_S, lambda: None)
+        wall_timer(node, WAKE_PERIOD_S, lambda: None)
         if node.config.autostart:
             _start(node)
         executor = SingleThreadedExecutor()

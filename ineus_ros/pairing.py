@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which depth image belongs to which colour image, and whether to wait for depth at all."""
+"""Which depth image and mask belong to which colour image, and whether to wait for them at all."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ineus_core.ros_config import RosConfig
@@ -12,57 +13,77 @@ from ineus_core.sources.matcher import NearestStampMatcher
 from ineus_core.sources.ros_messages import stamp_ns
 from ineus_ros.drops import Drops
 
-Pair = tuple[Any, Any | None]
+_USED = {"required": True, "none": False, "auto": None}
 
 
-class ColorDepthPairing:
-    """Pairs colour with depth by stamp; with `depth_input: auto` it first sees if depth comes.
+@dataclass(frozen=True)
+class Images:
+    """Messages of one moment of one camera."""
+
+    color: Any
+    depth: Any | None = None
+    mask: Any | None = None
+
+
+class ImagePairing:
+    """Pairs colour with depth and mask by stamp.
+
+    With `depth_input: auto` it first sees if depth comes. A mask is waited for from the moment on
+    at which someone offers masks.
 
     Args:
-        has_depth_publisher: Whether anybody has announced depth images.
+        is_offered: Whether anybody has announced images of a stream, `depth` or `mask`.
     """
 
-    def __init__(
-        self, config: RosConfig, has_depth_publisher: Callable[[], bool], drops: Drops
-    ) -> None:
+    def __init__(self, config: RosConfig, is_offered: Callable[[str], bool], drops: Drops) -> None:
         """Start empty."""
-        self.uses_depth: bool | None = {"required": True, "none": False, "auto": None}[
-            config.depth_input
-        ]
+        self.uses_depth: bool | None = _USED[config.depth_input]
         """None while it is not known."""
-        self._has_depth_publisher = has_depth_publisher
+        self.uses_mask = config.mask_input == "required"
+        self._may_use_mask = config.mask_input != "none"
+        self._is_offered = is_offered
         self._drops = drops
         self._wait_s = config.depth_wait_s
         self._capacity = config.sync_queue_size
+        self._tolerance_ns = round(config.sync_tolerance_s * 1e9)
         self._first_color_s: float | None = None
         self._undecided: deque[Any] = deque()
-        tolerance_ns = round(config.sync_tolerance_s * 1e9)
-        self._matcher = NearestStampMatcher(("color", "depth"), tolerance_ns, self._capacity)
+        self._counted: Counter[str] = Counter()
+        self._matcher = self._make_matcher()
 
-    def add_color(self, message: Any) -> list[Pair]:
-        """Take a colour image; return the pairs that are complete."""
+    def add_color(self, message: Any) -> list[Images]:
+        """Take a colour image; return the sets that are complete."""
         if self.uses_depth is None:
             self._undecided.append(message)
             if len(self._undecided) > self._capacity:
                 self._undecided.popleft()
                 self._drops.add("sync_queue_full", "too many images while waiting for depth")
             return self.poll()
-        return self._pair_color(message)
+        return self._match("color", message)
 
-    def add_depth(self, message: Any) -> list[Pair]:
-        """Take a depth image; return the pairs that are complete."""
+    def add_depth(self, message: Any) -> list[Images]:
+        """Take a depth image; return the sets that are complete."""
         # A depth camera that starts after the colour camera is welcome.
-        pairs = [] if self.uses_depth else self._decide(True)
-        return pairs + self._match("depth", message)
+        sets = [] if self.uses_depth else self._decide(True)
+        return sets + self._match("depth", message)
 
-    def poll(self) -> list[Pair]:
-        """Decide about depth when its time has come; to be called now and then."""
+    def add_mask(self, message: Any) -> list[Images]:
+        """Take a mask; return the sets that are complete."""
+        if not self._may_use_mask:
+            return []
+        self._expect_masks()
+        return self._match("mask", message)
+
+    def poll(self) -> list[Images]:
+        """Decide about depth and masks when it is time; to be called now and then."""
+        if self._may_use_mask and not self.uses_mask and self._is_offered("mask"):
+            self._expect_masks()
         if self.uses_depth is not None or not self._undecided:
             return []
         now_s = time.monotonic()
         if self._first_color_s is None:
             self._first_color_s = now_s
-        if self._has_depth_publisher():
+        if self._is_offered("depth"):
             return self._decide(True)
         if now_s - self._first_color_s >= self._wait_s:
             return self._decide(False)
@@ -75,23 +96,44 @@ class ColorDepthPairing:
         self._matcher.clear()
         self._count_unmatched()
 
-    def _decide(self, uses_depth: bool) -> list[Pair]:
+    def _expect_masks(self) -> None:
+        if not self.uses_mask:
+            self.uses_mask = True
+            self._renew_matcher()
+
+    def _decide(self, uses_depth: bool) -> list[Images]:
         self.uses_depth = uses_depth
+        self._renew_matcher()
         waiting = list(self._undecided)
         self._undecided.clear()
-        return [pair for message in waiting for pair in self._pair_color(message)]
+        return [images for message in waiting for images in self._match("color", message)]
 
-    def _pair_color(self, message: Any) -> list[Pair]:
-        return self._match("color", message) if self.uses_depth else [(message, None)]
+    def _make_matcher(self) -> NearestStampMatcher:
+        partners = [("depth", self.uses_depth), ("mask", self.uses_mask)]
+        streams = ["color", *(name for name, is_used in partners if is_used)]
+        self._counted.clear()
+        return NearestStampMatcher(streams, self._tolerance_ns, self._capacity)
 
-    def _match(self, stream: str, message: Any) -> list[Pair]:
-        pairs = self._matcher.add(stream, stamp_ns(message.header), message)
+    def _renew_matcher(self) -> None:
+        self._matcher.clear()
         self._count_unmatched()
-        return [(color, depth) for color, depth in pairs]
+        self._matcher = self._make_matcher()
+
+    def _match(self, stream: str, message: Any) -> list[Images]:
+        if stream not in self._matcher.streams:
+            return []
+        if self._matcher.streams == ("color",):
+            return [Images(message)]
+        sets = self._matcher.add(stream, stamp_ns(message.header), message)
+        self._count_unmatched()
+        return [Images(**dict(zip(self._matcher.streams, found, strict=True))) for found in sets]
 
     def _count_unmatched(self) -> None:
-        for stream, reason in (("color", "color_without_depth"), ("depth", "depth_without_color")):
-            count = self._matcher.dropped[stream] - self._drops.counts[reason]
-            self._drops.add(
-                reason, f"no {reason.split('_')[-1]} image within sync_tolerance_s", count
-            )
+        color, *partners = self._matcher.streams
+        for stream in (color, *partners):
+            count = self._matcher.dropped[stream] - self._counted[stream]
+            self._counted[stream] += count
+            others = partners if stream == color else [color]
+            reason = f"{stream}_without_{'_or_'.join(others)}"
+            words = f"no {' or '.join(others)} image within sync_tolerance_s"
+            self._drops.add(reason, words, count)

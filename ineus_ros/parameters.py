@@ -166,6 +166,8 @@ def _decode(field: FieldInfo, value: Any) -> Any:
 
 
 def _is_text(field: FieldInfo) -> bool:
+    if get_origin(field.annotation) is tuple:
+        return False
     kinds = (field.annotation, *get_args(field.annotation))
     return str in kinds or get_origin(field.annotation) is Literal
 

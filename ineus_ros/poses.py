@@ -1,30 +1,52 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the camera was at a stamp: from a pose topic, from odometry, or from TF. Never a guess."""
+"""Where a camera was at a stamp: from a topic of poses, or from TF. Never a guess."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ineus_core.errors import MissingDependencyError, SourceError
-from ineus_core.geometry import rigid_transform
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.transforms import PoseTrack, TransformNotYet
 from ineus_ros.drops import Drops
-from ineus_ros.tf import Tf, make_tf
+from ineus_ros.tf import Tf
+
+KINDS = {
+    "pose": PoseStamped,
+    "pose_with_covariance": PoseWithCovarianceStamped,
+    "transform": TransformStamped,
+    "odom": Odometry,
+}
+"""Message types of the topics that poses may come on."""
+
+
+@dataclass(frozen=True)
+class Mounting:
+    """Where a camera sits on the body that carries it."""
+
+    camera_frame: str
+    body_from_camera: np.ndarray
+    """As configured; the identity leaves it to TF."""
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the configuration tells more than nothing."""
+        return bool(np.any(self.body_from_camera - np.eye(4)))
 
 
 class Poses(Protocol):
     """Something that knows where the camera was."""
 
-    def world_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray:
+    def world_from_camera(self, stamp: int, mounting: Mounting) -> np.ndarray:
         """Pose [4 4] at a stamp in ns.
 
         Raises:
@@ -39,21 +61,21 @@ class Poses(Protocol):
         ...
 
 
-def make_poses(node: Node, config: RosConfig, drops: Drops, on_pose: Callable[[], None]) -> Poses:
+def make_poses(
+    node: Node, config: RosConfig, tf: Tf | None, drops: Drops, on_pose: Callable[[], None]
+) -> Poses:
     """Subscribe to the poses that the configuration asks for.
 
     Args:
         on_pose: Called after each new pose.
     """
-    tf = make_tf(node, config, drops, on_pose)
     if config.pose_source == "tf":
         if tf is None:
             raise MissingDependencyError("tf2_ros (or tf2_msgs)", "ros")
         return TfPoses(config, tf)
-    kinds = {"pose": PoseStamped, "odom": Odometry}
-    wanted = kinds if config.pose_source == "auto" else [config.pose_source]
+    wanted = KINDS if config.pose_source == "auto" else [config.pose_source]
     topics = [
-        TopicPoses(node, config, topic, kinds[topic], tf, drops, on_pose) for topic in wanted
+        TopicPoses(node, config, topic, KINDS[topic], tf, drops, on_pose) for topic in wanted
     ]
     if config.pose_source != "auto":
         return topics[0]
@@ -85,7 +107,8 @@ class TopicPoses:
         self._header_frame: str | None = None
         self._body_frame = config.pose_frame
         self._world_frame: str | None = None
-        self._body_from_camera: np.ndarray | None = None
+        self._body_from_camera: dict[str, np.ndarray] = {}
+        """Of cameras that TF knows nothing of, by frame id."""
         self._asked_s: dict[str, float] = {}
         reliability = (
             ReliabilityPolicy.RELIABLE if config.reliable else ReliabilityPolicy.BEST_EFFORT
@@ -98,10 +121,10 @@ class TopicPoses:
         """The global frame, or the frame of the poses where nothing joins the two."""
         return self._world_frame or self._config.global_frame
 
-    def world_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray:
+    def world_from_camera(self, stamp: int, mounting: Mounting) -> np.ndarray:
         """Product of the interpolated pose and what TF or the configuration knows beside it."""
         header_from_body = self._track.at(stamp)
-        body_from_camera = self._extrinsics(stamp, camera_frame)
+        body_from_camera = self._extrinsics(stamp, mounting)
         return self._world_from_header(stamp) @ header_from_body @ body_from_camera
 
     def close(self) -> None:
@@ -118,7 +141,7 @@ class TopicPoses:
                 raise SourceError(
                     f"{self.topic} in frame {frame!r}: it began in {self._header_frame!r}"
                 )
-            self._track.add(stamp_ns(message.header), decode_transform(message.pose))
+            self._track.add(stamp_ns(message.header), decode_transform(message))
         except SourceError as error:
             self._drops.add("bad_pose", error)
             return
@@ -143,24 +166,24 @@ class TopicPoses:
         )
         return np.eye(4)
 
-    def _extrinsics(self, stamp: int, camera_frame: str) -> np.ndarray:
+    def _extrinsics(self, stamp: int, mounting: Mounting) -> np.ndarray:
         """`body_from_camera`, from TF, from the configuration, or, said once, as the identity."""
-        given = np.asarray(self._config.body_from_camera)
-        configured = rigid_transform(given[:3], given[3:])
+        camera_frame, configured = mounting.camera_frame, mounting.body_from_camera
         body = self._body_frame
         if body in ("", camera_frame):
             return configured
-        if self._body_from_camera is not None:
-            return self._body_from_camera
+        if camera_frame in self._body_from_camera:
+            return self._body_from_camera[camera_frame]
         if self._tf is not None:
             try:
                 return self._tf.lookup(body, camera_frame, stamp)
             except TransformNotYet:
-                if not np.any(configured - np.eye(4)) and self._may_wait(body):
+                if not mounting.is_configured and self._may_wait(body):
                     raise
-        self._body_from_camera = configured
+        self._body_from_camera[camera_frame] = configured
+        known = "as configured" if mounting.is_configured else "taken for the identity"
         self._node.get_logger().info(
-            f"no transform from {camera_frame!r} to {body!r}: body_from_camera is {given.tolist()}"
+            f"no transform from {camera_frame!r} to {body!r}: body_from_camera is {known}"
         )
         return configured
 
@@ -183,12 +206,11 @@ class TfPoses:
         """The global frame."""
         return self._config.global_frame
 
-    def world_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray:
+    def world_from_camera(self, stamp: int, mounting: Mounting) -> np.ndarray:
         """Look up the way from the camera, or from `pose_frame` and on by `body_from_camera`."""
-        body = self._config.pose_frame or camera_frame
-        given = np.asarray(self._config.body_from_camera)
+        body = self._config.pose_frame or mounting.camera_frame
         world_from_body = self._tf.lookup(self._config.global_frame, body, stamp)
-        return world_from_body @ rigid_transform(given[:3], given[3:])
+        return world_from_body @ mounting.body_from_camera
 
 
 class FirstPoses:
@@ -209,20 +231,20 @@ class FirstPoses:
         """That of the chosen source."""
         return self._chosen.world_frame if self._chosen else self._config.global_frame
 
-    def world_from_camera(self, stamp: int, camera_frame: str) -> np.ndarray:
+    def world_from_camera(self, stamp: int, mounting: Mounting) -> np.ndarray:
         """Ask the chosen source, or choose."""
         if self._chosen is None:
-            self._choose(stamp, camera_frame)
+            self._choose(stamp, mounting)
         if self._chosen is None:
-            raise TransformNotYet("no pose yet on pose, odom or TF")
-        return self._chosen.world_from_camera(stamp, camera_frame)
+            raise TransformNotYet(f"no pose yet on {', '.join(KINDS)} or TF")
+        return self._chosen.world_from_camera(stamp, mounting)
 
-    def _choose(self, stamp: int, camera_frame: str) -> None:
+    def _choose(self, stamp: int, mounting: Mounting) -> None:
         chosen: Poses | None = next((topic for topic in self._topics if topic.received), None)
         name = chosen.topic if isinstance(chosen, TopicPoses) else "TF"
         if chosen is None and self._tf is not None:
             try:
-                self._tf.world_from_camera(stamp, camera_frame)
+                self._tf.world_from_camera(stamp, mounting)
                 chosen = self._tf
             except TransformNotYet:
                 return

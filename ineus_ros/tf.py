@@ -24,6 +24,10 @@ class Tf(Protocol):
         """`target_from_source` [4 4]; `TransformNotYet` if it is not known (yet)."""
         ...
 
+    def forget(self) -> None:
+        """Drop what moves, as after a jump of the clock, before which all was later."""
+        ...
+
 
 def make_tf(
     node: Node, config: RosConfig, drops: Drops, on_transform: Callable[[], None]
@@ -63,6 +67,10 @@ class BufferTf:
             raise TransformNotYet(str(error)) from error
         return decode_transform(found)
 
+    def forget(self) -> None:
+        """Else tf2 would refuse what is older than the ten seconds that it holds."""
+        self._buffer.clear()
+
 
 class TreeTf:
     """TF as our own tree holds it."""
@@ -89,6 +97,10 @@ class TreeTf:
             return self._tree.lookup(target, source, stamp)
         except TransformUnknown as error:
             raise TransformNotYet(str(error)) from error
+
+    def forget(self) -> None:
+        """Static transforms stay."""
+        self._tree.clear()
 
     def on_moving(self, message: Any) -> None:
         """Take a message of /tf."""

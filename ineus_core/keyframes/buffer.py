@@ -10,10 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.errors import CapacityError, SourceError
+from ineus_core.errors import CapacityError
 from ineus_core.geometry import pixel_rays
 from ineus_core.kernels.host_copy import write_to
-from ineus_core.types import Camera, Frame
+from ineus_core.types import Camera, Frame, KeyframeId
 
 MASKED = -1
 """Stored depth of a pixel that may not be used at all."""
@@ -50,7 +50,7 @@ class KeyframeBuffer:
 
     Args:
         config: Size.
-        camera: Of the first frame; later ones must have its size.
+        camera: Of the first frame; images of another size are stored in the size of this one.
         device: Where the images lie.
         has_foreground: Also hold which pixels show the object; costs a byte for each.
     """
@@ -67,7 +67,6 @@ class KeyframeBuffer:
     ) -> None:
         """Allocate every slot at once."""
         self._config, self.camera = config, camera
-        self._source_size = (camera.width_px, camera.height_px)
         self._factor = -(-camera.width_px // config.max_width_px)
         self.width_px, self.height_px = (
             camera.width_px // self._factor,
@@ -98,7 +97,7 @@ class KeyframeBuffer:
         )
         self._cameras: list[Camera] = []
         self._camera_of_slot: dict[int, int] = {}
-        self.stamps_ns: list[int] = []
+        self.ids: list[KeyframeId] = []
         """By age, oldest first."""
         self.slots: list[int] = []
         """Slot of each keyframe by age."""
@@ -130,23 +129,14 @@ class KeyframeBuffer:
             return None
         return self.slots[self._most_redundant()]
 
-    def check_size(self, frame: Frame) -> None:
-        """Raise `SourceError` unless the frame has the size of the first one."""
-        if (frame.camera.width_px, frame.camera.height_px) != self._source_size:
-            raise SourceError(
-                f"image of {frame.camera.width_px} x {frame.camera.height_px} pixels: expected "
-                f"{self._source_size[0]} x {self._source_size[1]} like the first frame"
-            )
-
     def add(self, frame: Frame) -> int:
         """Store a frame and return its slot."""
-        self.check_size(frame)
         if len(self) < self.capacity:
             slot = len(self)
         else:
             victim = self._most_redundant()
             slot = self.slots.pop(victim)
-            del self.stamps_ns[victim], self._poses[victim]
+            del self.ids[victim], self._poses[victim]
         device = self.rgb.device
         rgb, depth_m, mask = self._reduced(frame)
         write_to(self.rgb[slot], rgb)
@@ -160,7 +150,7 @@ class KeyframeBuffer:
         self._camera_of_slot[slot] = self._index_of(frame.camera)
         self.camera_index[slot] = self._camera_of_slot[slot]
         self.slots.append(slot)
-        self.stamps_ns.append(frame.stamp_ns)
+        self.ids.append((frame.stamp_ns, frame.camera_id))
         self._poses.append(frame.world_from_camera)
         return slot
 
@@ -168,55 +158,73 @@ class KeyframeBuffer:
         """Unit directions through the pixels of a keyframe, in its camera."""
         return self.camera_rays[self._camera_of_slot[slot]]
 
-    def replace_pose(self, stamp_ns: int, world_from_camera: Float[np.ndarray, "4 4"]) -> bool:
-        """Move the keyframe of a stamp; False if there is none."""
-        if stamp_ns not in self.stamps_ns:
+    def replace_pose(
+        self, keyframe: KeyframeId, world_from_camera: Float[np.ndarray, "4 4"]
+    ) -> bool:
+        """Move a keyframe; False if it is not held."""
+        if keyframe not in self.ids:
             return False
-        age = self.stamps_ns.index(stamp_ns)
+        age = self.ids.index(keyframe)
         self._poses[age] = world_from_camera
         pose = torch.from_numpy(world_from_camera[:3]).float()
         self.world_from_camera[self.slots[age]] = pose.to(self.rgb.device)
         return True
 
-    def frame_of(self, stamp_ns: int) -> Frame | None:
-        """The keyframe of a stamp as it is held, in the size of the buffer; None if not held."""
-        if stamp_ns not in self.stamps_ns:
+    def frame_of(self, keyframe: KeyframeId) -> Frame | None:
+        """A keyframe as it is held, in the size of the buffer; None if not held."""
+        if keyframe not in self.ids:
             return None
-        age = self.stamps_ns.index(stamp_ns)
+        age = self.ids.index(keyframe)
         slot, size = self.slots[age], (self.height_px, self.width_px)
         steps = self.depth[slot].view(size).cpu().numpy()
         has_depth = bool((steps > 0).any())
         return Frame(
-            stamp_ns,
+            keyframe[0],
             self._reduced_camera(self._cameras[self._camera_of_slot[slot]]),
             self._poses[age],
             self.rgb[slot].view(*size, 3).cpu().numpy(),
             np.maximum(steps, 0).astype(np.float32) * self.depth_step_m if has_depth else None,
             steps != MASKED,
+            camera_id=keyframe[1],
         )
 
     def _most_redundant(self) -> int:
-        """Age index of the unprotected keyframe that is closest to its neighbours in time."""
+        """Age of the unprotected keyframe that is closest to its camera's neighbours in time."""
         poses = np.stack(self._poses)
-        translation_m = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1)
-        turn = np.linalg.norm(np.diff(poses[:, :3, 2], axis=0), axis=1)
-        step = translation_m + turn
-        around = step[:-1] + step[1:]
-        last = max(1, len(around) - self.protected)
-        return 1 + int(around[:last].argmin()) if len(around) else 0
+        cameras = np.array([camera_id for _, camera_id in self.ids])
+        # The first and the last of each camera have one neighbour only, and stay.
+        around = np.full(len(poses), np.inf)
+        for camera_id in np.unique(cameras):
+            (ages,) = np.nonzero(cameras == camera_id)
+            translation_m = np.linalg.norm(np.diff(poses[ages, :3, 3], axis=0), axis=1)
+            turn = np.linalg.norm(np.diff(poses[ages, :3, 2], axis=0), axis=1)
+            step = translation_m + turn
+            around[ages[1:-1]] = step[:-1] + step[1:]
+        last = max(1, len(around) - 2 - self.protected)
+        return 1 + int(around[1 : 1 + last].argmin()) if len(around) > 2 else 0
 
     def _reduced(self, frame: Frame) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Colour, depth and mask in the size of the buffer."""
-        f = self._factor
         rgb, depth_m, mask = frame.rgb, frame.depth_m, frame.mask
-        if f > 1:
-            rgb = cv2.resize(rgb, (self.width_px, self.height_px), interpolation=cv2.INTER_AREA)
-            centre = slice(f // 2, None, f)
+        size = (self.width_px, self.height_px)
+        if (frame.camera.width_px, frame.camera.height_px) != size:
+            rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
             # A mean of depths across an edge would lie in the air.
-            crop = (slice(0, self.height_px), slice(0, self.width_px))
-            depth_m = None if depth_m is None else depth_m[centre, centre][crop]
-            mask = None if mask is None else mask[centre, centre][crop]
+            nearest = self._nearest(frame.camera)
+            depth_m = None if depth_m is None else depth_m[nearest]
+            mask = None if mask is None else mask[nearest]
         return rgb, depth_m, mask
+
+    def _nearest(self, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of a camera's image that lie in the middle of the stored pixels."""
+        rows, columns = (
+            ((2 * np.arange(stored) + 1) * given) // (2 * stored)
+            for stored, given in (
+                (self.height_px, camera.height_px),
+                (self.width_px, camera.width_px),
+            )
+        )
+        return rows[:, None], columns[None, :]
 
     def _depth_steps(
         self, depth_m: np.ndarray | None, mask: np.ndarray | None
@@ -248,10 +256,9 @@ class KeyframeBuffer:
             target.masked_fill_(~usable, MASKED)
 
     def _reduced_foreground(self, frame: Frame) -> Int8[Tensor, " pixels"]:
-        f = self._factor
         if frame.foreground is None:
             return torch.full(self.depth.shape[1:], UNKNOWN, dtype=torch.int8)
-        nearest = frame.foreground[f // 2 :: f, f // 2 :: f][: self.height_px, : self.width_px]
+        nearest = frame.foreground[self._nearest(frame.camera)]
         return torch.from_numpy(np.ascontiguousarray(nearest).view(np.int8).reshape(-1))
 
     def _index_of(self, camera: Camera) -> int:

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.geometry import block_indices, pixel_rays
-from ineus_core.types import Camera, Frame
+from ineus_core.geometry import block_indices, known_pixel_rays
+from ineus_core.types import Frame
 
 
 class SelectorConfig(ConfigModel):
@@ -35,7 +35,7 @@ class SelectorConfig(ConfigModel):
 
 
 class KeyframeSelector:
-    """Remembers the last keyframe and the coarse cells that keyframes have seen.
+    """Remembers the last keyframe of each camera and the coarse cells that keyframes have seen.
 
     Args:
         config: Thresholds.
@@ -48,27 +48,28 @@ class KeyframeSelector:
         """Start without a keyframe."""
         self._config = config
         self._cell_m = cell_m
-        self._last_pose: Float[np.ndarray, "4 4"] | None = None
+        self._last_pose: dict[int, Float[np.ndarray, "4 4"]] = {}
         self._seen: set[tuple[int, int, int]] = set()
         self._mean_sharpness = 0.0
-        self._rays: tuple[Camera, Float[np.ndarray, "h w 3"]] | None = None
 
     def is_keyframe(self, frame: Frame) -> bool:
         """Decide on a frame, and remember it if it is kept."""
         if self._is_blurred(frame):
             return False
         cells = self._cells(frame)
-        moved = self._last_pose is None or self._has_moved(frame.world_from_camera)
+        moved = self._has_moved(frame)
         if not moved and not self._shows_new_surface(cells):
             return False
-        self._last_pose = frame.world_from_camera
+        self._last_pose[frame.camera_id] = frame.world_from_camera
         self._seen |= cells
         return True
 
-    def _has_moved(self, world_from_camera: Float[np.ndarray, "4 4"]) -> bool:
-        assert self._last_pose is not None
-        translation_m = np.linalg.norm(world_from_camera[:3, 3] - self._last_pose[:3, 3])
-        cosine = (np.trace(self._last_pose[:3, :3].T @ world_from_camera[:3, :3]) - 1) / 2
+    def _has_moved(self, frame: Frame) -> bool:
+        last, now = self._last_pose.get(frame.camera_id), frame.world_from_camera
+        if last is None:
+            return True
+        translation_m = np.linalg.norm(now[:3, 3] - last[:3, 3])
+        cosine = (np.trace(last[:3, :3].T @ now[:3, :3]) - 1) / 2
         rotation_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
         return bool(
             translation_m >= self._config.min_translation_m
@@ -83,14 +84,12 @@ class KeyframeSelector:
     def _cells(self, frame: Frame) -> set[tuple[int, int, int]]:
         if frame.depth_m is None:
             return set()
-        if self._rays is None or self._rays[0] != frame.camera:
-            self._rays = (
-                frame.camera,
-                pixel_rays(frame.camera)[:: self._STRIDE_PX, :: self._STRIDE_PX],
-            )
-        depth_m = frame.depth_m[:: self._STRIDE_PX, :: self._STRIDE_PX]
+        every = (slice(None, None, self._STRIDE_PX),) * 2
+        depth_m = frame.depth_m[every]
         hit: Bool[np.ndarray, "h w"] = depth_m > 0
-        rays = self._rays[1][hit]
+        if frame.mask is not None:
+            hit &= frame.mask[every]
+        rays = known_pixel_rays(frame.camera)[every][hit]
         points = rays * (depth_m[hit] / rays[:, 2])[:, None]
         world = points @ frame.world_from_camera[:3, :3].T + frame.world_from_camera[:3, 3]
         index: Int[np.ndarray, "n 3"] = block_indices(world, self._cell_m)

@@ -34,6 +34,7 @@ class NearestStampMatcher:
         """Start empty."""
         self.dropped: Counter[str] = Counter()
         """Items that came into no set, by stream."""
+        self.streams = tuple(streams)
         self._lead, *self._others = streams
         self._tolerance_ns = tolerance_ns
         self._capacity = capacity
@@ -47,9 +48,8 @@ class NearestStampMatcher:
         """Take an item; return the sets, in the order of the streams, that are now decided."""
         newest_ns = self._newest_ns.get(stream)
         if newest_ns is not None and stamp_ns < newest_ns - _JUMP_NS:
-            self._drop_oldest(stream, len(self._stamps[stream]))
+            self._forget_after(stamp_ns + _JUMP_NS)
             newest_ns = None
-            self._least_gap_ns.pop(stream, None)
         if newest_ns is not None:
             gap_ns = abs(stamp_ns - newest_ns)
             self._least_gap_ns[stream] = min(self._least_gap_ns.get(stream, gap_ns), gap_ns)
@@ -73,6 +73,14 @@ class NearestStampMatcher:
             self._drop_oldest(stream, len(stamps))
         self._newest_ns.clear()
         self._least_gap_ns.clear()
+
+    def _forget_after(self, stamp_ns: int) -> None:
+        """Drop what streams hold of the time before a jump; the others will jump as well."""
+        for stream, newest_ns in list(self._newest_ns.items()):
+            if newest_ns > stamp_ns:
+                self._drop_oldest(stream, len(self._stamps[stream]))
+                del self._newest_ns[stream]
+                self._least_gap_ns.pop(stream, None)
 
     def _take_decided(self, is_end: bool) -> list[tuple[Any, ...]]:
         sets = []

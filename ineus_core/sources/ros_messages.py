@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_transform
@@ -87,6 +87,11 @@ def stamp_ns(header: Any) -> int:
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
+def knows_encoding(encoding: str) -> bool:
+    """Whether `decode_image` or `decode_depth` read images of an encoding."""
+    return encoding in _LAYOUTS
+
+
 def decode_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
     """Colour image of a sensor_msgs/Image as RGB.
 
@@ -122,6 +127,11 @@ def decode_compressed_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
             "expected a complete JPEG or PNG"
         )
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def decode_mask(msg: Any) -> Bool[np.ndarray, "h w"]:
+    """Where a sensor_msgs/Image is above 0 in any of its colours."""
+    return np.any(_pixels(msg)[..., :3] > 0, axis=-1)
 
 
 def decode_depth(msg: Any) -> Float[np.ndarray, "h w"]:

@@ -18,6 +18,7 @@ from ineus_core.geometry import opencv_matrix
 from ineus_core.ros_config import RosConfig
 from ineus_core.types import Camera, RenderedImage
 from ineus_ros.inputs import Inputs, View
+from ineus_ros.timers import wall_timer
 
 Render = Callable[[Camera, np.ndarray], "Future[RenderedImage]"]
 
@@ -51,7 +52,7 @@ class ImagePublisher:
         self.counters: Counter[str] = Counter()
         self._node = node
         self._rate_hz = 0.0
-        self._timer = node.create_timer(1.0, self._tick)
+        self._timer = wall_timer(node, 1.0, self._tick)
 
     def _tick(self) -> None:
         self._follow_rate()

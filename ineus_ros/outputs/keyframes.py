@@ -17,13 +17,14 @@ from ineus_core.pipeline import Pipeline
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.transforms import PoseTrack
+from ineus_core.types import KeyframeId
 from ineus_ros.awaiting import Periodic
 from ineus_ros.drops import Drops
 from ineus_ros.outputs.planning import Ask, header_of, latched
 from ineus_ros.outputs.status import PartStatus
 
-Poses = Mapping[int, np.ndarray]
-"""`world_from_camera` by stamp in ns."""
+Poses = Mapping[KeyframeId, np.ndarray]
+"""`world_from_camera` of keyframes."""
 
 
 class KeyframePublisher:
@@ -32,6 +33,7 @@ class KeyframePublisher:
     Args:
         world_frame: Gives the frame id of the world.
         ask: The worker's `call`.
+        first_from_camera: Place of each camera of a rig in the frame of the first one.
     """
 
     def __init__(
@@ -40,15 +42,17 @@ class KeyframePublisher:
         config: Callable[[], RosConfig],
         world_frame: Callable[[], str],
         ask: Ask,
+        first_from_camera: Mapping[int, np.ndarray],
     ) -> None:
         """Advertise ~/keyframes and ~/path; subscribe to path_correction."""
         self._config, self._world_frame, self._ask = config, world_frame, ask
+        self._first_from_camera = first_from_camera
         self.counters: Counter[str] = Counter()
         self.drops = Drops(node.get_logger())
         create = node.create_lifecycle_publisher
         self._keyframes = create(PoseArray, "~/keyframes", latched(1))
         self._path = create(Path, "~/path", latched(1))
-        self._sent: tuple[tuple[int, bytes], ...] | None = None
+        self._sent: tuple[tuple[KeyframeId, bytes], ...] | None = None
         self._subscription = node.create_subscription(
             Path, "path_correction", self.on_correction, 1
         )
@@ -64,7 +68,7 @@ class KeyframePublisher:
 
     def publish(self, poses: Poses) -> None:
         """Publish the poses unless they are those that were published last."""
-        key = tuple((stamp, pose.tobytes()) for stamp, pose in poses.items())
+        key = tuple((keyframe, pose.tobytes()) for keyframe, pose in poses.items())
         if key == self._sent:
             return
         self._sent = key
@@ -85,7 +89,8 @@ class KeyframePublisher:
         except SourceError as error:
             self.drops.add("bad_correction", error)
             return
-        job = self._ask(lambda pipeline: correct(pipeline, track))
+        rig = dict(self._first_from_camera)
+        job = self._ask(lambda pipeline: correct(pipeline, track, rig))
         job.add_done_callback(self._count)
 
     def status(self) -> PartStatus:
@@ -99,7 +104,7 @@ class KeyframePublisher:
 
     def _track_of(self, path: Any) -> PoseTrack:
         config = self._config()
-        mounting = np.asarray(config.body_from_camera)
+        mounting = np.asarray((config.body_from_cameras or config.body_from_camera)[:7])
         body_from_camera = rigid_transform(mounting[:3], mounting[3:])
         track = PoseTrack(round(config.pose_tolerance_s * 1e9), capacity=0, jump_ns=0)
         for stamped in path.poses:
@@ -118,29 +123,37 @@ class KeyframePublisher:
         self.counters["keyframes_unmatched"] += unmatched
 
 
-def correct(pipeline: Pipeline, track: PoseTrack) -> tuple[int, int]:
-    """Move the keyframes that a path knows; how many it does, and how many it does not."""
+def correct(
+    pipeline: Pipeline, track: PoseTrack, first_from_camera: Mapping[int, np.ndarray]
+) -> tuple[int, int]:
+    """Move the keyframes that a path knows; how many it does, and how many it does not.
+
+    Args:
+        track: Of the first camera.
+    """
     reconstructor = pipeline.reconstructor
     held = reconstructor.keyframe_poses()
     corrected = {}
-    for stamp in held:
+    for stamp, camera_id in held:
         try:
-            corrected[stamp] = track.at(stamp)
-        except SourceError:
+            corrected[stamp, camera_id] = track.at(stamp) @ first_from_camera[camera_id]
+        except (SourceError, KeyError):
             continue
     matched = reconstructor.move_keyframes(corrected)
     return matched, len(held) - matched
 
 
 def keyframe_messages(poses: Poses, frame_id: str) -> tuple[PoseArray, Path]:
-    """The poses as an array and as a path, which has their stamps; both with the newest stamp."""
-    header = header_of(max(poses, default=0), frame_id)
+    """The poses of all as an array, of the first camera as a path, which has their stamps."""
+    header = header_of(max((stamp for stamp, _ in poses), default=0), frame_id)
+    messages = {keyframe: pose_message(pose) for keyframe, pose in poses.items()}
     path = Path(header=header)
     path.poses = [
-        PoseStamped(header=header_of(stamp, frame_id), pose=pose_message(pose))
-        for stamp, pose in poses.items()
+        PoseStamped(header=header_of(stamp, frame_id), pose=message)
+        for (stamp, camera_id), message in messages.items()
+        if camera_id == 0
     ]
-    return PoseArray(header=header, poses=[stamped.pose for stamped in path.poses]), path
+    return PoseArray(header=header, poses=list(messages.values())), path
 
 
 def pose_message(transform: np.ndarray) -> Pose:

@@ -25,6 +25,7 @@ from ineus_ros.outputs.marker_cdr import (
     marker_array_message,
     self_check,
 )
+from ineus_ros.timers import wall_timer
 
 NAMESPACE = "mesh"
 VERTEX = np.dtype([("xyz", "<f4", 3), ("normal", "<f4", 3), ("bgrx", "u1", 4)])
@@ -159,7 +160,7 @@ class MeshPublisher:
         except (ImportError, TypeError):  # Humble tells nobody, so the count is watched
             publisher = create(message_type, topic, qos)
             watch = _JoinWatch(publisher.get_subscription_count, on_join)
-            self._node.create_timer(0.5, watch.look)
+            wall_timer(self._node, 0.5, watch.look)
             return publisher
         return create(message_type, topic, qos, event_callbacks=events)
 

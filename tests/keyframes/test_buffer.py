@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_scene import CAMERA, CPU, pose, wall_frame
 
-from ineus_core.errors import CapacityError, SourceError
+from ineus_core.errors import CapacityError
 from ineus_core.geometry import project
 from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig
 from ineus_core.keyframes.buffer import MASKED, UNKNOWN
@@ -37,12 +37,52 @@ def test_memory_for_less_than_two_is_refused_with_the_key() -> None:
         buffer(large, memory_mb=2)
 
 
-def test_a_frame_of_another_size_is_refused_and_nothing_changes() -> None:
+@pytest.mark.parametrize("size", [(20, 15), (80, 60), (64, 36)])
+def test_a_camera_of_another_size_is_stored_in_that_of_the_first(size: tuple[int, int]) -> None:
+    width, height = size
+    other = Camera(width, height, 30.0, 28.0, width / 2, height / 2)
+    depth_m = np.full((height, width), 2.0, dtype=np.float32)
+    depth_m[:, width // 2 :] = 4.0
+    mask = np.ones((height, width), dtype=bool)
+    mask[: height // 3] = False
     held = buffer()
     held.add(wall_frame())
-    with pytest.raises(SourceError, match="20 x 15 pixels: expected 40 x 30"):
-        held.add(wall_frame(1, camera=Camera(20, 15, 15.0, 15.0, 10.0, 7.5)))
-    assert len(held) == 1
+    rgb = np.zeros((height, width, 3), dtype=np.uint8)
+    slot = held.add(Frame(1, other, pose(), rgb, depth_m, mask))
+    kept = held.depth[slot].view(30, 40)
+    assert bool((kept[:10] == MASKED).all()) and bool((kept[10:] > 0).all())
+    kept_m = (kept[10:].float() * held.depth_step_m).round(decimals=2)
+    assert set(kept_m[:, :20].unique().tolist()) == {2.0}
+    assert set(kept_m[:, 20:].unique().tolist()) == {4.0}
+    # The rays still fill the view of the camera that took it.
+    pixels = project(other, held.rays_of(slot).double().numpy())
+    np.testing.assert_allclose(pixels[:40, 0], (np.arange(40) + 0.5) * width / 40, atol=1e-3)
+    np.testing.assert_allclose(pixels[::40, 1], (np.arange(30) + 0.5) * height / 30, atol=1e-3)
+
+
+def test_cameras_of_a_rig_are_told_apart_at_one_moment() -> None:
+    held = buffer(capacity=14)
+    for i in range(7):
+        for camera_id in (0, 1):
+            at = pose(float(i), yaw_deg=180.0 * camera_id)
+            held.add(wall_frame(i, world_from_camera=at, camera_id=camera_id))
+    assert held.replace_pose((200_000_000, 1), pose(9.0))
+    moved, other = held.frame_of((200_000_000, 1)), held.frame_of((200_000_000, 0))
+    assert moved is not None and other is not None
+    assert (moved.camera_id, moved.world_from_camera[0, 3]) == (1, 9.0)
+    assert (other.camera_id, other.world_from_camera[0, 3]) == (0, 2.0)
+
+
+def test_the_keyframe_that_makes_room_is_redundant_for_its_own_camera() -> None:
+    held = buffer(capacity=16)
+    # Two cameras that look apart; the second one stands still for a moment.
+    places = ([0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 1.1, 1.2, 4, 5, 6, 7])
+    for i in range(8):
+        for camera_id in (0, 1):
+            at = pose(float(places[camera_id][i]), yaw_deg=180.0 * camera_id)
+            held.add(wall_frame(i, world_from_camera=at, camera_id=camera_id))
+    freed = held.slot_to_free()
+    assert freed is not None and held.ids[held.slots.index(freed)] == (200_000_000, 1)
 
 
 def test_slots_are_filled_in_order() -> None:
@@ -50,7 +90,7 @@ def test_slots_are_filled_in_order() -> None:
     for i in range(3):
         assert held.slot_to_free() is None
         assert held.add(wall_frame(i, world_from_camera=pose(float(i)))) == i
-    assert held.stamps_ns == [0, 100_000_000, 200_000_000]
+    assert held.ids == [(0, 0), (100_000_000, 0), (200_000_000, 0)]
     torch.testing.assert_close(held.world_from_camera[:, 0, 3], torch.tensor([0.0, 1.0, 2.0]))
 
 
@@ -63,8 +103,8 @@ def test_the_most_redundant_keyframe_makes_room() -> None:
     assert held.slot_to_free() == 3
     assert held.add(wall_frame(99, world_from_camera=pose(20.0))) == 3
     assert len(held) == 14
-    assert 300_000_000 not in held.stamps_ns
-    assert held.stamps_ns[-1] == 9_900_000_000
+    assert (300_000_000, 0) not in held.ids
+    assert held.ids[-1] == (9_900_000_000, 0)
     assert held.slots[-1] == 3
     assert held.poses[-1][0, 3] == 20.0
 
@@ -73,11 +113,11 @@ def test_the_newest_are_protected_though_they_stand_still() -> None:
     held = buffer(capacity=12)
     for i in range(40):
         held.add(wall_frame(i, world_from_camera=pose(float(min(i, 20)))))
-        assert held.stamps_ns[-min(i + 1, 8) :] == [
-            100_000_000 * k for k in range(max(0, i - 7), i + 1)
+        assert held.ids[-min(i + 1, 8) :] == [
+            (100_000_000 * k, 0) for k in range(max(0, i - 7), i + 1)
         ]
         # The beginning of the walk is not forgotten.
-        assert held.stamps_ns[0] == 0
+        assert held.ids[0] == (0, 0)
 
 
 def test_two_slots_work() -> None:
@@ -85,7 +125,7 @@ def test_two_slots_work() -> None:
     for i in range(5):
         held.add(wall_frame(i, world_from_camera=pose(float(i))))
     assert len(held) == 2
-    assert held.stamps_ns[-1] == 400_000_000
+    assert held.ids[-1] == (400_000_000, 0)
 
 
 def test_depth_is_kept_to_a_step_and_only_in_range() -> None:
@@ -139,9 +179,9 @@ def test_a_pose_can_be_replaced_by_its_stamp() -> None:
     held = buffer()
     held.add(wall_frame(0))
     held.add(wall_frame(1, world_from_camera=pose(1.0)))
-    assert held.replace_pose(100_000_000, pose(5.0))
+    assert held.replace_pose((100_000_000, 0), pose(5.0))
     assert held.world_from_camera[1, 0, 3] == 5.0
-    assert not held.replace_pose(77, pose(5.0))
+    assert not held.replace_pose((77, 0), pose(5.0))
 
 
 def test_a_keyframe_is_given_back_as_it_is_held() -> None:
@@ -151,7 +191,7 @@ def test_a_keyframe_is_given_back_as_it_is_held() -> None:
     given = wall_frame(3, depth_m=1.5, world_from_camera=pose(2.0), mask=mask)
     held.add(given)
     held.add(wall_frame(4, depth_m=None, world_from_camera=pose(3.0)))
-    frame = held.frame_of(300_000_000)
+    frame = held.frame_of((300_000_000, 0))
     assert frame is not None and frame.depth_m is not None and frame.mask is not None
     assert (frame.camera, frame.stamp_ns) == (CAMERA, 300_000_000)
     np.testing.assert_array_equal(frame.rgb, given.rgb)
@@ -159,9 +199,9 @@ def test_a_keyframe_is_given_back_as_it_is_held() -> None:
     np.testing.assert_array_equal(frame.mask, mask)
     np.testing.assert_allclose(frame.depth_m[1:], 1.5, atol=held.depth_step_m)
     assert not frame.depth_m[0].any()
-    without = held.frame_of(400_000_000)
+    without = held.frame_of((400_000_000, 0))
     assert without is not None and without.depth_m is None
-    assert held.frame_of(5) is None
+    assert held.frame_of((5, 0)) is None
 
 
 def test_each_camera_has_its_rays_once() -> None:

@@ -27,6 +27,21 @@ def test_motion_is_counted_from_the_last_keyframe(with_depth: bool) -> None:
     assert decisions(frames, min_new_surface=1.0) == [True, False, True, False, True]
 
 
+def test_each_camera_of_a_rig_moves_by_itself() -> None:
+    frames = [
+        wall_frame(i, None, pose(0.06 * i, yaw_deg=90.0 * camera_id), camera_id=camera_id)
+        for i in range(3)
+        for camera_id in (0, 1)
+    ]
+    assert decisions(frames) == [True, True, False, False, True, True]
+
+
+def test_surface_under_the_mask_is_nothing_new() -> None:
+    mask = np.zeros((30, 40), dtype=bool)
+    frames = [wall_frame(0, 2.0), wall_frame(1, 3.0, mask=mask), wall_frame(2, 3.0)]
+    assert decisions(frames) == [True, False, True]
+
+
 def test_a_turn_counts_in_degrees() -> None:
     turns = (0.0, 5.0, 9.0, 12.0, 359.0)
     frames = [wall_frame(i, None, pose(yaw_deg=turn)) for i, turn in enumerate(turns)]

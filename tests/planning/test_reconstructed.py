@@ -28,7 +28,7 @@ def test_before_the_first_frame_nothing_is_known() -> None:
     answer = made.query(np.array([HERE]))
     assert answer.distance_m.tolist() == [np.inf] and not answer.observed.any()
     assert made.occupancy_slice(0.0, 1.0) is None and made.esdf_slice(0.5) is None
-    assert made.keyframe_poses() == {} and made.move_keyframes({0: pose()}) == 0
+    assert made.keyframe_poses() == {} and made.move_keyframes({(0, 0): pose()}) == 0
 
 
 def test_the_way_to_a_wall_is_free_and_what_is_behind_it_unknown(wall: Reconstructor) -> None:
@@ -57,8 +57,8 @@ def test_a_slice_through_the_wall(wall: Reconstructor) -> None:
 
 def test_a_corrected_pose_is_seen_anew_and_the_surface_follows(wall: Reconstructor) -> None:
     corrected = pose(z=0.5)
-    assert wall.move_keyframes({0: corrected, 77: corrected}) == 1
-    np.testing.assert_array_equal(wall.keyframe_poses()[0], corrected)
+    assert wall.move_keyframes({(0, 0): corrected, (77, 0): corrected}) == 1
+    np.testing.assert_array_equal(wall.keyframe_poses()[0, 0], corrected)
     assert wall.query(np.array([[0.0, 0.0, 2.5]])).observed.all()
     for _ in range(300):
         wall.step()

@@ -13,7 +13,7 @@ from ineus_core.ros_config import RosConfig
 pytest.importorskip("rclpy", reason="needs rclpy")
 
 from ineus_ros.drops import Drops
-from ineus_ros.pairing import ColorDepthPairing
+from ineus_ros.pairing import ImagePairing, Images
 
 pytestmark = pytest.mark.ros
 
@@ -27,23 +27,24 @@ def image(stamp_s: float) -> Any:
     )
 
 
-def pairing(offered: bool = False, **settings: Any) -> tuple[ColorDepthPairing, Drops]:
+def pairing(offered: tuple[str, ...] = (), **settings: Any) -> tuple[ImagePairing, Drops]:
     drops = Drops(SILENT)
-    return ColorDepthPairing(RosConfig(**settings), lambda: offered, drops), drops
+    given = RosConfig(**settings)
+    return ImagePairing(given, lambda name: name in offered, drops), drops
 
 
 def test_colour_meets_the_depth_of_its_stamp() -> None:
-    pair, drops = pairing(offered=True)
+    pair, drops = pairing(offered=("depth",))
     color, depth = image(1.0), image(1.0)
     assert pair.add_color(color) == []
-    assert pair.add_depth(depth) == [(color, depth)]
+    assert pair.add_depth(depth) == [Images(color, depth)]
     assert not drops.counts
 
 
 def test_colour_goes_alone_at_once_if_depth_is_not_wanted() -> None:
     pair, _ = pairing(depth_input="none")
     color = image(1.0)
-    assert pair.add_color(color) == [(color, None)]
+    assert pair.add_color(color) == [Images(color)]
 
 
 def test_colour_waits_for_an_offer_of_depth_and_then_goes_alone_in_order() -> None:
@@ -51,17 +52,17 @@ def test_colour_waits_for_an_offer_of_depth_and_then_goes_alone_in_order() -> No
     first, second = image(1.0), image(2.0)
     assert pair.add_color(first) == [] and pair.uses_depth is None
     time.sleep(0.06)
-    assert pair.add_color(second) == [(first, None), (second, None)]
+    assert pair.add_color(second) == [Images(first), Images(second)]
     assert pair.uses_depth is False and not drops.counts
 
 
 def test_depth_that_comes_late_is_taken_from_then_on() -> None:
     pair, _ = pairing(depth_wait_s=0.0)
     color = image(1.0)
-    assert pair.add_color(color) == [(color, None)]
+    assert pair.add_color(color) == [Images(color)]
     color, depth = image(2.0), image(2.0)
     assert pair.add_depth(depth) == []
-    assert pair.add_color(color) == [(color, depth)]
+    assert pair.add_color(color) == [Images(color, depth)]
 
 
 def test_required_depth_that_does_not_come_costs_counted_colour() -> None:

@@ -138,11 +138,13 @@ def test_clouds_that_are_none_are_refused() -> None:
 
 
 def test_keyframes_have_their_stamps_on_the_path() -> None:
-    array, path = keyframe_messages({1: pose(1.0), 2_000_000_000: pose(2.0, yaw_deg=90)}, "map")
+    array, path = keyframe_messages(
+        {(1, 0): pose(1.0), (1, 1): pose(3.0), (2_000_000_000, 0): pose(2.0, yaw_deg=90)}, "map"
+    )
     assert array.header.stamp.sec == 2 and array.header.frame_id == "map"
-    assert [p.position.x for p in array.poses] == [1.0, 2.0]
+    assert [p.position.x for p in array.poses] == [1.0, 3.0, 2.0]
     assert [p.header.stamp.sec for p in path.poses] == [0, 2]
-    assert array.poses[1].orientation.y == pytest.approx(0.5**0.5)
+    assert array.poses[2].orientation.y == pytest.approx(0.5**0.5)
 
 
 def test_voxels_of_a_box_are_those_that_it_touches() -> None:
@@ -201,7 +203,7 @@ class Robot:
         config = RosConfig(occupancy_rate_hz=20, esdf_rate_hz=20, keyframes_rate_hz=20)
         given = (node, lambda: config, lambda: "odom", self._ask)
         self.planning = PlanningPublisher(*given)
-        self.keyframes = KeyframePublisher(*given)
+        self.keyframes = KeyframePublisher(*given, {0: np.eye(4)})
         node.trigger_configure()
         node.trigger_activate()
         self._executors = []

@@ -4,6 +4,8 @@
 
 import random
 
+import pytest
+
 from ineus_core.sources.matcher import NearestStampMatcher
 
 MS = 1_000_000
@@ -76,6 +78,17 @@ def test_a_restarted_clock_forgets_what_waited() -> None:
     assert matcher.add("colour", 0, "new") == []
     assert matcher.dropped == {"colour": 1}
     assert matcher.add("depth", 0, "d") == [("new", "d")]
+
+
+@pytest.mark.parametrize("first", ["colour", "depth"])
+def test_a_restarted_clock_costs_no_pair_whichever_stream_tells_it_first(first: str) -> None:
+    matcher = NearestStampMatcher(("colour", "depth"), 20 * MS)
+    for stream in ("colour", "depth"):
+        matcher.add(stream, 60_000 * MS, stream)
+    second = "depth" if first == "colour" else "colour"
+    assert matcher.add(first, 0, first) == []
+    assert matcher.add(second, 0, second) == [("colour", "depth")]
+    assert not matcher.dropped
 
 
 def test_three_streams() -> None:

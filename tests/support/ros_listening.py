@@ -24,10 +24,19 @@ class Listening:
 
     def __init__(self, node: Node, **settings: Any) -> None:
         self.frames: list[Frame] = []
-        self.inputs = Inputs(node, RosConfig(**{**SETTINGS, **settings}), self.frames.append)
+        self.resets = 0
+        config = RosConfig(**{**SETTINGS, **settings})
+        self.inputs = Inputs(node, config, self.frames.append, self._on_reset)
         self._node = node
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(node)
+
+    def _on_reset(self) -> None:
+        self.resets += 1
+
+    @property
+    def uses_mask(self) -> bool:
+        return self.inputs._cameras[0].pairing.uses_mask
 
     @property
     def publishers(self) -> int:

@@ -28,22 +28,30 @@ class Camera:
 
     Args:
         compressed: Publish colour and depth as PNG, on the topics of image_transport.
+        prefix: Of the topics of images, such as `left/`.
+        frame_id: Of the images.
     """
 
-    def __init__(self, name: str = "camera", compressed: bool = False) -> None:
+    def __init__(
+        self,
+        name: str = "camera",
+        compressed: bool = False,
+        prefix: str = "",
+        frame_id: str = "camera_optical",
+    ) -> None:
         """Join the domain that the environment names."""
         self._context = rclpy.Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node(name, context=self._context)
         create, qos = self.node.create_publisher, QoSProfile(depth=50)
-        self._is_compressed = compressed
+        self._is_compressed, self._prefix, self._frame_id = compressed, prefix, frame_id
         if compressed:
-            self.color = create(CompressedImage, "color/image/compressed", qos)
-            self.depth = create(CompressedImage, "depth/image/compressedDepth", qos)
+            self.color = create(CompressedImage, f"{prefix}color/image/compressed", qos)
+            self.depth = create(CompressedImage, f"{prefix}depth/image/compressedDepth", qos)
         else:
-            self.color = create(Image, "color/image", qos)
-            self.depth = create(Image, "depth/image", qos)
-        self.info = create(CameraInfo, "color/camera_info", qos)
+            self.color = create(Image, f"{prefix}color/image", qos)
+            self.depth = create(Image, f"{prefix}depth/image", qos)
+        self.info = create(CameraInfo, f"{prefix}color/camera_info", qos)
         self.odom = create(Odometry, "odom", qos)
         self.pose = create(PoseStamped, "pose", qos)
         self.sent = 0
@@ -70,7 +78,7 @@ class Camera:
         with_depth: bool = True,
     ) -> None:
         """Publish a frame; `edit` may spoil the messages or take some away."""
-        header = Header(frame_id="camera_optical")
+        header = Header(frame_id=self._frame_id)
         header.stamp.sec, header.stamp.nanosec = divmod(frame.stamp_ns, 1_000_000_000)
         messages: dict[str, Any] = {
             "info": camera_info_message(header, frame.camera),
@@ -83,6 +91,12 @@ class Camera:
         for name, message in messages.items():
             getattr(self, name).publish(message)
         self.sent += "color" in messages
+
+    def also(self, **topics: tuple[type, str]) -> None:
+        """Make publishers of more of this camera's topics: `also(mask=(Image, "mask/image"))`."""
+        for name, (kind, topic) in topics.items():
+            made = self.node.create_publisher(kind, self._prefix + topic, QoSProfile(depth=50))
+            setattr(self, name, made)
 
     def _color_message(self, header: Header, rgb: np.ndarray) -> Image | CompressedImage:
         if self._is_compressed:

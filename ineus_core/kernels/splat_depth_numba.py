@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth of one camera splatted into another, on a CPU: one pass over the returns."""
+
+import numpy as np
+from jaxtyping import Float
+
+from ineus_core.kernels.jit import jit
+
+
+def splat_depth(
+    depth_m: Float[np.ndarray, "h w"],
+    plane: Float[np.ndarray, "h w 2"],
+    to_from: Float[np.ndarray, "4 4"],
+    pinhole: Float[np.ndarray, " 4"],
+    is_equidistant: bool,
+    distortion: Float[np.ndarray, " 12"],
+    spread: float,
+    most_px: int,
+    registered: Float[np.ndarray, "to_h to_w"],
+) -> None:
+    """Lower `registered` to the depths that fall on its pixels; see `register_depth`.
+
+    Args:
+        plane: Where the view rays of `depth_m` meet the plane z = 1.
+        pinhole: fx, fy, cx, cy of the other camera, centres of pixels at + 0.5.
+        distortion: k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4, or k1 k2 k3 k4 if equidistant.
+        spread: Pixels that a return spans where it keeps its distance.
+        most_px: Bound of that.
+    """
+    _splat(
+        np.ascontiguousarray(depth_m, np.float32),
+        np.ascontiguousarray(plane, np.float32),
+        np.ascontiguousarray(to_from, np.float64),
+        pinhole,
+        is_equidistant,
+        distortion,
+        spread,
+        most_px,
+        registered,
+    )
+
+
+@jit(inline="always")
+def _bend(x, y, is_equidistant, k):  # type: ignore[no-untyped-def]
+    """Distorted coordinates on the plane z = 1 (models of OpenCV's calib3d)."""
+    r2 = x * x + y * y
+    if is_equidistant:
+        r = np.sqrt(r2)
+        if r < 1e-9:
+            return x, y
+        angle = np.arctan(r)
+        a2 = angle * angle
+        bent = angle * (1 + a2 * (k[0] + a2 * (k[1] + a2 * (k[2] + a2 * k[3]))))
+        return x * bent / r, y * bent / r
+    radial = (1 + r2 * (k[0] + r2 * (k[1] + r2 * k[4]))) / (
+        1 + r2 * (k[5] + r2 * (k[6] + r2 * k[7]))
+    )
+    bent_x = x * radial + 2 * k[2] * x * y + k[3] * (r2 + 2 * x * x) + r2 * (k[8] + r2 * k[9])
+    bent_y = y * radial + k[2] * (r2 + 2 * y * y) + 2 * k[3] * x * y + r2 * (k[10] + r2 * k[11])
+    return bent_x, bent_y
+
+
+@jit()
+def _splat(depth_m, plane, to_from, pinhole, is_equidistant, k, spread, most_px, registered):  # type: ignore[no-untyped-def]
+    height_px, width_px = registered.shape
+    for row in range(depth_m.shape[0]):
+        for column in range(depth_m.shape[1]):
+            d = np.float64(depth_m[row, column])
+            if not (d > 0 and d < np.inf):
+                continue
+            px, py = plane[row, column, 0] * d, plane[row, column, 1] * d
+            z = to_from[2, 0] * px + to_from[2, 1] * py + to_from[2, 2] * d + to_from[2, 3]
+            if not z > 1e-3:
+                continue
+            x = to_from[0, 0] * px + to_from[0, 1] * py + to_from[0, 2] * d + to_from[0, 3]
+            y = to_from[1, 0] * px + to_from[1, 1] * py + to_from[1, 2] * d + to_from[1, 3]
+            bent_x, bent_y = _bend(x / z, y / z, is_equidistant, k)
+            u, v = pinhole[0] * bent_x + pinhole[2], pinhole[1] * bent_y + pinhole[3]
+            half = 0.5 * min(max(spread * d / z, 1.0), np.float64(most_px))
+            # In this order a pixel that is NaN or far away falls out.
+            if not (u > -half and u < width_px + half and v > -half and v < height_px + half):
+                continue
+            first_u, last_u = int(np.ceil(u - half - 0.5)), int(np.ceil(u + half - 0.5))
+            first_v, last_v = int(np.ceil(v - half - 0.5)), int(np.ceil(v + half - 0.5))
+            value = np.float32(z)
+            for j in range(max(first_v, 0), min(last_v, height_px)):
+                for i in range(max(first_u, 0), min(last_u, width_px)):
+                    registered[j, i] = min(registered[j, i], value)
