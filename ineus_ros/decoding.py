@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ineus_core.sources.depth_registration import register_depth
+from ineus_core.sources import register_depth
 from ineus_core.sources.ros_messages import (
     decode_image,
     decode_mask,

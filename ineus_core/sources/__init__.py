@@ -4,6 +4,7 @@
 
 from ineus_core.sources.bag_file import BagFile, BagTopic
 from ineus_core.sources.bag_topics import find_images
+from ineus_core.sources.depth_registration import register_depth
 from ineus_core.sources.posed_images import NamedPose, read_camera, read_poses
 from ineus_core.sources.registry import SourceConfig, open_source, source_kind, source_kinds
 from ineus_core.sources.rosbag import RosbagConfig, RosbagSource
@@ -41,6 +42,7 @@ __all__ = [
     "read_camera",
     "read_poses",
     "reconstruct_poses",
+    "register_depth",
     "round_poses",
     "source_kind",
     "source_kinds",
