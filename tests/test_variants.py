@@ -134,13 +134,11 @@ def test_curvature_without_differences_is_refused() -> None:
 @pytest.mark.parametrize(
     ("section", "option"),
     [
-        ({"weights": {"mask": 0.1}}, "training.weights.mask"),
-        ({"ramps": {"eikonal": (0, 0.0, 1.0, 5)}}, "training.ramps"),
-        ({"optimiser": {"weight_decay": 0.1}}, "training.optimiser.weight_decay"),
-        ({"background": "random"}, "training.background random with masks"),
-        ({}, ""),
+        ({"weights": {"distortion": 0.1}}, "training.weights.distortion"),
+        ({"ramps": {"curvature": (0, 0.0, 1.0, 5)}}, "training.weights.curvature"),
+        ({"ramps": {"eikonal": (0, 0.0, 1.0, 5)}, "optimiser": {"weight_decay": 0.1}}, ""),
+        ({"weights": {"mask": 0.1}, "background": "random"}, ""),
     ],
 )
 def test_what_the_captured_step_does_not_know_is_named(section: dict, option: str) -> None:
-    training = tiny_config(training=section).training
-    assert training.option_without_kernel(has_foreground=True) == option
+    assert tiny_config(training=section).training.option_without_kernel == option

@@ -21,6 +21,7 @@ def adam_step(
     betas: tuple[float, float] = (0.9, 0.99),
     epsilon: float = 1e-15,
     sparse: bool = False,
+    weight_decay: float = 0.0,
 ) -> None:
     """Update in place and zero `gradient`; see `adam_torch.adam_step`."""
     count = float(step)
@@ -34,6 +35,7 @@ def adam_step(
         np.float32(betas[0]),
         np.float32(betas[1]),
         np.float32(epsilon),
+        np.float32(1 - float(learning_rate) * weight_decay),
         sparse,
     )
     if half is not None:
@@ -41,10 +43,14 @@ def adam_step(
 
 
 @jit(parallel=True)
-def _adam(parameters, gradient, mean, square, size, unbias, beta1, beta2, epsilon, sparse):  # type: ignore[no-untyped-def]
+def _adam(  # type: ignore[no-untyped-def]
+    parameters, gradient, mean, square, size, unbias, beta1, beta2, epsilon, keep, sparse
+):
     one = np.float32(1.0)
     for i in prange(len(parameters)):
         g = gradient[i]
+        if keep != one:
+            parameters[i] *= keep
         if g != 0 or not sparse:
             mean[i] = beta1 * mean[i] + (one - beta1) * g
             square[i] = beta2 * square[i] + (one - beta2) * g * g

@@ -19,6 +19,7 @@ def adam_step(
     betas: tuple[float, float] = (0.9, 0.99),
     epsilon: float = 1e-15,
     sparse: bool = False,
+    weight_decay: float = 0.0,
 ) -> None:
     """Update `parameters`, `mean`, `square` and `half` in place and zero `gradient`.
 
@@ -26,7 +27,11 @@ def adam_step(
         step: Number of this update, from 1 on; a device scalar, so that the call can be captured.
         half: Copy of the parameters in half precision.
         sparse: Leave entries alone whose gradient is exactly 0, moments included.
+        weight_decay: Share of every parameter, resting ones included, that goes first, times the
+            learning rate (AdamW, Loshchilov & Hutter 2019).
     """
+    if weight_decay:
+        parameters.mul_(1 - learning_rate * weight_decay)
     changed = gradient != 0 if sparse else torch.ones_like(gradient, dtype=torch.bool)
     new_mean = torch.lerp(gradient, mean, betas[0])
     new_square = betas[1] * square + (1 - betas[1]) * gradient * gradient

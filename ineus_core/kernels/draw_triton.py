@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ineus_core.kernels.ray_store import RayStore
 
-IS_VALID, HAS_DEPTH = 1, 2
-"""Bits of `DrawnRays.kind`."""
+IS_VALID, HAS_DEPTH, IS_BACKGROUND, IS_FOREGROUND = 1, 2, 4, 8
+"""Bits of `DrawnRays.kind`; a ray that may not be used has none."""
 _BLOCK = 128
 
 
@@ -59,10 +59,11 @@ def draw(
     slots, pixels = store.depth.shape
     _draw[(triton.cdiv(rays, _BLOCK),)](
         store.rgb, store.depth, store.world_from_camera, store.camera_index, store.camera_rays,
-        store.slot_cdf, store.reservoir, store.reservoir_share, store.reservoir_count, counter,
-        out.origins, out.directions, out.seen_directions, out.rgb, out.range_m, out.normal,
-        out.kind, out.jitter, rays, slots, pixels, width_px, max(1, width_px // 160), depth_step_m,
-        view_dropout, SEARCH=max(1, (slots - 1).bit_length() + 1), BLOCK=_BLOCK,
+        store.slot_cdf, store.reservoir, store.reservoir_share, store.reservoir_count,
+        store.foreground, counter, out.origins, out.directions, out.seen_directions, out.rgb,
+        out.range_m, out.normal, out.kind, out.jitter, rays, slots, pixels, width_px,
+        max(1, width_px // 160), depth_step_m, view_dropout,
+        SEARCH=max(1, (slots - 1).bit_length() + 1), BLOCK=_BLOCK,
     )  # fmt: skip
 
 
@@ -126,8 +127,19 @@ def _normal(depth, camera_rays, frame, rays_at, pixel, width, height, reach, ste
 
 
 @triton.jit
+def _kind(valid, range_m, foreground, pixel, reservoir, row, old, mask):
+    kind = valid.to(tl.int32) + 2 * (valid & (range_m > 0)).to(tl.int32)
+    if foreground is not None:
+        shows = tl.load(foreground + pixel, mask, other=-1).to(tl.float32)
+        # As `keyframes.Replay` packs it.
+        shows = tl.where(old, tl.load(reservoir + row + 13, old, other=0.0) - 2.0, shows)
+        kind += tl.where(valid & (shows == 0), 4, 0) + tl.where(valid & (shows > 0), 8, 0)
+    return kind
+
+
+@triton.jit
 def _draw(
-    rgb, depth, poses, camera_index, camera_rays, cdf, reservoir, share, kept, counter,
+    rgb, depth, poses, camera_index, camera_rays, cdf, reservoir, share, kept, foreground, counter,
     origins, directions, seen, colours, ranges, normals, kinds, jitters,
     rays, slots, pixels, width, reach, step_m, dropout,
     SEARCH: tl.constexpr, BLOCK: tl.constexpr,
@@ -184,6 +196,6 @@ def _draw(
         normals, i * 3, tl.where(old, mx, nx), tl.where(old, my, ny), tl.where(old, mz, nz), mask
     )
     tl.store(ranges + i, range_m, mask)
-    kind = valid.to(tl.int32) + 2 * (valid & (range_m > 0)).to(tl.int32)
+    kind = _kind(valid, range_m, foreground, frame + pixel, reservoir, row, old, mask)
     tl.store(kinds + i, kind.to(tl.uint8), mask)
     tl.store(jitters + i, u_jitter, mask)

@@ -69,7 +69,7 @@ def _count(
     per_ray, STEPS: tl.constexpr,
 ):  # fmt: skip
     ray = tl.program_id(0)
-    kind = tl.load(kinds + ray)
+    kind = tl.load(kinds + ray) & 3
     if kind != 1:
         tl.store(counts + ray, tl.where(kind == 3, per_ray, 0))
     else:
@@ -135,7 +135,7 @@ def _fill(
         ox, oy, oz, dx, dy, dz, near, far, shift = ray_in_box(
             origins, directions, aabb, jitter, ray, 3, 1, 3, 1, step
         )
-        if (count > 0) & (tl.load(kinds + ray) == 3):
+        if (count > 0) & ((tl.load(kinds + ray) & 3) == 3):
             range_m, seed = tl.load(ranges + ray), tl.load(counter)
             for chunk in tl.static_range(0, FREE + BAND, STEPS):
                 j = chunk + lane

@@ -59,6 +59,7 @@ def ray_march_into(
     points_unit: Float[Tensor, "samples 3"] | None = None,
     cube: Float[Tensor, " 4"] | None = None,
     demand: Float[Tensor, ""] | None = None,
+    placed: Int[Tensor, ""] | None = None,
 ) -> None:
     """Write the samples into buffers; allocates nothing and never waits for the device.
 
@@ -68,6 +69,7 @@ def ray_march_into(
         points_unit: Receives the midpoints in the unit cube; 0 in the padding.
         cube: Low corner and side of that cube, world.
         demand: Receives the samples that the rays would have without a budget.
+        placed: Receives how many rays, the first ones, have all the samples they should have.
     """
     rays, budget = len(origins), len(samples.t_starts)
     if not occupied.is_contiguous():
@@ -77,7 +79,7 @@ def ray_march_into(
     size = (float(step_m), int(max_steps), rays, *occupied.shape)
     if rays:
         _count[(rays,)](*box, samples.count, ray_limit, *strides, *size, STEPS=_STEPS, num_warps=1)
-    place_rays(samples, total, demand)
+    place_rays(samples, total, demand, ray_limit, placed)
     points = samples.t_starts if points_unit is None else points_unit
     _fill[(max(rays, triton.cdiv(budget, 4 * _STEPS)),)](
         *box, samples.first, samples.count, samples.t_starts, samples.t_ends, samples.ray_index,
@@ -91,12 +93,15 @@ def place_rays(
     samples: RaySamples,
     total: Int[Tensor, ""] | None = None,
     demand: Float[Tensor, ""] | None = None,
+    ray_limit: Int[Tensor, ""] | None = None,
+    placed: Int[Tensor, ""] | None = None,
 ) -> None:
     """Turn `samples.count` into `samples.first`; rays that do not fit the budget get no sample."""
     rays, budget = len(samples.count), len(samples.t_starts)
     _place[(1,)](
-        samples.first, samples.count, total, demand, rays, budget, BLOCK=_SCAN, num_warps=16
-    )
+        samples.first, samples.count, total, demand, ray_limit, placed, rays, budget,
+        BLOCK=_SCAN, num_warps=16,
+    )  # fmt: skip
 
 
 @triton.jit
@@ -158,11 +163,12 @@ def _count(
 
 
 @triton.jit
-def _place(firsts, counts, total, demand, rays, budget, BLOCK: tl.constexpr):
+def _place(firsts, counts, total, demand, ray_limit, placed, rays, budget, BLOCK: tl.constexpr):
     """Exclusive sum of the counts; from the first ray that does not fit on, counts become 0."""
     taken = tl.zeros((), tl.int32)
     kept = tl.zeros((), tl.int32)
     wanted = tl.zeros((), tl.float32)
+    fitting = tl.zeros((), tl.int32)
     for block in range(0, rays, BLOCK):
         ray = block + tl.arange(0, BLOCK)
         mask = ray < rays
@@ -173,12 +179,17 @@ def _place(firsts, counts, total, demand, rays, budget, BLOCK: tl.constexpr):
         # Bounded, so that the sum over many rays cannot overflow.
         taken = tl.minimum(taken + tl.sum(count), budget + 1)
         wanted += tl.sum(count).to(tl.float32)
+        fitting += tl.sum((mask & fits).to(tl.int32))
         tl.store(firsts + ray, tl.where(fits, last - count, kept), mask)
         tl.store(counts + ray, tl.where(fits, count, 0), mask)
     if total is not None:
         tl.store(total, kept)
     if demand is not None:
         tl.store(demand, wanted)
+    if placed is not None:
+        if ray_limit is not None:
+            fitting = tl.minimum(fitting, tl.load(ray_limit))
+        tl.store(placed, fitting)
 
 
 @triton.jit

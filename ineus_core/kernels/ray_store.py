@@ -4,7 +4,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float, Int, Int16, UInt8
+from jaxtyping import Float, Int, Int8, Int16, UInt8
 from torch import Tensor
 
 
@@ -21,3 +21,5 @@ class RayStore:
     reservoir: Float[Tensor, "kept 14"]
     reservoir_share: Float[Tensor, ""]
     reservoir_count: Float[Tensor, ""]
+    foreground: Int8[Tensor, "slots pixels"] | None = None
+    """0 or 1 where it is known whether a pixel shows the object, else -1."""

@@ -83,6 +83,7 @@ class Replay:
             self._reservoir,
             self._reservoir_share,
             self._reservoir_count,
+            buffer.foreground,
         )
 
     @property

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How far the gradients of the step on kernels are from those of plain torch."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,9 +13,11 @@ from ineus_core.training.losses import loss_terms
 from ineus_core.types import RayBatch, RaySamples
 
 if TYPE_CHECKING:
+    from ineus_core.kernels.draw_triton import DrawnRays
     from ineus_core.training.graph_step import GraphStep
 
-_HAS_DEPTH = 3
+# The bits of `kernels.draw_triton`, which may not be imported without a GPU.
+_HAS_DEPTH, _IS_BACKGROUND, _IS_FOREGROUND = 2, 4, 8
 
 
 def gradient_errors(step: "GraphStep") -> dict[str, float]:
@@ -23,15 +26,7 @@ def gradient_errors(step: "GraphStep") -> dict[str, float]:
     Nothing is updated.
     """
     ours, batch, samples, losses = step.gradients_once()
-    rays = RayBatch(
-        origins=batch.origins,
-        directions=batch.directions,
-        rgb=batch.rgb,
-        range_m=batch.range_m,
-        normal=batch.normal,
-        has_depth=batch.kind == _HAS_DEPTH,
-        valid=batch.kind > 0,
-    )
+    rays = _rays(step, batch)
     packed = RaySamples(
         t_starts=samples.t_starts,
         t_ends=samples.t_ends,
@@ -46,10 +41,11 @@ def gradient_errors(step: "GraphStep") -> dict[str, float]:
     output = field(points, batch.seen_directions[packed.ray_index])
     one = torch.ones((), device=points.device)
     rendered = render_rays(rays.directions, packed, output, field.inv_s, one)
-    if step.background_is_white:
-        rgb = rendered.rgb + 1.0 - rendered.opacity[:, None]
-        rendered = type(rendered)(rgb, rendered.range_m, rendered.normal, rendered.opacity)
-    terms = loss_terms(rays, packed, output, rendered, step.truncation_m)
+    behind = (1.0 - rendered.opacity[:, None]) * step.background
+    rendered = replace(rendered, rgb=rendered.rgb + behind)
+    terms = loss_terms(
+        rays, packed, output, rendered, step.truncation_m, step.weights, step.config.sparsity_per_m
+    )
     field.zero_grad()
     terms.total(step.weights).backward()
     errors = {}
@@ -60,6 +56,26 @@ def gradient_errors(step: "GraphStep") -> dict[str, float]:
     theirs = terms.stacked().detach()
     errors["losses"] = float((losses - theirs).abs().max() / theirs.abs().max())
     return errors
+
+
+def _rays(step: "GraphStep", drawn: "DrawnRays") -> RayBatch:
+    """Drawn rays as plain torch takes them; those that found no room may not be used."""
+    index = torch.arange(len(drawn.kind), device=drawn.kind.device)
+    is_background = (drawn.kind & _IS_BACKGROUND) != 0
+    is_foreground = (drawn.kind & _IS_FOREGROUND) != 0
+    rgb = drawn.rgb
+    if step.config.background == "random":
+        rgb = torch.where(is_background[:, None], step.background, rgb)
+    return RayBatch(
+        origins=drawn.origins,
+        directions=drawn.directions,
+        rgb=rgb,
+        range_m=drawn.range_m,
+        normal=drawn.normal,
+        has_depth=(drawn.kind & _HAS_DEPTH) != 0,
+        valid=(drawn.kind > 0) & (index < step.rays_placed),
+        foreground=is_foreground.float() - (~(is_foreground | is_background)).float(),
+    )
 
 
 def _relative(ours: Tensor, theirs: Tensor) -> float:

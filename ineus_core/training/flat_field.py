@@ -10,7 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.fields import HashSdf
+from ineus_core.kernels.adam_triton import adam_step
 from ineus_core.kernels.heads_torch import ColourHeadWeights, FieldWeights, SdfHeadWeights
+from ineus_core.training.optimiser import OptimiserConfig
 
 _ALIGN = 16
 
@@ -42,7 +44,7 @@ class FlatField:
             parameters[name].data = view
         self.half = self.value.half()
         field.half_table = self._view(self.half, "table")
-        self.heads_start, self.sharpness_start = self._starts["w1"], self._starts["log_inv_s"]
+        self.heads_start = self._starts["w1"]
 
     def weights(self) -> FieldWeights:
         """What the kernels read: the table in half, the heads in single precision."""
@@ -60,6 +62,35 @@ class FlatField:
     def sharpness_gradient(self) -> Float[Tensor, ""]:
         """Where the gradient of `log_inv_s` is added."""
         return self._view(self.gradient, "log_inv_s")
+
+    def update(
+        self,
+        rates: dict[str, Float[Tensor, ""]],
+        count: Float[Tensor, ""],
+        config: OptimiserConfig,
+    ) -> None:
+        """One step of Adam, which clears the gradients.
+
+        Args:
+            rates: Learning rates by the first parameter of what is updated together.
+            count: Number of this update, from 1 on.
+        """
+        starts = [self._starts[name] for name in rates]
+        ends = [*starts[1:], len(self.value)]
+        for start, end, rate in zip(starts, ends, rates.values(), strict=True):
+            part = slice(start, end)
+            adam_step(
+                self.value[part], self.gradient[part], self.mean[part], self.square[part],
+                rate, count, self.half[part], betas=(config.beta1, config.beta2),
+                epsilon=config.epsilon, sparse=start == 0, weight_decay=config.weight_decay,
+            )  # fmt: skip
+
+    def restart_from(self, value: Float[Tensor, " n"]) -> None:
+        """Take over all parameters; forget gradients and moments."""
+        self.value.copy_(value)
+        self.half.copy_(value)
+        for state in (self.gradient, self.mean, self.square):
+            state.zero_()
 
     def _view(self, flat: Float[Tensor, " n"], name: str) -> Tensor:
         shape = self._shapes[name]

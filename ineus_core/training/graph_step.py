@@ -14,7 +14,6 @@ from collections.abc import Iterable
 import torch
 
 from ineus_core.fields import HashSdf
-from ineus_core.kernels.adam_triton import adam_step
 from ineus_core.kernels.composite_triton import composite_backward, composite_forward
 from ineus_core.kernels.draw_triton import DrawnRays, draw, drawn_rays
 from ineus_core.kernels.field_triton import (
@@ -23,29 +22,24 @@ from ineus_core.kernels.field_triton import (
     field_buffers,
     forward_stages,
 )
-from ineus_core.kernels.losses_triton import LossScales, count_terms, ray_losses, sample_losses
+from ineus_core.kernels.losses_triton import count_terms, ray_losses, sample_losses, term_counts
 from ineus_core.kernels.placement_triton import place_samples_into
 from ineus_core.kernels.ray_march_triton import ray_march_into, sample_buffers
 from ineus_core.keyframes import Replay
 from ineus_core.rendering import OccupancyGrid, PlacementConfig
 from ineus_core.training.flat_field import FlatField
-from ineus_core.training.losses import LOSS_NAMES
+from ineus_core.training.losses import LOSS_NAMES, LossWeights
 from ineus_core.training.occupancy_graph import OccupancyGraph
+from ineus_core.training.optimiser import Rates
 from ineus_core.training.ranks import Ranks
-from ineus_core.training.schedules import linear_ramp, warm_up
 from ineus_core.training.step import TrainingConfig
+from ineus_core.training.step_scalars import StepScalars
 from ineus_core.types import FieldOutput, RaySamples
 
 _LOG = logging.getLogger(__name__)
 _EIKONAL = LOSS_NAMES.index("eikonal")
 _RUN_LEVELS = 10
 """Coarse levels, where neighbouring samples share cells and runs of them are summed first."""
-
-
-class _Rates:
-    """What `Reconstructor.settle` sets."""
-
-    rate_factor = 1.0
 
 
 class GraphStep:
@@ -72,13 +66,11 @@ class GraphStep:
         ranks: Ranks | None = None,
     ) -> None:
         """Allocate every buffer of a step."""
-        self._config, self._placement = config, placement
+        self.config, self._placement = config, placement
         self._field, self._grid, self._replay = field, grid, replay
-        self.field, self.weights = field, config.weights
-        self.truncation_m = placement.truncation_m
-        self.background_is_white = config.background == "white"
+        self.field, self.truncation_m = field, placement.truncation_m
         self._is_captured, self._ranks = is_captured, ranks
-        self.optimiser = _Rates()
+        self.optimiser = Rates(config.optimiser)
         self.steps = 0
         self.counters: Counter[str] = Counter()
         self._flat = FlatField(field)
@@ -89,7 +81,7 @@ class GraphStep:
         self._captured_for: object = None
 
     def _allocate(self) -> None:
-        device, config = self._replay.device, self._config
+        device, config = self._replay.device, self.config
         has_sensor = self._has_sensor = self._grid.has_sensor
         # Rays without depth differ in their samples, so many may be drawn; what does not fit is
         # left out.
@@ -118,21 +110,17 @@ class GraphStep:
         limit = self._rays if has_sensor else first_rays
         self._ray_limit = torch.full((), limit, dtype=torch.int32, device=device)
         self._demand = torch.zeros((), device=device)
-        scalars = torch.zeros(8, device=device)
-        self._inv_s, self._cos_anneal, self._eikonal_scale, self._d_inv_s = scalars[:4].unbind()
-        self._adam_count, self._table_rate = scalars[4:6].unbind()
-        self._heads_rate, self._sharpness_rate = scalars[6:].unbind()
-        self._counts = torch.zeros(4, device=device)
+        scalars = torch.zeros(4, device=device)
+        self._inv_s, self._eikonal_scale, self._d_inv_s, self._adam_count = scalars.unbind()
+        self._scalars = StepScalars(config, self.optimiser, device)
+        self._counts = term_counts(self._rays, device)
         terms = len(LOSS_NAMES)
         self._losses, self._loss_sum = (torch.zeros(terms, device=device) for _ in range(2))
         white = 1.0 if config.background == "white" else 0.0
-        self._background = torch.full((3,), white, device=device)
+        self.background = torch.full((3,), white, device=device)
+        """Colour behind everything in the newest step."""
         self._steps_summed = 0
-        self._written: tuple[float, ...] = ()
-        w = config.weights
-        self._scales = LossScales(
-            w.photometric, w.depth, w.band, w.free_space, self._placement.truncation_m
-        )
+        self._scales = self._scalars.scales(self.truncation_m, self._replay.has_foreground)
         cube = [*self._field.origin_m.tolist(), self._field.side_m]
         self._cube = torch.tensor(cube, device=device)
         self._metres = (self._field.sdf_scale_m, self._field.sdf_scale_m / self._field.side_m)
@@ -152,7 +140,7 @@ class GraphStep:
             self._step()
         self.steps += 1
         self._steps_summed += 1
-        if self.steps % self._config.snapshot_every == 0:
+        if self.steps % self.config.snapshot_every == 0:
             self._keep_if_finite()
 
     def _prepare(self) -> None:
@@ -164,7 +152,7 @@ class GraphStep:
         key = self._shape_key()
         if key != self._captured_for:
             self._box, self._graphs, self._captured_for = self._grid.aabb, [], key
-        self._write_scalars()
+        self._scalars.write(self.steps)
 
     def _shape_key(self) -> object:
         """What a captured graph has baked in and others may replace: cells, camera rays."""
@@ -209,21 +197,15 @@ class GraphStep:
             self._ray_limit,
         ]
 
-    def _write_scalars(self) -> None:
-        config = self._config.optimiser
-        factor = self.optimiser.rate_factor * warm_up(self.steps, config.warm_up_steps)
-        values = (
-            linear_ramp(self.steps, self._config.cos_anneal_steps),
-            config.table_rate * factor,
-            config.heads_rate * factor,
-            config.inv_s_rate * factor,
-        )
-        if values == self._written:
-            return
-        self._written = values
-        scalars = (self._cos_anneal, self._table_rate, self._heads_rate, self._sharpness_rate)
-        for scalar, value in zip(scalars, values, strict=True):
-            scalar.fill_(value)
+    @property
+    def weights(self) -> LossWeights:
+        """Of the newest step."""
+        return self._scalars.weights_now
+
+    @property
+    def rays_placed(self) -> torch.Tensor:
+        """How many rays of the newest step, the first ones, found room in the budget."""
+        return self._counts.placed
 
     def update_grid(self, cells: int, generator: torch.Generator) -> None:
         """Let the occupancy grid follow the field in random cells, as many as given."""
@@ -281,7 +263,7 @@ class GraphStep:
         self._counter += 1
         draw(
             replay.store(), self._counter, replay.width_px, replay.depth_step_m,
-            self._config.view_dropout, self._batch,
+            self.config.view_dropout, self._batch,
         )  # fmt: skip
 
     def _place(self) -> None:
@@ -297,7 +279,7 @@ class GraphStep:
             ray_march_into(
                 batch.origins, batch.directions, grid.occupied, box, grid.step_m, grid.max_steps,
                 batch.jitter, samples, self._total, self._ray_limit, self._points, self._cube,
-                self._demand,
+                self._demand, self._counts.placed,
             )  # fmt: skip
             # The rays follow their samples, so that the budget is just filled (instant-ngp); rays
             # that found no room are work for nothing, so too many are corrected at once.
@@ -309,28 +291,28 @@ class GraphStep:
     def _composite(self) -> None:
         torch.exp(10.0 * self._field.log_inv_s.detach(), out=self._inv_s)
         composite_forward(
-            self._batch.directions, self._samples, self._output, self._inv_s, self._cos_anneal,
-            self._rendered,
+            self._batch.directions, self._samples, self._output, self._inv_s,
+            self._scalars.cos_anneal, self._rendered,
         )  # fmt: skip
 
     def _compare_rays(self) -> None:
         batch, samples = self._batch, self._samples
         self._losses.zero_()
         self._d_inv_s.zero_()
-        count_terms(batch, samples, self._total, self._placement.truncation_m, self._counts)
-        if self._config.background == "random":
-            self._background.uniform_()
+        count_terms(batch, samples, self._total, self._scales, self._counts)
+        if self.config.background == "random":
+            self.background.uniform_()
         ray_losses(
-            batch, samples, self._rendered, self._background, self._counts, self._scales,
+            batch, samples, self._rendered, self.background, self._counts, self._scales,
             self._d_rendered, self._losses,
         )  # fmt: skip
 
     def _composite_backward(self) -> None:
         batch, samples = self._batch, self._samples
         share = self._total.clamp(min=1)
-        torch.div(self._config.weights.eikonal, share, out=self._eikonal_scale)
+        torch.div(self._scalars.weights[_EIKONAL], share, out=self._eikonal_scale)
         composite_backward(
-            batch.directions, samples, self._output, self._inv_s, self._cos_anneal,
+            batch.directions, samples, self._output, self._inv_s, self._scalars.cos_anneal,
             self._rendered, self._d_rendered, self._d_output, self._d_inv_s,
             self._eikonal_scale, self._losses[_EIKONAL],
         )  # fmt: skip
@@ -339,28 +321,20 @@ class GraphStep:
         self._flat.sharpness_gradient.copy_(10.0 * self._inv_s * self._d_inv_s)
 
     def _compare_samples(self) -> None:
-        if self._grid.has_sensor:
+        if self._grid.has_sensor or self._scales.with_sparsity:
             sample_losses(
                 self._batch, self._samples, self._total, self._output.sdf, self._counts,
                 self._scales, self._d_output.sdf, self._losses,
             )  # fmt: skip
 
     def _update(self) -> None:
-        flat, config = self._flat, self._config.optimiser
+        flat = self._flat
         self._loss_sum += self._losses
         self._samples_seen += self._total
         heads = flat.gradient[flat.heads_start :]
         self._bad_steps += ~(heads.sum() + self._losses.sum()).isfinite()
         self._adam_count += 1
-        ends = (0, flat.heads_start, flat.sharpness_start, len(flat.value))
-        rates = (self._table_rate, self._heads_rate, self._sharpness_rate)
-        for begin, end, rate in zip(ends[:-1], ends[1:], rates, strict=True):
-            part = slice(begin, end)
-            adam_step(
-                flat.value[part], flat.gradient[part], flat.mean[part], flat.square[part],
-                rate, self._adam_count, flat.half[part], betas=(config.beta1, config.beta2),
-                epsilon=config.epsilon, sparse=begin == 0,
-            )  # fmt: skip
+        flat.update(self._scalars.rates, self._adam_count, self.config.optimiser)
 
     def gradients_once(
         self,
@@ -370,11 +344,10 @@ class GraphStep:
         Nothing is updated.
         """
         stages = self.stages()
-        self._cos_anneal.fill_(1.0)
+        self._scalars.write(self.steps, cos_anneal=1.0)
         del stages["optimiser"]
         for stage in stages.values():
             stage()
-        self._written = ()
         gradients = {name: view.clone() for name, view in self._flat.gradient_views().items()}
         self._flat.gradient.zero_()
         return gradients, self._batch, self._samples, self._losses.clone()
@@ -386,8 +359,7 @@ class GraphStep:
         self._check_finite()
         steps = max(self._steps_summed, 1)
         means = dict(zip(LOSS_NAMES, (self._loss_sum / steps).tolist(), strict=True))
-        weights = self._config.weights
-        means["total"] = sum(getattr(weights, name) * means[name] for name in LOSS_NAMES)
+        means["total"] = sum(getattr(self.weights, name) * means[name] for name in LOSS_NAMES)
         samples = int(self._samples_seen)
         rays = self._steps_summed * min(self._rays, int(self._ray_limit))
         self._loss_sum.zero_()
@@ -407,11 +379,9 @@ class GraphStep:
             return True
         self.counters["steps_rolled_back"] += bad
         _LOG.warning("%d steps up to %d not finite: the last snapshot is back", bad, self.steps)
-        flat = self._flat
-        flat.value.copy_(self._snapshot)
-        flat.half.copy_(self._snapshot)
-        for state in (flat.gradient, flat.mean, flat.square, self._bad_steps, self._loss_sum):
-            state.zero_()
+        self._flat.restart_from(self._snapshot)
+        self._bad_steps.zero_()
+        self._loss_sum.zero_()
         return False
 
 

@@ -69,7 +69,35 @@ class OptimiserConfig(ConfigModel):
         return chained(rising, through(self.rate_steps, self.rate_factors, self.rate_shape))
 
 
-class Optimiser:
+class Rates:
+    """Learning rates of the parts of a field by step."""
+
+    def __init__(self, config: OptimiserConfig) -> None:
+        """Begin with the rates as configured."""
+        self._config = config
+        self._factor = config.factor()
+        self.rate_factor = 1.0
+        """Set from outside to settle the field at the end of an offline run."""
+
+    def factor(self, steps_taken: int) -> float:
+        """Factor of all rates."""
+        factor = self._factor(steps_taken)
+        # Such a run settles by its own schedule.
+        return factor if self._config.rate_steps else factor * self.rate_factor
+
+    def of(self, name: str) -> float:
+        """Rate of a parameter before that factor."""
+        config = self._config
+        part = name.rpartition(".")[2]
+        if part == "table":
+            return config.table_rate
+        if part == "log_inv_s":
+            return config.inv_s_rate
+        is_colour = part.startswith("colour_")
+        return (config.colour_rate if is_colour else 0.0) or config.heads_rate
+
+
+class Optimiser(Rates):
     """Adam; entries of the table without a gradient rest, as nearly all do in one step.
 
     Own code instead of `torch.optim`, whose import takes seconds and which knows no resting
@@ -82,11 +110,9 @@ class Optimiser:
 
     def __init__(self, config: OptimiserConfig, field: HashSdf) -> None:
         """Start with zero moments."""
-        self._config, self._field = config, field
+        super().__init__(config)
+        self._field = field
         self._adam_step = _operator(field.table.device)
-        self._factor = config.factor()
-        self.rate_factor = 1.0
-        """Set from outside to settle the field at the end of an offline run."""
         self.reset()
 
     def reset(self) -> None:
@@ -107,38 +133,24 @@ class Optimiser:
     def step(self, steps_taken: int) -> None:
         """Update all parameters and clear the gradients."""
         self._steps += 1
-        factor = self._factor(steps_taken)
-        if not self._config.rate_steps:
-            factor *= self.rate_factor
+        factor = self.factor(steps_taken)
         device = self._field.table.device
         count = torch.tensor(float(self._steps), device=device)
         for name, parameter in self._field.named_parameters():
             if parameter.grad is None:
                 continue
-            rate = self._rate_of(name) * factor
-            if self._config.weight_decay:
-                parameter.mul_(1.0 - rate * self._config.weight_decay)
             self._adam_step(
                 parameter.view(-1),
                 parameter.grad.contiguous().view(-1),
                 *self._moments[name],
-                torch.tensor(rate, device=device),
+                torch.tensor(self.of(name) * factor, device=device),
                 count,
                 betas=(self._config.beta1, self._config.beta2),
                 epsilon=self._config.epsilon,
                 sparse=name.endswith("table"),
+                weight_decay=self._config.weight_decay,
             )
             parameter.grad = None
-
-    def _rate_of(self, name: str) -> float:
-        config = self._config
-        part = name.rpartition(".")[2]
-        if part == "table":
-            return config.table_rate
-        if part == "log_inv_s":
-            return config.inv_s_rate
-        is_colour = part.startswith("colour_")
-        return (config.colour_rate if is_colour else 0.0) or config.heads_rate
 
 
 def _operator(device: torch.device):  # type: ignore[no-untyped-def]

@@ -88,19 +88,12 @@ class TrainingConfig(ConfigModel):
         """Whether a term of the loss has a weight at any step."""
         return self.ramps.may_weigh(term, self.weights)
 
-    def option_without_kernel(self, has_foreground: bool) -> str:
+    @property
+    def option_without_kernel(self) -> str:
         """The first option that only plain torch knows; empty if there is none."""
-        if self.ramps != LossRamps():
-            return "training.ramps"
-        for term in LOSS_NAMES[LOSS_NAMES.index("eikonal") + 1 :]:
+        for term in ("curvature", "distortion", "distortion_background"):
             if self.may_weigh(term):
                 return f"training.weights.{term}"
-        if has_foreground and self.background == "random":
-            return "training.background random with masks"
-        plain = OptimiserConfig()
-        for name in ("rate_steps", "weight_decay", "colour_rate"):
-            if getattr(self.optimiser, name) != getattr(plain, name):
-                return f"training.optimiser.{name}"
         return ""
 
 
@@ -137,9 +130,7 @@ def make_step(
             "training.weights.curvature needs field.gradient finite_difference, not analytic"
         )
     if field.config.backend == "triton" and rendering == "triton":
-        option = field.config.option_without_kernel or config.option_without_kernel(
-            replay.has_foreground
-        )
+        option = field.config.option_without_kernel or config.option_without_kernel
         option = option or ("background.kind learned" if field.background is not None else "")
         if not option:
             from ineus_core.training.graph_step import GraphStep

@@ -61,6 +61,13 @@ def test_entries_without_a_gradient_rest(adam_step) -> None:
         assert bool((old[1::3] != new[1::3]).all())
 
 
+def test_resting_entries_decay_all_the_same(adam_step) -> None:
+    parameters, gradient, mean, square = torch.full((3,), 2.0), torch.zeros(3), *torch.zeros(2, 3)
+    count = torch.tensor(1.0)
+    adam_step(parameters, gradient, mean, square, RATE, count, sparse=True, weight_decay=0.5)
+    torch.testing.assert_close(parameters, torch.full((3,), 2.0 * 0.95))
+
+
 def test_without_sparse_the_moments_go_on(adam_step) -> None:
     parameters, gradient, mean, square = state(4)
     mean += 0.3
@@ -81,14 +88,16 @@ def test_the_copy_in_half_precision_follows(adam_step) -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 1001])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_the_cpu_twin_takes_the_same_steps(n: int, sparse: bool) -> None:
+@pytest.mark.parametrize("weight_decay", [0.0, 0.7])
+def test_the_cpu_twin_takes_the_same_steps(n: int, sparse: bool, weight_decay: float) -> None:
     results = []
     for module in (adam_torch, adam_numba):
         torch.manual_seed(4)
         tensors = state(n)
         for step in (1, 2, 7):
             tensors[1].copy_(torch.randn(n) * (torch.rand(n) < 0.5))
-            module.adam_step(*tensors, RATE, torch.tensor(float(step)), sparse=sparse)
+            count, options = torch.tensor(float(step)), {"sparse": sparse}
+            module.adam_step(*tensors, RATE, count, weight_decay=weight_decay, **options)
         results.append(tensors)
     for ours, twin in zip(*results, strict=True):
         torch.testing.assert_close(twin, ours, atol=1e-6, rtol=2e-5)

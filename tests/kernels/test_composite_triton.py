@@ -78,10 +78,17 @@ def test_rays_behind_the_limit_get_nothing() -> None:
 
     origins, directions, occupied, aabb, jitter = scene(64)
     samples = sample_buffers(64, 4000, origins.device)
-    limit = torch.tensor(20, dtype=torch.int32, device="cuda")
-    ray_march_into(origins, directions, occupied, aabb, 0.05, 64, jitter, samples, ray_limit=limit)
+    limit, placed = (torch.tensor(n, dtype=torch.int32, device="cuda") for n in (20, -1))
+    march = (origins, directions, occupied, aabb, 0.05, 64, jitter)
+    ray_march_into(*march, samples, ray_limit=limit, placed=placed)
     assert int(samples.count[:20].sum()) == int(samples.valid.sum()) > 0
     assert (samples.count[20:] == 0).all()
+    assert int(placed) == 20
+    # Half of what these rays need: those behind the first that does not fit are not placed.
+    wanted = samples.count.cumsum(0)
+    few = sample_buffers(64, int(wanted[19]) // 2, origins.device)
+    ray_march_into(*march, few, ray_limit=limit, placed=placed)
+    assert int(placed) == int((wanted <= int(wanted[19]) // 2).sum()) < 20
 
 
 @pytest.mark.parametrize("anneal", [0.0, 0.3, 1.0])

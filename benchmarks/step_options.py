@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""What options cost in a captured step, and what the same step takes in plain torch.
+
+The built-in object with its foreground, at the settings of `ineus bench`; each option alone, then
+those of config/seed/neus-blender.yaml together.
+
+Run: python benchmarks/step_options.py [--torch]
+"""
+
+import argparse
+import gc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rgbd_room import median_ms
+
+from ineus_core.config import load_config
+from ineus_core.reconstructor import Reconstructor
+from ineus_core.sources import SyntheticConfig, SyntheticSource
+from ineus_core.types import Frame
+
+_SEED = Path(__file__).parents[1] / "config" / "seed" / "neus-blender.yaml"
+_OBJECT = (
+    "bounds.aabb=[-1.5,-1.5,-1.5,1.5,1.5,1.5]",
+    "field.init=object",
+    "field.levels=16",
+    "field.log2_entries=19",
+    "training.background=white",
+    "training.view_dropout=0",
+    "training.samples_per_step=262144",
+    "meshing.voxel_size_m=0.01",
+)
+_OPTIONS = {
+    "none": (),
+    "squared colour error": ("training.weights.photometric_mse=10",),
+    "mask": ("training.weights.mask=0.1",),
+    "random background": ("training.background=random",),
+    "opaque and sparsity": ("training.weights.opaque=0.1", "training.weights.sparsity=0.01"),
+    "colour rate": ("training.optimiser.colour_rate=0.01",),
+    "decay of weights": ("training.optimiser.weight_decay=0.01",),
+    "rates by step": (
+        "training.optimiser.rate_steps=[500,20000]",
+        "training.optimiser.rate_factors=[1.0,0.1]",
+    ),
+}
+
+
+def cases() -> Iterator[tuple[str, Path | None, tuple[str, ...]]]:
+    """Name, configuration file and overrides."""
+    for name, overrides in _OPTIONS.items():
+        yield name, None, (*_OBJECT, *overrides)
+    yield "neus-blender.yaml", _SEED, ()
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--torch", action="store_true", help="time plain torch as well")
+    with_torch = parser.parse_args().torch
+    source = SyntheticSource(
+        SyntheticConfig(scene="object", frames=24, width_px=200, height_px=200, depth=False)
+    )
+    frames = [replace(f, foreground=source.foreground(i)) for i, f in enumerate(source)]
+    print(torch.cuda.get_device_name())
+    for name, path, overrides in cases():
+        times = [f"{_step_ms(path, overrides, frames):8.3f} ms"]
+        if with_torch:
+            plain = (*overrides, "field.backend=torch", "rendering.backend=torch")
+            times.append(f"{_step_ms(path, plain, frames, 40, 20):8.1f} ms")
+        print(f"{name:24s}", *times, flush=True)
+
+
+def _step_ms(
+    path: Path | None,
+    overrides: tuple[str, ...],
+    frames: list[Frame],
+    warm_up: int = 1000,
+    steps: int = 300,
+) -> float:
+    gc.collect()
+    reconstructor = Reconstructor(load_config(path, list(overrides)), torch.device("cuda"))
+    for frame in frames:
+        reconstructor.add_frame(frame)
+    reconstructor.start()
+    for _ in range(warm_up):
+        reconstructor.step()
+    step = reconstructor.train_step
+    assert step is not None
+
+    def many() -> None:
+        for _ in range(steps // 5):
+            step()
+
+    return median_ms(many, 5) / (steps // 5)
+
+
+if __name__ == "__main__":
+    main()
