@@ -7,6 +7,9 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+_SENT_WITH_COMMAND = 1024
+"""Bytes that a driver takes along with the command to copy: without waiting, from any memory."""
+
 
 def to_host(*tensors: Shaped[Tensor, "..."]) -> list[Tensor]:
     """Bring tensors to the host, with one wait for all."""
@@ -23,7 +26,7 @@ def to_host(*tensors: Shaped[Tensor, "..."]) -> list[Tensor]:
 def write_to(target: Shaped[Tensor, "..."], values: Shaped[np.ndarray, "..."]) -> None:
     """Put values of the host into a tensor; on a GPU without waiting for it."""
     source = torch.from_numpy(np.ascontiguousarray(values))
-    if target.device.type == "cuda":
+    if target.device.type == "cuda" and source.nbytes > _SENT_WITH_COMMAND:
         # Blocking copies wait for the whole queue; torch keeps the pinned copy until it is read.
         source = source.pin_memory()
     target.copy_(source.view(target.shape), non_blocking=True)

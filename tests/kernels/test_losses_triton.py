@@ -111,7 +111,8 @@ def by_autograd(
         is_background = (given.foreground == 0)[:, None]
         given = replace(given, rgb=torch.where(is_background, background, given.rgb))
     rendered = RenderedRays(rgb, buffer[:, 3], buffer[:, 4:7], buffer[:, 7])
-    output = FieldOutput(sdf, torch.zeros(len(sdf), 3, device=GPU), torch.zeros_like(rgb))
+    vectors = torch.zeros(len(sdf), 3, device=GPU)
+    output = FieldOutput(sdf, vectors, vectors)
     terms = loss_terms(given, samples, output, rendered, TRUNCATION_M, weights, PER_M)
     (terms.total(weights) + 0.0 * (buffer.sum() + sdf.sum())).backward()
     assert buffer.grad is not None and sdf.grad is not None

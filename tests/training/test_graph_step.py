@@ -27,7 +27,8 @@ OPTIONS: list[dict[str, Any]] = [
         "background": "random",
         "weights": {"photometric": 0.0, "photometric_mse": 10.0, "mask": 0.1},
     },
-    {"weights": {"opaque": 0.5, "sparsity": 0.3}, "sparsity_per_m": 5.0},
+    {"weights": {"opaque": 0.1}},
+    {"weights": {"sparsity": 0.3}, "sparsity_per_m": 5.0},
     {"ramps": {"eikonal": (50, 0.0, 1.0, 150), "mask": (200, 0.0, 1.0, 300)}},
 ]
 
@@ -81,16 +82,18 @@ def test_captured_is_eager(depth: bool) -> None:
     results = []
     for is_captured in (True, False):
         step = step_of(reconstruction(depth), is_captured)
-        for _ in range(20):
+        for _ in range(3):
             step()
         means, samples, rays = step.take_means()
         results.append((means, samples, rays, step.field.w2.detach().clone()))
     (means, samples, rays, w2), (means_eager, samples_eager, rays_eager, w2_eager) = results
-    # The same counter draws the same rays; sums over threads differ in their last bits.
+    # The same counter draws the same rays; sums over threads differ in their last bits. Adam's
+    # first steps have one size whatever that of the gradient, so such bits grow: two eager steps
+    # were up to 6e-7 apart after three steps, as captured ones once 4e-4, and 4e-2 after twenty.
     assert (samples, rays) == (samples_eager, rays_eager)
     for name, value in means.items():
-        assert value == pytest.approx(means_eager[name], rel=2e-2, abs=1e-5), name
-    assert relative(w2, w2_eager) < 2e-2
+        assert value == pytest.approx(means_eager[name], rel=2e-3, abs=1e-5), name
+    assert relative(w2, w2_eager) < 2e-4
 
 
 @pytest.mark.parametrize("options", OPTIONS)
