@@ -549,6 +549,7 @@ class Reconstructor:
             "side_m": self.field.side_m,
             "grid": grid_meta,
             "has_foreground": self.buffer.foreground is not None,
+            "backdrop": self.buffer.backdrop.tolist(),
             "camera": asdict(self.buffer.camera),
         }
         return write_checkpoint(directory, tensors, meta)
@@ -584,6 +585,7 @@ class Reconstructor:
         self._assemble(field, grid, camera, bool(meta.get("has_foreground", False)))
         assert self._replay is not None and self.train_step is not None
         self._replay.keep(tensors["replay.rays"])
+        self._replay.backdrop.copy_(torch.tensor(meta.get("backdrop", (1.0, 1.0, 1.0))))
         self.train_step.steps = int(meta["step"])
         field.set_step(self.train_step.steps)
         self._newest_stamp_ns = int(meta["stamp_ns"])

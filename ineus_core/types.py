@@ -75,8 +75,13 @@ class Frame:
     """Along the optical axis, float32; 0 where the sensor has no return."""
     mask: Bool[np.ndarray, "mask_h mask_w"] | None = None
     """True where the pixel may be used."""
-    foreground: Bool[np.ndarray, "foreground_h foreground_w"] | None = None
-    """True on the object, False where only background is seen; None where nobody knows."""
+    foreground: (
+        Bool[np.ndarray, "foreground_h foreground_w"]
+        | Float[np.ndarray, "foreground_h foreground_w"]
+        | None
+    ) = None
+    """Share of each pixel that shows the object, 0 to 1 or False and True; the rest has the one
+    colour of the picture's background. None where nobody knows."""
     camera_id: int = 0
     """Which camera of a rig took it."""
 

@@ -21,6 +21,8 @@ from ineus_core.kernels.ray_store import RayStore
 IS_VALID, HAS_DEPTH, IS_BACKGROUND, IS_FOREGROUND = 1, 2, 4, 8
 """Bits of `DrawnRays.kind`; a ray that may not be used has none."""
 _BLOCK = 128
+WHOLE = tl.constexpr(127.0)
+"""Stored foreground of a pixel that shows nothing but the object; see `keyframes.buffer`."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,16 @@ class DrawnRays:
     normal: Float[Tensor, "rays 3"]
     kind: UInt8[Tensor, " rays"]
     jitter: Float[Tensor, " rays"]
+    foreground: Float[Tensor, " rays"]
+    """Share of the pixel that shows the object; -1 where nobody knows."""
 
 
 def drawn_rays(rays: int, device: torch.device) -> DrawnRays:
     """Uninitialised buffers for a batch."""
     wide = [torch.empty((rays, 3), device=device) for _ in range(5)]
-    thin = [torch.empty(rays, device=device) for _ in range(2)]
+    thin = [torch.empty(rays, device=device) for _ in range(3)]
     kind = torch.empty(rays, dtype=torch.uint8, device=device)
-    return DrawnRays(wide[0], wide[1], wide[2], wide[3], thin[0], wide[4], kind, thin[1])
+    return DrawnRays(wide[0], wide[1], wide[2], wide[3], thin[0], wide[4], kind, *thin[1:])
 
 
 def draw(
@@ -61,7 +65,8 @@ def draw(
         store.rgb, store.depth, store.world_from_camera, store.camera_index, store.camera_rays,
         store.slot_cdf, store.reservoir, store.reservoir_share, store.reservoir_count,
         store.foreground, counter, out.origins, out.directions, out.seen_directions, out.rgb,
-        out.range_m, out.normal, out.kind, out.jitter, rays, slots, pixels, width_px,
+        out.range_m, out.normal, out.kind, out.jitter, out.foreground, rays, slots, pixels,
+        width_px,
         max(1, width_px // 160), depth_step_m, view_dropout,
         SEARCH=max(1, (slots - 1).bit_length() + 1), BLOCK=_BLOCK,
     )  # fmt: skip
@@ -128,19 +133,23 @@ def _normal(depth, camera_rays, frame, rays_at, pixel, width, height, reach, ste
 
 @triton.jit
 def _kind(valid, range_m, foreground, pixel, reservoir, row, old, mask):
+    """Bits of a ray, and its share of the object."""
     kind = valid.to(tl.int32) + 2 * (valid & (range_m > 0)).to(tl.int32)
+    shows = 0.0 * range_m - 1.0
     if foreground is not None:
         shows = tl.load(foreground + pixel, mask, other=-1).to(tl.float32)
+        shows = tl.where(shows > 0, shows / WHOLE, shows)
         # As `keyframes.Replay` packs it.
-        shows = tl.where(old, tl.load(reservoir + row + 13, old, other=0.0) - 2.0, shows)
+        packed = tl.load(reservoir + row + 13, old, other=0.0) - 2.0
+        shows = tl.where(old, tl.maximum(packed, -1.0), shows)
         kind += tl.where(valid & (shows == 0), 4, 0) + tl.where(valid & (shows > 0), 8, 0)
-    return kind
+    return kind, shows
 
 
 @triton.jit
 def _draw(
     rgb, depth, poses, camera_index, camera_rays, cdf, reservoir, share, kept, foreground, counter,
-    origins, directions, seen, colours, ranges, normals, kinds, jitters,
+    origins, directions, seen, colours, ranges, normals, kinds, jitters, shares,
     rays, slots, pixels, width, reach, step_m, dropout,
     SEARCH: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -196,6 +205,7 @@ def _draw(
         normals, i * 3, tl.where(old, mx, nx), tl.where(old, my, ny), tl.where(old, mz, nz), mask
     )
     tl.store(ranges + i, range_m, mask)
-    kind = _kind(valid, range_m, foreground, frame + pixel, reservoir, row, old, mask)
+    kind, shows = _kind(valid, range_m, foreground, frame + pixel, reservoir, row, old, mask)
     tl.store(kinds + i, kind.to(tl.uint8), mask)
     tl.store(jitters + i, u_jitter, mask)
+    tl.store(shares + i, shows, mask)

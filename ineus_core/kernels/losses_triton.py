@@ -35,8 +35,9 @@ class LossScales:
     with_mask: bool = False
     with_opaque: bool = False
     with_sparsity: bool = False
-    replaces_background: bool = False
-    """Whether pixels known to be background get the colour behind everything."""
+    backdrop: Float[Tensor, " 3"] | None = None
+    """Colour behind the object in the pictures, which is replaced by the one behind everything;
+    None where the pictures stay as they are."""
     half_weight_m: float = 4.0
     """Range at which a return weighs half, as sensor noise grows with its square."""
 
@@ -88,10 +89,9 @@ def ray_losses(
     """Write `d_rendered`; add the means of the terms of colour, depth and opacity to `losses`."""
     n = len(rays.origins)
     _ray_losses[(triton.cdiv(n, _BLOCK),)](
-        rays.kind, rays.rgb, rays.range_m, samples.count, rendered, background, counts.placed,
-        counts.values, scales.weights, d_rendered, losses, n, scales.truncation_m,
-        MASK=scales.with_mask, OPAQUE=scales.with_opaque, REPLACE=scales.replaces_background,
-        BLOCK=_BLOCK,
+        rays.kind, rays.rgb, rays.range_m, rays.foreground, samples.count, rendered, background,
+        scales.backdrop, counts.placed, counts.values, scales.weights, d_rendered, losses, n,
+        scales.truncation_m, MASK=scales.with_mask, OPAQUE=scales.with_opaque, BLOCK=_BLOCK,
     )  # fmt: skip
 
 
@@ -152,8 +152,9 @@ def _counts(
 
 @triton.jit
 def _opacity_terms(
-    i, kind, opacity, placed, counts, weights, losses, MASK: tl.constexpr, OPAQUE: tl.constexpr
-):
+    i, kind, object_share, opacity, placed, counts, weights, losses,
+    MASK: tl.constexpr, OPAQUE: tl.constexpr,
+):  # fmt: skip
     """Add the terms of opacity to the losses; their cotangent."""
     # As `training.regularisers`: away from 0 and 1, where the logarithm has no bound.
     inner = tl.minimum(tl.maximum(opacity, 1e-3), 1.0 - 1e-3)
@@ -163,7 +164,7 @@ def _opacity_terms(
     d_opacity = 0.0 * opacity
     if MASK:
         known = used & (kind > 3)
-        wanted = ((kind & 8) != 0).to(tl.float32)
+        wanted = object_share
         weight, share = tl.load(weights + 6), 1.0 / tl.maximum(tl.load(counts + 4), 1.0)
         slope = (inner - wanted) / (inner * (1.0 - inner))
         d_opacity += tl.where(known & is_inner, slope * weight * share, 0.0)
@@ -184,9 +185,9 @@ def _sign(x):
 
 @triton.jit
 def _ray_losses(
-    kinds, colours, ranges, ray_counts, rendered, background, placed, counts, weights, d_rendered,
-    losses, rays, truncation,
-    MASK: tl.constexpr, OPAQUE: tl.constexpr, REPLACE: tl.constexpr, BLOCK: tl.constexpr,
+    kinds, colours, ranges, foreground, ray_counts, rendered, background, backdrop, placed, counts,
+    weights, d_rendered, losses, rays, truncation,
+    MASK: tl.constexpr, OPAQUE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < rays
@@ -194,6 +195,7 @@ def _ray_losses(
     seen = mask & (kind > 0) & (tl.load(ray_counts + i, mask, other=0) > 0)
     share = 1.0 / tl.maximum(tl.load(counts), 1.0)
     opacity = tl.load(rendered + i * 8 + 7, mask, other=0.0)
+    object_share = tl.load(foreground + i, mask, other=-1.0)
     photometric, squared = tl.load(weights), tl.load(weights + 5)
     error = tl.zeros((BLOCK,), tl.float32)
     square = tl.zeros((BLOCK,), tl.float32)
@@ -202,8 +204,9 @@ def _ray_losses(
         behind = tl.load(background + c)
         value = tl.load(rendered + i * 8 + c, mask, other=0.0) + behind * (1.0 - opacity)
         target = tl.load(colours + i * 3 + c, mask, other=0.0)
-        if REPLACE:
-            target = tl.where((kind & 4) != 0, behind, target)
+        if backdrop is not None:
+            open_share = tl.where(kind > 3, 1.0 - object_share, 0.0)
+            target += open_share * (behind - tl.load(backdrop + c))
         difference = tl.where(seen, value - target, 0.0)
         error += tl.abs(difference) / 3.0
         square += difference * difference / 3.0
@@ -224,7 +227,7 @@ def _ray_losses(
     tl.store(d_rendered + i * 8 + 3, d_range, mask)
     if MASK or OPAQUE:
         d_opacity += _opacity_terms(
-            i, kind, opacity, placed, counts, weights, losses, MASK, OPAQUE
+            i, kind, object_share, opacity, placed, counts, weights, losses, MASK, OPAQUE
         )
     tl.store(d_rendered + i * 8 + 7, d_opacity, mask)
     tl.atomic_add(losses, tl.sum(error) * share, sem="relaxed")

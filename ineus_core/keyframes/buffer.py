@@ -19,6 +19,8 @@ MASKED = -1
 """Stored depth of a pixel that may not be used at all."""
 UNKNOWN = -1
 """Stored foreground of a pixel of which nobody says whether it shows the object."""
+WHOLE = 127
+"""Stored foreground of a pixel that shows nothing but the object."""
 _BYTES_PER_PIXEL = 5
 
 
@@ -86,7 +88,10 @@ class KeyframeBuffer:
         self.rgb = torch.zeros((self.capacity, pixels, 3), dtype=torch.uint8, device=device)
         self.depth = torch.zeros((self.capacity, pixels), dtype=torch.int16, device=device)
         self.foreground: Int8[Tensor, "slots pixels"] | None = None
-        """1 on the object, 0 on background, or `UNKNOWN`."""
+        """Share of a pixel that shows the object, from 0 to `WHOLE`, or `UNKNOWN`."""
+        self.backdrop = torch.ones(3, device=device)
+        """Colour, 0 to 1, that the pictures have where no object is; white until one tells."""
+        self._knows_backdrop = False
         if has_foreground:
             size = (self.capacity, pixels)
             self.foreground = torch.full(size, UNKNOWN, dtype=torch.int8, device=device)
@@ -146,6 +151,7 @@ class KeyframeBuffer:
             write_to(self.depth[slot], self._depth_steps(depth_m, mask))
         if self.foreground is not None:
             self.foreground[slot] = self._reduced_foreground(frame).to(device)
+            self._learn_backdrop(frame)
         write_to(self.world_from_camera[slot], frame.world_from_camera[:3].astype(np.float32))
         self._camera_of_slot[slot] = self._index_of(frame.camera)
         self.camera_index[slot] = self._camera_of_slot[slot]
@@ -258,8 +264,20 @@ class KeyframeBuffer:
     def _reduced_foreground(self, frame: Frame) -> Int8[Tensor, " pixels"]:
         if frame.foreground is None:
             return torch.full(self.depth.shape[1:], UNKNOWN, dtype=torch.int8)
-        nearest = frame.foreground[self._nearest(frame.camera)]
-        return torch.from_numpy(np.ascontiguousarray(nearest).view(np.int8).reshape(-1))
+        share = frame.foreground.astype(np.float32)
+        size = (self.width_px, self.height_px)
+        if share.shape[::-1] != size:
+            share = cv2.resize(share, size, interpolation=cv2.INTER_AREA)
+        return torch.from_numpy(np.round(share * WHOLE).astype(np.int8).reshape(-1))
+
+    def _learn_backdrop(self, frame: Frame) -> None:
+        if self._knows_backdrop or frame.foreground is None:
+            return
+        behind = frame.rgb[frame.foreground == 0]
+        if len(behind):
+            self._knows_backdrop = True
+            colour = np.median(behind, axis=0).astype(np.float32) / 255
+            self.backdrop.copy_(torch.from_numpy(colour))
 
     def _index_of(self, camera: Camera) -> int:
         if camera not in self._cameras:

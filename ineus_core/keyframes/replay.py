@@ -10,7 +10,7 @@ from torch import Tensor
 from ineus_core.config_model import ConfigModel
 from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.ray_store import RayStore
-from ineus_core.keyframes.buffer import MASKED, KeyframeBuffer
+from ineus_core.keyframes.buffer import MASKED, WHOLE, KeyframeBuffer
 from ineus_core.types import RayBatch
 
 
@@ -87,6 +87,11 @@ class Replay:
         )
 
     @property
+    def backdrop(self) -> Float[Tensor, " 3"]:
+        """Colour that the pictures have where no object is."""
+        return self._buffer.backdrop
+
+    @property
     def has_foreground(self) -> bool:
         """Whether rays know if they show the object."""
         return self._buffer.foreground is not None
@@ -155,8 +160,8 @@ class Replay:
     def _packed_rays(self, slot: int, count: int) -> Float[Tensor, "n 14"]:
         slots = torch.full((count,), slot, dtype=torch.int64, device=self.device)
         rays = self._look_up(slots, self._random_pixels(count))
-        # 0 may not be used, 1 of unknown foreground, 2 background, 3 foreground: kernels that
-        # know of no foreground ask whether it is above 0.
+        # 0 may not be used, 1 of unknown foreground, else 2 and the share of the object: kernels
+        # that know of no foreground ask whether it is above 0.
         usable = rays.valid.float()
         if rays.foreground is not None:
             usable = usable * (2.0 + rays.foreground)
@@ -225,7 +230,10 @@ class Replay:
         self, slots: Int[Tensor, " rays"], pixels: Int[Tensor, " rays"]
     ) -> Float[Tensor, " rays"] | None:
         plane = self._buffer.foreground
-        return None if plane is None else plane[slots, pixels].float()
+        if plane is None:
+            return None
+        share = plane[slots, pixels].float()
+        return torch.where(share < 0, share, share / WHOLE)
 
     def _normals(
         self,

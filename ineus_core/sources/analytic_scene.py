@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, UInt8
 
 from ineus_core.sources.synthetic_shapes import Shape, Texture, texture_colours
 
+_SHININESS = 16
+
 
 @dataclass(frozen=True)
 class Part:
@@ -77,9 +79,18 @@ class AnalyticScene:
     Within the solids the distance is negative, but where they overlap it is only a bound.
     """
 
-    def __init__(self, groups: Sequence[Sequence[Part]], aabb_m: Float[np.ndarray, "2 3"]) -> None:
-        """Index the parts of the groups."""
-        self.aabb_m = aabb_m
+    def __init__(
+        self,
+        groups: Sequence[Sequence[Part]],
+        aabb_m: Float[np.ndarray, "2 3"],
+        gloss: float = 0.0,
+    ) -> None:
+        """Index the parts of the groups.
+
+        Args:
+            gloss: Brightness of the highlights of the main light; 0: the same from every side.
+        """
+        self.aabb_m, self.gloss = aabb_m, gloss
         self.parts = [part for group in groups for part in group]
         self.groups: list[Group] = []
         first = 0
@@ -171,12 +182,17 @@ class AnalyticScene:
         part_index: Int[np.ndarray, " n"],
         normals: Float[np.ndarray, "3 n"],
         footprint_m: Float[np.ndarray, " n"],
+        directions: Float[np.ndarray, "3 n"],
     ) -> UInt8[np.ndarray, "n 3"]:
-        """Colours under fixed lights, the same from every side."""
+        """Colours under fixed lights, seen along unit directions."""
         key = np.array((0.35, -0.48, 0.80))
         fill = np.array((-0.70, 0.62, -0.35))
         light = 0.62 + 0.36 * np.maximum(key @ normals, 0) + 0.16 * (fill @ normals)
         lit = self.colours_of(points, part_index, footprint_m) * light.astype(np.float32)
+        if self.gloss:
+            mirrored = directions - 2 * (directions * normals).sum(axis=0) * normals
+            cosine = np.maximum(key @ mirrored, 0) / np.linalg.norm(key)
+            lit += self.gloss * cosine.astype(np.float32) ** _SHININESS
         return (np.clip(lit, 0, 1) * 255 + 0.5).astype(np.uint8).T
 
 

@@ -134,14 +134,14 @@ class PhotoSet:
         photo, camera = self._photos[index], self.cameras[index]
         rgb, coverage = self._picture(photo)
         exclude = self._config.masks == "exclude"
-        covered = None if coverage is None else _fitted(coverage, camera) > 0.5
+        covered = None if coverage is None else _fitted(coverage, camera)
         return Frame(
             stamp_ns=round(index * self._period_ns),
             camera=camera,
             world_from_camera=photo.world_from_camera,
             rgb=_fitted(rgb, camera),
             depth_m=self._depth(photo, camera),
-            mask=covered if exclude else None,
+            mask=None if covered is None or not exclude else covered > 0.5,
             foreground=None if exclude else covered,
         )
 

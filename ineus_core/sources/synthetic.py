@@ -13,6 +13,7 @@ from pydantic import Field
 from ineus_core.config_model import ConfigModel
 from ineus_core.geometry import look_at, pixel_rays
 from ineus_core.sources.analytic_scene import AnalyticScene
+from ineus_core.sources.synthetic_machine import machine
 from ineus_core.sources.synthetic_mesh import scene_mesh
 from ineus_core.sources.synthetic_render import (
     RenderedScene,
@@ -30,16 +31,17 @@ UP = np.array((0.0, 0.0, 1.0))
 class SyntheticConfig(ConfigModel):
     """What is rendered and how."""
 
-    scene: Literal["room", "object"] = Field(
+    scene: Literal["room", "object", "machine"] = Field(
         default="room",
-        description="A walk through a furnished room, or views all around an object",
+        description="A walk through a furnished room, or views all around an object, or around a "
+        "glossy one of several hundred small and thin parts",
     )
     frames: int = Field(default=0, ge=0, description="Number of frames; 0: 100")
     width_px: int = Field(
-        default=0, ge=0, description="Image width in pixels; 0: 320 (room), 400 (object)"
+        default=0, ge=0, description="Image width in pixels; 0: 320 (room), 400 (else)"
     )
     height_px: int = Field(
-        default=0, ge=0, description="Image height in pixels; 0: 240 (room), 400 (object)"
+        default=0, ge=0, description="Image height in pixels; 0: 240 (room), 400 (else)"
     )
     rate_hz: float = Field(default=10.0, gt=0, description="Frames per second of the stamps")
     depth: bool = Field(default=True, description="Whether frames have depth")
@@ -60,7 +62,7 @@ class SyntheticConfig(ConfigModel):
 class SyntheticSource:
     """Renders the frames of a built-in scene one after another.
 
-    The room has z up and its floor at z = 0; the object lies within the unit sphere.
+    The room has z up and its floor at z = 0; the other scenes lie within the unit sphere.
 
     Args:
         depth_range_m: Returns outside of it count as none.
@@ -78,9 +80,7 @@ class SyntheticSource:
         self.config = config = config or SyntheticConfig()
         self.dropped: Counter[str] = Counter()
         self._depth_range_m = depth_range_m
-        self.scene: AnalyticScene = (
-            room(config.ceiling) if config.scene == "room" else studded_object()
-        )
+        self.scene = _scene(config)
         self.camera = _camera(config)
         frames = config.frames or 100
         poses = room_walk(frames) if config.scene == "room" else object_views(frames)
@@ -105,7 +105,7 @@ class SyntheticSource:
             world_from_camera=self.world_from_camera[index],
             rgb=view.rgb,
             depth_m=depth_m,
-            foreground=view.depth_m > 0 if self.config.scene == "object" else None,
+            foreground=None if self.config.scene == "room" else view.opacity,
         )
 
     def _measured(self, view: RenderedScene, index: int) -> Float[np.ndarray, "h w"]:
@@ -136,7 +136,7 @@ class SyntheticSource:
         """At most `n` points on the surface that the frames see, about evenly spread.
 
         Args:
-            spacing_m: Edge of the voxels that keep one point each; 0: 2 cm (room), 1 cm (object).
+            spacing_m: Edge of the voxels that keep one point each; 0: 2 cm (room), 1 cm (else).
         """
         rng = np.random.default_rng(seed)
         spacing_m = spacing_m or (0.02 if self.config.scene == "room" else 0.01)
@@ -155,6 +155,15 @@ class SyntheticSource:
     def reference_mesh(self) -> Mesh:
         """The whole surface, also what no frame sees; sharp edges are cut by less than a voxel."""
         return scene_mesh(self.scene, 0.02 if self.config.scene == "room" else 0.01)
+
+
+def _scene(config: SyntheticConfig) -> AnalyticScene:
+    match config.scene:
+        case "room":
+            return room(config.ceiling)
+        case "object":
+            return studded_object()
+    return machine()
 
 
 def _camera(config: SyntheticConfig) -> Camera:

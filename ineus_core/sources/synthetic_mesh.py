@@ -67,5 +67,6 @@ def _finish(scene: AnalyticScene, vertices: np.ndarray, triangles: np.ndarray) -
         rows = rows - distance * scene.normals_of(rows, part_index)
     part_index = scene.nearest(rows)[1]
     normals = scene.normals_of(rows, part_index)
-    colours = scene.lit_colours(rows, part_index, normals, np.full(rows.shape[1], 1e-3))
+    footprint_m = np.full(rows.shape[1], 1e-3)
+    colours = scene.lit_colours(rows, part_index, normals, footprint_m, directions=-normals)
     return Mesh(rows.T.copy(), triangles, normals.T.copy(), colours)

@@ -162,6 +162,8 @@ class RenderedScene:
     """Along the optical axis; 0 where the ray meets nothing."""
     cos_incidence: Float[np.ndarray, "h w"]
     """How squarely the ray meets the surface, 0 to 1."""
+    opacity: Float[np.ndarray, "h w"]
+    """Share of the pixel that shows the scene and not the background."""
 
 
 def render_scene(
@@ -175,20 +177,22 @@ def render_scene(
     rays = pixel_rays(camera).reshape(-1, 3).T.astype(np.float64)
     rays /= np.linalg.norm(rays, axis=0)
     hits = _trace_camera(scene, world_from_camera, rays, far_m)
-    rgb = _shade(scene, hits, camera, background)
+    world_rays = world_from_camera[:3, :3] @ rays
+    rgb = _shade(scene, hits, camera, world_rays, background)
+    opacity = hits.hit.astype(np.float32)
     edges = _edges(hits, (camera.height_px, camera.width_px))
     if len(edges):
-        rgb[edges] = _average_over_pixel(
+        rgb[edges], opacity[edges] = _average_over_pixel(
             scene, camera, world_from_camera, rays[:, edges], background=background, far_m=far_m
         )
     size = (camera.height_px, camera.width_px)
     depth_m = np.where(hits.hit, np.where(hits.hit, hits.range_m, 0) * rays[2], 0)
-    world_rays = world_from_camera[:3, :3] @ rays
     cos_incidence = np.where(hits.hit, -(hits.normals * world_rays).sum(axis=0), 0)
     return RenderedScene(
         rgb.reshape(*size, 3),
         depth_m.reshape(size).astype(np.float32),
         np.clip(cos_incidence, 0, 1).reshape(size).astype(np.float32),
+        opacity.reshape(size),
     )
 
 
@@ -200,13 +204,19 @@ def _trace_camera(
 
 
 def _shade(
-    scene: AnalyticScene, hits: RayHits, camera: Camera, background: np.ndarray
+    scene: AnalyticScene,
+    hits: RayHits,
+    camera: Camera,
+    directions: np.ndarray,
+    background: np.ndarray,
 ) -> np.ndarray:
     rgb = np.tile(background, (len(hits.range_m), 1))
     hit = np.flatnonzero(hits.hit)
     footprint_m = (hits.range_m[hit] / camera.fx).astype(np.float32)
     points, normals = hits.points[:, hit].astype(np.float32), hits.normals[:, hit]
-    rgb[hit] = scene.lit_colours(points, hits.part_index[hit], normals, footprint_m)
+    rgb[hit] = scene.lit_colours(
+        points, hits.part_index[hit], normals, footprint_m, directions[:, hit]
+    )
     return rgb
 
 
@@ -232,14 +242,16 @@ def _average_over_pixel(
     *,
     background: np.ndarray,
     far_m: float,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     offsets = np.array(((-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375)))
     plane = (offsets / (camera.fx, camera.fy)).T[:, :, None] + (rays[:2] / rays[2])[:, None]
     moved = np.concatenate((plane.reshape(2, -1), np.ones((1, plane[0].size))))
     moved /= np.linalg.norm(moved, axis=0)
     hits = _trace_camera(scene, world_from_camera, moved, far_m)
-    rgb = _shade(scene, hits, camera, background).reshape(len(offsets), -1, 3)
-    return (rgb.mean(axis=0) + 0.5).astype(np.uint8)
+    directions = world_from_camera[:3, :3] @ moved
+    rgb = _shade(scene, hits, camera, directions, background).reshape(len(offsets), -1, 3)
+    opacity = hits.hit.reshape(len(offsets), -1).mean(axis=0)
+    return (rgb.mean(axis=0) + 0.5).astype(np.uint8), opacity
 
 
 def add_depth_noise(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ineus_core.rendering import render_rays
-from ineus_core.training.losses import loss_terms
+from ineus_core.training.losses import loss_terms, over_colour
 from ineus_core.types import RayBatch, RaySamples
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ineus_core.training.graph_step import GraphStep
 
 # The bits of `kernels.draw_triton`, which may not be imported without a GPU.
-_HAS_DEPTH, _IS_BACKGROUND, _IS_FOREGROUND = 2, 4, 8
+_HAS_DEPTH = 2
 
 
 def gradient_errors(step: "GraphStep") -> dict[str, float]:
@@ -61,21 +61,19 @@ def gradient_errors(step: "GraphStep") -> dict[str, float]:
 def _rays(step: "GraphStep", drawn: "DrawnRays") -> RayBatch:
     """Drawn rays as plain torch takes them; those that found no room may not be used."""
     index = torch.arange(len(drawn.kind), device=drawn.kind.device)
-    is_background = (drawn.kind & _IS_BACKGROUND) != 0
-    is_foreground = (drawn.kind & _IS_FOREGROUND) != 0
-    rgb = drawn.rgb
-    if step.config.background == "random":
-        rgb = torch.where(is_background[:, None], step.background, rgb)
-    return RayBatch(
+    rays = RayBatch(
         origins=drawn.origins,
         directions=drawn.directions,
-        rgb=rgb,
+        rgb=drawn.rgb,
         range_m=drawn.range_m,
         normal=drawn.normal,
         has_depth=(drawn.kind & _HAS_DEPTH) != 0,
         valid=(drawn.kind > 0) & (index < step.rays_placed),
-        foreground=is_foreground.float() - (~(is_foreground | is_background)).float(),
+        foreground=drawn.foreground,
     )
+    if step.config.background == "random":
+        rays = over_colour(rays, step.background, step.backdrop)
+    return rays
 
 
 def _relative(ours: Tensor, theirs: Tensor) -> float:

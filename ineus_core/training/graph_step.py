@@ -69,6 +69,7 @@ class GraphStep:
         self.config, self._placement = config, placement
         self._field, self._grid, self._replay = field, grid, replay
         self.field, self.truncation_m = field, placement.truncation_m
+        self.backdrop = replay.backdrop
         self._is_captured, self._ranks = is_captured, ranks
         self.optimiser = Rates(config.optimiser)
         self.steps = 0
@@ -120,7 +121,9 @@ class GraphStep:
         self.background = torch.full((3,), white, device=device)
         """Colour behind everything in the newest step."""
         self._steps_summed = 0
-        self._scales = self._scalars.scales(self.truncation_m, self._replay.has_foreground)
+        self._scales = self._scalars.scales(
+            self.truncation_m, self._replay.has_foreground, self.backdrop
+        )
         cube = [*self._field.origin_m.tolist(), self._field.side_m]
         self._cube = torch.tensor(cube, device=device)
         self._metres = (self._field.sdf_scale_m, self._field.sdf_scale_m / self._field.side_m)

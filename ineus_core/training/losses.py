@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The terms of the loss, each a mean over what it applies to, and their weights."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
 import torch
@@ -22,7 +22,15 @@ from ineus_core.training.regularisers import (
 from ineus_core.training.schedules import ramp
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
-__all__ = ["LOSS_NAMES", "LossRamps", "LossTerms", "LossWeights", "loss_terms", "masked_mean"]
+__all__ = [
+    "LOSS_NAMES",
+    "LossRamps",
+    "LossTerms",
+    "LossWeights",
+    "loss_terms",
+    "masked_mean",
+    "over_colour",
+]
 
 
 class LossWeights(ConfigModel):
@@ -196,6 +204,22 @@ def loss_terms(
         distortion=distortion,
         distortion_background=distortion_background,
     )
+
+
+def over_colour(
+    batch: RayBatch, colour: Float[Tensor, "#rays 3"], backdrop: Float[Tensor, " 3"]
+) -> RayBatch:
+    """The batch as if its pictures had been taken before another colour.
+
+    Where nobody knows what is object the pictures stay.
+
+    Args:
+        backdrop: What is behind the object in the pictures as they are.
+    """
+    if batch.foreground is None:
+        return batch
+    behind = torch.where(batch.foreground < 0, 0.0, 1.0 - batch.foreground)
+    return replace(batch, rgb=batch.rgb + behind[:, None] * (colour - backdrop))
 
 
 def _distance_terms(

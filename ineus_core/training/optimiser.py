@@ -25,6 +25,11 @@ class OptimiserConfig(ConfigModel):
     colour_rate: float = Field(
         0.0, ge=0, description="Learning rate of the colour network; 0 = heads_rate."
     )
+    background_rate: float = Field(
+        0.0,
+        ge=0,
+        description="Learning rate of a learned background; 0 = as the same parts of the field.",
+    )
     weight_decay: float = Field(
         0.0,
         ge=0,
@@ -88,6 +93,8 @@ class Rates:
     def of(self, name: str) -> float:
         """Rate of a parameter before that factor."""
         config = self._config
+        if name.startswith("background.") and config.background_rate:
+            return config.background_rate
         part = name.rpartition(".")[2]
         if part == "table":
             return config.table_rate

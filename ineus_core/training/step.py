@@ -31,6 +31,7 @@ from ineus_core.training.losses import (
     LossTerms,
     LossWeights,
     loss_terms,
+    over_colour,
 )
 from ineus_core.training.optimiser import Optimiser, OptimiserConfig
 from ineus_core.training.ranks import Ranks
@@ -288,9 +289,8 @@ class TrainStep:
         if colour is None:
             return batch, rendered
         rendered = replace(rendered, rgb=rendered.rgb + through * colour)
-        if self._config.background == "random" and batch.foreground is not None:
-            is_background = (batch.foreground == 0)[:, None]
-            batch = replace(batch, rgb=torch.where(is_background, colour, batch.rgb))
+        if self._config.background == "random":
+            batch = over_colour(batch, colour, self._replay.backdrop)
         return batch, rendered
 
     def _seen_directions(self, batch: RayBatch) -> Float[Tensor, "rays 1"]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.losses_triton import LossScales
@@ -44,7 +46,9 @@ class StepScalars:
         """The same on the host."""
         self._written: tuple[float, ...] = ()
 
-    def scales(self, truncation_m: float, knows_foreground: bool) -> LossScales:
+    def scales(
+        self, truncation_m: float, knows_foreground: bool, backdrop: Float[Tensor, " 3"]
+    ) -> LossScales:
         """How the losses are worked out, by these weights."""
         config = self._config
         return LossScales(
@@ -54,7 +58,7 @@ class StepScalars:
             with_mask=knows_foreground and config.may_weigh("mask"),
             with_opaque=config.may_weigh("opaque"),
             with_sparsity=config.may_weigh("sparsity"),
-            replaces_background=knows_foreground and config.background == "random",
+            backdrop=backdrop if knows_foreground and config.background == "random" else None,
         )
 
     def write(self, step: int, cos_anneal: float | None = None) -> None:

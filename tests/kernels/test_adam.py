@@ -108,3 +108,12 @@ def test_gradients_of_any_size_leave_finite_parameters(adam_step) -> None:
     parameters, mean, square = torch.zeros(4), torch.zeros(4), torch.zeros(4)
     adam_step(parameters, gradient, mean, square, RATE, torch.tensor(1.0))
     assert bool(parameters.isfinite().all())
+
+
+def test_weights_decay_by_their_rate_whether_they_rest_or_not(adam_step) -> None:
+    parameters, mean, square = torch.tensor([2.0, 4.0]), torch.zeros(2), torch.zeros(2)
+    gradient = torch.tensor([0.0, 1.0])
+    call = (parameters, gradient, mean, square, RATE, torch.tensor(1.0))
+    adam_step(*call, sparse=True, weight_decay=0.5)
+    # 0.1 * 0.5 of both goes; then the first step of the second is the rate.
+    torch.testing.assert_close(parameters, torch.tensor([1.9, 3.7]))

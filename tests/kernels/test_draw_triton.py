@@ -60,3 +60,23 @@ def test_without_a_store_of_it_nothing_is_known() -> None:
     replay, _ = replay_of(False, newest_share=0.0)
     kind, _, row = drawn(replay)
     assert torch.equal(kind.long(), torch.where(row < 0, 1, torch.where(row < 5, 0, 3)))
+
+
+@pytest.mark.parametrize("from_reservoir", [False, True])
+def test_rays_know_how_much_of_the_object_they_show(from_reservoir: bool) -> None:
+    from ineus_core.kernels.draw_triton import draw, drawn_rays
+
+    shares = np.tile(np.linspace(0, 1, CAMERA.width_px, dtype=np.float32), (30, 1))
+    buffer = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, GPU, has_foreground=True)
+    buffer.add(wall_frame(foreground=shares))
+    config = ReplayConfig(reservoir_share=1.0 if from_reservoir else 0.0)
+    replay = Replay(config, buffer, torch.Generator(GPU).manual_seed(0))
+    replay.on_keyframe_added()
+    if from_reservoir:
+        replay.keep_rays_of(buffer.slots[0])
+    out = drawn_rays(300, GPU)
+    counter = torch.tensor(3, dtype=torch.int64, device=GPU)
+    draw(replay.store(), counter, replay.width_px, replay.depth_step_m, 0.0, out)
+    # Red tells the column.
+    expected = (out.rgb[:, 0] * CAMERA.width_px - 1e-3).ceil() / (CAMERA.width_px - 1)
+    torch.testing.assert_close(out.foreground, expected, atol=0.005, rtol=0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ineus_core.training.losses import LOSS_NAMES, LossWeights, loss_terms
+from ineus_core.training.losses import LOSS_NAMES, LossWeights, loss_terms, over_colour
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 pytestmark = pytest.mark.gpu
@@ -22,6 +22,7 @@ SAMPLE_TERMS = ("band", "free_space", "sparsity")
 def batch(rays: int, placed: int) -> tuple[RayBatch, RaySamples, int]:
     """Random rays, of which the last have no room, with 0 to 3 samples each and some padding."""
     kind = torch.randint(0, 3, (rays,), device=GPU)
+    shares = torch.tensor([-1.0, 0.0, 0.3, 1.0], device=GPU)
     range_m = torch.rand(rays, device=GPU) * 3.0
     count = torch.randint(0, 4, (rays,), device=GPU)
     count[placed:] = 0
@@ -39,7 +40,7 @@ def batch(rays: int, placed: int) -> tuple[RayBatch, RaySamples, int]:
         normal=normal,
         has_depth=kind == 2,
         valid=kind > 0,
-        foreground=torch.randint(-1, 2, (rays,), device=GPU).float(),
+        foreground=shares[torch.randint(0, 4, (rays,), device=GPU)],
     )
     samples = RaySamples(
         t_starts=start,
@@ -67,6 +68,7 @@ def drawn(given: RayBatch):  # type: ignore[no-untyped-def]
         rgb=given.rgb,
         range_m=given.range_m,
         normal=given.normal,
+        foreground=given.foreground,
         kind=(kind * given.valid.int()).to(torch.uint8),
     )
 
@@ -85,11 +87,10 @@ def test_values_and_cotangents_are_those_of_autograd(
     rendered[::5, 7] = 0.0
     sdf = torch.randn(total + 5, device=GPU) * 0.5
     background = torch.rand(3, device=GPU)
-    ours = by_kernels(
-        given, samples, total, placed, rendered, background, sdf, weights, is_replaced
-    )
+    backdrop = torch.rand(3, device=GPU) if is_replaced else None
+    ours = by_kernels(given, samples, total, placed, rendered, background, sdf, weights, backdrop)
     usable = replace(given, valid=given.valid & (torch.arange(rays, device=GPU) < placed))
-    theirs = by_autograd(usable, samples, rendered, background, sdf, weights, is_replaced)
+    theirs = by_autograd(usable, samples, rendered, background, sdf, weights, backdrop)
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)
 
@@ -101,15 +102,13 @@ def by_autograd(
     background: Tensor,
     sdf: Tensor,
     weights: LossWeights,
-    is_replaced: bool,
+    backdrop: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses, cotangents of the rendered rays and of the distances."""
     buffer, sdf = buffer.clone().requires_grad_(), sdf.clone().requires_grad_()
     rgb = buffer[:, :3] + (1.0 - buffer[:, 7:]) * background
-    if is_replaced:
-        assert given.foreground is not None
-        is_background = (given.foreground == 0)[:, None]
-        given = replace(given, rgb=torch.where(is_background, background, given.rgb))
+    if backdrop is not None:
+        given = over_colour(given, background, backdrop)
     rendered = RenderedRays(rgb, buffer[:, 3], buffer[:, 4:7], buffer[:, 7])
     vectors = torch.zeros(len(sdf), 3, device=GPU)
     output = FieldOutput(sdf, vectors, vectors)
@@ -130,7 +129,7 @@ def by_kernels(
     background: Tensor,
     sdf: Tensor,
     weights: LossWeights,
-    is_replaced: bool,
+    backdrop: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same, into poisoned buffers where the kernels write all of it."""
     from ineus_core.kernels import losses_triton as kernels
@@ -143,7 +142,7 @@ def by_kernels(
         with_mask=weights.mask > 0,
         with_opaque=weights.opaque > 0,
         with_sparsity=weights.sparsity > 0,
-        replaces_background=is_replaced,
+        backdrop=backdrop,
     )
     counts = kernels.term_counts(placed, GPU)
     packed = replace(

@@ -10,7 +10,7 @@ from tiny_scene import CAMERA, CPU, pose, wall_frame
 from ineus_core.errors import CapacityError
 from ineus_core.geometry import project
 from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig
-from ineus_core.keyframes.buffer import MASKED, UNKNOWN
+from ineus_core.keyframes.buffer import MASKED, UNKNOWN, WHOLE
 from ineus_core.types import Camera, Frame
 
 
@@ -220,19 +220,31 @@ def test_foreground_is_held_where_it_is_asked_for_and_counted() -> None:
     held.add(wall_frame(foreground=inside))
     held.add(wall_frame(1, world_from_camera=pose(1.0)))
     assert held.foreground is not None
-    assert torch.equal(held.foreground[0].view(30, 40) == 1, torch.from_numpy(inside))
+    assert torch.equal(held.foreground[0].view(30, 40) == WHOLE, torch.from_numpy(inside))
     assert bool((held.foreground[1] == UNKNOWN).all())
     assert held.nbytes == 2 * 30 * 40 * 6
     assert buffer(capacity=2).foreground is None
 
 
-def test_foreground_of_a_larger_frame_is_that_of_the_pixels_in_the_middle() -> None:
-    inside = np.arange(40) >= 20
+def test_foreground_of_a_larger_frame_is_the_mean_over_its_pixels() -> None:
+    inside = np.arange(40) >= 19
     config = KeyframeConfig(capacity=2, max_width_px=20)
     held = KeyframeBuffer(config, CAMERA, CPU, has_foreground=True)
     held.add(wall_frame(foreground=np.tile(inside, (30, 1))))
     assert held.foreground is not None
-    assert held.foreground[0].view(15, 20)[0].tolist() == [0] * 10 + [1] * 10
+    assert (
+        held.foreground[0].view(15, 20)[0].tolist() == [0] * 9 + [round(WHOLE / 2)] + [WHOLE] * 10
+    )
+
+
+def test_the_backdrop_is_what_pictures_have_where_no_object_is() -> None:
+    held = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, CPU, has_foreground=True)
+    assert held.backdrop.tolist() == [1.0, 1.0, 1.0]
+    rgb = np.full((30, 40, 3), 255, dtype=np.uint8)
+    rgb[:, 20:] = (51, 102, 0)
+    share = np.repeat([[1.0] * 20 + [0.0] * 20], 30, axis=0).astype(np.float32)
+    held.add(wall_frame(rgb=rgb, foreground=share))
+    np.testing.assert_allclose(held.backdrop, (0.2, 0.4, 0.0), atol=1e-6)
 
 
 @pytest.mark.gpu

@@ -151,6 +151,41 @@ def test_room_is_closed_and_object_is_surrounded_by_white() -> None:
     assert frame.mask is None
 
 
+def test_pixels_at_the_edge_of_an_object_say_how_much_of_it_they_show() -> None:
+    frame, inside = source("object").frame(5), source("object").foreground(5)
+    share = frame.foreground
+    assert share is not None
+    assert set(np.unique(share)) == {0.0, 0.25, 0.5, 0.75, 1.0}
+    # What is wholly beside the object is white, and only pixels by its outline are in between.
+    assert (frame.rgb[share == 0] == 255).all()
+    assert ((share > 0) == inside).mean() > 0.9
+
+
+def test_gloss_is_brightest_where_the_light_is_mirrored() -> None:
+    plane = [[Part(half_space(2, 1, 0.0), Texture("stripes", (0, 0, 0), (0, 0, 0), 0.1))]]
+    scene = AnalyticScene(plane, np.array([[-1.0] * 3, [1.0] * 3]), gloss=0.5)
+    light = np.array((0.35, -0.48, 0.80))
+    light /= np.linalg.norm(light)
+    mirrored = light * (1, 1, -1)
+    directions = np.stack((mirrored, (0.0, 0.0, -1.0), -mirrored * (1, 1, -1)), axis=1)
+    zeros, normals = np.zeros((3, 3)), np.tile([[0.0], [0.0], [1.0]], (1, 3))
+    parts, footprint_m = np.zeros(3, dtype=np.int64), np.full(3, 1e-3)
+    colours = scene.lit_colours(zeros, parts, normals, footprint_m, directions)
+    # Half of white straight in the mirror, and nothing of it seen from the light itself.
+    assert abs(int(colours[0, 0]) - 128) <= 2
+    assert 0 < colours[1, 0] < 40
+    matt = AnalyticScene(plane, scene.aabb_m)
+    assert not matt.lit_colours(zeros, parts, normals, footprint_m, directions).any()
+
+
+def test_the_machine_has_many_parts_within_the_unit_sphere() -> None:
+    made = source("machine")
+    assert len(made.scene.parts) > 200
+    corners = np.array([corner for part in made.scene.parts for corner in part.box()])
+    assert np.abs(corners).max() < 1.0
+    assert 0.02 < made.foreground(5).mean() < 0.6
+
+
 def test_frames_repeat_and_stamps_rise_at_the_rate() -> None:
     made = source(rate_hz=5.0, noise=1.0, frames=3)
     first, again = list(made), list(made)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every term of the loss by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ineus_core.training.losses import (
     LossTerms,
     loss_terms,
     masked_mean,
+    over_colour,
 )
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
@@ -161,6 +163,20 @@ def test_regularisers_are_only_those_with_a_weight() -> None:
     assert terms.curvature.item() == pytest.approx(3.0)
     # One interval of 2 cm: 0.5^2 * 0.02 / 3.
     assert terms.distortion.item() == pytest.approx(0.005 / 3, rel=1e-4)
+
+
+def test_pixels_take_another_background_by_the_share_that_they_show_of_it() -> None:
+    rays = torch.zeros(3, 3)
+    share, valid = torch.tensor([1.0, 0.25, -1.0]), torch.ones(3, dtype=torch.bool)
+    rgb = torch.tensor([[0.1, 0.2, 0.3], [0.7, 0.8, 0.9], [0.5, 0.5, 0.5]])
+    batch = RayBatch(rays, rays, rgb, torch.zeros(3), rays, valid, valid, share)
+    colour, backdrop = torch.tensor([[0.0, 0.6, 1.0]]), torch.tensor([0.8, 0.8, 1.0])
+    found = over_colour(batch, colour, backdrop).rgb
+    # Three quarters of the second pixel were backdrop; of the last nobody knows.
+    expected = rgb.clone()
+    expected[1] = torch.tensor([0.7 - 0.75 * 0.8, 0.8 - 0.75 * 0.2, 0.9])
+    torch.testing.assert_close(found, expected)
+    assert over_colour(replace(batch, foreground=None), colour, backdrop).rgb is rgb
 
 
 def test_a_weight_can_ramp() -> None:

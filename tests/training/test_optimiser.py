@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny_scene import tiny_field
 
+from ineus_core.fields import BackgroundConfig, add_background
 from ineus_core.training import OptimiserConfig
 from ineus_core.training.optimiser import Optimiser
 
@@ -29,6 +30,26 @@ def test_every_part_has_its_rate() -> None:
     assert found["w1"] == found["colour_w1"] == pytest.approx(0.02, rel=1e-3)
     assert found["log_inv_s"] == pytest.approx(0.003, rel=1e-3)
     assert moves(colour_rate=0.05)["colour_b3"] == pytest.approx(0.05, rel=1e-3)
+
+
+def test_a_learned_background_may_have_a_rate_of_its_own() -> None:
+    def of_background(**rates: float) -> dict[str, float]:
+        field = tiny_field("object")
+        config = BackgroundConfig(kind="learned", levels=2, log2_entries=8, hidden=8, cells=8)
+        add_background(field, config)
+        optimiser = Optimiser(OptimiserConfig(table_rate=0.1, heads_rate=0.02, **rates), field)
+        before = {name: p.detach().clone() for name, p in field.named_parameters()}
+        torch.stack([p.sum() for p in field.parameters()]).sum().backward()
+        optimiser.step(0)
+        parameters = field.named_parameters()
+        return {name: float((before[name] - p.detach()).max()) for name, p in parameters}
+
+    shared, own = of_background(), of_background(background_rate=0.5)
+    assert shared["background.field.table"] == pytest.approx(0.1, rel=1e-3)
+    assert shared["background.field.w1"] == pytest.approx(0.02, rel=1e-3)
+    assert own["background.field.table"] == pytest.approx(0.5, rel=1e-3)
+    assert own["background.field.colour_w2"] == pytest.approx(0.5, rel=1e-3)
+    assert own["w1"] == pytest.approx(0.02, rel=1e-3)
 
 
 def test_rates_follow_warm_up_and_the_given_factors() -> None:
