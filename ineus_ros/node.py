@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node `ineus`: wires inputs, worker, outputs and services together."""
 
+import gc
 import logging
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ from ineus_ros.outputs import (
     MeshPublisher,
     PlanningPublisher,
     StatusPublisher,
+    ViewRequests,
     offer_nvblox,
 )
 from ineus_ros.parameters import ParameterChanges, declare_parameters
@@ -47,7 +50,8 @@ _log = logging.getLogger("ineus_ros.node")  # not __main__, whose log nobody for
 STOP_TIMEOUT_S = 1.2
 """What the present step may still take at the end; the whole end shall stay under two seconds."""
 CLEANUP_TIMEOUT_S = 30.0
-WAKE_PERIOD_S = 0.2
+LOOK_PERIOD_S = 0.5
+"""How often is looked whether the context is still there; an interrupt is noticed at once."""
 
 
 class ReconstructionNode(LifecycleNode):
@@ -107,11 +111,15 @@ class ReconstructionNode(LifecycleNode):
 
     def close(self) -> bool:
         """End, saving the mesh if asked for; False if a step still runs."""
-        engine = self._engine
+        engine, begin_s = self._engine, time.monotonic()
         if engine is not None and self._inputs is not None:
             self._inputs.close()
-            self._has_ended &= engine.stop(STOP_TIMEOUT_S)
+            engine.stop(0.0)
+        # The mesh as last published is saved while the worker ends its step.
         self._save_at_end()
+        if engine is not None:
+            left_s = STOP_TIMEOUT_S - (time.monotonic() - begin_s)
+            self._has_ended &= engine.stop(max(0.0, left_s))
         self.destroy_node()
         return self._has_ended
 
@@ -130,10 +138,13 @@ class ReconstructionNode(LifecycleNode):
         keyframes = KeyframePublisher(
             self, lambda: self.config, self._world_frame, call, inputs.first_from_camera
         )
-        health = Health(inputs, engine, str(device), (planning.status, keyframes.status))
+        views = ViewRequests(self, lambda: self.config, inputs, engine.render)
+        others = (planning.status, keyframes.status, views.status)
+        health = Health(inputs, engine, str(device), others)
         self._parts = (
             planning,
             keyframes,
+            views,
             offer_nvblox(self, lambda: self.config, self._world_frame, call, planning.drops),
             ImagePublisher(self, lambda: self.config, inputs, engine.render),
             StatusPublisher(self, config, health.parts),
@@ -232,42 +243,64 @@ def main(args: Sequence[str] | None = None) -> int:
     interrupted = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: interrupted.set())
-    node = None
+    node: ReconstructionNode | None = None
     has_ended = True
     try:
         node = ReconstructionNode()
         _forward_logging(node)
-        # The handlers run when the wait for messages ends, so it has to end now and then.
-        wall_timer(node, WAKE_PERIOD_S, lambda: None)
         if node.config.autostart:
             _start(node)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        while not interrupted.is_set() and rclpy.ok():
-            _spin_once(executor)
+        _spin(node, interrupted)
     except IneusError as error:
         print(f"ineus: error: {error}", file=sys.stderr)
         return error.exit_code
-    except ExternalShutdownException:
-        pass
     finally:
         if node is not None:
             has_ended = node.close()
         try_shutdown()
-        if not has_ended:
-            # Python cannot end a thread within a step, and would abort on it.
-            os._exit(0)
+    node = None
+    _leave(has_ended)
     return 0
 
 
-def _spin_once(executor: SingleThreadedExecutor) -> None:
-    """Run one callback; an error in one is said, and the node lives on for the others."""
-    try:
-        executor.spin_once()
-    except ExternalShutdownException:
-        raise
-    except Exception:
-        _log.exception("a callback failed")
+def _leave(has_ended: bool) -> None:
+    """End the process at once: all is saved and said by now.
+
+    The interpreter would take seconds on a busy machine to take torch down piece by piece, and it
+    cannot end a thread within a step but would abort on it.
+    """
+    # What still refers to the node would leave its shared memory behind.
+    gc.collect()
+    if not has_ended:
+        print("ineus: the present step was cut short", file=sys.stderr)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _spin(node: ReconstructionNode, interrupted: threading.Event) -> None:
+    """Run callbacks on a thread of their own: the wait for messages would hold signals up."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    thread = threading.Thread(target=_run_callbacks, args=(executor, interrupted), daemon=True)
+    thread.start()
+    while thread.is_alive() and rclpy.ok() and not interrupted.wait(LOOK_PERIOD_S):
+        pass
+    interrupted.set()
+    executor.wake()
+    thread.join(STOP_TIMEOUT_S)
+
+
+def _run_callbacks(executor: SingleThreadedExecutor, interrupted: threading.Event) -> None:
+    """An error in a callback is said, and the node lives on for the others."""
+    while not interrupted.is_set():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            return
+        except Exception:
+            _log.exception("a callback failed")
 
 
 def _start(node: ReconstructionNode) -> None:

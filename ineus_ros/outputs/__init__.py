@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the node publishes, one file per family of messages."""
 
-from ineus_ros.outputs.images import ImagePublisher
+from ineus_ros.outputs.images import ImagePublisher, ViewRequests
 from ineus_ros.outputs.keyframes import KeyframePublisher
 from ineus_ros.outputs.mesh import MeshPublisher
 from ineus_ros.outputs.nvblox import offer_nvblox
@@ -15,5 +15,6 @@ __all__ = [
     "MeshPublisher",
     "PlanningPublisher",
     "StatusPublisher",
+    "ViewRequests",
     "offer_nvblox",
 ]

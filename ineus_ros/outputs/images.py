@@ -1,23 +1,25 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rendered colour, depth and normals at the newest camera pose, only while someone looks."""
+"""Rendered colour, depth and normals, at the newest camera pose and at poses asked for."""
 
-import array
 import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import PoseStamped
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from ineus_core.geometry import opencv_matrix
+from ineus_core.errors import SourceError
 from ineus_core.ros_config import RosConfig
+from ineus_core.sources.ros_messages import decode_transform
 from ineus_core.types import Camera, RenderedImage
 from ineus_ros.inputs import Inputs, View
+from ineus_ros.outputs.image_topics import ImageTopics
+from ineus_ros.outputs.status import PartStatus
 from ineus_ros.timers import wall_timer
 
 Render = Callable[[Camera, np.ndarray], "Future[RenderedImage]"]
@@ -39,26 +41,17 @@ class ImagePublisher:
         render: Render,
     ) -> None:
         """Advertise the images and their camera_info."""
-        qos = QoSProfile(depth=1)
-        create = node.create_lifecycle_publisher
-        self._images = {
-            name: create(Image, f"~/{name}/image", qos) for name in ("color", "depth", "normal")
-        }
-        self._infos = [create(CameraInfo, name, qos) for name in INFO_TOPICS]
-        self._config = config
-        self._inputs = inputs
-        self._render = render
+        self._topics = ImageTopics(node, "~/")
+        self._config, self._inputs, self._render = config, inputs, render
         self._pending: Future[RenderedImage] | None = None
-        self.counters: Counter[str] = Counter()
-        self._node = node
         self._rate_hz = 0.0
         self._timer = wall_timer(node, 1.0, self._tick)
 
     def _tick(self) -> None:
+        """Nothing is rendered without a subscriber, nor faster than it is done."""
         self._follow_rate()
         view = self._inputs.newest
-        is_wanted = any(image.get_subscription_count() for image in self._images.values())
-        if view is None or not is_wanted or not self._config().render_rate_hz:
+        if view is None or not self._topics.is_wanted or not self._config().render_rate_hz:
             return
         if self._pending is not None and not self._pending.done():
             return
@@ -82,25 +75,73 @@ class ImagePublisher:
         if error is not None:
             self._inputs.drops.add("render_failed", error)
             return
-        rendered = done.result()
         header = Header(frame_id=view.frame_id)
         header.stamp.sec, header.stamp.nanosec = divmod(view.frame.stamp_ns, 1_000_000_000)
-        pictures = {
-            "color": ("rgb8", rendered.rgb),
-            "depth": ("32FC1", rendered.depth_m),
-            "normal": ("rgb8", normal_colours(rendered.normal)),
-        }
-        for name, (encoding, pixels) in pictures.items():
-            if self._images[name].get_subscription_count():
-                self._images[name].publish(image_message(header, encoding, pixels))
-        info = camera_info_message(header, camera)
-        for publisher in self._infos:
-            publisher.publish(info)
+        self._topics.publish(header, camera, done.result())
+
+
+class ViewRequests:
+    """Renders what a camera would see at the poses of `~/render`, by the newest image's camera.
+
+    Args:
+        inputs: Know the camera and the frame id of the world, and count what fails.
+        render: Queues a rendering on the worker's thread.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        config: Callable[[], RosConfig],
+        inputs: Inputs,
+        render: Render,
+    ) -> None:
+        """Subscribe to ~/render; advertise ~/render/color/image and the others."""
+        self._topics = ImageTopics(node, "~/render/")
+        self._config, self._inputs, self._render = config, inputs, render
+        self._pending: Future[RenderedImage] | None = None
+        self.counters: Counter[str] = Counter()
+        self._subscription = node.create_subscription(PoseStamped, "~/render", self.on_pose, 1)
+
+    def on_pose(self, message: Any) -> None:
+        """Have a view rendered, if someone looks."""
+        self.counters["requests"] += 1
+        if not self._topics.is_wanted:
+            self.counters["requests_without_listener"] += 1
+            return
+        view, world = self._inputs.newest, self._inputs.world_frame
+        try:
+            if view is None:
+                raise SourceError("~/render before the first image: expected a camera first")
+            frame = message.header.frame_id.lstrip("/")
+            if frame not in ("", world):
+                raise SourceError(f"~/render in {frame!r}: expected {world!r}")
+            pose = decode_transform(message)
+        except SourceError as error:
+            self._inputs.drops.add("render_failed", error)
+            return
+        # Only the newest wish counts, as of who steers a camera.
+        if self._pending is not None and self._pending.cancel():
+            self.counters["requests_overtaken"] += 1
+        camera = rendered_camera(view.frame.camera, self._config().render_width_px)
+        header = Header(stamp=message.header.stamp, frame_id=view.frame_id)
+        self._pending = self._render(camera, pose)
+        self._pending.add_done_callback(lambda done: self._publish(done, camera, header))
+
+    def status(self) -> PartStatus:
+        """What was asked for, for /diagnostics."""
+        message = f"{self.counters['rendered']} views"
+        return PartStatus("render", "ok", message, dict(sorted(self.counters.items())))
+
+    def _publish(self, done: "Future[RenderedImage]", camera: Camera, header: Header) -> None:
+        """Publish from the worker's thread."""
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is not None:
+            self._inputs.drops.add("render_failed", error)
+            return
+        self._topics.publish(header, camera, done.result())
         self.counters["rendered"] += 1
-
-
-INFO_TOPICS = ("~/camera_info", "~/color/camera_info", "~/depth/camera_info")
-"""The first is the interface's; the others stand beside their image, where RViz looks."""
 
 
 def rendered_camera(camera: Camera, width_px: int) -> Camera:
@@ -117,32 +158,3 @@ def rendered_camera(camera: Camera, width_px: int) -> Camera:
         distortion_model="none",
         distortion=(),
     )
-
-
-def normal_colours(normal: np.ndarray) -> np.ndarray:
-    """World normals [h w 3] as colours: -1 to 1 becomes 0 to 255; black where there is none."""
-    colours = np.round((normal + 1.0) * 127.5).astype(np.uint8)
-    colours[~normal.any(axis=-1)] = 0
-    return colours
-
-
-def image_message(header: Header, encoding: str, pixels: np.ndarray) -> Image:
-    """A sensor_msgs/Image of an array [h w ...]."""
-    message = Image(header=header, encoding=encoding)
-    message.height, message.width = pixels.shape[:2]
-    message.step = pixels[0].nbytes
-    # Any other type of data is checked value by value, which takes a hundred times as long.
-    message.data = array.array("B", np.ascontiguousarray(pixels).tobytes())
-    return message
-
-
-def camera_info_message(header: Header, camera: Camera) -> CameraInfo:
-    """A sensor_msgs/CameraInfo of a camera without distortion."""
-    matrix = opencv_matrix(camera)
-    message = CameraInfo(header=header, width=camera.width_px, height=camera.height_px)
-    message.distortion_model = "plumb_bob"
-    message.d = [0.0] * 5
-    message.k = matrix.ravel()
-    message.r = np.eye(3).ravel()
-    message.p = np.hstack((matrix, np.zeros((3, 1)))).ravel()
-    return message

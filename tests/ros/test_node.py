@@ -142,6 +142,35 @@ def test_images_are_rendered_for_who_looks(node: Running) -> None:
     assert depth.header.frame_id == "camera_optical"
 
 
+def test_a_view_is_rendered_where_it_is_asked_for(node: Running) -> None:
+    from geometry_msgs.msg import PoseStamped
+    from ros_stream import pose_message
+    from sensor_msgs.msg import Image
+
+    got: list[Image] = []
+    listening = node.listener.node
+    asking = listening.create_publisher(PoseStamped, "/ineus/render", 5)
+    subscription = listening.create_subscription(Image, "/ineus/render/depth/image", got.append, 5)
+    node.wait(lambda: asking.get_subscription_count() > 0)
+    node.wait(lambda: listening.count_publishers("/ineus/render/depth/image") > 0)
+    time.sleep(0.3)
+    request = PoseStamped(pose=pose_message(FRAMES[3].world_from_camera))
+    request.header.frame_id, request.header.stamp.sec = "no_such_frame", 77
+    asking.publish(request)
+    node.wait(lambda: node.number("input", "dropped.render_failed") == 1)
+    request.header.frame_id = "odom"
+    asking.publish(request)
+    node.wait(lambda: bool(got))
+    measured_m = FRAMES[3].depth_m
+    assert measured_m is not None and got[0].header.stamp.sec == 77
+    depth_m = np.frombuffer(got[0].data, np.float32)
+    assert np.median(depth_m) == pytest.approx(np.median(measured_m), rel=0.2)
+    for entity in (asking, subscription):
+        (listening.destroy_publisher if entity is asking else listening.destroy_subscription)(
+            entity
+        )
+
+
 _ORDER = ["color/image", "depth/image", "normal/image", "camera_info"]
 
 

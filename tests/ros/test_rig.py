@@ -22,7 +22,7 @@ from ros_stream import Camera, pose_message
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from ineus_ros.outputs.images import camera_info_message, image_message
+from ineus_ros.outputs.image_topics import camera_info_message, image_message
 
 pytestmark = pytest.mark.ros
 

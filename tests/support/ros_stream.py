@@ -20,7 +20,7 @@ from std_msgs.msg import Header
 
 from ineus_core.geometry import rotation_to_quaternion
 from ineus_core.types import Frame
-from ineus_ros.outputs.images import camera_info_message, image_message
+from ineus_ros.outputs.image_topics import camera_info_message, image_message
 
 
 class Camera:
