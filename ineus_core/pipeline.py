@@ -126,6 +126,8 @@ class Pipeline:
         if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz) and self._may_mesh():
             self._last_mesh_ns = now_ns
             begin_s = time.perf_counter()
+            if self.is_live:
+                self.reconstructor.revisit_surface()
             self.update_mesh()
             self._mesh_end_s = time.perf_counter()
             self._mesh_took_s = self._mesh_end_s - begin_s

@@ -8,7 +8,7 @@ Owns all state on the device.
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int8
 from pydantic import Field
 from torch import Tensor
 
@@ -63,6 +63,7 @@ from ineus_core.rendering import (
     PlacementConfig,
     RenderingConfig,
     View,
+    evidence_of_views,
     resolved_rendering,
     seen_cells,
 )
@@ -92,6 +93,8 @@ _LOG = logging.getLogger(__name__)
 _OBSERVE_STRIDE_PX = 4
 _CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 20}
 _SEEN_RAYS = {"cpu": 1 << 16, "cuda": 1 << 20}
+_PLANNING_RAYS = {"cpu": 1 << 14, "cuda": 1 << 18}
+"""Rays that tell a planner what is free, where there is no depth."""
 _SEEN_RAYS_AT_ONCE = 1 << 16
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
@@ -168,6 +171,7 @@ class Reconstructor:
         )
         meshing = self.config.meshing
         self._dirty = DirtyBlocks(meshing.block_size_m, 2 * meshing.voxel_size_m, self.device)
+        self._evidence_of_views: Int8[Tensor, "gx gy gz"] | None = None
         self._view: View | None = None
         self._pace = Pace(self.device)
         self._newest_stamp_ns = 0
@@ -372,20 +376,33 @@ class Reconstructor:
                 removed.append(block.index)
         if upserts or removed:
             self._planner.forget()
+            self._evidence_of_views = None
         return MeshUpdate(self._newest_stamp_ns, tuple(upserts), tuple(removed))
 
     def _look_for_surface(self) -> None:
         """Let views without depth say which surface they see, as a field invents more of it."""
-        assert self.field is not None and self.grid is not None and self._replay is not None
+        assert self.field is not None and self.grid is not None
         wanted = self.config.occupancy.seen_rays
         if self.grid.has_sensor or wanted < 0:
             return
-        wanted = wanted or _SEEN_RAYS[self.device.type]
+        rays = self._view_rays(wanted or _SEEN_RAYS[self.device.type])
+        self.grid.seen = seen_cells(self.field.sdf, self.grid, rays)
+
+    def _view_rays(self, wanted: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Random rays of what was seen, in batches."""
+        assert self._replay is not None
         sizes = [_SEEN_RAYS_AT_ONCE] * (wanted // _SEEN_RAYS_AT_ONCE)
         sizes += [wanted % _SEEN_RAYS_AT_ONCE] if wanted % _SEEN_RAYS_AT_ONCE else []
-        batches = (self._replay.draw(size) for size in sizes)
-        rays = ((batch.origins[batch.valid], batch.directions[batch.valid]) for batch in batches)
-        self.grid.seen = seen_cells(self.field.sdf, self.grid, rays)
+        for size in sizes:
+            batch = self._replay.draw(size)
+            yield batch.origins[batch.valid], batch.directions[batch.valid]
+
+    def revisit_surface(self) -> None:
+        """Without depth nothing tells which blocks change: have all of them meshed in turn."""
+        if self.is_ready and self.grid is not None and not self.grid.has_sensor:
+            if not len(self._dirty):
+                self._look_for_surface()
+                self._dirty.add(self._blocks_with_surface())
 
     def _take_dirty(self) -> list[BlockIndex]:
         """The blocks that have been dirty for longest, as many as an update may have."""
@@ -467,7 +484,17 @@ class Reconstructor:
         if self.field is None or self.grid is None:
             return None
         grid = self.grid
-        return PlanningScene(grid.evidence, grid.aabb[0], grid.cell_m, self._blocks, self.field)
+        return PlanningScene(self._evidence(), grid.aabb[0], grid.cell_m, self._blocks, self.field)
+
+    def _evidence(self) -> Int8[Tensor, "gx gy gz"]:
+        """What the sensor saw, or without one, what the views see of the field."""
+        assert self.field is not None and self.grid is not None
+        if self.grid.has_sensor or not self.is_ready:
+            return self.grid.evidence
+        if self._evidence_of_views is None:
+            rays = self._view_rays(_PLANNING_RAYS[self.device.type])
+            self._evidence_of_views = evidence_of_views(self.field.sdf, self.grid, rays)
+        return self._evidence_of_views
 
     @property
     def newest_stamp_ns(self) -> int:

@@ -179,8 +179,8 @@ class RosConfig(ConfigModel):
     )
     slice_min_z_m: float = Field(
         0.15,
-        description="Lower height of the slice of ~/occupancy, in m of the world's z; surfaces "
-        "reach up to 1.5 cells further than they are, so a little above the floor.",
+        description="Lower height of the slice of ~/occupancy, in m of the world's z; at "
+        "least a cell (occupancy.cell_m) above the floor, which else is all occupied.",
         json_schema_extra=CHANGEABLE,
     )
     slice_max_z_m: float = Field(

@@ -26,7 +26,7 @@ class Notes(Reconstructor):
     def __init__(self) -> None:
         self.device, self.ranks = torch.device("cpu"), None
         self.frames: list[int] = []
-        self.extractions = self.whole = 0
+        self.extractions = self.whole = self.revisits = 0
         self.rates: list[float] = []
 
     def add_frame(self, frame: Frame) -> bool:
@@ -44,6 +44,9 @@ class Notes(Reconstructor):
 
     def settle(self, remaining: float) -> None:
         self.rates.append(remaining)
+
+    def revisit_surface(self) -> None:
+        self.revisits += 1
 
     def extract_mesh(self, everything: bool = False) -> MeshUpdate:
         self.extractions += 1
@@ -117,6 +120,7 @@ def test_meshing_keeps_to_its_share_of_the_time_online(monkeypatch: pytest.Monke
         clock[0] += 1.0
     # A second of meshing, then three of something else.
     assert extractions == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+    assert notes.revisits == 4
 
 
 def test_a_full_queue_drops_the_oldest_and_counts_it() -> None:

@@ -3,6 +3,7 @@
 """The blocks whose mesh is out of date, in the order in which they became so."""
 
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -40,6 +41,10 @@ class DirtyBlocks:
         """Mark the blocks of surface points."""
         touched = blocks_touched(points_m, self._margin_m, self._block_m)
         self._blocks.update(dict.fromkeys(touched))
+
+    def add(self, blocks: Iterable[BlockIndex]) -> None:
+        """Mark blocks."""
+        self._blocks.update(dict.fromkeys(blocks))
 
     def flags_over(self, aabb_m: Float[np.ndarray, "2 3"]) -> tuple[BlockFlags, int]:
         """Flags that cover a box, for a kernel, and the number of the image to mark with."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers to planners: the field's distance near the surface, the Euclidean one farther away."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from ineus_core.types import BlockIndex, FieldOutput, MeshBlock
 
 FieldFunction = Callable[[Tensor, Tensor], FieldOutput]
 """What the field says at points [n 3] seen along directions [n 3]."""
+_SMEAR_CELLS = 2
+"""How far from the surface a return may count for a cell."""
 _BLEND_FROM = 0.5
 """Share of the truncation up to which the field alone decides; from 1 on it has no say."""
 
@@ -86,8 +89,52 @@ class Planner:
     def occupancy_slice(
         self, z_min_m: float, z_max_m: float, scene: PlanningScene
     ) -> OccupancySlice:
-        """Columns between two heights."""
-        return occupancy_slice(scene.evidence, scene.low_m, scene.cell_m, z_min_m, z_max_m)
+        """Columns between two heights, where surfaces are as thick as they are."""
+        low_z_m = float(scene.low_m[2])
+        first = math.floor((z_min_m - low_z_m) / scene.cell_m) - _SMEAR_CELLS
+        last = math.ceil((z_max_m - low_z_m) / scene.cell_m) + _SMEAR_CELLS
+        first, last = max(0, first), min(scene.evidence.shape[2], last)
+        low_m = scene.low_m.clone()
+        low_m[2] += first * scene.cell_m
+        band = scene.evidence[:, :, first : max(first, last)]
+        thin = self._thinned(band, low_m, scene)
+        return occupancy_slice(thin, low_m, scene.cell_m, z_min_m, z_max_m)
+
+    @torch.no_grad()
+    def _thinned(
+        self, evidence: Int8[Tensor, "gx gy gz"], low_m: Float[Tensor, " 3"], scene: PlanningScene
+    ) -> Int8[Tensor, "gx gy gz"]:
+        """Evidence whose returns are only in cells that the mesh goes through, where it is near.
+
+        Returns count for cells on both sides of a surface, as its place is not exactly known when
+        they come. The mesh knows it; the field says which of the other cells are in front, and so
+        free. Where there is no mesh yet, every return counts.
+        """
+        holds = self._cells_of_mesh(tuple(evidence.shape), low_m, scene)
+        doubtful = (evidence > 0) & ~holds & _dilated(holds, _SMEAR_CELLS)
+        cells = doubtful.nonzero()
+        if not len(cells):
+            return evidence
+        centres = low_m + (cells + 0.5) * scene.cell_m
+        in_front = scene.field(centres, torch.zeros_like(centres)).sdf > 0
+        thin = evidence.clone()
+        thin[doubtful] = torch.where(in_front, -1, 0).to(torch.int8)
+        return thin
+
+    def _cells_of_mesh(
+        self, shape: tuple[int, ...], low_m: Float[Tensor, " 3"], scene: PlanningScene
+    ) -> Bool[Tensor, "gx gy gz"]:
+        """The cells that vertices lie in, widened if cells are finer than the mesh."""
+        holds = torch.zeros(shape, dtype=torch.bool, device=self._device)
+        meshes = [block.mesh.vertices for block in scene.blocks.values()]
+        if meshes and holds.numel():
+            vertices = torch.from_numpy(np.concatenate(meshes)).to(self._device)
+            place = torch.floor((vertices - low_m) / scene.cell_m).long()
+            size = torch.tensor(shape, device=self._device)
+            inside = ((place >= 0) & (place < size)).all(dim=1)
+            x, y, z = place[inside].unbind(dim=1)
+            holds[x, y, z] = True
+        return _dilated(holds, math.ceil(self._spacing_m / scene.cell_m - 0.7))
 
     @torch.no_grad()
     def esdf_slice(self, z_m: float, scene: PlanningScene) -> EsdfSlice:
@@ -161,6 +208,19 @@ def _look_up(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Int8[Tensor,
     inside = ((place >= 0) & (place < shape)).all(dim=1)
     x, y, z = torch.minimum(place.clamp(min=0), shape - 1).long().unbind(dim=1)
     return torch.where(inside, scene.evidence[x, y, z], 0).to(torch.int8)
+
+
+def _dilated(cells: Bool[Tensor, "gx gy gz"], by: int) -> Bool[Tensor, "gx gy gz"]:
+    """Cells and all that are at most so many cells away along each axis."""
+    if by < 1 or not cells.numel():
+        return cells
+    for axis in range(3):
+        moved = cells.float().movedim(axis, -1)
+        wide = torch.nn.functional.max_pool1d(
+            moved.reshape(-1, 1, moved.shape[-1]), 2 * by + 1, stride=1, padding=by
+        )
+        cells = wide.view(moved.shape).movedim(-1, axis) > 0
+    return cells
 
 
 def _nothing_known(n: int) -> PlanningAnswer:

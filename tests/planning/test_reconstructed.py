@@ -55,6 +55,46 @@ def test_a_slice_through_the_wall(wall: Reconstructor) -> None:
     assert distances.distance_m[row, column] == pytest.approx(1.0, abs=0.08)
 
 
+def test_a_wall_is_no_thicker_than_it_is(wall: Reconstructor) -> None:
+    """Returns count for a cell and a half on both sides; the mesh tells where the wall is."""
+    assert wall.grid is not None and wall.grid.cell_m == pytest.approx(0.16)
+    in_front, at_it = wall.occupancy_slice(1.78, 1.9), wall.occupancy_slice(1.94, 2.06)
+    assert in_front is not None and at_it is not None
+    row, column = (int((0.0 - origin) / at_it.cell_m) for origin in at_it.origin_m[::-1])
+    layers = (wall.grid.evidence > 0).flatten(0, 1).any(dim=0)
+    assert int(layers.sum()) == 2, "else there is nothing to be made thinner"
+    assert (in_front.cells[row, column], at_it.cells[row, column]) == (FREE, OCCUPIED)
+
+
+def test_a_return_counts_at_once_where_there_is_no_mesh_yet() -> None:
+    made = Reconstructor(tiny_config(), CPU)
+    made.add_frame(wall_frame(depth_m=2.0))
+    found = made.occupancy_slice(1.78, 1.9)
+    assert found is not None and (found.cells == OCCUPIED).any()
+
+
+def test_without_depth_the_views_tell_what_is_free_and_what_was_seen() -> None:
+    """A field of colour alone begins as the inside of a ball around the cameras."""
+    made = Reconstructor(tiny_config(bounds={"frames_to_start": 4}), CPU)
+    for i in range(4):
+        made.add_frame(wall_frame(i, None, pose(0.3 * i, yaw_deg=4.0 * i)))
+    answer = made.query(np.array([[0.4, 0.0, 1.0], [0.4, 0.0, -2.0]]))
+    assert answer.observed.tolist() == [True, False], "ahead of the cameras, and behind them"
+    columns = made.occupancy_slice(-0.1, 0.1)
+    assert columns is not None and (columns.cells == FREE).any()
+    assert made.grid is not None and not made.grid.evidence.any()
+
+
+def test_without_depth_a_live_mesh_is_renewed_block_by_block() -> None:
+    config = tiny_config(bounds={"frames_to_start": 4}, meshing={"blocks_per_update": 7})
+    made = Reconstructor(config, CPU)
+    for i in range(4):
+        made.add_frame(wall_frame(i, None, pose(0.3 * i, yaw_deg=4.0 * i)))
+    assert not made.extract_mesh().upserts
+    made.revisit_surface()
+    assert 0 < len(made.extract_mesh().upserts) <= 7
+
+
 def test_a_corrected_pose_is_seen_anew_and_the_surface_follows(wall: Reconstructor) -> None:
     corrected = pose(z=0.5)
     assert wall.move_keyframes({(0, 0): corrected, (77, 0): corrected}) == 1

@@ -7,7 +7,12 @@ import torch
 from tiny_scene import CPU
 from torch import Tensor
 
-from ineus_core.rendering import OccupancyConfig, OccupancyGrid, seen_cells
+from ineus_core.rendering import (
+    OccupancyConfig,
+    OccupancyGrid,
+    evidence_of_views,
+    seen_cells,
+)
 
 BOX = torch.tensor([[-2.0, -2.0, -2.0], [2.0, 2.0, 2.0]])
 
@@ -61,3 +66,25 @@ def test_a_growing_grid_forgets_what_was_seen(grid: OccupancyGrid) -> None:
     grid.seen = seen_cells(two_walls, grid, iter([rays(100)]))
     grid.grow(torch.tensor([[-3.0, -2.0, -2.0], [2.0, 2.0, 2.0]]))
     assert bool(grid.may_hold_mesh(torch.tensor([[1.0, 0.1, 0.1]])).all())
+
+
+def test_views_tell_what_is_free_up_to_the_first_surface(grid: OccupancyGrid) -> None:
+    along_x = (torch.tensor([[0.05, 0.05, 0.05]]), torch.tensor([[1.0, 0.0, 0.0]]))
+    evidence = evidence_of_views(two_walls, grid, iter([along_x]))
+    # From 0.05 on to the wall at 0.5: cells 20 to 23 are passed, 25 is met, 24 is left open.
+    line = evidence[:, 20, 20]
+    assert line[20:26].tolist() == [-1, -1, -1, -1, 0, 1]
+    assert int((evidence != 0).sum()) == 5
+
+
+def test_views_of_all_sides_agree_with_the_walls(grid: OccupancyGrid) -> None:
+    evidence = evidence_of_views(two_walls, grid, iter([rays(), rays()]))
+    centres = (evidence != 0).nonzero() * 0.1 - 1.95
+    value = evidence[evidence != 0]
+    distance_m = two_walls(centres)
+    assert (distance_m[value < 0] > 0).all() and (distance_m[value > 0].abs() < 0.1).all()
+
+
+def test_a_ray_that_meets_nothing_says_nothing(grid: OccupancyGrid) -> None:
+    free = evidence_of_views(lambda points: torch.ones(len(points)), grid, iter([rays(50)]))
+    assert not free.any()
