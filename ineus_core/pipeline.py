@@ -124,7 +124,7 @@ class Pipeline:
         # Online, frames that wait go before training: a lost view cannot be trained on later.
         self._train(min(self.steps_per_tick, 1) if self._queue else self.steps_per_tick)
         if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz) and self._may_mesh():
-            self._last_mesh_ns = now_ns
+            self._last_mesh_ns = _begin_of_period(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
             begin_s = time.perf_counter()
             if self.is_live:
                 self.reconstructor.revisit_surface()
@@ -132,7 +132,8 @@ class Pipeline:
             self._mesh_end_s = time.perf_counter()
             self._mesh_took_s = self._mesh_end_s - begin_s
         if self._is_due(now_ns, self._last_report_ns, self._report_rate_hz):
-            self._last_report_ns = now_ns
+            last_ns, rate_hz = self._last_report_ns, self._report_rate_hz
+            self._last_report_ns = _begin_of_period(now_ns, last_ns, rate_hz)
             self.sink.on_report(self.reconstructor.report())
 
     def _may_mesh(self) -> bool:
@@ -233,3 +234,14 @@ class Pipeline:
             return False
         # A clock that jumped back starts a new period.
         return last_ns is None or now_ns < last_ns or now_ns - last_ns >= 1e9 / rate_hz
+
+
+def _begin_of_period(now_ns: int, last_ns: int | None, rate_hz: float) -> int:
+    """When the present period began: whole periods after the last one.
+
+    Counted from a tick instead, which always comes a little late, the periods would be longer.
+    """
+    if last_ns is None or now_ns < last_ns:
+        return now_ns
+    period_ns = 1e9 / rate_hz
+    return last_ns + int((now_ns - last_ns) // period_ns * period_ns)

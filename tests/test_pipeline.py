@@ -184,6 +184,22 @@ def test_mesh_and_report_come_at_their_rates() -> None:
     assert (len(sink.meshes), len(sink.reports)) == (9, 5)
 
 
+def test_ticks_that_come_late_do_not_make_the_periods_longer() -> None:
+    pipeline, _, sink = make(report_rate_hz=0.0)
+    pipeline.submit(frame_at(0))
+    meshes = []
+    for tick in range(30):
+        pipeline.tick(tick * 7 * S // 20)
+        meshes.append(len(sink.meshes))
+    # Ticks 0.35 s apart at two meshes a second, so at 0, 0.7, 1.05, 1.75, 2.1 ... 10.15 s.
+    assert meshes[:7] == [1, 1, 2, 3, 3, 4, 5]
+    assert meshes[-1] == 21
+    # A gap is not made up for.
+    pipeline.tick(100 * S)
+    pipeline.tick(100 * S + 1)
+    assert len(sink.meshes) == 22
+
+
 def test_a_clock_that_jumps_back_begins_a_new_period() -> None:
     pipeline, _, sink = make()
     pipeline.submit(frame_at(0))

@@ -4,7 +4,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ from pydantic import Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.kernels import nearest_disc_torch
+from ineus_core.kernels.nearest_disc_torch import DiscGrid
 from ineus_core.planning.nearest_surface import NONE, nearest_points
 from ineus_core.types import Mesh
 
-_CORNERS = list(product((0, 1), repeat=3))
 _BATCH = {"cpu": 1 << 13, "cuda": 1 << 17}
 """Points looked up at once."""
-_NEVER_ZERO_M = 1e-9
 
 
 class PlanningConfig(ConfigModel):
@@ -69,9 +69,8 @@ class DistanceMap:
     ) -> None:
         """Build the map at once."""
         self._batch = _BATCH[device.type]
-        self._radius_m = 0.75 * spacing_m
-        self._each = torch.arange(config.elements_per_cell, device=device)
-        self._corners = torch.tensor(_CORNERS, device=device)
+        self._per_cell, self._radius_m = config.elements_per_cell, 0.75 * spacing_m
+        self._nearest_disc = _operator(device)
         self._low_m = aabb[0].to(device)
         extent = (aabb[1] - aabb[0]).cpu()
         self.cell_m = cell_m * _coarsening(extent / cell_m, config.max_cells)
@@ -90,7 +89,7 @@ class DistanceMap:
     @property
     def is_empty(self) -> bool:
         """Whether there is no surface."""
-        return len(self._elements) == 0
+        return self._discs is None
 
     def _build(
         self, place: Float[Tensor, "p 3"], normals: Float[Tensor, "p 3"], shape: list[int]
@@ -101,67 +100,45 @@ class DistanceMap:
         # By cell, and within a cell the most central first: that one stands for the cell.
         order = torch.argsort(off_centre)
         order = order[torch.argsort(cell[order], stable=True)]
-        self._elements = torch.cat((place, normals), dim=1)[order]
+        elements = torch.cat((place, normals), dim=1)[order]
         count = torch.bincount(cell, minlength=int(np.prod(shape)))
         first = count.cumsum(0) - count
         seed = torch.where(count > 0, first, NONE).view(shape)
         # Of a seed, how many elements follow it in its cell.
-        self._others = torch.zeros(len(place), dtype=torch.int64, device=place.device)
-        self._others[first[count > 0]] = count[count > 0] - 1
-        if not self.is_empty:
-            points = self._elements[:, :3]
-            self._nearest = nearest_points(seed, points, self._low_m, self.cell_m).view(-1)
+        others = torch.zeros(len(place), dtype=torch.int64, device=place.device)
+        others[first[count > 0]] = count[count > 0] - 1
+        self._discs = None
+        if len(elements):
+            nearest = nearest_points(seed, elements[:, :3], self._low_m, self.cell_m).view(-1)
+            self._discs = DiscGrid(
+                elements, nearest, others, self._low_m, (shape[0], shape[1], shape[2]),
+                self.cell_m, self._radius_m, self._per_cell,
+            )  # fmt: skip
 
     def closest(self, points: Float[Tensor, "n 3"]) -> ClosestSurface:
         """Look up the nearest surface of finite points."""
-        if self.is_empty:
+        if self._discs is None:
             return ClosestSurface(
                 torch.full((len(points),), torch.inf, device=points.device),
                 torch.zeros_like(points),
                 torch.ones(len(points), dtype=torch.bool, device=points.device),
             )
-        parts = [self._closest(part) for part in points.split(self._batch)]
-        return ClosestSurface(
-            torch.cat([part.distance_m for part in parts]),
-            torch.cat([part.away for part in parts]),
-            torch.cat([part.in_front for part in parts]),
-        )
-
-    def _closest(self, points: Float[Tensor, "n 3"]) -> ClosestSurface:
-        below = torch.floor((points - self._low_m) / self.cell_m - 0.5).long()
-        around = self._cell_of(below[:, None] + self._corners)
-        seed = self._nearest[around]
-        more = torch.minimum(self._each, self._others[seed][..., None])
-        chosen = (seed[..., None] + more).flatten(1)
-        _, squares = self._to_discs(points[:, None], chosen)
-        best = chosen.gather(1, squares.argmin(dim=1, keepdim=True))[:, 0]
-        offset, square = self._to_discs(points, best)
-        distance_m = square.sqrt()
-        # On the surface itself, away is where the normal shows.
-        normal = self._elements[best, 3:]
-        in_front = ((points - self._elements[best, :3]) * normal).sum(dim=-1) >= 0
-        on_it = (distance_m < _NEVER_ZERO_M)[:, None]
-        away = torch.where(on_it, normal, offset / distance_m.clamp(min=_NEVER_ZERO_M)[:, None])
-        return ClosestSurface(distance_m, away, in_front)
-
-    def _to_discs(
-        self, points: Float[Tensor, "... 3"], index: Tensor
-    ) -> tuple[Float[Tensor, "... 3"], Float[Tensor, "..."]]:
-        """From the nearest point of discs to points, and the square of that distance."""
-        element = self._elements[index]
-        normal = element[..., 3:]
-        delta = points - element[..., :3]
-        height = (delta * normal).sum(dim=-1, keepdim=True) * normal
-        aside = delta - height
-        length = aside.norm(dim=-1, keepdim=True)
-        beyond = aside * (1 - self._radius_m / length.clamp(min=self._radius_m))
-        offset = height + beyond
-        return offset, offset.square().sum(dim=-1)
+        parts = [self._nearest_disc(part, self._discs) for part in points.split(self._batch)]
+        distances, aways, sides = zip(*parts, strict=True)
+        return ClosestSurface(torch.cat(distances), torch.cat(aways), torch.cat(sides))
 
     def _cell_of(self, cell: Tensor) -> Tensor:
         """Flat index of cells; those outside count as the nearest within."""
         x, y, z = torch.minimum(cell.clamp(min=0), self._shape - 1).unbind(-1)
         return (x * self._shape[1] + y) * self._shape[2] + z
+
+
+def _operator(device: torch.device):  # type: ignore[no-untyped-def]
+    if device.type == "cuda" and find_spec("triton") is not None:
+        from ineus_core.kernels import nearest_disc_triton
+
+        return nearest_disc_triton.nearest_disc
+    return nearest_disc_torch.nearest_disc
 
 
 def _coarsening(cells: Float[Tensor, " 3"], max_cells: int) -> int:

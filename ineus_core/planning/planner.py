@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 
+from ineus_core.kernels.host_copy import to_host
 from ineus_core.planning.distance import ClosestSurface, DistanceMap, PlanningConfig
 from ineus_core.planning.slices import (
     EsdfSlice,
@@ -83,7 +84,7 @@ class Planner:
         distance, gradient, observed = self._ask(given, scene)
         # One transfer instead of three.
         answer = torch.cat((distance[:, None], gradient, observed[:, None].float()), dim=1)
-        host = answer.cpu().numpy()
+        host = to_host(answer)[0].numpy()
         return PlanningAnswer(host[:, 0], host[:, 1:4], host[:, 4] > 0)
 
     def occupancy_slice(
@@ -156,9 +157,10 @@ class Planner:
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
         finite = given.isfinite().all(dim=1)
         points = torch.where(finite[:, None], given, 0.0)
-        evidence = _look_up(points, scene)
+        shape = torch.tensor(scene.evidence.shape).to(self._device, non_blocking=True)
+        evidence = _look_up(points, scene, shape)
         surface = self._map_of(scene).closest(points)
-        field = scene.field(_into_box(points, scene), torch.zeros_like(points))
+        field = scene.field(_into_box(points, scene, shape), torch.zeros_like(points))
         distance, gradient = _blend(surface, evidence < 0, field, self._truncation_m)
         distance = torch.where(finite, distance, torch.inf)
         gradient = torch.where(finite[:, None], gradient, 0.0)
@@ -194,16 +196,18 @@ def _blend(
     return distance, torch.nn.functional.normalize(mixed, dim=1)
 
 
-def _into_box(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Float[Tensor, "n 3"]:
+def _into_box(
+    points: Float[Tensor, "n 3"], scene: PlanningScene, shape: Int[Tensor, " 3"]
+) -> Float[Tensor, "n 3"]:
     """Points, those outside of the grid on its border: beyond, the field may not be defined."""
-    shape = torch.tensor(scene.evidence.shape, device=points.device)
     high_m = scene.low_m + shape * scene.cell_m
     return points.maximum(scene.low_m).minimum(high_m)
 
 
-def _look_up(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Int8[Tensor, " n"]:
+def _look_up(
+    points: Float[Tensor, "n 3"], scene: PlanningScene, shape: Int[Tensor, " 3"]
+) -> Int8[Tensor, " n"]:
     """Evidence at points; 0 outside of the grid."""
-    shape = torch.tensor(scene.evidence.shape, device=points.device)
     place = torch.floor((points - scene.low_m) / scene.cell_m)
     inside = ((place >= 0) & (place < shape)).all(dim=1)
     x, y, z = torch.minimum(place.clamp(min=0), shape - 1).long().unbind(dim=1)
