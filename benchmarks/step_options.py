@@ -5,7 +5,7 @@
 The built-in object with its foreground, at the settings of `ineus bench`; each option alone, then
 those of config/seed/neus-blender.yaml together.
 
-Run: python benchmarks/step_options.py [--torch]
+Run: python benchmarks/step_options.py [--torch] [--only NAME]
 """
 
 import argparse
@@ -59,15 +59,18 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--torch", action="store_true", help="time plain torch as well")
-    with_torch = parser.parse_args().torch
+    parser.add_argument("--only", help="name of one line")
+    arguments = parser.parse_args()
     source = SyntheticSource(
         SyntheticConfig(scene="object", frames=24, width_px=200, height_px=200, depth=False)
     )
     frames = [replace(f, foreground=source.foreground(i)) for i, f in enumerate(source)]
     print(torch.cuda.get_device_name())
     for name, path, overrides in cases():
+        if arguments.only not in (None, name):
+            continue
         times = [f"{_step_ms(path, overrides, frames):8.3f} ms"]
-        if with_torch:
+        if arguments.torch:
             plain = (*overrides, "field.backend=torch", "rendering.backend=torch")
             times.append(f"{_step_ms(path, plain, frames, 40, 20):8.1f} ms")
         print(f"{name:24s}", *times, flush=True)

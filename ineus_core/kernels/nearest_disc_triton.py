@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The nearest of many small discs to each point for NVIDIA GPUs, in Triton, without temporaries."""
+"""The nearest of many small discs to each point for NVIDIA GPUs, in Triton, in one launch."""
 
 import torch
 import triton
