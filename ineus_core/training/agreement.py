@@ -87,5 +87,5 @@ def _rays(step: "GraphStep", drawn: "DrawnRays") -> RayBatch:
         foreground=drawn.foreground,
     )
     if step.config.background == "random":
-        rays = over_colour(rays, step.background, step.backdrop)
+        rays = over_colour(rays, step.background[None], step.backdrop)
     return rays

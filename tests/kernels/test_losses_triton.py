@@ -108,7 +108,7 @@ def by_autograd(
     buffer, sdf = buffer.clone().requires_grad_(), sdf.clone().requires_grad_()
     rgb = buffer[:, :3] + (1.0 - buffer[:, 7:]) * background
     if backdrop is not None:
-        given = over_colour(given, background, backdrop)
+        given = over_colour(given, background[None], backdrop)
     rendered = RenderedRays(rgb, buffer[:, 3], buffer[:, 4:7], buffer[:, 7])
     vectors = torch.zeros(len(sdf), 3, device=GPU)
     output = FieldOutput(sdf, vectors, vectors)
