@@ -46,6 +46,7 @@ from ineus_core.meshing import (
     DirtyBlocks,
     MeshingConfig,
     blocks_of_cells,
+    moved_mesh,
     remove_small_components,
     weld,
 )
@@ -132,6 +133,8 @@ class Reconstructor:
     ) -> None:
         """Hold nothing until the first frame."""
         self.config, self.device, self.ranks = config, device, ranks
+        self.dataset_from_world = np.eye(4)
+        """Similarity to the coordinates that saved meshes have, where the source has others."""
         check_device(
             config.keyframes,
             config.replay,
@@ -449,6 +452,10 @@ class Reconstructor:
         self.extract_mesh(everything=True)
         return self.current_mesh()
 
+    def mesh_to_save(self) -> Mesh:
+        """`current_mesh` in the coordinates of the data set."""
+        return moved_mesh(self.current_mesh(), self.dataset_from_world)
+
     def current_mesh(self) -> Mesh:
         """The surface as last extracted, welded and without crumbs."""
         return remove_small_components(
@@ -573,6 +580,7 @@ class Reconstructor:
             ),
             "field": self.field.config.model_dump(mode="json"),
             "init": self.field.init,
+            "dataset_from_world": self.dataset_from_world.tolist(),
             "side_m": self.field.side_m,
             "grid": grid_meta,
             "has_foreground": self.buffer.foreground is not None,
@@ -609,6 +617,9 @@ class Reconstructor:
             self.config.occupancy, grid_tensors, meta["grid"], self.device
         )
         camera = Camera(**{**meta["camera"], "distortion": tuple(meta["camera"]["distortion"])})
+        self.dataset_from_world = np.array(meta.get("dataset_from_world", np.eye(4).tolist()))
+        if self.dataset_from_world.shape != (4, 4):
+            raise ValueError(f"dataset_from_world of shape {self.dataset_from_world.shape}")
         self._assemble(field, grid, camera, bool(meta.get("has_foreground", False)))
         assert self._replay is not None and self.train_step is not None
         self._replay.keep(tensors["replay.rays"])

@@ -13,8 +13,9 @@ from ineus_core.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     import numpy as np
 
+    from ineus_core.evaluation import View
     from ineus_core.sources import Source
-    from ineus_core.types import Mesh
+    from ineus_core.types import Frame, Mesh
 
 
 def command(
@@ -95,9 +96,10 @@ def _mesh_figures(
     seed: int,
 ) -> dict[str, dict[str, Any]]:
     """Figures of the mesh, and of the reference fusion if wanted, by name."""
-    from ineus_core.evaluation import DEFAULT_THRESHOLDS_M, ReferenceFusion, View, evaluate_mesh
+    from ineus_core.evaluation import DEFAULT_THRESHOLDS_M, ReferenceFusion, evaluate_mesh
     from ineus_core.evaluation import Culling as Strategy
-    from ineus_core.meshing import read_mesh
+    from ineus_core.meshing import moved_mesh, read_mesh
+    from ineus_core.sources import dataset_from_world
 
     if culling not in get_args(Strategy):
         known = ", ".join(get_args(Strategy))
@@ -107,14 +109,15 @@ def _mesh_figures(
     surfaces = {"ineus": read_mesh(_mesh_file(mesh))}
     views = []
     if source is not None:
+        to_dataset = dataset_from_world(source)
         fusion = ReferenceFusion() if reference_fusion else None
         for frame in source:
             if culling.startswith("frusta"):
-                views.append(View(frame.camera, frame.world_from_camera, frame.depth_m))
+                views.append(_view_in(to_dataset, frame))
             if fusion is not None:
                 fusion.integrate(frame)
         if fusion is not None:
-            surfaces["reference fusion"] = fusion.mesh()
+            surfaces["reference fusion"] = moved_mesh(fusion.mesh(), to_dataset)
     return {
         name: evaluate_mesh(
             surface,
@@ -127,6 +130,16 @@ def _mesh_figures(
         ).to_json()
         for name, surface in surfaces.items()
     }
+
+
+def _view_in(dataset_from_world: "np.ndarray", frame: "Frame") -> "View":
+    """Where a frame was taken, in the coordinates of saved meshes."""
+    from ineus_core.evaluation import View
+    from ineus_core.sources import moved_pose, similarity_scale
+
+    scale = similarity_scale(dataset_from_world)
+    depth = None if frame.depth_m is None else (frame.depth_m * scale).astype("float32")
+    return View(frame.camera, moved_pose(dataset_from_world, frame.world_from_camera), depth)
 
 
 def _held_out_figures(

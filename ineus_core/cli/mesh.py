@@ -19,7 +19,7 @@ def command(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="D")] = "auto",
 ) -> None:
-    """Extract a mesh from a checkpoint."""
+    """Extract a mesh from a checkpoint, in the coordinates of the data set it came from."""
     from ineus_core.files import check_writable
     from ineus_core.meshing import MESH_SUFFIXES, write_mesh
 
@@ -31,7 +31,9 @@ def command(
     check_writable(out.parent)
     from ineus_core.cli.restore import restore
 
-    mesh = restore(checkpoint, device, voxel_size).reconstructor.mesh()
+    reconstructor = restore(checkpoint, device, voxel_size).reconstructor
+    reconstructor.extract_mesh(everything=True)
+    mesh = reconstructor.mesh_to_save()
     if not len(mesh.triangles):
         raise SourceError(f"{checkpoint}: there is no surface in it that has been seen")
     write_mesh(mesh, out)

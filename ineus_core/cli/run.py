@@ -72,7 +72,7 @@ def _run(
     from ineus_core.files import check_writable
     from ineus_core.offline import OfflineRun
     from ineus_core.reconstructor import Reconstructor
-    from ineus_core.sources import open_source
+    from ineus_core.sources import dataset_from_world, open_source
     from ineus_core.training import device_of, joined, ranks_of
 
     ranks = ranks_of(os.environ)
@@ -83,6 +83,7 @@ def _run(
     reconstructor = Reconstructor(config, device, ranks)
     if resume is not None:
         reconstructor.load(resume)
+    reconstructor.dataset_from_world = dataset_from_world(frames)
     check_writable(out)
     with joined(ranks, device):
         if ranks is None or ranks.is_writer:
@@ -121,8 +122,12 @@ def _write(
     from ineus_core.offline import save_renders
 
     mesh = reconstructor.current_mesh()
-    write_mesh(mesh, out / "mesh.ply")
+    write_mesh(reconstructor.mesh_to_save(), out / "mesh.ply")
     reconstructor.save(out / "checkpoint")
     save_renders(out / "renders", result.renders)
-    report = {**result.report, "config": config.model_dump(mode="json")}
+    report = {
+        **result.report,
+        "dataset_from_world": reconstructor.dataset_from_world.tolist(),
+        "config": config.model_dump(mode="json"),
+    }
     write_report(out, report, result.panels, mesh, up=reconstructor.up)

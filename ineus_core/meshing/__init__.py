@@ -3,7 +3,7 @@
 """Surfaces out of a signed distance: blocks, welding and cleaning, mesh files."""
 
 from ineus_core.meshing.blocks import BlockMesher, MeshingConfig
-from ineus_core.meshing.clean import remove_small_components, weld
+from ineus_core.meshing.clean import moved_mesh, remove_small_components, weld
 from ineus_core.meshing.dirty import DirtyBlocks, blocks_of_cells
 from ineus_core.meshing.io import MESH_SUFFIXES, read_mesh, read_reference, write_mesh
 
@@ -13,6 +13,7 @@ __all__ = [
     "DirtyBlocks",
     "MeshingConfig",
     "blocks_of_cells",
+    "moved_mesh",
     "read_mesh",
     "read_reference",
     "remove_small_components",

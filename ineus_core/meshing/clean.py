@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""One mesh out of many blocks, without the crumbs."""
+"""One mesh out of many blocks, without the crumbs, in the coordinates that are asked for."""
 
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -39,6 +39,16 @@ def remove_small_components(mesh: Mesh, min_triangles: int) -> Mesh:
     _, label_of_vertex = connected_components(graph, directed=False)
     label = label_of_vertex[mesh.triangles[:, 0]]
     return _keep_triangles(mesh, np.bincount(label)[label] >= min_triangles)
+
+
+def moved_mesh(mesh: Mesh, other_from_world: Float[np.ndarray, "4 4"]) -> Mesh:
+    """The mesh in other coordinates, by a similarity; a mirror turns the triangles round."""
+    linear = np.asarray(other_from_world, dtype=np.float64)[:3, :3]
+    determinant = np.linalg.det(linear)
+    vertices = mesh.vertices @ linear.T + other_from_world[:3, 3]
+    normals = mesh.normals @ (linear / np.cbrt(abs(determinant))).T
+    triangles = mesh.triangles if determinant > 0 else mesh.triangles[:, ::-1].copy()
+    return Mesh(vertices.astype(np.float32), triangles, normals.astype(np.float32), mesh.colours)
 
 
 def _keep_triangles(mesh: Mesh, keep: Bool[np.ndarray, " t"]) -> Mesh:

@@ -5,10 +5,11 @@
 from ineus_core.sources.bag_file import BagFile, BagTopic
 from ineus_core.sources.bag_topics import find_images
 from ineus_core.sources.depth_registration import register_depth
+from ineus_core.sources.normalisation import moved_pose, similarity_scale
 from ineus_core.sources.posed_images import NamedPose, read_camera, read_poses
 from ineus_core.sources.registry import SourceConfig, open_source, source_kind, source_kinds
 from ineus_core.sources.rosbag import RosbagConfig, RosbagSource
-from ineus_core.sources.source import Source, is_held_out
+from ineus_core.sources.source import Source, dataset_from_world, is_held_out
 from ineus_core.sources.structure_from_motion import (
     StructureFromMotionConfig,
     reconstruct_poses,
@@ -35,8 +36,10 @@ __all__ = [
     "SyntheticSource",
     "arc_poses",
     "circle_poses",
+    "dataset_from_world",
     "find_images",
     "is_held_out",
+    "moved_pose",
     "open_source",
     "orbit_poses",
     "read_camera",
@@ -44,6 +47,7 @@ __all__ = [
     "reconstruct_poses",
     "register_depth",
     "round_poses",
+    "similarity_scale",
     "source_kind",
     "source_kinds",
     "spiral_poses",

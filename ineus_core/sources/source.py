@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from jaxtyping import Float
+
 from ineus_core.types import Frame, Mesh
 
 
@@ -28,6 +31,11 @@ class Source(Protocol):
     def reference_mesh(self) -> Mesh | None:
         """Ground truth surface that comes with the source, if any."""
         ...
+
+
+def dataset_from_world(source: Source) -> Float[np.ndarray, "4 4"]:
+    """Similarity back to the coordinates of a data set, where the source has laid it out anew."""
+    return np.asarray(getattr(source, "dataset_from_world", np.eye(4)), dtype=np.float64)
 
 
 def is_held_out(index: int, every: int) -> bool:

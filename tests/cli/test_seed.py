@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import scene_formats as formats
 from command import run_command
+
+from ineus_core.meshing import read_mesh
 
 SEED = Path(__file__).parents[2] / "config" / "seed"
 SMALL = (
@@ -46,3 +49,31 @@ def test_a_run_from_a_folder(
     assert report["steps"] == 6
     assert report["held_out"]["psnr"] > 3
     assert report["counters"].get("steps_rolled_back", 0) == 0
+
+
+def test_meshes_lie_in_the_coordinates_of_the_data_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A scan whose sphere has 250 units around (10, -20, 600): so does the mesh."""
+    folder, out = formats.write_dtu(tmp_path / "data"), tmp_path / "out"
+    settings = [*SMALL, "field.init=object", "training.background=white"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    run_command(capsys, "run", folder, "--out", out, "--steps", "4", "--device", "cpu", *words)
+    report = json.loads((out / "report.json").read_text())
+    np.testing.assert_allclose(report["dataset_from_world"], formats.similarity(), atol=1e-9)
+    mesh = read_mesh(out / "mesh.ply")
+    # After four steps it is still about the first sphere, of half the half side of 1.5.
+    radius = np.linalg.norm(mesh.vertices - formats.similarity()[:3, 3], axis=1)
+    assert 100 < np.median(radius) < 300
+    again = tmp_path / "again.ply"
+    assert run_command(capsys, "mesh", out, "--out", again, "--device", "cpu").exit_code == 0
+    box, box_again = (np.quantile(m.vertices, (0.1, 0.9), 0) for m in (mesh, read_mesh(again)))
+    np.testing.assert_allclose(box, box_again, atol=25)
+    # Cameras are taken there too: they see the mesh from where it is.
+    files = ("--reference", again, "--frames", folder)
+    words = ["--culling", "frusta", "--threshold", "25", "--json"]
+    result = run_command(capsys, "eval", out, *files, *words)
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert figures["samples"] > 0.9 * 200_000
+    assert figures["f_score"]["25"] > 0.9

@@ -4,7 +4,7 @@
 
 import numpy as np
 
-from ineus_core.meshing import remove_small_components, weld
+from ineus_core.meshing import moved_mesh, remove_small_components, weld
 from ineus_core.types import Mesh, MeshBlock
 
 
@@ -62,3 +62,21 @@ def test_small_pieces_go_with_their_vertices() -> None:
     np.testing.assert_array_equal(kept.vertices[kept.triangles[0]], block(0).mesh.vertices[:3])
     assert len(remove_small_components(mesh, 2).triangles) == 6
     assert len(remove_small_components(mesh, 5).triangles) == 0
+
+
+def test_a_mesh_in_other_coordinates() -> None:
+    """Turned by 90 degrees about x, twice as large, one further along y."""
+    other = np.eye(4)
+    other[:3, :3] = 2.0 * np.array(((1, 0, 0), (0, 0, -1), (0, 1, 0)))
+    other[1, 3] = 1.0
+    mesh = moved_mesh(block(0).mesh, other)
+    np.testing.assert_allclose(mesh.vertices, ((0, 1, 0), (2, 1, 0), (2, 1, 2), (0, 1, 2)))
+    np.testing.assert_allclose(mesh.normals, np.tile((0.0, -1.0, 0.0), (4, 1)), atol=1e-7)
+    np.testing.assert_array_equal(mesh.triangles, ((0, 1, 2), (0, 2, 3)))
+
+
+def test_a_mirror_turns_triangles_so_that_they_still_face_their_normals() -> None:
+    mesh = moved_mesh(block(0).mesh, np.diag((1.0, 1.0, -1.0, 1.0)))
+    a, b, c = mesh.vertices[mesh.triangles[0]]
+    np.testing.assert_allclose(np.cross(b - a, c - a), mesh.normals[0])
+    np.testing.assert_allclose(mesh.normals[0], (0, 0, -1))

@@ -34,12 +34,12 @@ class Scene:
 
 
 @cache
-def object_scene() -> Scene:
+def object_scene(views: int = VIEWS, size_px: int = SIZE_PX) -> Scene:
     """The same few views for every layout."""
     source = SyntheticSource(
-        SyntheticConfig(scene="object", frames=VIEWS, width_px=SIZE_PX, height_px=SIZE_PX)
+        SyntheticConfig(scene="object", frames=views, width_px=size_px, height_px=size_px)
     )
-    foreground = [source.foreground(i) for i in range(VIEWS)]
+    foreground = [source.foreground(i) for i in range(views)]
     # Pixels on the outline hold some of both; masks of yes and no cannot say that.
     frames = [
         replace(frame, rgb=np.where(inside[..., None], frame.rgb, np.uint8(255)))
@@ -77,14 +77,14 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
     assert cv2.imwrite(str(path), mask.astype(np.uint8) * 255)
 
 
-def write_blender(folder: Path, split: str = "train") -> Path:
-    scene = object_scene()
+def write_blender(folder: Path, split: str = "train", scene: Scene | None = None) -> Path:
+    scene = scene or object_scene()
     frames = []
     for i, frame in enumerate(scene.frames):
         write_picture(folder / split / f"r_{i}.png", frame.rgb, scene.foreground[i])
         pose = frame.world_from_camera @ OPENGL
         frames.append({"file_path": f"./{split}/r_{i}", "transform_matrix": pose.tolist()})
-    angle = 2 * np.arctan(0.5 * SIZE_PX / scene.camera.fx)
+    angle = 2 * np.arctan(0.5 * scene.camera.width_px / scene.camera.fx)
     listing = {"camera_angle_x": angle, "frames": frames}
     (folder / f"transforms_{split}.json").write_text(json.dumps(listing))
     return folder
@@ -117,8 +117,10 @@ def intrinsic_matrix(camera: Camera) -> np.ndarray:
     return np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
 
 
-def write_dtu(folder: Path, masks: bool = True, digits: int = 6) -> Path:
-    scene = object_scene()
+def write_dtu(
+    folder: Path, masks: bool = True, digits: int = 6, scene: Scene | None = None
+) -> Path:
+    scene = scene or object_scene()
     scale, intrinsics = similarity(), np.eye(4)
     intrinsics[:3, :3] = intrinsic_matrix(scene.camera)
     matrices = {}
@@ -134,8 +136,8 @@ def write_dtu(folder: Path, masks: bool = True, digits: int = 6) -> Path:
     return folder
 
 
-def write_blended_mvs(folder: Path) -> Path:
-    scene = object_scene()
+def write_blended_mvs(folder: Path, scene: Scene | None = None) -> Path:
+    scene = scene or object_scene()
     scale = similarity()
     for name in ("cams", "rendered_depth_maps"):
         (folder / name).mkdir(parents=True)
@@ -157,14 +159,18 @@ def write_blended_mvs(folder: Path) -> Path:
 PINHOLE = 1
 
 
-def write_colmap(folder: Path, binary: bool = True, points: np.ndarray | None = None) -> Path:
+def write_colmap(
+    folder: Path,
+    binary: bool = True,
+    points: np.ndarray | None = None,
+    scene: Scene | None = None,
+) -> Path:
     """The files of COLMAP before it knew rigs; later versions read them too."""
-    scene = object_scene()
+    scene = scene or object_scene()
     scale = similarity()
     sparse = folder / "sparse" / "0"
     sparse.mkdir(parents=True)
     camera = scene.camera
-    params = (camera.fx, camera.fy, camera.cx, camera.cy)
     rows = []
     for i, frame in enumerate(scene.frames):
         # COLMAP lists pictures in any order; ours is by name.
@@ -172,17 +178,22 @@ def write_colmap(folder: Path, binary: bool = True, points: np.ndarray | None = 
         write_picture(folder / "images" / name, frame.rgb)
         camera_from_dataset = rigid_inverse(moved(scale, frame.world_from_camera))
         x, y, z, w = rotation_to_quaternion(camera_from_dataset[:3, :3])
-        rows.append((VIEWS - i, (w, x, y, z), tuple(camera_from_dataset[:3, 3]), name))
+        rows.append((len(scene.frames) - i, (w, x, y, z), tuple(camera_from_dataset[:3, 3]), name))
     rows.sort()
     points = np.empty((0, 3)) if points is None else points
     in_dataset = points @ scale[:3, :3].T + scale[:3, 3]
-    (_binary_model if binary else _text_model)(sparse, params, rows, in_dataset)
+    (_binary_model if binary else _text_model)(sparse, camera, rows, in_dataset)
     return folder
 
 
-def _text_model(sparse: Path, params: tuple, rows: list[tuple], points: np.ndarray) -> None:
-    numbers = " ".join(map(repr, map(float, params)))
-    (sparse / "cameras.txt").write_text(f"# one\n1 PINHOLE {SIZE_PX} {SIZE_PX} {numbers}\n")
+def _pinhole(camera: Camera) -> tuple[float, ...]:
+    return (camera.fx, camera.fy, camera.cx, camera.cy)
+
+
+def _text_model(sparse: Path, camera: Camera, rows: list[tuple], points: np.ndarray) -> None:
+    size = f"{camera.width_px} {camera.height_px}"
+    numbers = " ".join(map(repr, map(float, _pinhole(camera))))
+    (sparse / "cameras.txt").write_text(f"# one\n1 PINHOLE {size} {numbers}\n")
     lines = []
     for image, quaternion, translation, name in rows:
         values = " ".join(repr(float(value)) for value in (*quaternion, *translation))
@@ -192,9 +203,10 @@ def _text_model(sparse: Path, params: tuple, rows: list[tuple], points: np.ndarr
     (sparse / "points3D.txt").write_text("\n".join(lines) + "\n")
 
 
-def _binary_model(sparse: Path, params: tuple, rows: list[tuple], points: np.ndarray) -> None:
-    camera = struct.pack("<QiiQQ4d", 1, 1, PINHOLE, SIZE_PX, SIZE_PX, *params)
-    (sparse / "cameras.bin").write_bytes(camera)
+def _binary_model(sparse: Path, camera: Camera, rows: list[tuple], points: np.ndarray) -> None:
+    size = (camera.width_px, camera.height_px)
+    packed = struct.pack("<QiiQQ4d", 1, 1, PINHOLE, *size, *_pinhole(camera))
+    (sparse / "cameras.bin").write_bytes(packed)
     images = struct.pack("<Q", len(rows))
     for image, quaternion, translation, name in rows:
         images += struct.pack("<i7di", image, *quaternion, *translation, 1)
