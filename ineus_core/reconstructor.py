@@ -8,7 +8,7 @@ Owns all state on the device.
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -162,6 +162,7 @@ class Reconstructor:
         self.train_step: TrainStep | None = None
         self._replay: Replay | None = None
         self._waiting: list[Frame] = []
+        self._given: tuple[HashSdf, Float[np.ndarray, "2 3"]] | None = None
         self._expected: list[Float[np.ndarray, "4 4"]] = []
         self._selector = KeyframeSelector(self.config.selector)
         self._mesher = BlockMesher(self.config.meshing)
@@ -238,10 +239,14 @@ class Reconstructor:
         config, device = self.config, self.device
         init, aabb = self._decide_init(frames)
         voxel_m = config.meshing.voxel_size_m
-        field = make_field(config.field, init, aabb, voxel_m, device)
+        if self._given is not None:
+            field, given_box = self._given
+            init, aabb = field.init, aabb if field.init == "free" else given_box
+        else:
+            field = make_field(config.field, init, aabb, voxel_m, device)
+            if config.background.kind == "learned":
+                add_background(field, config.background)
         side_m = float((aabb[1] - aabb[0]).max())
-        if config.background.kind == "learned":
-            add_background(field, config.background)
         cell_m = config.occupancy.cell_m or (2 * voxel_m if init == "free" else side_m / 128)
         box = torch.as_tensor(aabb, dtype=torch.float32)
         grid = OccupancyGrid(config.occupancy, cell_m, box, device)
@@ -591,17 +596,30 @@ class Reconstructor:
 
     def load(self, directory: Path) -> None:
         """Take over a checkpoint; what was mapped before is forgotten."""
+        self._from_checkpoint(directory, self._restore)
+
+    def load_weights(self, directory: Path) -> None:
+        """Begin with the field of a checkpoint, and with nothing else of it: its training anew."""
+        self._from_checkpoint(directory, self._restore_weights)
+
+    def _from_checkpoint(
+        self, directory: Path, restore: Callable[[dict[str, Tensor], dict[str, Any]], None]
+    ) -> None:
         tensors, meta = read_checkpoint(directory)
         self.reset()
         try:
-            self._restore(tensors, meta)
+            restore(tensors, meta)
         except (KeyError, TypeError, ValueError, RuntimeError, SourceError) as error:
             self.reset()
             raise CheckpointError(
                 f"checkpoint {directory} does not hold what it should: {error}"
             ) from error
 
-    def _restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    def _restore_weights(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        grid = self._grid_of(tensors, meta)
+        self._given = self._field_of(tensors, meta), grid.host_aabb
+
+    def _field_of(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> HashSdf:
         side_m = float(meta["side_m"])
         field_config = FieldConfig(**meta["field"]).model_copy(
             update={"backend": self.config.field.backend}
@@ -612,10 +630,16 @@ class Reconstructor:
         if behind.kind == "learned":
             add_background(field, behind)
         field.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("field.")})
+        return field
+
+    def _grid_of(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> OccupancyGrid:
         grid_tensors = {k[5:]: v for k, v in tensors.items() if k.startswith("grid.")}
-        grid = OccupancyGrid.from_state(
+        return OccupancyGrid.from_state(
             self.config.occupancy, grid_tensors, meta["grid"], self.device
         )
+
+    def _restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        field, grid = self._field_of(tensors, meta), self._grid_of(tensors, meta)
         camera = Camera(**{**meta["camera"], "distortion": tuple(meta["camera"]["distortion"])})
         self.dataset_from_world = np.array(meta.get("dataset_from_world", np.eye(4).tolist()))
         if self.dataset_from_world.shape != (4, 4):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny_scene import CPU, tiny_config
 
 from ineus_core.config import load_config
@@ -29,6 +30,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "field": DIFFERENCES, "training": {"ramps": {"curvature": (0, 0.0, 1e-3, 3)}},
     },
     "tetrahedron": {"field": {**DIFFERENCES, "gradient_taps": 4, "gradient_step_m": 0.01}},
+    "deep": {"field": {"hidden_layers": 3, "weight_norm": True, "colour_activation": "lin2srgb"}},
+    "one picture a batch": {"replay": {"one_keyframe": True}},
     "frequency": {"field": {"encoding": "frequency", "octaves": 4, "octave_steps": 4}},
     "both encodings": {"field": {"encoding": "both", "colour": "plain", "inv_s_cap": 200.0}},
     "density": {"field": {"kind": "density"}, "training": {"background": "white"}},
@@ -108,6 +111,28 @@ def test_the_files_of_the_seed_train(path: Path) -> None:
     assert report.counters.get("steps_rolled_back", 0) == 0
     assert report.losses["total"] > 0
     assert (report.losses["mask"] > 0) == (whole.training.weights.mask > 0)
+
+
+def test_the_weights_of_a_checkpoint_begin_a_training_of_its_own(tmp_path: Path) -> None:
+    first = reconstructed(5, field={"weight_norm": True, "hidden_layers": 2})
+    saved = first.save(tmp_path / "checkpoint")
+    # Another configuration, of which the shape of the field is not asked.
+    again = Reconstructor(tiny_config(training={"background": "white"}), CPU)
+    again.load_weights(saved)
+    for frame in frames():
+        again.add_frame(frame)
+    again.start()
+    assert again.buffer is not None and len(again.buffer) == len(frames())
+    assert again.field is not None and again.grid is not None
+    for name, value in first.field.state_dict().items():
+        assert torch.equal(value, again.field.state_dict()[name]), name
+    np.testing.assert_allclose(again.grid.host_aabb, first.grid.host_aabb, atol=0.2)
+    for _ in range(3):
+        again.step()
+    assert again.steps == 3
+    assert not torch.equal(first.field.w1, again.field.w1)
+    again.reset()
+    assert again._given is None
 
 
 def test_a_mask_says_where_nothing_is() -> None:

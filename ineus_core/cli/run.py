@@ -44,6 +44,10 @@ def command(
     resume: Annotated[
         Path | None, typer.Option(metavar="CKPT", help="Checkpoint to go on from.")
     ] = None,
+    resume_weights: Annotated[
+        Path | None,
+        typer.Option(metavar="CKPT", help="Checkpoint whose field to begin with, training anew."),
+    ] = None,
 ) -> None:
     """Reconstruct a recording or a data set.
 
@@ -54,6 +58,8 @@ def command(
         raise ConfigError("--steps and --seconds: expected at most one of them")
     if hold_out == 1:
         raise ConfigError("--hold-out 1 leaves nothing to train on: expected 0 or at least 2")
+    if resume is not None and resume_weights is not None:
+        raise ConfigError("--resume and --resume-weights: expected at most one of them")
     from ineus_core.config import load_config
     from ineus_core.offline import RunLimits
 
@@ -62,11 +68,17 @@ def command(
     words += [f"seed={seed}"] if seed is not None else []
     words += [f"source.max_frames={max_frames}"] if max_frames else []
     limits = RunLimits(steps, seconds, real_time, hold_out)
-    _run(path, source, load_config(config, words), limits, out, resume)
+    _run(path, source, load_config(config, words), limits, out, resume, resume_weights)
 
 
 def _run(
-    path: str, kind: str, config: "Config", limits: "RunLimits", out: Path, resume: Path | None
+    path: str,
+    kind: str,
+    config: "Config",
+    limits: "RunLimits",
+    out: Path,
+    resume: Path | None,
+    resume_weights: Path | None,
 ) -> None:
     from ineus_core.config import resolve_device
     from ineus_core.files import check_writable
@@ -83,6 +95,8 @@ def _run(
     reconstructor = Reconstructor(config, device, ranks)
     if resume is not None:
         reconstructor.load(resume)
+    if resume_weights is not None:
+        reconstructor.load_weights(resume_weights)
     reconstructor.dataset_from_world = dataset_from_world(frames)
     check_writable(out)
     with joined(ranks, device):

@@ -9,9 +9,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ineus_core.errors import ConfigError
 from ineus_core.fields.frequency import frequency, octave_weights
+from ineus_core.fields.networks import (
+    Layer,
+    activation,
+    network,
+    network_with_gradient,
+    normalised,
+    sphere_layers,
+)
 from ineus_core.fields.sdf import HashSdf
-from ineus_core.kernels.heads_torch import colour_head, sdf_head, sdf_head_value
+from ineus_core.kernels.heads_torch import colour_logits
 from ineus_core.types import FieldOutput
 
 _TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
@@ -34,12 +43,59 @@ class VariantField(HashSdf):
             self.register_buffer("inv_s_before_cap", torch.zeros(()))
         self._inv_s_limit: float | None = None
         self._written: list[float] = []
-        if self.config.kind == "density":
+        self._colour_activation = activation(self.config.colour_activation)
+        self._density_activation = activation(self.config.density_activation)
+        self._feature_activation = activation(self.config.feature_activation)
+        self._add_layers()
+        self.set_step(0)
+
+    def _add_layers(self) -> None:
+        """Further hidden layers, their first weights, and the lengths of normalised ones."""
+        config, hidden = self.config, self.config.hidden
+        for index in range(1, config.hidden_layers):
+            self.register_parameter(f"w1_{index}", nn.Parameter(torch.empty(hidden, hidden)))
+            self.register_parameter(f"b1_{index}", nn.Parameter(torch.zeros(hidden)))
+        if config.kind == "density" or (self.init == "free" and config.hidden_layers > 1):
             # A density begins as fog, not as a sphere.
-            nn.init.kaiming_uniform_(self.w1, nonlinearity="relu")
+            for name, _ in self._layer_names[:-1]:
+                nn.init.kaiming_uniform_(self.get_parameter(name), nonlinearity="relu")
+        if config.kind == "density":
             nn.init.xavier_uniform_(self.w2)
             nn.init.zeros_(self.b2)
-        self.set_step(0)
+        elif self.init != "free" and config.hidden_layers > 1:
+            sign = 1.0 if self.init == "object" else -1.0
+            sphere_layers(self._layers(), sign, config.sphere_radius)
+        if config.kind == "sdf" and not config.include_points and self.init != "free":
+            raise ConfigError(
+                f"field.include_points false with field.init {self.init}: the first sphere is a "
+                "function of the points; expected true, or field.kind density"
+            )
+        for name, _ in self._layer_names if config.weight_norm else ():
+            length = self.get_parameter(name).detach().norm(dim=1)
+            self.register_parameter(f"{name}_length", nn.Parameter(length))
+
+    @property
+    def _layer_names(self) -> list[tuple[str, str]]:
+        """Names of weights and biases of the network, in their order."""
+        between = ((f"w1_{i}", f"b1_{i}") for i in range(1, self.config.hidden_layers))
+        return [("w1", "b1"), *between, ("w2", "b2")]
+
+    def _layers(self) -> list[Layer]:
+        layers: list[Layer] = []
+        for name, bias in self._layer_names:
+            weight: Tensor = self.get_parameter(name)
+            if hasattr(self, f"{name}_length"):
+                weight = normalised(weight, self.get_parameter(f"{name}_length"))
+            layers.append((weight, self.get_parameter(bias)))
+        return layers
+
+    def _inputs(
+        self, unit: Float[Tensor, "n 3"], features: Float[Tensor, "n c"]
+    ) -> Float[Tensor, "n inputs"]:
+        """What the network sees; points that it may not see are 0 and so count for nothing."""
+        signed = 2 * unit - 1
+        signed = signed if self.config.include_points else torch.zeros_like(signed)
+        return torch.cat((signed, features), dim=1)
 
     def set_step(self, step: int) -> None:
         """Show as many levels and octaves as there are at a step, and bound the sharpness."""
@@ -81,17 +137,23 @@ class VariantField(HashSdf):
     ) -> FieldOutput:
         """Distance or density, gradient and colour at world points seen along unit directions."""
         laplacian = None
-        if self.config.gradient == "finite_difference":
+        config = self.config
+        if config.kind == "density" and config.colour != "radiance" and torch.is_grad_enabled():
+            # Nothing that trains asks for the gradient of such a density.
+            outputs, gradient = self._outputs(points), torch.zeros_like(points)
+        elif config.gradient == "finite_difference":
             outputs, gradient, laplacian = self._by_differences(points)
         else:
-            unit = self._unit_from_world(points)
-            features, jacobian = self._features(unit)
-            outputs, gradient = sdf_head(2 * unit - 1, features, jacobian, self._sdf_weights())
-            gradient = gradient * (self.sdf_scale_m / self.side_m)
+            outputs, gradient = self._with_gradient(points)
         normal = torch.nn.functional.normalize(gradient, dim=1, eps=1e-6)
-        if self.config.colour == "plain":
-            directions, normal = torch.zeros_like(directions), torch.zeros_like(normal)
-        rgb = colour_head(outputs, directions, normal, self._colour_weights())
+        if config.colour != "radiance":
+            normal = torch.zeros_like(normal)
+        if config.colour == "plain":
+            directions = torch.zeros_like(directions)
+        logits = colour_logits(
+            self._feature_activation(outputs), directions, normal, self._colour_weights()
+        )
+        rgb = self._colour_activation(logits)
         if self.config.kind == "sdf":
             return FieldOutput(outputs[:, 0] * self.sdf_scale_m, gradient, rgb, laplacian)
         density = self._density(outputs)
@@ -111,12 +173,31 @@ class VariantField(HashSdf):
         return self._density(self._outputs(points))
 
     def _density(self, outputs: Float[Tensor, "n outputs"]) -> Float[Tensor, " n"]:
-        return truncated_exp(self.config.density_bias - outputs[:, 0]) / (self.side_m / 2)
+        raw = self.config.density_bias - outputs[:, 0]
+        return self._density_activation(raw) / (self.side_m / 2)
 
     def _level(self, outputs: Float[Tensor, "n outputs"]) -> Float[Tensor, " n"]:
+        threshold, bias = self.config.density_threshold, self.config.density_bias
+        if self.config.density_activation != "trunc_exp":
+            raw = self._density_activation(bias - outputs[:, 0])
+            return (threshold - raw) * self.sdf_scale_m
         # The logarithm changes evenly through a surface, so vertices between voxels are exact.
-        offset = math.log(self.config.density_threshold) - self.config.density_bias
-        return (outputs[:, 0] + offset) * self.sdf_scale_m
+        return (outputs[:, 0] + math.log(threshold) - bias) * self.sdf_scale_m
+
+    def _with_gradient(
+        self, points: Float[Tensor, "n 3"]
+    ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n 3"]]:
+        """Outputs of the network, and the gradient of the distance that the first of them is."""
+        unit = self._unit_from_world(points)
+        features, jacobian = self._features(unit)
+        inputs = self._inputs(unit, features)
+        outputs, slopes = network_with_gradient(
+            inputs, self._layers(), self.config.hidden_activation
+        )
+        gradient = (slopes[:, 3:, None] * jacobian).sum(dim=1)
+        if self.config.include_points:
+            gradient = gradient + 2.0 * slopes[:, :3]
+        return outputs, gradient * (self.sdf_scale_m / self.side_m)
 
     def _features(
         self, unit: Float[Tensor, "n 3"]
@@ -141,7 +222,7 @@ class VariantField(HashSdf):
         if self.config.encoding != "hash":
             parts.append(frequency(2 * unit - 1, self.config.octaves)[0])
         features = torch.cat(parts, dim=1) * self.channel_weights
-        return sdf_head_value(2 * unit - 1, features, self._sdf_weights())
+        return network(self._inputs(unit, features), self._layers(), self.config.hidden_activation)
 
     def _by_differences(
         self, points: Float[Tensor, "n 3"]
@@ -180,20 +261,3 @@ def differences(
     gradient = torch.einsum("tn,tk->nk", around, offsets) / along_axis
     laplacian = 2.0 * (around - at).sum(dim=0) / along_axis
     return gradient, laplacian
-
-
-class _TruncatedExp(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return torch.exp(x)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return gradients[0] * torch.exp(x.clamp(max=15.0))
-
-
-def truncated_exp(x: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """Exponential whose gradient stays finite for a wild argument (instant-ngp)."""
-    return _TruncatedExp.apply(x)  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field as Setting
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.fields.networks import ACTIVATIONS
 
 
 class FieldVariantConfig(ConfigModel):
@@ -16,7 +17,7 @@ class FieldVariantConfig(ConfigModel):
         "sdf", description="Signed distance (NeuS) or a density (NeRF), which makes rough meshes."
     )
     encoding: Literal["hash", "frequency", "both"] = Setting(
-        "hash", description="Encoding of points; the points themselves always belong to it."
+        "hash", description="Encoding of points, beside the points themselves."
     )
     octaves: int = Setting(
         6,
@@ -47,9 +48,36 @@ class FieldVariantConfig(ConfigModel):
         ge=0,
         description="Step of a finite difference in m; 0 = the cell of the finest level seen.",
     )
-    colour: Literal["radiance", "plain"] = Setting(
+    include_points: bool = Setting(
+        True, description="Whether the network also sees the points themselves."
+    )
+    hidden_layers: int = Setting(
+        1, ge=1, le=8, description="Hidden layers of the network of distance or density."
+    )
+    hidden_activation: Literal["softplus", "relu"] = Setting(
+        "softplus", description="What follows these layers; softplus is that of 100 x."
+    )
+    weight_norm: bool = Setting(
+        False, description="Whether lengths and directions of its weights are trained apart."
+    )
+    colour: Literal["radiance", "direction", "plain"] = Setting(
         "radiance",
-        description="Colour by geometry features, direction and normal, or by features alone.",
+        description="Colour by geometry features, direction and normal, without the normal, or by "
+        "features alone.",
+    )
+    colour_activation: str = Setting(
+        "sigmoid",
+        pattern=ACTIVATIONS,
+        description="What follows the colour network: sigmoid, none, tanh, relu, softplus, "
+        "trunc_exp, lin2srgb, scaleX and clampX (bounded to 0..X, scaleX over X), mulX, +X, -X.",
+    )
+    feature_activation: str = Setting(
+        "none",
+        pattern=ACTIVATIONS,
+        description="What follows the geometry features before the colour sees them.",
+    )
+    density_activation: str = Setting(
+        "trunc_exp", pattern=ACTIVATIONS, description="What makes a density of its output."
     )
     inv_s_cap: float = Setting(
         0.0, ge=0, description="Upper bound of the sharpness in 1/m, reached slowly; 0 = none."
@@ -61,7 +89,7 @@ class FieldVariantConfig(ConfigModel):
         20000, ge=1, description="Step at which the bound, rising evenly, is inv_s_cap."
     )
     density_bias: float = Setting(
-        -1.0, description="Added to the network's logarithm of a density."
+        -1.0, description="Added to the network's output before density_activation."
     )
     density_threshold: float = Setting(
         5.0, gt=0, description="Density at which a mesh lies, in 1 over half the side of the box."

@@ -57,8 +57,13 @@ def draw(
     depth_step_m: float,
     view_dropout: float,
     out: DrawnRays,
+    one_keyframe: bool = False,
 ) -> None:
-    """Fill `out` with random rays; the same counter gives the same rays."""
+    """Fill `out` with random rays; the same counter gives the same rays.
+
+    Args:
+        one_keyframe: All rays that are not of the reservoir are of one random keyframe.
+    """
     rays = len(out.origins)
     slots, pixels = store.depth.shape
     _draw[(triton.cdiv(rays, _BLOCK),)](
@@ -68,7 +73,7 @@ def draw(
         out.range_m, out.normal, out.kind, out.jitter, out.foreground, rays, slots, pixels,
         width_px,
         max(1, width_px // 160), depth_step_m, view_dropout,
-        SEARCH=max(1, (slots - 1).bit_length() + 1), BLOCK=_BLOCK,
+        SEARCH=max(1, (slots - 1).bit_length() + 1), ONE=one_keyframe, BLOCK=_BLOCK,
     )  # fmt: skip
 
 
@@ -151,13 +156,14 @@ def _draw(
     rgb, depth, poses, camera_index, camera_rays, cdf, reservoir, share, kept, foreground, counter,
     origins, directions, seen, colours, ranges, normals, kinds, jitters, shares,
     rays, slots, pixels, width, reach, step_m, dropout,
-    SEARCH: tl.constexpr, BLOCK: tl.constexpr,
+    SEARCH: tl.constexpr, ONE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < rays
     seed = tl.load(counter)
     u_slot, u_pixel, u_jitter, u_drop = tl.rand4x(seed, 2 * i)
     u_old, u_row, _, _ = tl.rand4x(seed, 2 * i + 1)
+    u_slot = tl.rand(seed, 0 * i) if ONE else u_slot
     low, high = 0 * i, 0 * i + slots - 1
     for _ in tl.static_range(SEARCH):
         middle = (low + high) // 2

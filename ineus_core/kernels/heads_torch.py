@@ -84,10 +84,20 @@ def colour_head(
     weights: ColourHeadWeights,
 ) -> Float[Tensor, "n 3"]:
     """Colour, 0 to 1, seen along unit directions."""
+    return torch.sigmoid(colour_logits(geometry, directions, normals, weights))
+
+
+def colour_logits(
+    geometry: Float[Tensor, "n g"],
+    directions: Float[Tensor, "n 3"],
+    normals: Float[Tensor, "n 3"],
+    weights: ColourHeadWeights,
+) -> Float[Tensor, "n 3"]:
+    """What the colour is an activation of."""
     inputs = torch.cat((geometry, spherical_harmonics(directions), normals), dim=1)
     hidden = F.relu(F.linear(inputs, weights.w1, weights.b1))
     hidden = F.relu(F.linear(hidden, weights.w2, weights.b2))
-    return torch.sigmoid(F.linear(hidden, weights.w3, weights.b3))
+    return F.linear(hidden, weights.w3, weights.b3)
 
 
 def spherical_harmonics(directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 16"]:

@@ -21,6 +21,9 @@ class ReplayConfig(ConfigModel):
         0.3, ge=0, le=1, description="Share of the rays drawn from the newest keyframes."
     )
     newest_keyframes: int = Field(5, ge=1, description="How many keyframes count as newest.")
+    one_keyframe: bool = Field(
+        False, description="Whether all rays of a batch are of one random keyframe."
+    )
     reservoir_share: float = Field(
         0.2,
         ge=0,
@@ -90,6 +93,11 @@ class Replay:
     def backdrop(self) -> Float[Tensor, " 3"]:
         """Colour that the pictures have where no object is."""
         return self._buffer.backdrop
+
+    @property
+    def one_keyframe(self) -> bool:
+        """Whether the rays of a batch are of one keyframe."""
+        return self._config.one_keyframe
 
     @property
     def has_foreground(self) -> bool:
@@ -173,10 +181,9 @@ class Replay:
         if len(self._buffer) == 0:
             rows = (self._uniform(rays) * self._reservoir_count).long()
             return self._unpacked(self._reservoir[rows])
-        slots = torch.searchsorted(self._slot_cdf, self._uniform(rays)).clamp(
-            max=self._buffer.capacity - 1
-        )
-        batch = self._look_up(slots, self._random_pixels(rays))
+        drawn = self._uniform(1 if self._config.one_keyframe else rays)
+        slots = torch.searchsorted(self._slot_cdf, drawn).clamp(max=self._buffer.capacity - 1)
+        batch = self._look_up(slots.expand(rays), self._random_pixels(rays))
         if not self._has_reservoir:
             return batch
         rows = (self._uniform(rays) * self._reservoir_count).long()

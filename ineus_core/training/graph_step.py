@@ -266,7 +266,7 @@ class GraphStep:
         self._counter += 1
         draw(
             replay.store(), self._counter, replay.width_px, replay.depth_step_m,
-            self.config.view_dropout, self._batch,
+            self.config.view_dropout, self._batch, replay.one_keyframe,
         )  # fmt: skip
 
     def _place(self) -> None:

@@ -118,6 +118,18 @@ def test_a_run_can_go_on_from_its_checkpoint(
     assert report["steps"] == 60 + 20
 
 
+def test_a_run_can_begin_with_the_field_of_another(
+    ineus: Ineus, done: Path, tiny: Path, tmp_path: Path
+) -> None:
+    words = ["--config", tiny, "--steps", "20", "--resume-weights", done / "checkpoint"]
+    # Frames of another size: nothing but the field is taken over.
+    words += ["--set", "source.synthetic.width_px=80"]
+    result = ineus("run", "synthetic:room", "--out", tmp_path / "out", *words)
+    assert result.exit_code == 0, result.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["steps"] == 20
+
+
 @pytest.mark.parametrize(
     ("words", "exit_code", "expected"),
     [
@@ -133,6 +145,8 @@ def test_a_run_can_go_on_from_its_checkpoint(
         (["synthetic:room", "--steps", "9", "--seconds", "9"], 2, ["--steps", "--seconds"]),
         (["synthetic:room", "--hold-out", "1"], 2, ["--hold-out"]),
         (["synthetic:room", "--resume", "nowhere"], 1, ["nowhere", "state.json"]),
+        (["synthetic:room", "--resume-weights", "nowhere"], 1, ["nowhere", "state.json"]),
+        (["synthetic:room", "--resume", "a", "--resume-weights", "b"], 2, ["at most one"]),
         (["synthetic:room", "--max-frames", "-1"], 2, ["--max-frames"]),
     ],
 )

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ineus_core.fields import FieldConfig, HashSdf, VariantField
 from ineus_core.fields.frequency import frequency, octave_weights
-from ineus_core.fields.variant import _offsets, differences, truncated_exp
+from ineus_core.fields.networks import truncated_exp
+from ineus_core.fields.variant import _offsets, differences
 
 
 def variant(**settings: object) -> VariantField:

@@ -80,3 +80,19 @@ def test_rays_know_how_much_of_the_object_they_show(from_reservoir: bool) -> Non
     # Red tells the column.
     expected = (out.rgb[:, 0] * CAMERA.width_px - 1e-3).ceil() / (CAMERA.width_px - 1)
     torch.testing.assert_close(out.foreground, expected, atol=0.005, rtol=0)
+
+
+def test_the_rays_of_a_batch_may_be_of_one_keyframe() -> None:
+    from ineus_core.kernels.draw_triton import draw, drawn_rays
+
+    replay, _ = replay_of(False, newest_share=0.0)
+    out, seen = drawn_rays(100, GPU), set()
+    for number in range(20):
+        counter = torch.tensor(number, dtype=torch.int64, device=GPU)
+        draw(replay.store(), counter, replay.width_px, replay.depth_step_m, 0.0, out, True)
+        origins = set(out.origins[:, 0].tolist())
+        assert len(origins) == 1
+        # Pixels differ all the same.
+        assert len(set(out.rgb[:, 0].tolist())) > 10
+        seen |= origins
+    assert seen == {0.0, 5.0}

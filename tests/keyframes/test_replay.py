@@ -193,3 +193,15 @@ def test_rays_of_frames_without_a_mask_are_of_unknown_foreground() -> None:
     replay.keep_rays_of(0)
     assert torch.equal(replay.draw(50).foreground, torch.full((50,), -1.0))
     assert replay_of([wall_frame()]).draw(5).foreground is None
+
+
+def test_the_rays_of_a_batch_may_be_of_one_keyframe() -> None:
+    frames = [wall_frame(i, world_from_camera=pose(float(i))) for i in range(4)]
+    replay, seen = replay_of(frames, one_keyframe=True), set()
+    for _ in range(40):
+        batch = replay.draw(50)
+        origins = {tuple(origin) for origin in batch.origins.tolist()}
+        assert len(origins) == 1
+        assert len({tuple(ray) for ray in batch.directions.tolist()}) > 10
+        seen |= origins
+    assert seen == {(float(i), 0.0, 0.0) for i in range(4)}
