@@ -3,8 +3,9 @@
 """Held-out PSNR against training time with settings of the seed, from pictures in its format.
 
 Writes the built-in machine, an object as hard as those of toy bricks, as a folder in the layout of
-NeRF-Synthetic: 100 RGBA views to train on, 20 between them to measure on. Then it trains each of
-the settings from that folder as `ineus run` would and stops the clock to measure.
+NeRF-Synthetic: 100 RGBA views to train on, 20 between them to measure on, each pixel the mean over
+its area as a renderer of films makes it. Then it trains each of the settings from that folder as
+`ineus run` would and stops the clock to measure.
 
 Run: python benchmarks/seed_quality.py [--settings NAME ...] [--seconds S ...] [--width-px W]
      [--scene machine|object] [--device D] [--set A.B=V ...] [--pictures DIR]
@@ -26,10 +27,25 @@ from ineus_core.evaluation import psnr, ssim
 from ineus_core.geometry import OPENGL_CAMERA_FROM_CAMERA, rigid_inverse
 from ineus_core.reconstructor import Reconstructor
 from ineus_core.sources import SyntheticConfig, open_source
-from ineus_core.types import Frame
+from ineus_core.types import Camera, Frame
 
 SEED = Path(__file__).parents[1] / "config" / "seed"
 TRAINED, HELD_OUT_EVERY = 100, 6
+
+
+def smaller(frame: Frame, factor: int) -> Frame:
+    """The frame with pixels that are means over so many to a side."""
+    camera = frame.camera
+    width_px, height_px = camera.width_px // factor, camera.height_px // factor
+    camera = Camera(
+        width_px, height_px, camera.fx / factor, camera.fy / factor, camera.cx / factor,
+        camera.cy / factor,
+    )  # fmt: skip
+    rgb, share = (
+        cv2.resize(image, (width_px, height_px), interpolation=cv2.INTER_AREA)
+        for image in (frame.rgb, np.float32(frame.foreground))
+    )
+    return Frame(frame.stamp_ns, camera, frame.world_from_camera, rgb, foreground=share)
 
 
 def write_scene(folder: Path, frames: list[Frame]) -> None:
@@ -120,18 +136,19 @@ def main() -> None:
     parser.add_argument("--settings", nargs="*", default=["neus-blender", "nerf-blender"])
     parser.add_argument("--seconds", type=float, nargs="*", default=[3.0, 6.0, 12.0])
     parser.add_argument("--width-px", type=int, default=400)
+    parser.add_argument("--supersample", type=int, default=2, help="rays along a pixel's side")
     parser.add_argument("--frames", type=int, default=TRAINED * HELD_OUT_EVERY // 5)
     parser.add_argument("--scene", choices=("machine", "object"), default="machine")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--pictures", type=Path)
     arguments = parser.parse_args()
-    width_px = arguments.width_px
+    width_px, factor = arguments.width_px, arguments.supersample
     scene = SyntheticConfig(
-        scene=arguments.scene, frames=arguments.frames, width_px=width_px, height_px=width_px,
-        depth=False,
+        scene=arguments.scene, frames=arguments.frames, width_px=factor * width_px,
+        height_px=factor * width_px, depth=False,
     )  # fmt: skip
-    frames = rendered_frames(scene)
+    frames = [smaller(frame, factor) for frame in rendered_frames(scene)]
     with tempfile.TemporaryDirectory() as folder:
         write_scene(Path(folder), frames)
         print(json.dumps({"scene": arguments.scene, "width_px": width_px}), flush=True)
