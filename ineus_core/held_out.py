@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ineus_core.evaluation import depth_l1_m, psnr, ssim
+from ineus_core.evaluation import depth_l1_m, lpips, psnr, ssim
 from ineus_core.reconstructor import Reconstructor
 from ineus_core.types import Camera, Frame, RenderedImage
 
@@ -32,18 +32,24 @@ def compare_view(reconstructor: Reconstructor, frame: Frame, max_width_px: int) 
     reduced = reduced_frame(frame, max_width_px)
     image = reconstructor.render(reduced.camera, reduced.world_from_camera)
     figures = {"psnr": psnr(image.rgb, reduced.rgb), "ssim": ssim(image.rgb, reduced.rgb)}
+    perceptual = lpips(image.rgb, reduced.rgb)
+    if perceptual is not None:
+        figures["lpips"] = perceptual
     if reduced.depth_m is not None:
         figures["depth_l1_m"] = depth_l1_m(image.depth_m, reduced.depth_m)
     return ComparedView(reduced, image, figures)
 
 
 def mean_figures(views: Iterable[ComparedView]) -> dict[str, Any]:
-    """Means over the views that have the figure; None if none has."""
+    """Means over the views that have the figure; None if none has. LPIPS where it is installed."""
     figures = [view.figures for view in views]
     means: dict[str, Any] = {}
     for name in ("psnr", "ssim", "depth_l1_m"):
         values = [f[name] for f in figures if name in f and np.isfinite(f[name])]
         means[name] = float(np.mean(values)) if values else None
+    of_lpips = [f["lpips"] for f in figures if "lpips" in f]
+    if of_lpips:
+        means["lpips"] = float(np.mean(of_lpips))
     return means
 
 

@@ -65,14 +65,25 @@ def command(
         int, typer.Option(min=1, help="Points compared on each surface.")
     ] = 200_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="dtu or tanks-and-temples: by the protocol of that benchmark, --reference being "
+            "the folder of its published data (MVS Data, or that of a scene)."
+        ),
+    ] = "none",
+    scan: Annotated[int, typer.Option(min=0, metavar="N", help="Number of the scan of DTU.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a mesh against a reference: distances, F-score, agreement of the normals.
 
     The two are compared where they lie, without alignment. Figures under different cullings
-    cannot be compared. With --hold-out, PSNR, SSIM and depth L1 of rendered views, of those
-    frames that `ineus run` and `ineus bag make` leave out for the same N.
+    cannot be compared; --protocol says how it culls. With --hold-out, PSNR, SSIM and depth L1 of
+    rendered views, of those frames that `ineus run` and `ineus bag make` leave out for the same N.
     """
+    if protocol != "none":
+        _by_protocol(mesh, protocol, reference, scan, frames, seed, as_json)
+        return
     if reference is None and not hold_out:
         raise ConfigError("expected --reference FILE, or --frames PATH with --hold-out N")
     figures: dict[str, dict[str, Any]] = {}
@@ -83,6 +94,27 @@ def command(
         )
     held_out = _held_out_figures(mesh, frames, hold_out, device) if hold_out else None
     _print_json(figures, held_out) if as_json else _print_tables(figures, held_out)
+
+
+def _by_protocol(
+    mesh: Path,
+    protocol: str,
+    reference: Path | None,
+    scan: int,
+    frames: Path | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    import json
+
+    from ineus_core.cli.protocols import protocol_figures, protocol_lines
+    from ineus_core.meshing import read_mesh
+
+    if reference is None:
+        raise ConfigError(f"--protocol {protocol}: needs --reference, the published data")
+    surface = read_mesh(_mesh_file(mesh))
+    figures = protocol_figures(surface, protocol, reference, scan, frames, seed)
+    typer.echo(json.dumps(figures, indent=1) if as_json else protocol_lines(protocol, figures))
 
 
 def _mesh_figures(
@@ -225,10 +257,11 @@ def _print_tables(figures: Mapping[str, Mapping[str, Any]], held_out: Any) -> No
         _print_table(figures)
     if held_out is not None:
         depth_m = held_out["depth_l1_m"]
+        perceptual = f", LPIPS {held_out['lpips']:.3f}" if "lpips" in held_out else ""
         depth = "" if depth_m is None else f", depth L1 {100 * depth_m:.2f} cm"
         typer.echo(
             f"{held_out['frames']} frames at {held_out['width_px']} px width: "
-            f"PSNR {held_out['psnr']:.2f} dB, SSIM {held_out['ssim']:.3f}{depth}"
+            f"PSNR {held_out['psnr']:.2f} dB, SSIM {held_out['ssim']:.3f}{perceptual}{depth}"
         )
 
 

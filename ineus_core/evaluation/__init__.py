@@ -2,27 +2,53 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures, pictures and reports: how good a mesh and its renders are."""
 
+from ineus_core.evaluation.dtu_protocol import (
+    DtuMetrics,
+    DtuReference,
+    MaskView,
+    dtu_points_file,
+    evaluate_dtu,
+    read_dtu_reference,
+)
 from ineus_core.evaluation.image_metrics import depth_l1_m, psnr, ssim
 from ineus_core.evaluation.mesh_metrics import DEFAULT_THRESHOLDS_M, MeshMetrics, evaluate_mesh
+from ineus_core.evaluation.perceptual import lpips
 from ineus_core.evaluation.picture import overview_camera, render_mesh_picture
 from ineus_core.evaluation.reference_fusion import ReferenceFusion, ReferenceFusionConfig
 from ineus_core.evaluation.report import Panel, to_plain, write_report
 from ineus_core.evaluation.surface import Culling, SurfacePoints, View, cull, sample_surface
+from ineus_core.evaluation.tanks_protocol import (
+    TanksMetrics,
+    TanksReference,
+    evaluate_tanks,
+    read_tanks_reference,
+)
 
 __all__ = [
     "DEFAULT_THRESHOLDS_M",
     "Culling",
+    "DtuMetrics",
+    "DtuReference",
+    "MaskView",
     "MeshMetrics",
     "Panel",
     "ReferenceFusion",
     "ReferenceFusionConfig",
     "SurfacePoints",
+    "TanksMetrics",
+    "TanksReference",
     "View",
     "cull",
     "depth_l1_m",
+    "dtu_points_file",
+    "evaluate_dtu",
     "evaluate_mesh",
+    "evaluate_tanks",
+    "lpips",
     "overview_camera",
     "psnr",
+    "read_dtu_reference",
+    "read_tanks_reference",
     "render_mesh_picture",
     "sample_surface",
     "ssim",
