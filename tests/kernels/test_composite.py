@@ -68,6 +68,13 @@ def test_leaving_a_surface_is_clear_but_not_before_the_annealing() -> None:
     assert alpha_of(0.0, 0.5, 0.1, 40.0, anneal=0.0) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_camera_inside_a_solid_sees_a_wall() -> None:
+    # Deep inside the CDF is next to nothing, and what keeps the quotient finite is all of it.
+    assert alpha_of(-0.3, 0.5, 0.01, 64.0) > 0.99
+    assert alpha_of(-0.3, -0.5, 0.01, 64.0) > 0.99
+    assert alpha_of(0.3, 0.5, 0.01, 64.0) < 1e-4
+
+
 def test_alpha_stays_between_0_and_1_and_finite() -> None:
     sdf = torch.linspace(-5, 5, 101)
     valid = torch.ones(101, dtype=torch.bool)
