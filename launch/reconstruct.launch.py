@@ -3,6 +3,7 @@
 """Starts the node with the topics of a camera, and RViz or a bag beside it if asked for."""
 
 # ruff: noqa: I001 - it takes the package `launch` for this folder
+import shutil
 from pathlib import Path
 
 from launch import LaunchDescription
@@ -60,12 +61,14 @@ CAMERAS = {
 
 COMPRESSED = {"color/image": "compressed", "depth/image": "compressedDepth"}
 
+POSE_SOURCES = ("auto", "tf", "pose", "pose_with_covariance", "transform", "odom")
+
 ARGUMENTS = (
     ("camera", "none", f"Whose topics to take: {', '.join(CAMERAS)}.", list(CAMERAS)),
     ("namespace", "", "Namespace of the node.", None),
     ("params_file", "", "Parameter file, for example one of config/.", None),
     ("use_sim_time", "false", "Take the time from /clock.", ["true", "false"]),
-    ("pose_source", "auto", "auto, tf, pose or odom.", ["auto", "tf", "pose", "odom"]),
+    ("pose_source", "auto", f"{', '.join(POSE_SOURCES)}.", list(POSE_SOURCES)),
     ("global_frame", "odom", "Frame id of the world.", None),
     ("image_transport", "raw", "raw or compressed.", ["raw", "compressed"]),
     ("reliable", "false", "Ask for reliable delivery of images.", ["true", "false"]),
@@ -74,8 +77,9 @@ ARGUMENTS = (
     ("save_on_shutdown", "false", "Write the mesh at the end.", ["true", "false"]),
     ("autostart", "true", "Configure and activate at start.", ["true", "false"]),
     ("log_level", "info", "debug, info, warn, error or fatal.", None),
-    ("bag", "", "Bag to play with `ros2 bag play --clock`; empty: none.", None),
+    ("bag", "", "Bag to play, with /clock, once the node listens; empty: none.", None),
     ("rate", "1.0", "Rate at which the bag is played.", None),
+    ("loop", "false", "Start the bag over at its end.", ["true", "false"]),
     ("rviz", "false", "Start RViz with config/ineus.rviz.", ["true", "false"]),
 )
 """Name, default, description and choices."""
@@ -123,7 +127,9 @@ def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
     )
     defaults = {name: default for name, default, _, _ in ARGUMENTS}
     changed = {
-        name: ParameterValue(given(name), value_type=bool if name in BOOLEANS else str)
+        name: given(name) == "true"
+        if name in BOOLEANS
+        else ParameterValue(given(name), value_type=str)
         for name in (*STRINGS, *BOOLEANS)
         if given(name) != defaults[name] or not parameters
     }
@@ -143,7 +149,10 @@ def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
         )
     ]
     if is_from_bag:
-        play = ["ros2", "bag", "play", given("bag"), "--clock", "--rate", given("rate")]
+        # Ours waits for the node, which takes seconds to start; `ros2 bag play` would begin.
+        ineus = ["ineus"] if shutil.which("ineus") else ["ros2", "run", PACKAGE, "ineus"]
+        play = [*ineus, "bag", "play", given("bag"), "--clock", "--rate", given("rate")]
+        play += ["--wait-subscribers", "120"] + ["--loop"] * (given("loop") == "true")
         started.append(ExecuteProcess(cmd=play, output="screen"))
     return started
 

@@ -6,13 +6,14 @@ import importlib.util
 import inspect
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pytest
 import yaml
 
 from ineus_core.config import Config, load_config
+from ineus_core.ros_config import PoseSource
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))
@@ -87,6 +88,42 @@ def test_every_argument_of_the_launch_file_is_described(launch_file: ModuleType)
 def test_the_parameters_of_the_launch_file_are_in_the_tree(launch_file: ModuleType) -> None:
     names = {*launch_file.STRINGS, *launch_file.BOOLEANS} - {"use_sim_time"}
     assert names <= set(Config.model_fields)
+
+
+def test_the_pose_sources_of_the_launch_file_are_those_of_the_node(
+    launch_file: ModuleType,
+) -> None:
+    assert set(launch_file.POSE_SOURCES) == set(get_args(PoseSource))
+
+
+def test_a_camera_and_a_bag_become_a_node_and_a_player(launch_file: ModuleType) -> None:
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    defaults = {name: default for name, default, *_ in launch_file.ARGUMENTS}
+    context.launch_configurations.update(defaults | {"camera": "realsense"})
+    (node,) = launch_file.start(context)
+    context.launch_configurations.update({"camera": "none", "bag": "walk.mcap", "loop": "true"})
+    bag_node, player = launch_file.start(context)
+    words = ["".join(part.text for part in word) for word in player.cmd]
+    assert words[words.index("bag") : words.index("bag") + 3] == ["bag", "play", "walk.mcap"]
+    assert {"--clock", "--loop", "--wait-subscribers"} <= set(words)
+    assert type(node) is type(bag_node)
+
+
+def test_what_was_given_reaches_the_node_as_its_type(launch_file: ModuleType) -> None:
+    from launch_ros.utilities import evaluate_parameters
+
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    defaults = {name: default for name, default, *_ in launch_file.ARGUMENTS}
+    given = {"save_on_shutdown": "true", "device": "cpu", "autostart": "false"}
+    context.launch_configurations.update(defaults | given)
+    (node,) = launch_file.start(context)
+    (values,) = evaluate_parameters(context, node._Node__parameters)
+    expected = {"save_on_shutdown": True, "device": "cpu", "autostart": False, "reliable": False}
+    assert {name: values[name] for name in expected} == expected
 
 
 def test_an_evaluation_runs_what_the_command_line_knows(
