@@ -47,14 +47,16 @@ class Running:
         folder: Path,
         environment: Mapping[str, str],
         waits_for_status: bool = True,
+        namespace: str = "",
         **parameters: object,
     ) -> None:
         self.output_dir = folder / "out"
         self.log = folder / "node.log"
-        self.listener = Listener()
+        self.listener = Listener(f"{namespace}/ineus")
         settings = {**SMALL, "output_dir": self.output_dir, **parameters}
         words = [sys.executable, "-m", "ineus_ros.node", "--ros-args"]
         words += [word for item in settings.items() for word in ("-p", f"{item[0]}:={item[1]}")]
+        words += ["-r", f"__ns:={namespace}"] if namespace else []
         self.process = ChildProcess(words, environment, self.log)
         self.wait(lambda: bool(self.listener.status) or not waits_for_status)
 

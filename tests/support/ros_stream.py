@@ -38,11 +38,12 @@ class Camera:
         compressed: bool = False,
         prefix: str = "",
         frame_id: str = "camera_optical",
+        namespace: str = "",
     ) -> None:
         """Join the domain that the environment names."""
         self._context = rclpy.Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = rclpy.create_node(name, context=self._context)
+        self.node = rclpy.create_node(name, context=self._context, namespace=namespace)
         create, qos = self.node.create_publisher, QoSProfile(depth=50)
         self._is_compressed, self._prefix, self._frame_id = compressed, prefix, frame_id
         if compressed:
