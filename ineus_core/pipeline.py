@@ -126,7 +126,8 @@ class Pipeline:
         if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz) and self._may_mesh():
             self._last_mesh_ns = _begin_of_period(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
             begin_s = time.perf_counter()
-            if self.is_live:
+            # On a CPU it would hold up frames for many seconds; there the mesh waits for a pause.
+            if self.is_live and self.reconstructor.device.type == "cuda":
                 self.reconstructor.revisit_surface()
             self.update_mesh()
             self._mesh_end_s = time.perf_counter()

@@ -94,7 +94,7 @@ _LOG = logging.getLogger(__name__)
 _OBSERVE_STRIDE_PX = 4
 _CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 20}
 _SEEN_RAYS = {"cpu": 1 << 16, "cuda": 1 << 20}
-_PLANNING_RAYS = {"cpu": 1 << 14, "cuda": 1 << 18}
+_PLANNING_RAYS = {"cpu": 1 << 11, "cuda": 1 << 18}
 """Rays that tell a planner what is free, where there is no depth."""
 _SEEN_RAYS_AT_ONCE = 1 << 16
 _SPARE_M = 0.5
@@ -176,6 +176,7 @@ class Reconstructor:
         meshing = self.config.meshing
         self._dirty = DirtyBlocks(meshing.block_size_m, 2 * meshing.voxel_size_m, self.device)
         self._evidence_of_views: Int8[Tensor, "gx gy gz"] | None = None
+        self._views_have_told = False
         self._view: View | None = None
         self._pace = Pace(self.device)
         self._newest_stamp_ns = 0
@@ -384,7 +385,7 @@ class Reconstructor:
                 removed.append(block.index)
         if upserts or removed:
             self._planner.forget()
-            self._evidence_of_views = None
+            self._views_have_told = False
         return MeshUpdate(self._newest_stamp_ns, tuple(upserts), tuple(removed))
 
     def _look_for_surface(self) -> None:
@@ -503,10 +504,16 @@ class Reconstructor:
         assert self.field is not None and self.grid is not None
         if self.grid.has_sensor or not self.is_ready:
             return self.grid.evidence
-        if self._evidence_of_views is None:
+        old = self._evidence_of_views
+        if old is None or not self._views_have_told:
             rays = self._view_rays(_PLANNING_RAYS[self.device.type])
-            self._evidence_of_views = evidence_of_views(self.field.sdf, self.grid, rays)
-        return self._evidence_of_views
+            new = evidence_of_views(self.field.sdf, self.grid, rays)
+            # Rays are few, so what earlier ones told holds where these say nothing.
+            if old is not None and old.shape == new.shape:
+                new = torch.where(new != 0, new, old)
+            self._evidence_of_views, self._views_have_told = new, True
+            return new
+        return old
 
     @property
     def newest_stamp_ns(self) -> int:

@@ -120,7 +120,7 @@ def test_meshing_keeps_to_its_share_of_the_time_online(monkeypatch: pytest.Monke
         clock[0] += 1.0
     # A second of meshing, then three of something else.
     assert extractions == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
-    assert notes.revisits == 4
+    assert notes.revisits == 0, "a CPU has no time for it"
 
 
 def test_a_full_queue_drops_the_oldest_and_counts_it() -> None:
