@@ -15,7 +15,7 @@ test: $(VENV)/.dev       ; $(BIN)/python -m pytest $(ARGS)
 check: $(VENV)/.dev      ; $(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
 format: $(VENV)/.dev     ; $(BIN)/ruff check --fix && $(BIN)/ruff format && $(BIN)/python tests/support/tree.py && $(BIN)/ineus config --ros > config/default.yaml
 test-gpu: $(VENV)/.dev   ; $(BIN)/python -m pytest -m gpu --require-gpu $(ARGS)
-bench: $(VENV)/.run      ; $(BIN)/python benchmarks/kernels.py $(ARGS)
+bench: $(VENV)/.run      ; $(BIN)/ineus bench $(ARGS)
 clean:                   ; rm -rf $(VENV) build dist install log *.egg-info
 
 $(VENV)/.python:

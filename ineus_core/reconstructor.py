@@ -132,6 +132,8 @@ class Reconstructor:
         self, config: ReconstructorConfig, device: torch.device, ranks: Ranks | None = None
     ) -> None:
         """Hold nothing until the first frame."""
+        placement = config.placement.resolved(config.meshing.voxel_size_m)
+        config = config.model_copy(update={"placement": placement})
         self.config, self.device, self.ranks = config, device, ranks
         self.dataset_from_world = np.eye(4)
         """Similarity to the coordinates that saved meshes have, where the source has others."""

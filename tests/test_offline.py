@@ -74,8 +74,8 @@ def test_a_number_of_steps_is_kept_exactly(steps: int) -> None:
 
 def test_seconds_end_the_settling() -> None:
     begin_s = time.perf_counter()
-    report = run(Walls(3), seconds=0.7).report
-    assert 0.6 < report["wall_s"] < 0.7 + (time.perf_counter() - begin_s)
+    report = run(Walls(3), seconds=2.0).report
+    assert 1.9 < report["wall_s"] < 2.0 + (time.perf_counter() - begin_s)
     assert report["steps"] > 2 * 3
 
 
@@ -93,12 +93,12 @@ def test_in_real_time_training_fills_the_gaps() -> None:
     assert report["steps"] > 5 * 2 + 4
 
 
-def test_frames_of_another_size_are_left_out_and_counted() -> None:
+def test_frames_of_another_size_are_used_like_the_others() -> None:
     source = Walls(4)
     small = Camera(20, 15, 15.0, 15.0, 10.0, 7.5)
     source._frames.append(wall_frame(9, 2.0, pose(3.0), small))
     report = run(source).report
-    assert (report["frames_in"], report["frames_used"], report["frames_dropped"]) == (6, 4, 2)
+    assert (report["frames_in"], report["frames_used"], report["frames_dropped"]) == (6, 5, 1)
 
 
 def test_a_source_without_frames_gives_an_empty_report() -> None:

@@ -11,6 +11,9 @@ from ineus_core.config_model import ConfigModel
 from ineus_core.rendering.occupancy import OccupancyGrid
 from ineus_core.types import RayBatch, RaySamples
 
+_LEAST_TRUNCATION_M = 0.06
+"""Several times the noise of a depth camera in a room, and thin enough for what lies behind."""
+
 
 class PlacementConfig(ConfigModel):
     """Samples of a ray."""
@@ -22,11 +25,17 @@ class PlacementConfig(ConfigModel):
         6, ge=1, description="Samples of a ray with depth between camera and band."
     )
     truncation_m: float = Field(
-        0.10,
-        gt=0,
-        description="Half width in m of the band in which depth supervises the distance.",
+        0.0,
+        ge=0,
+        description="Half width in m of the band in which depth supervises the distance; 0 = two "
+        "voxels, at least 0.06.",
     )
     near_m: float = Field(0.05, ge=0, description="Nearest sample of a ray, in m from the camera.")
+
+    def resolved(self, voxel_size_m: float) -> "PlacementConfig":
+        """Fill in what the configuration leaves to the size of the voxels."""
+        truncation_m = self.truncation_m or max(_LEAST_TRUNCATION_M, 2 * voxel_size_m)
+        return self.model_copy(update={"truncation_m": truncation_m})
 
     @property
     def samples_per_ray(self) -> int:

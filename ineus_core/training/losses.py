@@ -39,10 +39,10 @@ class LossWeights(ConfigModel):
     photometric: float = Field(4.0, ge=0, description="L1 of composited colour, 0 to 1.")
     depth: float = Field(0.1, ge=0, description="L1 of composited range over the truncation.")
     band: float = Field(
-        5.0, ge=0, description="L1 of the distance over the truncation, near measured surface."
+        10.0, ge=0, description="L1 of the distance over the truncation, near measured surface."
     )
     free_space: float = Field(
-        1.0,
+        10.0,
         ge=0,
         description="Violation of what the ray says about the distance before the band, over the "
         "truncation.",

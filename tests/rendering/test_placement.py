@@ -95,3 +95,14 @@ def test_every_ray_has_the_same_room() -> None:
     assert samples.first.tolist() == [0, 7, 14]
     assert samples.ray_index.tolist() == [0] * 7 + [1] * 7 + [2] * 7
     assert CONFIG.samples_per_ray == 7
+
+
+@pytest.mark.parametrize(
+    ("given_m", "voxel_size_m", "resolved_m"),
+    [(0.0, 0.025, 0.06), (0.0, 0.08, 0.16), (0.02, 0.08, 0.02)],
+)
+def test_the_truncation_follows_the_voxels_unless_given(
+    given_m: float, voxel_size_m: float, resolved_m: float
+) -> None:
+    placement = PlacementConfig(truncation_m=given_m).resolved(voxel_size_m)
+    assert placement.truncation_m == pytest.approx(resolved_m)

@@ -27,7 +27,8 @@ def train_step(frame: Frame, **training: object) -> TrainStep:
     grid.has_sensor = frame.depth_m is not None
     field = tiny_field("free", side_m=8.0)
     settings = resolved_training(config.training, CPU)
-    return TrainStep(settings, config.placement, field, grid, replay, generator)
+    placement = config.placement.resolved(config.meshing.voxel_size_m)
+    return TrainStep(settings, placement, field, grid, replay, generator)
 
 
 def test_a_wall_is_learned() -> None:
