@@ -174,7 +174,12 @@ class VariantField(HashSdf):
 
     def _density(self, outputs: Float[Tensor, "n outputs"]) -> Float[Tensor, " n"]:
         raw = self.config.density_bias - outputs[:, 0]
-        return self._density_activation(raw) / (self.side_m / 2)
+        return self._density_activation(raw) * self.density_factor
+
+    @property
+    def density_factor(self) -> float:
+        """1/m of the unit that the network counts in: half the side."""
+        return 2.0 / self.side_m
 
     def _level(self, outputs: Float[Tensor, "n outputs"]) -> Float[Tensor, " n"]:
         threshold, bias = self.config.density_threshold, self.config.density_bias

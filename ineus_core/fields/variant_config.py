@@ -104,6 +104,15 @@ class FieldVariantConfig(ConfigModel):
                 return f"field.{name}"
         return ""
 
+    @property
+    def option_without_step(self) -> str:
+        """The first option that the captured step of a GPU does not know, empty if none."""
+        usual = FieldVariantConfig()
+        known = ["kind", "density_bias", "density_threshold", "include_points"]
+        known += ["colour"] if self.colour == "direction" else []
+        as_usual = {name: getattr(usual, name) for name in known}
+        return self.model_copy(update=as_usual).option_without_kernel
+
     def visible_levels(self, step: int, levels: int) -> int:
         """Levels of the hash grid that count at a step."""
         if self.start_levels == 0:

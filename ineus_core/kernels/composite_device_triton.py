@@ -72,8 +72,10 @@ def _opacity(sdf, gx, gy, gz, dx, dy, dz, dt, inv_s, anneal):
 
 
 @triton.jit
-def _opacity_backward(d_alpha, sdf, cosine, half_step, near, far, dt, inv_s, anneal):
-    """Cotangents of distance, cosine and sharpness."""
+def _opacity_backward(
+    d_alpha, sdf, cosine, half_step, near, far, dt, inv_s, anneal, steep, DENSITY: tl.constexpr
+):
+    """Cotangents of distance, or output of a density, cosine and sharpness."""
     floor = near + _EPSILON
     d_near = d_alpha * far / (floor * floor) * near * (1.0 - near)
     d_far = -d_alpha / floor * far * (1.0 - far)
@@ -81,14 +83,32 @@ def _opacity_backward(d_alpha, sdf, cosine, half_step, near, far, dt, inv_s, ann
     facing = tl.where(cosine < 1.0, 0.5 * (1.0 - anneal), 0.0)
     d_cosine = d_slope * (facing + tl.where(cosine < 0.0, anneal, 0.0))
     d_inv_s = d_near * (sdf - half_step) + d_far * (sdf + half_step)
-    return inv_s * (d_near + d_far), d_cosine, d_inv_s
+    d_sdf = inv_s * (d_near + d_far)
+    if DENSITY:
+        d_sdf, d_cosine, d_inv_s = -d_alpha * steep, 0.0 * d_cosine, 0.0 * d_inv_s
+    return d_sdf, d_cosine, d_inv_s
+
+
+@triton.jit
+def _through(raw, dt, clear, bias, per_m, factor, DENSITY: tl.constexpr):
+    """What an interval lets through, and for a density, the slope of that by the output in m.
+
+    The slope is bounded as that of `truncated_exp`.
+    """
+    slope = 0.0 * raw
+    if DENSITY:
+        exponent = bias - raw * per_m
+        clear = tl.exp(-tl.exp(exponent) * factor * dt)
+        slope = clear * dt * per_m * factor * tl.exp(tl.minimum(exponent, 15.0))
+    return clear, slope
 
 
 @triton.jit
 def forward(
     directions, t_starts, t_ends, firsts, counts, sdfs, gradients, colours, inv_s, cos_anneal,
     rendered, rays,
-    direction_n, direction_k, gradient_n, gradient_k, rgb_n, rgb_k, CHUNK: tl.constexpr,
+    direction_n, direction_k, gradient_n, gradient_k, rgb_n, rgb_k, bias, per_m, factor,
+    DENSITY: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     sharpness, anneal = tl.load(inv_s), tl.load(cos_anneal)
     lane = tl.arange(0, CHUNK)
@@ -109,6 +129,7 @@ def forward(
             nx, ny, nz, _, _, _, _, _, _, clear = _opacity(
                 sdf, gx, gy, gz, dx, dy, dz, end - begin, sharpness, anneal
             )
+            clear, _ = _through(sdf, end - begin, clear, bias, per_m, factor, DENSITY)
             alpha = tl.where(mask, 1.0 - clear, 0.0)
             clear = tl.where(mask, tl.maximum(clear, _LEAST_CLEAR), 1.0)
             weight = alpha * through * tl.associative_scan(clear, 0, _times) / clear
@@ -139,7 +160,8 @@ def backward(
     rendered, d_rendered,
     d_sdfs, d_gradients, d_colours, d_inv_s, eikonal_scale, eikonal_sum, rays, n,
     direction_n, direction_k, gradient_n, gradient_k, rgb_n, rgb_k,
-    d_gradient_n, d_gradient_k, d_rgb_n, d_rgb_k, d_rendered_n, d_rendered_k, CHUNK: tl.constexpr,
+    d_gradient_n, d_gradient_k, d_rgb_n, d_rgb_k, d_rendered_n, d_rendered_k, bias, per_m, factor,
+    DENSITY: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     """Front to back: what lies behind a sample is the ray's total less what came before."""
     sharpness, anneal = tl.load(inv_s), tl.load(cos_anneal)
@@ -169,6 +191,7 @@ def backward(
             nx, ny, nz, length, inverse, cosine, half_step, near, far, exact = _opacity(
                 sdf, gx, gy, gz, dx, dy, dz, end - begin, sharpness, anneal
             )
+            exact, steep = _through(sdf, end - begin, exact, bias, per_m, factor, DENSITY)
             clear = tl.where(mask, tl.maximum(exact, _LEAST_CLEAR), 1.0)
             before = through * tl.associative_scan(clear, 0, _times) / clear
             through *= tl.reduce(clear, 0, _times)
@@ -182,11 +205,11 @@ def backward(
             d_clear = tl.where(exact > _LEAST_CLEAR, rest / clear, 0.0)
             d_alpha = tl.where(mask, before * d_weight - d_clear, 0.0)
             d_sdf, d_cosine, d_sharp = _opacity_backward(
-                d_alpha, sdf, cosine, half_step, near, far, end - begin, sharpness, anneal
-            )
+                d_alpha, sdf, cosine, half_step, near, far, end - begin, sharpness, anneal, steep,
+                DENSITY,
+            )  # fmt: skip
             d_sharpness += d_sharp
-            tx = d_cosine * dx + weight * d_x
-            ty = d_cosine * dy + weight * d_y
+            tx, ty = d_cosine * dx + weight * d_x, d_cosine * dy + weight * d_y
             tz = d_cosine * dz + weight * d_z
             tx, ty, tz = unit_backward(nx, ny, nz, inverse, tx, ty, tz)
             if eikonal_scale is not None:

@@ -5,6 +5,8 @@
 The results are those of `composite_torch` put together as in `rendering.volume.render_rays`.
 """
 
+from dataclasses import astuple, dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,6 +15,21 @@ from ineus_core.kernels.composite_device_triton import backward, forward
 from ineus_core.types import FieldOutput, RaySamples
 
 _CHUNK = 64
+
+
+@dataclass(frozen=True)
+class DensityScales:
+    """How a density follows from what the SDF head puts out, m.
+
+    It is factor * exp(bias - per_m * output), in 1/m.
+    """
+
+    bias: float
+    per_m: float
+    factor: float
+
+
+_AS_DISTANCE = DensityScales(0.0, 1.0, 1.0)
 _RAY_PROGRAMS = 132 * 24
 
 
@@ -36,8 +53,13 @@ def composite_forward(
     inv_s: Float[Tensor, ""],
     cos_anneal: Float[Tensor, ""],
     rendered: Float[Tensor, "rays 8"],
+    density: DensityScales | None = None,
 ) -> None:
-    """Write colour (3), range, normal (3), opacity of each ray; allocates nothing."""
+    """Write colour (3), range, normal (3), opacity of each ray; allocates nothing.
+
+    Args:
+        density: If given, the field is a density, and sharpness and annealing are not read.
+    """
     rays = len(directions)
     if rays == 0:
         return
@@ -45,7 +67,7 @@ def composite_forward(
         directions, samples.t_starts, samples.t_ends, samples.first, samples.count,
         output.sdf, output.gradient, output.rgb, inv_s, cos_anneal, rendered, rays,
         *directions.stride(), *output.gradient.stride(), *output.rgb.stride(),
-        CHUNK=_CHUNK, num_warps=1,
+        *astuple(density or _AS_DISTANCE), DENSITY=density is not None, CHUNK=_CHUNK, num_warps=1,
     )  # fmt: skip
 
 
@@ -61,6 +83,7 @@ def composite_backward(
     d_inv_s: Float[Tensor, ""],
     eikonal_scale: Float[Tensor, ""] | None = None,
     eikonal_sum: Float[Tensor, ""] | None = None,
+    density: DensityScales | None = None,
 ) -> None:
     """Write `d_output`, zero in the padding, and add to `d_inv_s`; allocates nothing.
 
@@ -68,6 +91,7 @@ def composite_backward(
         eikonal_scale: If given, the gradient of this times the sum of (|gradient| - 1)^2 over all
             samples is added.
         eikonal_sum: That sum is added here.
+        density: As of `composite_forward`.
     """
     rays, n = len(directions), len(output.sdf)
     if n == 0:
@@ -79,7 +103,7 @@ def composite_backward(
         n,
         *directions.stride(), *output.gradient.stride(), *output.rgb.stride(),
         *d_output.gradient.stride(), *d_output.rgb.stride(), *d_rendered.stride(),
-        CHUNK=_CHUNK, num_warps=1,
+        *astuple(density or _AS_DISTANCE), DENSITY=density is not None, CHUNK=_CHUNK, num_warps=1,
     )  # fmt: skip
 
 

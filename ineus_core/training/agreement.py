@@ -68,8 +68,9 @@ def _by_torch(
     terms.total(step.weights).backward()
     gradients = {}
     for name, parameter in field.named_parameters():
-        assert parameter.grad is not None
-        gradients[name], parameter.grad = parameter.grad, None
+        # A density has no sharpness.
+        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        gradients[name], parameter.grad = gradient, None
     return gradients, terms.stacked()
 
 

@@ -54,6 +54,10 @@ class FlatField:
         """Where the kernels add gradients."""
         return self._weights(self.gradient, self._view(self.gradient, "table"))
 
+    def value_view(self, name: str) -> Float[Tensor, "..."]:
+        """A parameter."""
+        return self._view(self.value, name)
+
     def gradient_views(self) -> dict[str, Float[Tensor, "..."]]:
         """The gradient of each parameter."""
         return {name: self._view(self.gradient, name) for name in self._names}

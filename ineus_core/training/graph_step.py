@@ -33,6 +33,7 @@ from ineus_core.training.occupancy_graph import OccupancyGraph
 from ineus_core.training.optimiser import Rates
 from ineus_core.training.ranks import Ranks
 from ineus_core.training.step import TrainingConfig
+from ineus_core.training.step_fields import density_scales, unseen_inputs
 from ineus_core.training.step_scalars import StepScalars
 from ineus_core.types import FieldOutput, RaySamples
 
@@ -75,6 +76,11 @@ class GraphStep:
         self.steps = 0
         self.counters: Counter[str] = Counter()
         self._flat = FlatField(field)
+        self._density = density_scales(field)
+        self._frozen = unseen_inputs(field)
+        for weight, columns in self._frozen:
+            # What the network may not see counts for nothing as long as its weights stay 0.
+            self._flat.value_view(weight)[:, columns] = 0.0
         self._has_sensor: bool | None = None
         self._snapshot = self._flat.value.clone()
         self._update_grid = OccupancyGraph(field, self._flat.weights(), grid)
@@ -237,6 +243,7 @@ class GraphStep:
             "composite backward": self._composite_backward,
             "loss of samples": self._compare_samples,
             **backward_stages(*call, self._d_output, flat.gradients(), self._run_levels),
+            **({"freeze": self._freeze} if self._frozen else {}),
             "optimiser": self._update,
         }
 
@@ -295,7 +302,7 @@ class GraphStep:
         torch.exp(10.0 * self._field.log_inv_s.detach(), out=self._inv_s)
         composite_forward(
             self._batch.directions, self._samples, self._output, self._inv_s,
-            self._scalars.cos_anneal, self._rendered,
+            self._scalars.cos_anneal, self._rendered, self._density,
         )  # fmt: skip
 
     def _compare_rays(self) -> None:
@@ -317,18 +324,23 @@ class GraphStep:
         composite_backward(
             batch.directions, samples, self._output, self._inv_s, self._scalars.cos_anneal,
             self._rendered, self._d_rendered, self._d_output, self._d_inv_s,
-            self._eikonal_scale, self._losses[_EIKONAL],
+            self._eikonal_scale, None if self._density else self._losses[_EIKONAL], self._density,
         )  # fmt: skip
         self._losses[_EIKONAL].div_(share)
         # inv_s = exp(10 v)
         self._flat.sharpness_gradient.copy_(10.0 * self._inv_s * self._d_inv_s)
 
     def _compare_samples(self) -> None:
-        if self._grid.has_sensor or self._scales.with_sparsity:
+        measures_distance = self._grid.has_sensor and self._density is None
+        if measures_distance or self._scales.with_sparsity:
             sample_losses(
                 self._batch, self._samples, self._total, self._output.sdf, self._counts,
                 self._scales, self._d_output.sdf, self._losses,
             )  # fmt: skip
+
+    def _freeze(self) -> None:
+        for weight, columns in self._frozen:
+            self._flat.gradient_views()[weight][:, columns].zero_()
 
     def _update(self) -> None:
         flat = self._flat

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ineus_core.fields import HashSdf
+from ineus_core.fields import HashSdf, VariantField
 from ineus_core.kernels.field_triton import field_sdf
 from ineus_core.kernels.heads_torch import FieldWeights
 from ineus_core.rendering import OccupancyGrid
@@ -43,8 +43,17 @@ class OccupancyGraph:
         self._graph = torch.cuda.CUDAGraph()
         self._graph.register_generator_state(generator)
         with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+            if isinstance(self._field, VariantField) and self._field.config.kind == "density":
+                self._grid.update_density(self._density, cells, generator)
+                return
             inv_s = self._field.inv_s.detach()
             self._grid.update(self._sdf, inv_s, cells, generator)
+
+    def _density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        field = self._field
+        assert isinstance(field, VariantField)
+        exponent = field.config.density_bias - self._sdf(points) / field.sdf_scale_m
+        return torch.exp(exponent) * field.density_factor
 
     def _sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         field = self._field

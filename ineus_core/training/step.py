@@ -131,7 +131,7 @@ def make_step(
             "training.weights.curvature needs field.gradient finite_difference, not analytic"
         )
     if field.config.backend == "triton" and rendering == "triton":
-        option = field.config.option_without_kernel or config.option_without_kernel
+        option = field.config.option_without_step or config.option_without_kernel
         option = option or ("background.kind learned" if field.background is not None else "")
         if not option:
             from ineus_core.training.graph_step import GraphStep

@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ineus_core.kernels.composite_torch import accumulate, neus_alpha, transmittance_weights
+from ineus_core.fields.networks import truncated_exp
+from ineus_core.kernels.composite_torch import (
+    accumulate,
+    density_alpha,
+    neus_alpha,
+    transmittance_weights,
+)
 from ineus_core.kernels.ray_march_torch import ray_march as march_torch
 from ineus_core.types import FieldOutput, RaySamples
 
@@ -154,3 +160,51 @@ def test_padding_gets_zero_and_the_eikonal_term_is_added() -> None:
     assert relative(poisoned.gradient, expected) < 1e-5
     assert relative(zero, eikonal) < 1e-5
     assert (poisoned.sdf == 0).all() and (poisoned.rgb == 0).all()
+
+
+@pytest.mark.parametrize("counts", [[0], [3], [0, 3, 70, 1, 130, 0, 12, 64]])
+def test_a_density_is_composited_as_by_torch(counts: list[int]) -> None:
+    from ineus_core.kernels.composite_triton import (
+        DensityScales,
+        composite_backward,
+        composite_forward,
+    )
+
+    torch.manual_seed(len(counts))
+    count = torch.tensor(counts, device="cuda")
+    rays, n, first = len(count), int(count.sum()), count.cumsum(0) - count
+    ray = torch.arange(rays, device="cuda").repeat_interleave(count)
+    start = torch.cat([0.02 * torch.arange(c, device="cuda") for c in counts])
+    valid = torch.ones(n, dtype=torch.bool, device="cuda")
+    samples = RaySamples(start, start + 0.02, ray, valid, first, count)
+    raw = (3.0 * torch.randn(n, device="cuda")).requires_grad_()
+    rgb = torch.rand((n, 3), device="cuda").requires_grad_()
+    gradient = torch.randn((n, 3), device="cuda")
+    directions = normalize(torch.randn((rays, 3), device="cuda"), dim=1)
+    scales = DensityScales(-1.0, 1 / 1.5, 1 / 1.2)
+    density = truncated_exp(scales.bias - raw * scales.per_m) * scales.factor
+    alpha = density_alpha(density, samples.t_ends - samples.t_starts, valid)
+    middle = 0.5 * (samples.t_starts + samples.t_ends)[:, None]
+    parts = (rgb, middle, normalize(gradient, dim=1, eps=1e-6), torch.ones_like(middle))
+    weights = transmittance_weights(alpha, samples) if n else alpha
+    expected = accumulate(weights, torch.cat(parts, dim=1), ray, rays)
+    cotangent = torch.randn((rays, 8), device="cuda")
+    # As `ray_losses` leaves them: nothing is asked of the normal.
+    cotangent[:, 4:7] = 0.0
+    expected.backward(cotangent)
+    packed = RaySamples(
+        samples.t_starts, samples.t_ends, ray.int(), valid, first.int(), count.int()
+    )
+    output, one = FieldOutput(raw.detach(), gradient, rgb.detach()), torch.ones((), device="cuda")
+    rendered = torch.full((rays, 8), torch.nan, device="cuda")
+    composite_forward(directions, packed, output, one, one, rendered, scales)
+    assert relative(rendered, expected) < 1e-5
+    d_output = FieldOutput(*(torch.full_like(t, torch.nan) for t in (raw, gradient, rgb)))
+    d_inv_s = torch.zeros((), device="cuda")
+    call = (directions, packed, output, one, one, rendered, cotangent, d_output, d_inv_s)
+    composite_backward(*call, density=scales)
+    if n:
+        assert relative(d_output.sdf, raw.grad) < 1e-4
+        assert relative(d_output.rgb, rgb.grad) < 1e-4
+        assert not bool(d_output.gradient.any())
+    assert float(d_inv_s) == 0.0

@@ -12,6 +12,7 @@ import torch
 from tiny_scene import pose, room_source, tiny_config, wall_frame
 
 from ineus_core.reconstructor import Reconstructor
+from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.training import gradient_errors, resolved_training
 
 if TYPE_CHECKING:
@@ -289,3 +290,46 @@ def test_the_captured_occupancy_update_is_the_eager_one() -> None:
     same = (captured.float() - grid.opacity.float()).abs() < 2e-2
     # Where a cell is drawn twice, one of its updates wins.
     assert float(same.float().mean()) > 0.99
+
+
+DENSITY = {"kind": "density", "include_points": False, "colour": "direction"}
+
+
+@pytest.mark.parametrize("variant", [DENSITY, {"kind": "density"}, {"colour": "direction"}])
+def test_variants_in_the_captured_step_are_those_of_torch(variant: dict[str, Any]) -> None:
+    weights = {"photometric": 0.5, "photometric_mse": 1.0, "eikonal": 0.0, "mask": 0.1}
+    config = tiny_config(
+        field={**GRID, "init": "object", **variant},
+        training={
+            "rays_per_step": 512, "samples_per_step": 8192, "background": "random",
+            "view_dropout": 0.0, "weights": weights,
+        },
+        bounds={"aabb": (-1.0, -1, -1, 1, 1, 1)},
+    )  # fmt: skip
+    torch.manual_seed(0)
+    reconstructor = Reconstructor(config, GPU)
+    scene = SyntheticConfig(scene="object", frames=6, width_px=40, height_px=40, depth=False)
+    for frame in SyntheticSource(scene):
+        reconstructor.add_frame(frame)
+    reconstructor.start()
+    step = captured_in(reconstructor)
+    assert type(step).__name__ == "GraphStep"
+    first = reconstructor.report().losses.get("photometric_mse", 0.0)
+    for _ in range(100):
+        reconstructor.step()
+    losses = reconstructor.report().losses
+    assert first == 0.0 < losses["photometric_mse"] < 0.2
+    errors = gradient_errors(step)
+    assert errors.pop("losses") < 1e-2
+    assert max(errors.values()) < 5e-2, errors
+    # What the networks may not see has weighed nothing all along.
+    if not config.field.include_points:
+        assert not bool(step.field.w1[:, :3].any())
+    if config.field.colour == "direction":
+        assert not bool(step.field.colour_w1[:, -3:].any())
+    assert bool(step.field.colour_w1[:, :-3].any())
+    for _ in range(2):
+        reconstructor.update_occupancy()
+    assert 0.0 < float(reconstructor.grid.occupied.float().mean()) <= 1.0
+    view = reconstructor.render(frame.camera, frame.world_from_camera)
+    assert np.isfinite(view.opacity).all()
