@@ -346,12 +346,21 @@ class OccupancyGrid:
         return self._march(origins, directions, active, self.occupied, per_ray, jitter)
 
     def march_view(
-        self, origins: Float[Tensor, "rays 3"], directions: Float[Tensor, "rays 3"], per_ray: int
+        self,
+        origins: Float[Tensor, "rays 3"],
+        directions: Float[Tensor, "rays 3"],
+        per_ray: int,
+        step_m: float | None = None,
     ) -> RaySamples:
-        """The first steps of each ray where a surface has been seen, without jitter."""
+        """The first steps of each ray where a surface has been seen, without jitter.
+
+        Args:
+            step_m: Length of a step, if not that of training.
+        """
         half = torch.full((len(origins),), 0.5, device=self._device)
         active = torch.ones(len(origins), dtype=torch.bool, device=self._device)
-        return self._march(origins, directions, active, self.cells_of_view, per_ray, half)
+        cells = self.cells_of_view
+        return self._march(origins, directions, active, cells, per_ray, half, step_m)
 
     def _march(
         self,
@@ -361,8 +370,10 @@ class OccupancyGrid:
         cells: Bool[Tensor, "gx gy gz"],
         per_ray: int,
         jitter: Float[Tensor, " rays"],
+        step_m: float | None = None,
     ) -> RaySamples:
         rays, aabb = len(origins), self.aabb
+        step_m = step_m or self.step_m
         t_near, t_far = ray_box(origins, directions, aabb)
         t_starts, count = self._march_padded(
             origins,
@@ -372,7 +383,7 @@ class OccupancyGrid:
             cells,
             aabb[0],
             self.cell_m,
-            self.step_m,
+            step_m,
             self._config.max_steps,
             per_ray,
             jitter,
@@ -381,7 +392,7 @@ class OccupancyGrid:
         ray = torch.arange(rays, device=self._device)
         return RaySamples(
             t_starts=t_starts.reshape(-1),
-            t_ends=torch.where(valid, t_starts + self.step_m, t_starts).reshape(-1),
+            t_ends=torch.where(valid, t_starts + step_m, t_starts).reshape(-1),
             ray_index=ray.repeat_interleave(per_ray, output_size=rays * per_ray),
             valid=valid.reshape(-1),
             first=ray * per_ray,

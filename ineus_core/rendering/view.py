@@ -20,6 +20,8 @@ _RAYS_AT_ONCE = {"cpu": 4096, "cuda": 1 << 16}
 _RAYS_FUSED = 1 << 19
 _MORE_STEPS_WITHOUT_DEPTH = 8
 """Steps are finer without depth, and a surface that is not sharp yet fills many cells."""
+_STEP_OF_SHARPNESS = 0.25
+"""Steps of a view without depth, as a share of 1 / inv_s, where training has finer ones."""
 _LEAST_OPACITY = 0.5
 
 
@@ -102,9 +104,16 @@ class View:
         )
         return RenderedImage(*(image.numpy() for image in to_host(*images)))
 
-    @property
-    def _samples_per_ray(self) -> int:
-        return SAMPLES_PER_RAY if self._grid.has_sensor else self._grid.max_steps
+    def _steps(self) -> tuple[float, int]:
+        """Length of a step in m, and how many of them a ray may take in seen cells."""
+        grid, field = self._grid, self._field
+        if grid.has_sensor:
+            return grid.step_m, SAMPLES_PER_RAY
+        if getattr(getattr(field, "config", None), "kind", "sdf") == "density":
+            return grid.step_m, grid.max_steps
+        # What is not sharp yet needs no fine steps: their opacity is exact for any length where
+        # the distance changes evenly (NeuS, eq. 13).
+        return max(grid.step_m, _STEP_OF_SHARPNESS / float(field.inv_s.detach())), grid.max_steps
 
     def _rays_of(self, camera: Camera, device: torch.device) -> Float[Tensor, "pixels 3"]:
         if self._rays is None or self._rays[0] != camera:
@@ -116,7 +125,8 @@ class View:
         self, origin: Float[Tensor, " 3"], directions: Float[Tensor, "rays 3"]
     ) -> RenderedRays:
         origins = origin.expand(len(directions), 3)
-        samples = self._grid.march_view(origins, directions, self._samples_per_ray)
+        step_m, per_ray = self._steps()
+        samples = self._grid.march_view(origins, directions, per_ray, step_m)
         t_mid = 0.5 * (samples.t_starts + samples.t_ends)
         # Only real samples cost an evaluation; this is not the captured step.
         used = samples.valid.nonzero()[:, 0]
@@ -150,11 +160,11 @@ class View:
 
         grid, field = self._grid, self._field
         inv_s = field.inv_s
+        step_m, per_ray = self._steps()
         samples, points = march_view(
-            origin, directions, grid.cells_of_view, grid.aabb, grid.step_m, grid.max_steps,
-            self._samples_per_ray,
-        )  # fmt: skip
-        samples, points = keep_visible(samples, points, field.sdf(points), inv_s, grid.step_m)
+            origin, directions, grid.cells_of_view, grid.aabb, step_m, grid.max_steps, per_ray
+        )
+        samples, points = keep_visible(samples, points, field.sdf(points), inv_s, step_m)
         output = field.along_rays(points, directions, samples.ray_index)
         rendered = torch.zeros((len(directions), 8), device=origin.device)
         exact = torch.ones((), device=origin.device)

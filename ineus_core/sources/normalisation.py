@@ -45,6 +45,8 @@ def normalising_similarity(
 ) -> Float[np.ndarray, "4 4"]:
     """`world_from_dataset`: a rotation, a move and one scale, so that the nearest camera is at 1.
 
+    Where cameras stand in the very middle, as in a room, half of the median distance is 1.
+
     Args:
         poses: `dataset_from_camera` of all pictures.
         points: Of the scene, for `ground` and `point`.
@@ -76,7 +78,9 @@ def normalising_similarity(
             f"{config.centre}; expected another centre, or normalisation.enabled: false"
         )
     world_from_dataset = np.eye(4)
-    world_from_dataset[:3, :3] = rotation / distances.min()
+    # A camera that happens to pass the centre says nothing about the size of a room.
+    unit = max(float(distances.min()), 0.5 * float(np.median(distances)))
+    world_from_dataset[:3, :3] = rotation / unit
     world_from_dataset[:3, 3] = -world_from_dataset[:3, :3] @ centre
     return world_from_dataset
 
