@@ -107,9 +107,10 @@ def main() -> None:
             row["losses"] = {k: round(v, 5) for k, v in report.losses.items() if v}
             print(json.dumps(row), flush=True)
             rows.append(picture_of(reconstructor, held_out[1]))
-    if arguments.picture:
-        _, encoded = cv2.imencode(arguments.picture.suffix, np.concatenate(rows)[..., ::-1])
-        replace_file(arguments.picture, encoded.tobytes())
+            if arguments.picture:
+                suffix = arguments.picture.suffix
+                _, encoded = cv2.imencode(suffix, np.concatenate(rows)[..., ::-1])
+                replace_file(arguments.picture, encoded.tobytes())
 
 
 if __name__ == "__main__":
