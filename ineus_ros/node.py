@@ -47,7 +47,7 @@ from ineus_ros.timers import wall_timer
 
 _log = logging.getLogger("ineus_ros.node")  # not __main__, whose log nobody forwards
 
-STOP_TIMEOUT_S = 1.2
+STOP_TIMEOUT_S = 0.8
 """What the present step may still take at the end; the whole end shall stay under two seconds."""
 CLEANUP_TIMEOUT_S = 30.0
 LOOK_PERIOD_S = 0.5
@@ -269,9 +269,10 @@ def _leave(has_ended: bool) -> None:
     The interpreter would take seconds on a busy machine to take torch down piece by piece, and it
     cannot end a thread within a step but would abort on it.
     """
-    # What still refers to the node would leave its shared memory behind.
-    gc.collect()
-    if not has_ended:
+    if has_ended:
+        # What still refers to the node would leave its shared memory behind.
+        gc.collect()
+    else:
         print("ineus: the present step was cut short", file=sys.stderr)
     logging.shutdown()
     sys.stdout.flush()
@@ -289,7 +290,7 @@ def _spin(node: ReconstructionNode, interrupted: threading.Event) -> None:
         pass
     interrupted.set()
     executor.wake()
-    thread.join(STOP_TIMEOUT_S)
+    thread.join(0.5 * STOP_TIMEOUT_S)
 
 
 def _run_callbacks(executor: SingleThreadedExecutor, interrupted: threading.Event) -> None:
