@@ -131,3 +131,16 @@ def test_ineus_node_hands_over_configuration_and_ros_arguments(
             answer = listener.call("get_parameters", GetParameters, names=names)
             assert [v.double_value or v.string_value for v in answer.values] == [0.5, "map"]
             assert child.stop() == 0
+
+
+def test_a_clock_that_stands_still_holds_up_neither_status_nor_end(
+    domain: Mapping[str, str], tmp_path: Path
+) -> None:
+    """As with a bag that is over: `use_sim_time`, and nobody publishes /clock."""
+    running = Running(tmp_path, domain, use_sim_time="true")
+    try:
+        seen = running.listener.statuses
+        running.wait(lambda: running.listener.statuses > seen + 1)
+        assert running.process.stop() == 0
+    finally:
+        running.close()

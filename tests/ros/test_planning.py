@@ -360,3 +360,45 @@ def test_corrected_poses_move_keyframes_and_are_counted(robot: Robot) -> None:
     correction.header.frame_id = "map"
     robot.tell("path_correction", correction)
     robot.spin_until(lambda: robot.keyframes.drops.counts["correction_in_other_frame"] == 1)
+
+
+def test_a_client_of_nvblox_gets_its_grid_and_its_slice(robot: Robot) -> None:
+    reason = "needs nvblox_msgs, which comes with Isaac ROS"
+    pytest.importorskip("nvblox_msgs", reason=reason)
+    from nvblox_msgs.msg import DistanceMapSlice
+    from nvblox_msgs.srv import EsdfAndGradients
+
+    drops = robot.planning.drops
+    config = RosConfig(esdf_rate_hz=20, esdf_slice_z_m=0.5)
+    face = offer_nvblox(robot.node, lambda: config, lambda: "odom", robot._ask, drops)
+    assert face is not None
+    slices = robot.listen(DistanceMapSlice, "static_map_slice")
+    robot.node.trigger_deactivate()
+    robot.node.trigger_activate()
+    client = robot.planner.create_client(EsdfAndGradients, "/ineus/get_esdf_and_gradient")
+    robot.spin_until(client.service_is_ready)
+    request = EsdfAndGradients.Request(use_aabb=True, frame_id="odom")
+    request.aabb_min_m = Point(x=-1.0, y=-1.0, z=0.5)
+    request.aabb_size_m.x, request.aabb_size_m.y, request.aabb_size_m.z = 2.0, 2.0, 1.0
+    done = client.call_async(request)
+    robot.spin_until(done.done)
+    answer = done.result()
+    assert answer is not None and answer.success and answer.header.frame_id == "odom"
+    sizes = [dim.size for dim in answer.esdf_and_gradients.layout.dim]
+    values = np.array(answer.esdf_and_gradients.data, np.float32).reshape(sizes)
+    known = values > -999
+    assert known.mean() > 0.3
+    steps = [np.arange(size) + 0.5 for size in sizes]
+    grid = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1) * answer.voxel_size_m
+    origin = answer.origin_m
+    points = grid.reshape(-1, 3) + np.array((origin.x, origin.y, origin.z))
+    truth_m = room_source(8).sdf(points).reshape(sizes)
+    assert np.median(np.abs(values - truth_m)[known]) < 0.08
+    request.frame_id = "base_link"
+    refused = client.call_async(request)
+    robot.spin_until(refused.done)
+    assert not refused.result().success
+    robot.spin_until(lambda: slices)
+    cells = np.array(slices[-1].data, np.float32)
+    assert len(cells) == slices[-1].width * slices[-1].height
+    assert (cells != slices[-1].unknown_value).any()

@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""TF over DDS at 200 Hz beside images, through tf2_ros or our own tree, whichever is installed."""
+
+import bisect
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ineus_core.geometry import rigid_inverse, rigid_transform
+
+pytest.importorskip("rclpy", reason="needs rclpy")
+pytest.importorskip("tf2_msgs", reason="needs tf2_msgs, which comes with a ROS distribution")
+
+from geometry_msgs.msg import TransformStamped
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from ros_listening import FRAMES, Listening
+from ros_stream import Camera, pose_message
+from tf2_msgs.msg import TFMessage
+
+pytestmark = pytest.mark.ros
+
+MOUNT = rigid_transform(np.array((0.1, -0.2, 0.3)), np.array((-0.5, 0.5, -0.5, 0.5)))
+RATE_HZ = 200
+
+
+def link(parent: str, child: str, stamp_ns: int, transform: np.ndarray) -> TransformStamped:
+    message = TransformStamped(child_frame_id=child)
+    message.header.frame_id = parent
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+    pose = pose_message(transform)
+    message.transform.rotation = pose.orientation
+    for axis in "xyz":
+        setattr(message.transform.translation, axis, getattr(pose.position, axis))
+    return message
+
+
+class Body:
+    """Broadcasts the body that carries the camera of `FRAMES`, at 200 Hz in stamps and in fact."""
+
+    def __init__(self, camera: Camera) -> None:
+        create = camera.node.create_publisher
+        self.moving = create(TFMessage, "/tf", QoSProfile(depth=100))
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.static = create(TFMessage, "/tf_static", latched)
+
+    def mount(self) -> None:
+        message = link("base_link", "camera_optical", 0, MOUNT)
+        self.static.publish(TFMessage(transforms=[message]))
+
+    def broadcast(self, first_ns: int, last_ns: int) -> None:
+        """Poses between those of frames are on the straight way, as TF takes them to be."""
+        stamps = [frame.stamp_ns for frame in FRAMES]
+        for stamp in range(first_ns, last_ns + 1, 1_000_000_000 // RATE_HZ):
+            index = min(bisect.bisect_right(stamps, stamp) - 1, len(FRAMES) - 1)
+            pose = FRAMES[index].world_from_camera @ rigid_inverse(MOUNT)
+            message = link("odom", "base_link", stamp, pose)
+            self.moving.publish(TFMessage(transforms=[message]))
+            time.sleep(1.0 / RATE_HZ)
+
+
+@pytest.fixture
+def listen(ros: Callable[..., Node], camera: Camera) -> Iterator[Callable[..., Listening]]:
+    made: list[Listening] = []
+
+    def make(**settings: Any) -> Listening:
+        made.append(Listening(ros(lambda context: Node("ineus", context=context)), **settings))
+        topics = (camera.color, camera.depth, camera.info)
+        made[-1].spin_until(lambda: all(topic.get_subscription_count() for topic in topics))
+        for _ in range(20):
+            made[-1].spin_until(lambda: True)
+        return made[-1]
+
+    yield make
+    for listening in made:
+        listening.inputs.close()
+
+
+def without_odometry(messages: dict[str, Any]) -> None:
+    messages.pop("odom")
+
+
+@pytest.mark.parametrize("source", ["tf", "auto"])
+def test_images_at_the_poses_of_tf_at_200_hz(
+    domain: Mapping[str, str], camera: Camera, listen: Callable[..., Listening], source: str
+) -> None:
+    listening = listen(pose_source=source, tf_timeout_s=5.0)
+    body = Body(camera)
+    listening.spin_until(lambda: body.moving.get_subscription_count() > 0)
+    body.mount()
+    sender = threading.Thread(target=body.broadcast, args=(0, FRAMES[7].stamp_ns))
+    sender.start()
+    for frame in FRAMES[:8]:
+        camera.publish(frame, without_odometry)
+        end = time.monotonic() + 1 / 30
+        listening.spin_until(lambda e=end: time.monotonic() > e)  # type: ignore[misc]
+    listening.spin_until(lambda: len(listening.frames) == 8)
+    sender.join()
+    for sent, got in zip(FRAMES, listening.frames, strict=False):
+        np.testing.assert_allclose(got.world_from_camera, sent.world_from_camera, atol=1e-6)
+    assert not listening.drops
+
+
+def test_odometry_of_the_body_with_its_mount_from_tf(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(pose_source="odom", tf_timeout_s=5.0)
+    body = Body(camera)
+    listening.spin_until(lambda: body.static.get_subscription_count() > 0)
+    body.mount()
+
+    def of_body(messages: dict[str, Any]) -> None:
+        messages["odom"].child_frame_id = "base_link"
+        pose = FRAMES[0].world_from_camera @ rigid_inverse(MOUNT)
+        messages["odom"].pose.pose = pose_message(pose)
+
+    camera.publish(FRAMES[0], of_body)
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    got = listening.frames[0].world_from_camera
+    np.testing.assert_allclose(got, FRAMES[0].world_from_camera, atol=1e-6)
+
+
+def test_a_transform_that_is_missing_is_waited_for_then_counted_and_never_the_identity(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(pose_source="tf", tf_timeout_s=0.5)
+    body = Body(camera)
+    body.mount()
+    camera.publish(FRAMES[0], without_odometry)
+    listening.spin_until(lambda: listening.inputs.waiting == 1)
+    listening.spin_until(lambda: listening.drops == {"no_pose_in_time": 1})
+    assert not listening.frames
