@@ -479,7 +479,9 @@ class Reconstructor:
         background = 1.0 if is_white and self.field.background is None else 0.0
         if self._view is None:
             self._view = View(self.field, self.grid)
-        return self._view.render(camera, self._tensor(world_from_camera), background)
+        # Sharpness and annealing are trained together: exact opacities would show another surface.
+        cos_anneal = self.config.training.cos_anneal(self.steps)
+        return self._view.render(camera, self._tensor(world_from_camera), background, cos_anneal)
 
     def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
         """Distance to the surface as last extracted, gradient, and whether the place was seen."""

@@ -73,8 +73,14 @@ class View:
         camera: Camera,
         world_from_camera: Float[Tensor, "4 4"],
         background: float = 0.0,
+        cos_anneal: float = 1.0,
     ) -> RenderedImage:
-        """Render every pixel; one that is less than half opaque has no depth and no normal."""
+        """Render every pixel; one that is less than half opaque has no depth and no normal.
+
+        Args:
+            background: Brightness of what is behind everything.
+            cos_anneal: As the field has been trained so far: see `kernels.composite_torch`.
+        """
         device = world_from_camera.device
         in_camera = self._rays_of(camera, device)
         directions = in_camera @ world_from_camera[:3, :3].T
@@ -86,7 +92,8 @@ class View:
         )
         if not self._grid.has_sensor:
             most //= _MORE_STEPS_WITHOUT_DEPTH
-        parts = [render(world_from_camera[:3, 3], rays) for rays in directions.split(most)]
+        origin, anneal = world_from_camera[:3, 3], torch.full((), cos_anneal, device=device)
+        parts = [render(origin, rays, anneal) for rays in directions.split(most)]
         rgb, range_m, normal, opacity = (
             torch.cat([getattr(part, name) for part in parts])
             for name in ("rgb", "range_m", "normal", "opacity")
@@ -122,7 +129,10 @@ class View:
         return self._rays[1]
 
     def _render_rays(
-        self, origin: Float[Tensor, " 3"], directions: Float[Tensor, "rays 3"]
+        self,
+        origin: Float[Tensor, " 3"],
+        directions: Float[Tensor, "rays 3"],
+        cos_anneal: Float[Tensor, ""],
     ) -> RenderedRays:
         origins = origin.expand(len(directions), 3)
         step_m, per_ray = self._steps()
@@ -142,8 +152,7 @@ class View:
             if some.density is None
             else torch.zeros(n, device=device).index_copy(0, used, some.density),
         )
-        exact = torch.ones((), device=device)
-        rendered = render_rays(directions, samples, output, self._field.inv_s, exact)
+        rendered = render_rays(directions, samples, output, self._field.inv_s, cos_anneal)
         behind = getattr(self._field, "background", None)
         if behind is None:
             return rendered
@@ -152,7 +161,10 @@ class View:
         return replace(rendered, rgb=rendered.rgb + further.rgb * (1 - rendered.opacity[:, None]))
 
     def _render_fused(
-        self, origin: Float[Tensor, " 3"], directions: Float[Tensor, "rays 3"]
+        self,
+        origin: Float[Tensor, " 3"],
+        directions: Float[Tensor, "rays 3"],
+        cos_anneal: Float[Tensor, ""],
     ) -> RenderedRays:
         """By distances first, so that colours are asked for only where something is seen."""
         from ineus_core.kernels.composite_triton import composite_forward
@@ -167,8 +179,7 @@ class View:
         samples, points = keep_visible(samples, points, field.sdf(points), inv_s, step_m)
         output = field.along_rays(points, directions, samples.ray_index)
         rendered = torch.zeros((len(directions), 8), device=origin.device)
-        exact = torch.ones((), device=origin.device)
-        composite_forward(directions, samples, output, inv_s, exact, rendered)
+        composite_forward(directions, samples, output, inv_s, cos_anneal, rendered)
         return RenderedRays(rendered[:, :3], rendered[:, 3], rendered[:, 4:7], rendered[:, 7])
 
 

@@ -85,6 +85,10 @@ class TrainingConfig(ConfigModel):
         """Whether it matters which pixels show the object."""
         return self.background == "random" or self.may_weigh("mask")
 
+    def cos_anneal(self, step: int) -> float:
+        """How far the cosine of NeuS is annealed at a step, 0 to 1."""
+        return linear_ramp(step, self.cos_anneal_steps)
+
     def may_weigh(self, term: str) -> bool:
         """Whether a term of the loss has a weight at any step."""
         return self.ramps.may_weigh(term, self.weights)
@@ -260,8 +264,7 @@ class TrainStep:
 
     def _rendered(self, batch: RayBatch, samples: RaySamples, output: FieldOutput) -> RenderedRays:
         device = batch.origins.device
-        ramp = linear_ramp(self.steps, self._config.cos_anneal_steps)
-        cos_anneal = torch.tensor(ramp, device=device)
+        cos_anneal = torch.tensor(self._config.cos_anneal(self.steps), device=device)
         return self._render(batch.directions, samples, output, self._field.inv_s, cos_anneal)
 
     def _learned_background(self, batch: RayBatch) -> tuple[RenderedRays, RaySamples] | None:

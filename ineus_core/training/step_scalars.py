@@ -13,7 +13,6 @@ from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.losses_triton import LossScales
 from ineus_core.training.losses import LOSS_NAMES
 from ineus_core.training.optimiser import Rates
-from ineus_core.training.schedules import linear_ramp
 
 if TYPE_CHECKING:
     from ineus_core.training.step import TrainingConfig
@@ -71,7 +70,7 @@ class StepScalars:
         factor = self._rates.factor(step)
         self.weights_now = config.ramps.weights_at(step, config.weights)
         if cos_anneal is None:
-            cos_anneal = linear_ramp(step, config.cos_anneal_steps)
+            cos_anneal = config.cos_anneal(step)
         values = (
             cos_anneal,
             *(self._rates.of(part) * factor for part in self._parts),
