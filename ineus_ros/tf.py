@@ -60,7 +60,13 @@ class BufferTf:
         self._error: type[Exception] = tf2_ros.TransformException
 
     def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
-        """Ask the buffer, without waiting."""
+        """Ask the buffer, without waiting.
+
+        Raises:
+            SourceError: For a stamp of 0, which tf2 would take for the newest transform.
+        """
+        if stamp == 0:
+            raise SourceError("stamp of 0: expected the time of the image, as TF is asked for it")
         try:
             found = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))
         except self._error as error:

@@ -3,6 +3,7 @@
 """TF over DDS at 200 Hz beside images, through tf2_ros or our own tree, whichever is installed."""
 
 import bisect
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,8 @@ from tf2_msgs.msg import TFMessage
 
 pytestmark = pytest.mark.ros
 
+STREAM = [dataclasses.replace(f, stamp_ns=f.stamp_ns + 5_000_000_000) for f in FRAMES]
+"""As from a camera whose clock has a time: for tf2 the stamp 0 is the newest transform."""
 MOUNT = rigid_transform(np.array((0.1, -0.2, 0.3)), np.array((-0.5, 0.5, -0.5, 0.5)))
 RATE_HZ = 200
 
@@ -41,7 +44,7 @@ def link(parent: str, child: str, stamp_ns: int, transform: np.ndarray) -> Trans
 
 
 class Body:
-    """Broadcasts the body that carries the camera of `FRAMES`, at 200 Hz in stamps and in fact."""
+    """Broadcasts the body that carries the camera of `STREAM`, at 200 Hz in stamps and in fact."""
 
     def __init__(self, camera: Camera) -> None:
         create = camera.node.create_publisher
@@ -55,10 +58,10 @@ class Body:
 
     def broadcast(self, first_ns: int, last_ns: int) -> None:
         """Poses between those of frames are on the straight way, as TF takes them to be."""
-        stamps = [frame.stamp_ns for frame in FRAMES]
+        stamps = [frame.stamp_ns for frame in STREAM]
         for stamp in range(first_ns, last_ns + 1, 1_000_000_000 // RATE_HZ):
-            index = min(bisect.bisect_right(stamps, stamp) - 1, len(FRAMES) - 1)
-            pose = FRAMES[index].world_from_camera @ rigid_inverse(MOUNT)
+            index = min(bisect.bisect_right(stamps, stamp) - 1, len(STREAM) - 1)
+            pose = STREAM[index].world_from_camera @ rigid_inverse(MOUNT)
             message = link("odom", "base_link", stamp, pose)
             self.moving.publish(TFMessage(transforms=[message]))
             time.sleep(1.0 / RATE_HZ)
@@ -93,15 +96,15 @@ def test_images_at_the_poses_of_tf_at_200_hz(
     body = Body(camera)
     listening.spin_until(lambda: body.moving.get_subscription_count() > 0)
     body.mount()
-    sender = threading.Thread(target=body.broadcast, args=(0, FRAMES[7].stamp_ns))
+    sender = threading.Thread(target=body.broadcast, args=(STREAM[0].stamp_ns, STREAM[7].stamp_ns))
     sender.start()
-    for frame in FRAMES[:8]:
+    for frame in STREAM[:8]:
         camera.publish(frame, without_odometry)
         end = time.monotonic() + 1 / 30
         listening.spin_until(lambda e=end: time.monotonic() > e)  # type: ignore[misc]
     listening.spin_until(lambda: len(listening.frames) == 8)
     sender.join()
-    for sent, got in zip(FRAMES, listening.frames, strict=False):
+    for sent, got in zip(STREAM, listening.frames, strict=False):
         np.testing.assert_allclose(got.world_from_camera, sent.world_from_camera, atol=1e-6)
     assert not listening.drops
 
@@ -116,13 +119,13 @@ def test_odometry_of_the_body_with_its_mount_from_tf(
 
     def of_body(messages: dict[str, Any]) -> None:
         messages["odom"].child_frame_id = "base_link"
-        pose = FRAMES[0].world_from_camera @ rigid_inverse(MOUNT)
+        pose = STREAM[0].world_from_camera @ rigid_inverse(MOUNT)
         messages["odom"].pose.pose = pose_message(pose)
 
-    camera.publish(FRAMES[0], of_body)
+    camera.publish(STREAM[0], of_body)
     listening.spin_until(lambda: len(listening.frames) == 1)
     got = listening.frames[0].world_from_camera
-    np.testing.assert_allclose(got, FRAMES[0].world_from_camera, atol=1e-6)
+    np.testing.assert_allclose(got, STREAM[0].world_from_camera, atol=1e-6)
 
 
 def test_a_transform_that_is_missing_is_waited_for_then_counted_and_never_the_identity(
@@ -131,7 +134,47 @@ def test_a_transform_that_is_missing_is_waited_for_then_counted_and_never_the_id
     listening = listen(pose_source="tf", tf_timeout_s=0.5)
     body = Body(camera)
     body.mount()
-    camera.publish(FRAMES[0], without_odometry)
+    camera.publish(STREAM[0], without_odometry)
     listening.spin_until(lambda: listening.inputs.waiting == 1)
     listening.spin_until(lambda: listening.drops == {"no_pose_in_time": 1})
     assert not listening.frames
+
+
+def test_an_image_without_a_stamp_does_not_get_the_newest_pose(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(pose_source="tf", tf_timeout_s=0.5)
+    body = Body(camera)
+    listening.spin_until(lambda: body.moving.get_subscription_count() > 0)
+    body.mount()
+    body.broadcast(STREAM[0].stamp_ns, STREAM[1].stamp_ns)
+    camera.publish(FRAMES[0], without_odometry)
+    listening.spin_until(lambda: bool(listening.drops))
+    assert set(listening.drops) <= {"no_pose", "no_pose_in_time"} and not listening.frames
+
+
+def test_a_bag_that_begins_anew_is_not_refused_for_its_age(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    """tf2 would ignore transforms that are older than those of the last ten seconds."""
+    listening = listen(pose_source="tf", tf_timeout_s=3.0)
+    body = Body(camera)
+    listening.spin_until(lambda: body.moving.get_subscription_count() > 0)
+    body.mount()
+    hour_ns = 3_600_000_000_000
+    for later_ns in (hour_ns, 0):
+        count = len(listening.frames)
+        for shift_ns in (0, 100_000_000):
+            stamp = STREAM[0].stamp_ns + later_ns + shift_ns
+            frame = dataclasses.replace(STREAM[0], stamp_ns=stamp)
+            camera.publish(frame, without_odometry)
+            # The image tells of the jump; transforms of the new time may come before or after.
+            for _ in range(5):
+                listening.spin_until(lambda: True)
+            for offset_ns in (-5_000_000, 0, 5_000_000):
+                pose = STREAM[0].world_from_camera @ rigid_inverse(MOUNT)
+                message = link("odom", "base_link", stamp + offset_ns, pose)
+                body.moving.publish(TFMessage(transforms=[message]))
+            listening.spin_until(lambda n=count + 1: len(listening.frames) >= n)  # type: ignore[misc]
+            count += 1
+    assert listening.inputs.counters["time_jumps"] == 1
