@@ -60,15 +60,11 @@ class BufferTf:
         self._error: type[Exception] = tf2_ros.TransformException
 
     def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
-        """Ask the buffer, without waiting.
-
-        Raises:
-            SourceError: For a stamp of 0, which tf2 would take for the newest transform.
-        """
-        if stamp == 0:
-            raise SourceError("stamp of 0: expected the time of the image, as TF is asked for it")
+        """Ask the buffer, without waiting."""
+        # tf2 takes the stamp 0 for the newest transform, so a recording begins one ns later.
+        at = Time(nanoseconds=max(stamp, 1))
         try:
-            found = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))
+            found = self._buffer.lookup_transform(target, source, at)
         except self._error as error:
             raise TransformNotYet(str(error)) from error
         return decode_transform(found)

@@ -66,6 +66,16 @@ def test_a_wall_is_no_thicker_than_it_is(wall: Reconstructor) -> None:
     assert (in_front.cells[row, column], at_it.cells[row, column]) == (FREE, OCCUPIED)
 
 
+def test_what_a_mask_takes_out_is_neither_seen_through_nor_surface() -> None:
+    mask = np.ones((30, 40), dtype=bool)
+    mask[:, :20] = False
+    made = Reconstructor(tiny_config(), CPU)
+    made.add_frame(wall_frame(depth_m=2.0, mask=mask))
+    # To the left of the optical axis stands a person.
+    answer = made.query(np.array([[-0.3, 0.0, 1.0], [0.3, 0.0, 1.0], [-0.6, 0, 2], [0.6, 0, 2]]))
+    assert answer.observed.tolist() == [False, True, False, True]
+
+
 def test_a_return_counts_at_once_where_there_is_no_mesh_yet() -> None:
     made = Reconstructor(tiny_config(), CPU)
     made.add_frame(wall_frame(depth_m=2.0))

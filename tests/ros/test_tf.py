@@ -27,7 +27,7 @@ from tf2_msgs.msg import TFMessage
 pytestmark = pytest.mark.ros
 
 STREAM = [dataclasses.replace(f, stamp_ns=f.stamp_ns + 5_000_000_000) for f in FRAMES]
-"""As from a camera whose clock has a time: for tf2 the stamp 0 is the newest transform."""
+"""As from a camera whose clock has a time: to tf2, 0 would be the newest one."""
 MOUNT = rigid_transform(np.array((0.1, -0.2, 0.3)), np.array((-0.5, 0.5, -0.5, 0.5)))
 RATE_HZ = 200
 
@@ -178,3 +178,20 @@ def test_a_bag_that_begins_anew_is_not_refused_for_its_age(
             listening.spin_until(lambda n=count + 1: len(listening.frames) >= n)  # type: ignore[misc]
             count += 1
     assert listening.inputs.counters["time_jumps"] == 1
+
+
+def test_a_recording_that_begins_at_0_loses_nothing(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(pose_source="tf", tf_timeout_s=3.0)
+    body = Body(camera)
+    listening.spin_until(lambda: body.moving.get_subscription_count() > 0)
+    body.mount()
+    camera.publish(FRAMES[0], without_odometry)
+    for stamp, place in ((0, FRAMES[0]), (5_000_000, FRAMES[0]), (100_000_000, FRAMES[1])):
+        pose = place.world_from_camera @ rigid_inverse(MOUNT)
+        message = link("odom", "base_link", stamp, pose)
+        body.moving.publish(TFMessage(transforms=[message]))
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    got = listening.frames[0].world_from_camera
+    np.testing.assert_allclose(got, FRAMES[0].world_from_camera, atol=1e-6)
