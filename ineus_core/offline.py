@@ -135,10 +135,12 @@ class OfflineRun:
                 continue
             if index % max(total // 4, 1) == 0:
                 self._shown.append(frame)
+            pipeline.submit(frame)
             if self._limits.real_time == 0 and frame.depth_m is None:
                 # A few views alone leave the surface open: training waits for all of them.
-                pipeline.steps_per_tick = 0
-            pipeline.submit(frame)
+                pipeline.take_frame()
+                self._on_progress("reading", (index + 1) / total, None)
+                continue
             if self._limits.real_time == 0:
                 pipeline.tick(frame.stamp_ns)
             self._note_progress("streaming", (index + 1) / total)
@@ -160,6 +162,9 @@ class OfflineRun:
 
     def _settle(self, begin_s: float) -> None:
         limits = self._limits
+        if self._reconstructor.steps == self._steps_before:
+            # Time to train does not run while pictures are read.
+            begin_s = time.perf_counter()
         until_s = None if limits.seconds is None else begin_s + limits.seconds
         steps = None
         if limits.steps is not None:

@@ -120,7 +120,7 @@ class Pipeline:
 
     def tick(self, now_ns: int) -> None:
         """Advance by at most one frame and one step budget."""
-        self._take_frame()
+        self.take_frame()
         # Online, frames that wait go before training: a lost view cannot be trained on later.
         self._train(min(self.steps_per_tick, 1) if self._queue else self.steps_per_tick)
         if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz) and self._may_mesh():
@@ -161,7 +161,7 @@ class Pipeline:
             on_progress: Called with the share of the settling that is done.
         """
         while self._queue:
-            self._take_frame()
+            self.take_frame()
             self._train(self.steps_per_tick)
         self.reconstructor.start()
         self._settle(self.settle_steps if steps is None else steps, until_s, on_progress)
@@ -208,7 +208,8 @@ class Pipeline:
             self.staleness_ms.append(1e3 * (time.perf_counter() - self._submitted_s))
             self._submitted_s = None
 
-    def _take_frame(self) -> None:
+    def take_frame(self) -> None:
+        """Hand over the frame that has waited longest, if one has, without any training."""
         if not self._queue:
             return
         frame, submitted_s = self._queue.popleft()

@@ -117,9 +117,27 @@ def test_colour_alone_without_depth_figures() -> None:
 def test_training_without_depth_waits_for_all_views() -> None:
     source = Walls(6, None)
     source.world_from_camera = [frame.world_from_camera for frame in source]  # type: ignore[attr-defined]
-    report = run(source, {"report_rate_hz": 100.0}, steps=12).report
-    assert report["steps"] == 12
-    assert [point["step"] for point in report["curve"] if point["stream_s"] < 0.5] == [0] * 5
+    phases: list[tuple[str, int]] = []
+    reconstructor = Reconstructor(tiny_config(training={"rays_per_step": 64}), CPU)
+    config = PipelineConfig(steps_per_tick=2, report_rate_hz=100.0)
+
+    def note(phase: str, *_: object) -> None:
+        phases.append((phase, reconstructor.steps))
+
+    result = OfflineRun(source, reconstructor, config, RunLimits(steps=12, hold_out=3), note).run()
+    assert result.report["steps"] == 12
+    assert [steps for phase, steps in phases if phase == "reading"] == [0] * 4
+    assert ("settling", 12) in phases
+
+
+def test_seconds_of_training_without_depth_begin_when_all_is_read() -> None:
+    class Slow(Walls):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                time.sleep(0.1)
+                yield frame
+
+    assert run(Slow(6, None), seconds=0.3).report["steps"] > 0
 
 
 def test_a_reduced_frame_picks_depth_and_keeps_the_view() -> None:
