@@ -33,9 +33,9 @@ from ineus_core.training.occupancy_graph import OccupancyGraph
 from ineus_core.training.optimiser import Rates
 from ineus_core.training.ranks import Ranks
 from ineus_core.training.step import TrainingConfig
-from ineus_core.training.step_fields import density_scales, unseen_inputs
+from ineus_core.training.step_fields import density_scales, output_buffers, unseen_inputs
 from ineus_core.training.step_scalars import StepScalars
-from ineus_core.types import FieldOutput, RaySamples
+from ineus_core.types import RaySamples
 
 _LOG = logging.getLogger(__name__)
 _EIKONAL = LOSS_NAMES.index("eikonal")
@@ -102,7 +102,7 @@ class GraphStep:
         self._run_levels = min(_RUN_LEVELS, self._field.layout.levels)
         layout, outputs = self._field.layout, self._field.config.geometry_features
         self._buffers = field_buffers(self._budget, layout, outputs, device)
-        self._output, self._d_output = (_output(self._budget, device) for _ in range(2))
+        self._output, self._d_output = (output_buffers(self._budget, device) for _ in range(2))
         self._rendered, self._d_rendered = (
             torch.zeros((self._rays, 8), device=device) for _ in range(2)
         )
@@ -398,8 +398,3 @@ class GraphStep:
         self._bad_steps.zero_()
         self._loss_sum.zero_()
         return False
-
-
-def _output(n: int, device: torch.device) -> FieldOutput:
-    vectors = torch.zeros((7, n), device=device)
-    return FieldOutput(vectors[6], vectors[:3].t(), vectors[3:6].t())

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Variants of the field that the captured step knows, in the terms of its kernels."""
 
+import torch
+
 from ineus_core.fields import HashSdf, VariantField
 from ineus_core.kernels.composite_triton import DensityScales
+from ineus_core.types import FieldOutput
 
 
 def density_scales(field: HashSdf) -> DensityScales | None:
@@ -23,3 +26,9 @@ def unseen_inputs(field: HashSdf) -> list[tuple[str, slice]]:
         # The normal stands last.
         unseen.append(("colour_w1", slice(-3, None)))
     return unseen
+
+
+def output_buffers(n: int, device: torch.device) -> FieldOutput:
+    """Distance, gradient and colour of n points, or their cotangents, side by side in memory."""
+    vectors = torch.zeros((7, n), device=device)
+    return FieldOutput(vectors[6], vectors[:3].t(), vectors[3:6].t())
