@@ -233,6 +233,8 @@ class Inputs:
         now_s = time.monotonic()
         self._patience_s += min(now_s - self._ticked_s, 2 * RETRY_PERIOD_S)
         self._ticked_s = now_s
+        for camera in self._cameras:
+            camera.pairing.look_for_masks()
         self.retry()
 
     def _on_images(self, camera: CameraInput, found: list[Images]) -> None:

@@ -41,6 +41,7 @@ class ImagePairing:
         """None while it is not known."""
         self.uses_mask = config.mask_input == "required"
         self._may_use_mask = config.mask_input != "none"
+        self._has_looked = False
         self._is_offered = is_offered
         self._drops = drops
         self._wait_s = config.depth_wait_s
@@ -53,6 +54,8 @@ class ImagePairing:
 
     def add_color(self, message: Any) -> list[Images]:
         """Take a colour image; return the sets that are complete."""
+        if not self._has_looked:
+            self.look_for_masks()
         if self.uses_depth is None:
             self._undecided.append(message)
             if len(self._undecided) > self._capacity:
@@ -74,10 +77,14 @@ class ImagePairing:
         self._expect_masks()
         return self._match("mask", message)
 
-    def poll(self) -> list[Images]:
-        """Decide about depth and masks when it is time; to be called now and then."""
+    def look_for_masks(self) -> None:
+        """Expect masks if someone offers them; to be called now and then."""
+        self._has_looked = True
         if self._may_use_mask and not self.uses_mask and self._is_offered("mask"):
             self._expect_masks()
+
+    def poll(self) -> list[Images]:
+        """Decide about depth when it is time; to be called now and then."""
         if self.uses_depth is not None or not self._undecided:
             return []
         now_s = time.monotonic()

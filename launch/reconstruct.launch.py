@@ -119,7 +119,8 @@ def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
         for name, topic in CAMERAS[camera].items()
         if name in COMPRESSED
     ]
-    if given("namespace"):
+    # A bag brings its transforms on /tf, wherever the node stands.
+    if given("namespace") and not is_from_bag:
         remappings += [("/tf", "tf"), ("/tf_static", "tf_static")]
     # The file comes first, so that arguments win over it; only those that were given do.
     parameters: list[str | dict[str, object]] = (

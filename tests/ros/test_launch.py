@@ -111,6 +111,21 @@ def test_a_camera_and_a_bag_become_a_node_and_a_player(launch_file: ModuleType) 
     assert type(node) is type(bag_node)
 
 
+def test_tf_follows_the_namespace_but_not_with_a_bag(launch_file: ModuleType) -> None:
+    from launch import LaunchContext
+
+    defaults = {name: default for name, default, *_ in launch_file.ARGUMENTS}
+    found = []
+    for bag in ("", "walk.mcap"):
+        context = LaunchContext()
+        given = {"namespace": "robot", "bag": bag}
+        context.launch_configurations.update(defaults | given)
+        node = launch_file.start(context)[0]
+        names = [pair[0][0].text for pair in node._Node__remappings]
+        found.append("/tf" in names)
+    assert found == [True, False]
+
+
 def test_what_was_given_reaches_the_node_as_its_type(launch_file: ModuleType) -> None:
     from launch_ros.utilities import evaluate_parameters
 

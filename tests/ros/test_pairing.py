@@ -65,6 +65,34 @@ def test_depth_that_comes_late_is_taken_from_then_on() -> None:
     assert pair.add_color(color) == [Images(color, depth)]
 
 
+def test_masks_that_are_offered_are_waited_for_from_the_first_image_on() -> None:
+    pair, drops = pairing(offered=("mask",), depth_input="none")
+    color, mask = image(1.0), image(1.0)
+    assert pair.add_color(color) == [] and pair.uses_mask
+    assert pair.add_mask(mask) == [Images(color, None, mask)]
+    assert not drops.counts
+
+
+def test_masks_that_come_late_are_waited_for_from_then_on() -> None:
+    offered: list[str] = []
+    drops = Drops(SILENT)
+    given = RosConfig(depth_input="none", sync_queue_size=2)
+    pair = ImagePairing(given, lambda name: name in offered, drops)
+    first = image(1.0)
+    assert pair.add_color(first) == [Images(first)]
+    offered.append("mask")
+    pair.look_for_masks()
+    for second in range(2, 6):
+        assert pair.add_color(image(float(second))) == []
+    assert drops.counts == {"color_without_mask": 2}
+
+
+def test_masks_that_are_not_wanted_change_nothing() -> None:
+    pair, _ = pairing(offered=("mask",), depth_input="none", mask_input="none")
+    color = image(1.0)
+    assert pair.add_mask(image(1.0)) == [] and pair.add_color(color) == [Images(color)]
+
+
 def test_required_depth_that_does_not_come_costs_counted_colour() -> None:
     pair, drops = pairing(depth_input="required", sync_queue_size=3)
     for second in range(5):
