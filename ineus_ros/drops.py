@@ -24,6 +24,11 @@ class Drops:
         self._logger = logger
         self._said_s: dict[str, float] = {}
 
+    def snapshot(self) -> dict[str, int]:
+        """The counts by name as they are now, while other threads go on counting."""
+        with self._lock:
+            return dict(sorted(self.counts.items()))
+
     def add(self, reason: str, message: object, count: int = 1) -> None:
         """Count a drop and say why."""
         if count <= 0:

@@ -45,7 +45,8 @@ class Health:
         inputs = self._inputs
         counts = inputs.counters
         lost = {f"{name}_lost": counter.count for name, counter in inputs.losses.items()}
-        dropped = sum(inputs.drops.counts.values()) + sum(lost.values())
+        drops = inputs.drops.snapshot()
+        dropped = sum(drops.values()) + sum(lost.values())
         new_drops, self._drops_before = dropped - self._drops_before, dropped
         rate_hz = self._colour_rate.per_second(counts["color_received"])
         level, message = "ok", f"{rate_hz:.1f} images/s"
@@ -67,7 +68,7 @@ class Health:
             "frames_dropped": inputs.frames_dropped,
         }
         values |= dict(sorted(counts.items())) | lost
-        values |= {f"dropped.{name}": n for name, n in sorted(inputs.drops.counts.items())}
+        values |= {f"dropped.{name}": n for name, n in drops.items()}
         return PartStatus("input", level, message, values)
 
     def _training_status(self) -> PartStatus:

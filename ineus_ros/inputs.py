@@ -72,7 +72,8 @@ class Inputs:
     ) -> None:
         """Subscribe."""
         self.drops = Drops(node.get_logger())
-        self.counters: Counter[str] = Counter()
+        # The decoder's thread counts frames, and must not add a name while others are read.
+        self.counters: Counter[str] = Counter(color_received=0, frames=0)
         self.losses: dict[str, LossCounter] = {}
         """Messages that the middleware did not deliver, by stream."""
         self.newest: View | None = None
@@ -115,7 +116,7 @@ class Inputs:
     @property
     def frames_dropped(self) -> int:
         """Colour images that became no frame."""
-        counts = self.drops.counts.copy()
+        counts = self.drops.snapshot()
         return sum(n for reason, n in counts.items() if reason not in NOT_FRAMES)
 
     @property

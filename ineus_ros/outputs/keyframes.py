@@ -96,7 +96,7 @@ class KeyframePublisher:
     def status(self) -> PartStatus:
         """What was corrected, for /diagnostics."""
         values: dict[str, object] = dict(sorted(self.counters.items()))
-        values |= {f"dropped.{name}": n for name, n in sorted(self.drops.counts.items())}
+        values |= {f"dropped.{name}": n for name, n in self.drops.snapshot().items()}
         return PartStatus("keyframes", "ok", f"{self.counters['corrections']} corrections", values)
 
     def _is_wanted(self) -> bool:

@@ -108,7 +108,7 @@ class PlanningPublisher:
     def status(self) -> PartStatus:
         """What was asked and what failed, for /diagnostics."""
         values: dict[str, object] = dict(sorted(self.counters.items()))
-        values |= {f"dropped.{name}": n for name, n in sorted(self.drops.counts.items())}
+        values |= {f"dropped.{name}": n for name, n in self.drops.snapshot().items()}
         return PartStatus("planning", "ok", f"{self.counters['answers']} answers", values)
 
     def _make_room(self) -> None:
