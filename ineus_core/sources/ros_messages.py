@@ -4,13 +4,14 @@
 
 import struct
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, UInt8, UInt16
 
-from ineus_core.errors import SourceError
+from ineus_core.errors import MissingDependencyError, SourceError
 from ineus_core.geometry import rigid_transform
 from ineus_core.types import Camera
 
@@ -71,6 +72,9 @@ _TO_RGB = {
 
 DEPTH_ENCODINGS = ("16UC1", "32FC1")
 _COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
+_RVL_SIZE = struct.Struct("<ii")
+_MOST_PX = 1 << 14
+"""Along a side: what claims to be larger is no image."""
 _PNG_MAGIC = b"\x89PNG"
 _COEFFICIENTS = {"plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}
 _MODEL_NAMES = {
@@ -147,18 +151,22 @@ def decode_depth(msg: Any) -> Float[np.ndarray, "h w"]:
 def decode_compressed_depth(msg: Any) -> Float[np.ndarray, "h w"]:
     """Depth of a compressedDepth sensor_msgs/CompressedImage in metres, float32; 0 for none.
 
-    A 12-byte header (format, two quantisation parameters) stands before a 16-bit PNG.
+    A 12-byte header (format, two quantisation parameters) stands before a 16-bit PNG, or before
+    width, height and the words of an RVL stream.
     """
     data = bytes(msg.data)
-    if "rvl" in msg.format.lower():
-        raise SourceError(f"compressed depth of format {msg.format!r}: expected PNG, not RVL")
     has_header = not data.startswith(_PNG_MAGIC)
     body = data[_COMPRESSED_DEPTH_HEADER.size :] if has_header else data
-    values = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED) if body else None
+    if "rvl" in msg.format.lower():
+        values = _decode_rvl(body)
+    else:
+        values = (
+            cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED) if body else None
+        )
     if values is None or values.ndim != 2 or values.dtype != np.uint16:
         raise SourceError(
             f"compressed depth of format {msg.format!r} with {len(data)} bytes cannot be decoded: "
-            "expected a 12-byte header and a 16-bit PNG of one channel"
+            "expected a 12-byte header and a 16-bit PNG of one channel, or RVL"
         )
     if not (has_header and msg.format.startswith("32FC1")):
         return values.astype(np.float32) * np.float32(1e-3)
@@ -166,6 +174,22 @@ def decode_compressed_depth(msg: Any) -> Float[np.ndarray, "h w"]:
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = quant_a / (values.astype(np.float32) - np.float32(quant_b))
     return _without_invalid(np.where(values == 0, 0, inverse))
+
+
+def _decode_rvl(body: bytes) -> UInt16[np.ndarray, "h w"] | None:
+    if len(body) < _RVL_SIZE.size:
+        return None
+    if find_spec("numba") is None:
+        raise MissingDependencyError("numba")
+    from ineus_core.kernels.rvl_numba import decode_rvl
+
+    width, height = _RVL_SIZE.unpack_from(body)
+    stream = body[_RVL_SIZE.size :]
+    words = np.frombuffer(stream[: len(stream) // 4 * 4], np.uint32)
+    if not (0 < width <= _MOST_PX and 0 < height <= _MOST_PX):
+        return None
+    values = decode_rvl(words, width * height)
+    return None if values is None else values.reshape(height, width)
 
 
 def decode_camera(msg: Any, rectified: bool = False) -> Camera:

@@ -155,6 +155,61 @@ def test_compressed_depth_in_millimetres_and_quantised() -> None:
             decode_compressed_depth(Message(format=fmt, data=data))
 
 
+def rvl(depth: np.ndarray) -> bytes:
+    """An image as the paper has it encoded: runs of zeros and of steps, three bits at a time."""
+    nibbles: list[int] = []
+
+    def put(number: int) -> None:
+        while number > 7:
+            nibbles.append(number & 7 | 8)
+            number >>= 3
+        nibbles.append(number)
+
+    values, place, previous = depth.ravel().astype(int).tolist(), 0, 0
+    while place < len(values):
+        begin = place
+        while place < len(values) and not values[place]:
+            place += 1
+        put(place - begin)
+        begin = place
+        while place < len(values) and values[place]:
+            place += 1
+        put(place - begin)
+        for value in values[begin:place]:
+            step, previous = value - previous, value
+            put(2 * step if step >= 0 else -2 * step - 1)
+    nibbles += [0] * (-len(nibbles) % 8)
+    words = np.array(nibbles, np.uint32).reshape(-1, 8) << np.arange(28, -1, -4, dtype=np.uint32)
+    size = struct.pack("<ii", depth.shape[1], depth.shape[0])
+    return size + words.sum(axis=1, dtype=np.uint32).tobytes()
+
+
+def test_compressed_depth_in_runs() -> None:
+    pytest.importorskip("numba")
+    head = struct.pack("<iff", 0, 0, 0)
+    form = "16UC1; compressedDepth rvl"
+    # 2 zeros, 2 values, step 1500 (zigzag 3000 is 0 7 6 5 in threes), step 1, 1 zero, 0 values.
+    by_hand = struct.pack("<iiII", 5, 1, 0x228FE521, 0)
+    depth_m = decode_compressed_depth(Message(format=form, data=head + by_hand))
+    np.testing.assert_allclose(depth_m, [[0, 0, 1.5, 1.501, 0]])
+    raw = np.random.default_rng(0).integers(0, 9000, (30, 41), dtype=np.uint16)
+    raw[raw < 3000] = 0
+    data = head + rvl(raw)
+    np.testing.assert_allclose(
+        decode_compressed_depth(Message(format=form, data=data)), raw * 1e-3, rtol=1e-6
+    )
+    for spoilt in (data[:40], data[:18], head + struct.pack("<ii", 1 << 20, 1 << 20), head):
+        with pytest.raises(SourceError, match="cannot be decoded"):
+            decode_compressed_depth(Message(format=form, data=spoilt))
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        noise = head + struct.pack("<ii", 20, 20) + rng.bytes(80)
+        try:
+            assert decode_compressed_depth(Message(format=form, data=noise)).shape == (20, 20)
+        except SourceError as error:
+            assert "cannot be decoded" in str(error)
+
+
 def info(model: str = "plumb_bob", d: tuple[float, ...] = (), **changes: Any) -> Message:
     roi = Message(x_offset=0, y_offset=0, width=0, height=0)
     k = np.array([500, 0, 319.5, 0, 510, 239.5, 0, 0, 1.0])

@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decoding of depth images in RVL (Wilson, "Fast lossless depth image compression", 2017)."""
+
+import numpy as np
+from jaxtyping import UInt16, UInt32
+
+from ineus_core.kernels.jit import jit
+
+
+def decode_rvl(
+    words: UInt32[np.ndarray, " n"], pixels: int
+) -> UInt16[np.ndarray, " pixels"] | None:
+    """The pixels of a stream of 32-bit words, or None if it ends before them."""
+    depth = np.zeros(pixels, np.uint16)
+    return depth if _decode(words, depth) else None
+
+
+@jit(inline="always")
+def _number(words, at):  # type: ignore[no-untyped-def]
+    """A number in groups of three bits, lowest first, each under a bit that says if more follow.
+
+    Args:
+        at: Nibbles read so far, highest of a word first.
+    """
+    value, shift = 0, 0
+    while True:
+        if at >= 8 * len(words) or shift > 30:
+            return 0, -1
+        nibble = (np.int64(words[at >> 3]) >> (28 - 4 * (at & 7))) & 15
+        at += 1
+        value |= (nibble & 7) << shift
+        shift += 3
+        if nibble < 8:
+            return value, at
+
+
+@jit()
+def _decode(words, depth):  # type: ignore[no-untyped-def]
+    """Runs of zeros and of values in turn; a value is the zigzag of its step from the last one."""
+    place, at, previous = 0, 0, 0
+    while place < len(depth):
+        zeros, at = _number(words, at)
+        if at < 0 or zeros > len(depth) - place:
+            return False
+        place += zeros
+        values, at = _number(words, at)
+        if at < 0 or values > len(depth) - place:
+            return False
+        for _ in range(values):
+            zigzag, at = _number(words, at)
+            if at < 0:
+                return False
+            previous += (zigzag >> 1) ^ -(zigzag & 1)
+            depth[place] = previous
+            place += 1
+        if zeros == 0 and values == 0:
+            return False
+    return True
