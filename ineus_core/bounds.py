@@ -1,17 +1,23 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the scene lies, judged by the first frames: no radius has to be guessed."""
+"""Where the scene lies and how fine it is, judged by the first frames: nothing has to be guessed."""
 
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.types import Frame
 
 _STRIDE_PX = 8
+ROOM_VOXEL_M = 0.025
+"""Voxels of a room, which a depth camera sees from 1 m or more."""
+_HALVINGS = 2
+"""Down to 6 mm: nearer than half a metre few depth cameras measure."""
+_VOXELS_OF_A_SIDE = 256
+"""Least number along the box of a scene without depth, whose unit may be any length."""
 
 
 class BoundsConfig(ConfigModel):
@@ -31,17 +37,37 @@ class BoundsConfig(ConfigModel):
     )
 
 
+def voxel_of_depth(frame: Frame, config: BoundsConfig) -> float:
+    """Voxels in m as fine as the view is close: halved within a median of 1 m, and of 0.5 m."""
+    assert frame.depth_m is not None
+    depth_m = frame.depth_m[_measured(frame, config)]
+    if len(depth_m) == 0:
+        return ROOM_VOXEL_M
+    halvings = int(np.floor(np.log2(2.0 / float(np.median(depth_m)))))
+    return ROOM_VOXEL_M / 2 ** min(max(halvings, 0), _HALVINGS)
+
+
+def voxel_of_box(aabb: Float[np.ndarray, "2 3"]) -> float:
+    """Voxels in m for a scene without depth, which fills its box."""
+    return min(ROOM_VOXEL_M, float((aabb[1] - aabb[0]).max()) / _VOXELS_OF_A_SIDE)
+
+
+def _measured(frame: Frame, config: BoundsConfig) -> Bool[np.ndarray, "h w"]:
+    assert frame.depth_m is not None
+    picked: Bool[np.ndarray, "h w"] = np.zeros(frame.depth_m.shape, dtype=bool)
+    picked[::_STRIDE_PX, ::_STRIDE_PX] = True
+    picked &= (frame.depth_m > 0) & (frame.depth_m <= config.max_depth_m)
+    return picked if frame.mask is None else picked & frame.mask
+
+
 def box_of_depth(
     frame: Frame, rays: Float[np.ndarray, "h w 3"], config: BoundsConfig
 ) -> Float[np.ndarray, "2 3"]:
     """Box around the camera and what it has measured."""
     assert frame.depth_m is not None
-    depth_m = frame.depth_m[::_STRIDE_PX, ::_STRIDE_PX]
-    hit = (depth_m > 0) & (depth_m <= config.max_depth_m)
-    if frame.mask is not None:
-        hit &= frame.mask[::_STRIDE_PX, ::_STRIDE_PX]
-    in_camera = rays[::_STRIDE_PX, ::_STRIDE_PX][hit]
-    points = in_camera * (depth_m[hit] / in_camera[:, 2])[:, None]
+    hit = _measured(frame, config)
+    in_camera = rays[hit]
+    points = in_camera * (frame.depth_m[hit] / in_camera[:, 2])[:, None]
     position = frame.world_from_camera[:3, 3]
     world = np.vstack((points @ frame.world_from_camera[:3, :3].T + position, position))
     return np.stack((world.min(axis=0) - config.margin_m, world.max(axis=0) + config.margin_m))

@@ -98,7 +98,7 @@ class Pipeline:
             return self._settle_steps
         grid = self.reconstructor.grid
         has_depth = grid is None or grid.has_sensor
-        return (1000 if self._on_gpu else 300) * (1 if has_depth else 10)
+        return (1000 if self._on_gpu else 500) * (1 if has_depth else 10)
 
     def submit(self, frame: Frame) -> None:
         """Queue a frame; when the queue is full, the oldest makes room and is counted."""

@@ -20,7 +20,14 @@ from jaxtyping import Float, Int8
 from pydantic import Field
 from torch import Tensor
 
-from ineus_core.bounds import BoundsConfig, box_of_cameras, box_of_depth
+from ineus_core.bounds import (
+    ROOM_VOXEL_M,
+    BoundsConfig,
+    box_of_cameras,
+    box_of_depth,
+    voxel_of_box,
+    voxel_of_depth,
+)
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError, CheckpointError, SourceError
 from ineus_core.fields import (
@@ -132,9 +139,9 @@ class Reconstructor:
         self, config: ReconstructorConfig, device: torch.device, ranks: Ranks | None = None
     ) -> None:
         """Hold nothing until the first frame."""
-        placement = config.placement.resolved(config.meshing.voxel_size_m)
-        config = config.model_copy(update={"placement": placement})
-        self.config, self.device, self.ranks = config, device, ranks
+        self._given_config = self.config = config
+        """As it was given, and with the sizes that the first frames decide."""
+        self.device, self.ranks = device, ranks
         self.dataset_from_world = np.eye(4)
         """Similarity to the coordinates that saved meshes have, where the source has others."""
         check_device(
@@ -167,22 +174,25 @@ class Reconstructor:
         self._given: tuple[HashSdf, Float[np.ndarray, "2 3"]] | None = None
         self._expected: list[Float[np.ndarray, "4 4"]] = []
         self._selector = KeyframeSelector(self.config.selector)
-        self._mesher = BlockMesher(self.config.meshing)
         self._blocks: dict[BlockIndex, MeshBlock] = {}
-        self._planner = Planner(
-            self.config.planning,
-            self.config.meshing.voxel_size_m,
-            self.config.placement.truncation_m,
-            self.device,
-        )
-        meshing = self.config.meshing
-        self._dirty = DirtyBlocks(meshing.block_size_m, 2 * meshing.voxel_size_m, self.device)
+        self._set_voxel(ROOM_VOXEL_M)
         self._evidence_of_views: Int8[Tensor, "gx gy gz"] | None = None
         self._views_have_told = False
         self._view: View | None = None
         self._pace = Pace(self.device)
         self._newest_stamp_ns = 0
         self._report_began_s = time.perf_counter()
+
+    def _set_voxel(self, voxel_m: float) -> None:
+        """Let all that depends on the size of the voxels follow it, unless it was given."""
+        given = self._given_config
+        voxel_m = given.meshing.voxel_size_m or voxel_m
+        meshing = given.meshing.model_copy(update={"voxel_size_m": voxel_m})
+        placement = given.placement.resolved(voxel_m)
+        self.config = given.model_copy(update={"meshing": meshing, "placement": placement})
+        self._mesher = BlockMesher(meshing)
+        self._planner = Planner(given.planning, voxel_m, placement.truncation_m, self.device)
+        self._dirty = DirtyBlocks(meshing.block_size_m, 2 * voxel_m, self.device)
 
     @property
     def is_ready(self) -> bool:
@@ -239,9 +249,9 @@ class Reconstructor:
         return any(added)
 
     def _build(self, frames: list[Frame]) -> None:
-        config, device = self.config, self.device
-        init, aabb = self._decide_init(frames)
-        voxel_m = config.meshing.voxel_size_m
+        init, aabb, voxel_m = self._decide_init(frames)
+        self._set_voxel(voxel_m)
+        config, device, voxel_m = self.config, self.device, self.config.meshing.voxel_size_m
         if self._given is not None:
             field, given_box = self._given
             init, aabb = field.init, aabb if field.init == "free" else given_box
@@ -256,7 +266,9 @@ class Reconstructor:
         knows = any(frame.foreground is not None for frame in frames)
         self._assemble(field, grid, frames[0].camera, knows)
 
-    def _decide_init(self, frames: list[Frame]) -> tuple[Initialisation, Float[np.ndarray, "2 3"]]:
+    def _decide_init(
+        self, frames: list[Frame]
+    ) -> tuple[Initialisation, Float[np.ndarray, "2 3"], float]:
         bounds = self.config.bounds
         with_depth = [frame for frame in frames if frame.depth_m is not None]
         looks: Initialisation = "free"
@@ -267,7 +279,9 @@ class Reconstructor:
             looks, aabb = box_of_cameras(poses)
         if bounds.aabb:
             aabb = np.array(bounds.aabb).reshape(2, 3)
-        return (looks if self.config.field.init == "auto" else self.config.field.init), aabb
+        voxel_m = voxel_of_depth(with_depth[0], bounds) if with_depth else voxel_of_box(aabb)
+        given = self.config.field.init
+        return (looks if given == "auto" else given), aabb, voxel_m
 
     def _add_keyframe(self, frame: Frame) -> bool:
         assert self.buffer is not None and self._replay is not None and self.grid is not None
@@ -651,6 +665,7 @@ class Reconstructor:
 
     def _restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         field, grid = self._field_of(tensors, meta), self._grid_of(tensors, meta)
+        self._set_voxel(float(meta["config"]["meshing"]["voxel_size_m"]))
         camera = Camera(**{**meta["camera"], "distortion": tuple(meta["camera"]["distortion"])})
         self.dataset_from_world = np.array(meta.get("dataset_from_world", np.eye(4).tolist()))
         if self.dataset_from_world.shape != (4, 4):

@@ -1,12 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the scene lies: boxes of depth by hand, and who looks inwards."""
+"""Where the scene lies and how fine it is: boxes of depth by hand, and who looks inwards."""
 
 import numpy as np
 import pytest
 from tiny_scene import CAMERA, pose, wall_frame
 
-from ineus_core.bounds import BoundsConfig, box_of_cameras, box_of_depth
+from ineus_core.bounds import (
+    BoundsConfig,
+    box_of_cameras,
+    box_of_depth,
+    voxel_of_box,
+    voxel_of_depth,
+)
 from ineus_core.geometry import look_at, pixel_rays
 
 UP = np.array([0.0, 0.0, 1.0])
@@ -62,3 +68,17 @@ def test_parallel_axes_and_a_single_camera_have_a_finite_box(count: int) -> None
     _, found = box_of_cameras([pose(0.1 * i) for i in range(count)])
     assert np.isfinite(found).all()
     assert (np.ptp(found, axis=0) > 0.1).all()
+
+
+@pytest.mark.parametrize(
+    ("depth_m", "voxel_m"),
+    [(7.0, 0.025), (1.1, 0.025), (0.9, 0.0125), (0.4, 0.00625), (0.1, 0.00625), (0.0, 0.025)],
+)
+def test_voxels_are_as_fine_as_the_view_is_close(depth_m: float, voxel_m: float) -> None:
+    assert voxel_of_depth(wall_frame(depth_m=depth_m), BoundsConfig()) == voxel_m
+
+
+def test_voxels_without_depth_follow_the_box() -> None:
+    box_of_a_cup, box_of_a_hall = np.array([[0.0] * 3, [0.1] * 3]), np.array([[0.0] * 3, [99] * 3])
+    assert voxel_of_box(box_of_a_cup) == pytest.approx(0.1 / 256)
+    assert voxel_of_box(box_of_a_hall) == 0.025

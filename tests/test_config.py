@@ -64,7 +64,7 @@ def test_overrides_win_and_have_types(tmp_path: Path) -> None:
         ("meshin.voxel_size_m=0.1", ["meshin", "meshing"]),
         ("voxel_size_m=0.1", ["voxel_size_m", "meshing.voxel_size_m"]),
         ("meshing.voxel_size_m=small", ["meshing.voxel_size_m", "'small'", "number"]),
-        ("meshing.voxel_size_m=-1", ["meshing.voxel_size_m", "-1", "greater than 0"]),
+        ("meshing.voxel_size_m=-1", ["meshing.voxel_size_m", "-1", "greater than or equal to 0"]),
         ("meshing.voxel_size_m=.nan", ["meshing.voxel_size_m", "finite"]),
         ("keyframes.capacity=2.5", ["keyframes.capacity", "2.5", "integer"]),
         ("field.backend=jax", ["field.backend", "'jax'", "torch"]),

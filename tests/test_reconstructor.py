@@ -303,3 +303,19 @@ def test_a_report_has_numbers_for_everything(room: Reconstructor) -> None:
     assert {"total", "photometric", "depth", "band", "free_space", "eikonal"} <= set(report.losses)
     assert report.inv_s > 0
     assert report.memory_mb["peak_rss_mb"] > 100
+
+
+def test_a_close_view_makes_fine_voxels_which_a_checkpoint_keeps(tmp_path: Path) -> None:
+    config = tiny_config(meshing={"voxel_size_m": 0.0})
+    close = Reconstructor(config, CPU)
+    close.add_frame(wall_frame(depth_m=0.4))
+    assert close.config.meshing.voxel_size_m == 0.00625
+    assert close.config.placement.truncation_m == 0.06
+    assert close.grid is not None and close.grid.cell_m == 0.0125
+    close.save(tmp_path / "checkpoint")
+    again = Reconstructor(config, CPU)
+    again.load(tmp_path / "checkpoint")
+    assert again.config.meshing.voxel_size_m == 0.00625
+    again.reset()
+    again.add_frame(wall_frame(depth_m=2.0))
+    assert again.config.meshing.voxel_size_m == 0.025

@@ -29,7 +29,12 @@ _CELLS_AT_ONCE = 1 << 24
 class MeshingConfig(ConfigModel):
     """How finely the surface is sampled and what counts as dirt."""
 
-    voxel_size_m: float = Field(default=0.025, gt=0, description="Spacing of the SDF samples, m")
+    voxel_size_m: float = Field(
+        default=0.0,
+        ge=0,
+        description="Spacing of the SDF samples, m; 0 = 0.025, finer where the first frames are "
+        "closer than 1 m",
+    )
     block_size_vox: int = Field(
         default=32, ge=1, le=256, description="Cells along the side of a block"
     )

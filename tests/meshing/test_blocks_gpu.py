@@ -54,7 +54,7 @@ def test_matches_the_cpu(changes: dict[str, float]) -> None:
 
 @pytest.mark.gpu
 def test_no_block_and_no_surface() -> None:
-    mesher = BlockMesher(MeshingConfig())
+    mesher = BlockMesher(MeshingConfig(voxel_size_m=0.025))
     device = torch.device("cuda")
     assert mesher.extract(sphere, colour, [], half_space, device, is_pointwise=True) == []
     (far,) = mesher.extract(sphere, colour, [(9, 9, 9)], half_space, device, is_pointwise=True)
