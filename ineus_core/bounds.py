@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the scene lies and how fine it is, judged by the first frames: nothing has to be guessed."""
+"""Where the scene lies and how fine it is, judged by the first frames: no radius is guessed."""
 
 from typing import Literal
 
