@@ -100,7 +100,7 @@ from ineus_core.types import (
 _LOG = logging.getLogger(__name__)
 _OBSERVE_STRIDE_PX = 4
 _CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 20}
-_SEEN_RAYS = {"cpu": 1 << 16, "cuda": 1 << 20}
+_SEEN_RAYS = {"cpu": 1 << 17, "cuda": 1 << 20}
 _PLANNING_RAYS = {"cpu": 1 << 11, "cuda": 1 << 18}
 """Rays that tell a planner what is free, where there is no depth."""
 _SEEN_RAYS_AT_ONCE = 1 << 16
