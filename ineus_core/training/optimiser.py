@@ -20,7 +20,9 @@ class OptimiserConfig(ConfigModel):
     """Learning rates and the constants of Adam."""
 
     table_rate: float = Field(0.01, gt=0, description="Learning rate of the hash grid.")
-    heads_rate: float = Field(0.004, gt=0, description="Learning rate of the networks.")
+    heads_rate: float = Field(
+        0.0, ge=0, description="Learning rate of the networks; 0 = 0.004, on a CPU 0.01."
+    )
     inv_s_rate: float = Field(0.001, ge=0, description="Learning rate of the sharpness.")
     colour_rate: float = Field(
         0.0, ge=0, description="Learning rate of the colour network; 0 = heads_rate."

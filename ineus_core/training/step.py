@@ -105,8 +105,11 @@ class TrainingConfig(ConfigModel):
 def resolved_training(config: TrainingConfig, device: torch.device) -> TrainingConfig:
     """Fill in what the configuration leaves to the device."""
     on_gpu = device.type == "cuda"
+    # Colours that a CPU has hundreds of steps for are reached by larger ones.
+    heads_rate = config.optimiser.heads_rate or (0.004 if on_gpu else 0.01)
     return config.model_copy(
         update={
+            "optimiser": config.optimiser.model_copy(update={"heads_rate": heads_rate}),
             "rays_per_step": config.rays_per_step or (8192 if on_gpu else 1024),
             "samples_per_step": config.samples_per_step or ((1 << 18) if on_gpu else (1 << 15)),
         }

@@ -10,7 +10,7 @@ from tiny_scene import CPU, pose, tiny_config, tiny_field, wall_frame
 
 from ineus_core.keyframes import KeyframeBuffer, Replay
 from ineus_core.rendering import OccupancyGrid
-from ineus_core.training import TrainStep, resolved_training
+from ineus_core.training import TrainingConfig, TrainStep, resolved_training
 from ineus_core.types import Frame
 
 BOX = torch.tensor([[-1.5, -1.5, -0.5], [1.5, 1.5, 2.5]])
@@ -147,3 +147,9 @@ def test_poses_and_generator_decide_the_step() -> None:
         results.append([p.detach().clone() for p in step._field.parameters()])
     for first, second in zip(*results, strict=True):
         assert torch.equal(first, second)
+
+
+def test_rates_follow_the_device_unless_given() -> None:
+    for given, resolved in ((0.0, 0.01), (0.002, 0.002)):
+        config = TrainingConfig.model_validate({"optimiser": {"heads_rate": given}})
+        assert resolved_training(config, CPU).optimiser.heads_rate == resolved
