@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the scene lies and how fine it is, judged by the first frames: no radius is guessed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -9,6 +11,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.geometry import known_pixel_rays
 from ineus_core.types import Frame
 
 _STRIDE_PX = 8
@@ -35,6 +38,37 @@ class BoundsConfig(ConfigModel):
     max_depth_m: float = Field(
         10.0, gt=0, description="Returns beyond this do not widen the box, in m."
     )
+
+
+@dataclass(frozen=True)
+class SceneBounds:
+    """What the first frames say of a scene."""
+
+    looks: Literal["free", "object", "room"]
+    """Nothing in particular where there is depth; an object from around, a room from within."""
+    aabb: Float[np.ndarray, "2 3"]
+    voxel_m: float
+
+
+def judge_bounds(
+    frames: Sequence[Frame], expected: Sequence[Float[np.ndarray, "4 4"]], config: BoundsConfig
+) -> SceneBounds:
+    """Judge a scene by its first frames: by the depth of one, or without any by the cameras.
+
+    Args:
+        expected: `world_from_camera` of all frames that will come, where they are known.
+    """
+    with_depth = [frame for frame in frames if frame.depth_m is not None]
+    looks: Literal["free", "object", "room"] = "free"
+    if with_depth:
+        aabb = box_of_depth(with_depth[0], known_pixel_rays(with_depth[0].camera), config)
+    else:
+        poses = list(expected) or [frame.world_from_camera for frame in frames]
+        looks, aabb = box_of_cameras(poses)
+    if config.aabb:
+        aabb = np.array(config.aabb).reshape(2, 3)
+    voxel_m = voxel_of_depth(with_depth[0], config) if with_depth else voxel_of_box(aabb)
+    return SceneBounds(looks, aabb, voxel_m)
 
 
 def voxel_of_depth(frame: Frame, config: BoundsConfig) -> float:
@@ -97,3 +131,14 @@ def box_of_cameras(
     centre = 0.5 * (positions.min(axis=0) + positions.max(axis=0))
     half = 1.5 * float(np.abs(positions - centre).max()) + 2.5
     return "room", np.stack((centre - half, centre + half))
+
+
+def up_of_cameras(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]:
+    """Direction against gravity: the world's z axis, or the mean image top if that differs."""
+    z_axis = np.array((0.0, 0.0, 1.0))
+    if len(poses) == 0:
+        return z_axis
+    image_top = -np.mean([pose[:3, 1] for pose in poses], axis=0)
+    length = float(np.linalg.norm(image_top))
+    # Within 45 degrees the cameras are merely tilted; a short mean says nothing.
+    return z_axis if length < 0.3 or image_top[2] > 0.7 * length else image_top / length

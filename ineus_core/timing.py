@@ -85,3 +85,16 @@ class Timers:
         self._total_ms.clear()
         self._calls.clear()
         return means
+
+
+def peak_memory_mb(device: torch.device) -> dict[str, float]:
+    """Most memory so far, of the process and of what torch has held on a GPU."""
+    import resource
+
+    memory = {
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_gpu_mb": 0.0,
+    }
+    if device.type == "cuda":
+        memory["peak_gpu_mb"] = torch.cuda.max_memory_allocated(device) / 1e6
+    return memory

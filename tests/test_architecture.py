@@ -20,6 +20,7 @@ LAYERS: tuple[set[str], ...] = (
     {"bounds", "kernels"},
     {"sources", "keyframes", "fields", "rendering", "meshing", "planning", "evaluation"},
     {"training"},
+    {"reconstruction"},
     {"reconstructor"},
     {"pipeline", "held_out"},
     {"config"},

@@ -196,20 +196,22 @@ def test_updates_add_up_to_the_mesh(frames: list[Frame]) -> None:
             held[block.index] = block
         for index in update.removed:
             del held[index]
-    assert reconstructor._blocks == held
+    assert reconstructor._surface.blocks == held
     assert len(held) > 10
     # A whole extraction meets every block that any update had.
     update = reconstructor.extract_mesh(everything=True)
     after = {block.index for block in update.upserts} | (held.keys() - set(update.removed))
-    assert after == set(reconstructor._blocks)
+    assert after == set(reconstructor._surface.blocks)
 
 
 def test_all_blocks_that_a_surface_point_touches_are_dirty(frames: list[Frame]) -> None:
     reconstructor = Reconstructor(tiny_config(meshing={"block_size_vox": 8}), CPU)
     # A point beside an edge of blocks: near a face on one side in x and on the other in y.
     side_m = reconstructor.config.meshing.block_size_m
-    reconstructor._dirty.mark(np.array([[side_m - 0.01, side_m + 0.01, 0.5 * side_m]]))
-    assert {(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0)} <= set(reconstructor._dirty.take(100))
+    reconstructor._surface.dirty.mark(np.array([[side_m - 0.01, side_m + 0.01, 0.5 * side_m]]))
+    assert {(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0)} <= set(
+        reconstructor._surface.dirty.take(100)
+    )
 
 
 def test_a_camera_that_changes_its_size_is_followed(frames: list[Frame]) -> None:

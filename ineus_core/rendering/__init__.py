@@ -10,7 +10,7 @@ from ineus_core.rendering.backends import (
 )
 from ineus_core.rendering.occupancy import OccupancyConfig, OccupancyGrid
 from ineus_core.rendering.placement import PlacementConfig, place_samples
-from ineus_core.rendering.seen import evidence_of_views, seen_cells
+from ineus_core.rendering.seen import SeenByViews, evidence_of_views, seen_cells
 from ineus_core.rendering.view import View, render_view
 from ineus_core.rendering.volume import render_rays
 
@@ -20,6 +20,7 @@ __all__ = [
     "PlacementConfig",
     "RenderRays",
     "RenderingConfig",
+    "SeenByViews",
     "View",
     "evidence_of_views",
     "place_samples",

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
-from ineus_core.geometry import ray_box
-from ineus_core.kernels import carve_torch, ray_march_torch
+from ineus_core.kernels import carve_torch
+from ineus_core.rendering.marching import CellMarcher
 from ineus_core.types import RaySamples
 
 _HIT, _MISS, _LIMIT = 6, -1, 120
@@ -95,7 +95,8 @@ class OccupancyGrid:
         self.has_sensor = False
         self.seen: Bool[Tensor, "gx gy gz"] | None = None
         """Where views met the surface, for whom there is no depth; None if nobody looked."""
-        self._march_padded, self._carve = _operators(device)
+        self._marcher = CellMarcher(cell_m, config.max_steps, device)
+        self._carve = _carving(device)
 
     def _move_to(self, low_cell: Int[Tensor, " 3"]) -> None:
         self._low_cell = low_cell
@@ -343,7 +344,10 @@ class OccupancyGrid:
     ) -> RaySamples:
         """The first occupied steps of each active ray, equal room for each; the rest is void."""
         jitter = torch.rand(len(origins), generator=generator, device=self._device)
-        return self._march(origins, directions, active, self.occupied, per_ray, jitter)
+        cells, aabb, step_m = self.occupied, self.aabb, self.step_m
+        return self._marcher.padded(
+            origins, directions, active, cells, aabb, step_m, per_ray, jitter
+        )
 
     def march_view(
         self,
@@ -359,44 +363,9 @@ class OccupancyGrid:
         """
         half = torch.full((len(origins),), 0.5, device=self._device)
         active = torch.ones(len(origins), dtype=torch.bool, device=self._device)
-        cells = self.cells_of_view
-        return self._march(origins, directions, active, cells, per_ray, half, step_m)
-
-    def _march(
-        self,
-        origins: Float[Tensor, "rays 3"],
-        directions: Float[Tensor, "rays 3"],
-        active: Bool[Tensor, " rays"],
-        cells: Bool[Tensor, "gx gy gz"],
-        per_ray: int,
-        jitter: Float[Tensor, " rays"],
-        step_m: float | None = None,
-    ) -> RaySamples:
-        rays, aabb = len(origins), self.aabb
-        step_m = step_m or self.step_m
-        t_near, t_far = ray_box(origins, directions, aabb)
-        t_starts, count = self._march_padded(
-            origins,
-            directions,
-            t_near,
-            torch.where(active, t_far, t_near),
-            cells,
-            aabb[0],
-            self.cell_m,
-            step_m,
-            self._config.max_steps,
-            per_ray,
-            jitter,
-        )
-        valid = torch.arange(per_ray, device=self._device) < count[:, None]
-        ray = torch.arange(rays, device=self._device)
-        return RaySamples(
-            t_starts=t_starts.reshape(-1),
-            t_ends=torch.where(valid, t_starts + step_m, t_starts).reshape(-1),
-            ray_index=ray.repeat_interleave(per_ray, output_size=rays * per_ray),
-            valid=valid.reshape(-1),
-            first=ray * per_ray,
-            count=count,
+        cells, aabb, step_m = self.cells_of_view, self.aabb, step_m or self.step_m
+        return self._marcher.padded(
+            origins, directions, active, cells, aabb, step_m, per_ray, half
         )
 
     def march(
@@ -407,25 +376,18 @@ class OccupancyGrid:
         jitter: Float[Tensor, " rays"],
     ) -> RaySamples:
         """All occupied steps of the rays in one budget."""
-        return ray_march_torch.ray_march(
-            origins,
-            directions,
-            self.occupied,
-            self.aabb,
-            self.step_m,
-            self._config.max_steps,
-            budget,
-            jitter,
-        )
+        cells, aabb = self.occupied, self.aabb
+        return self._marcher.packed(origins, directions, cells, aabb, self.step_m, budget, jitter)
 
 
-def _operators(device: torch.device):  # type: ignore[no-untyped-def]
+def _carving(device: torch.device) -> Callable[..., None]:
+    """The fastest operator there is on a device."""
     if device.type == "cpu" and find_spec("numba") is not None:
-        from ineus_core.kernels import carve_numba, ray_march_numba
+        from ineus_core.kernels import carve_numba
 
-        return ray_march_numba.march_padded, carve_numba.carve
+        return carve_numba.carve
     if device.type == "cuda" and find_spec("triton") is not None:
         from ineus_core.kernels import carve_triton
 
-        return ray_march_torch.march_padded, carve_triton.carve
-    return ray_march_torch.march_padded, carve_torch.carve
+        return carve_triton.carve
+    return carve_torch.carve

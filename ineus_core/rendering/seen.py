@@ -9,11 +9,74 @@ from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 
 from ineus_core.rendering.occupancy import OccupancyGrid
+from ineus_core.types import RayBatch
 
 Rays = tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]
 """Origins and unit directions."""
 _RAYS_AT_ONCE = 1 << 13
 _STEPS_PER_RAY = 512
+_SEEN_RAYS = {"cpu": 1 << 17, "cuda": 1 << 20}
+_PLANNING_RAYS = {"cpu": 1 << 11, "cuda": 1 << 18}
+"""Rays that tell a planner what is free, where there is no depth."""
+_DRAWN_AT_ONCE = 1 << 16
+
+
+class SeenByViews:
+    """What views say of a grid without a depth sensor, by random rays of theirs.
+
+    Args:
+        sdf_fn: As of `seen_cells`.
+        grid: Whose cells are seen.
+        draw_rays: So many random rays of the views.
+        rays: Of a look for the surface; 0 = by device, -1 = nobody looks.
+        device: Where the grid lies.
+    """
+
+    def __init__(
+        self,
+        sdf_fn: Callable[[Tensor], Tensor],
+        grid: OccupancyGrid,
+        draw_rays: Callable[[int], RayBatch],
+        rays: int,
+        device: torch.device,
+    ) -> None:
+        """No view has told anything."""
+        self._sdf_fn, self._grid, self._draw_rays = sdf_fn, grid, draw_rays
+        self._rays, self._device = rays, device
+        self._evidence: Int8[Tensor, "gx gy gz"] | None = None
+        self._is_current = False
+
+    def look_for_surface(self) -> None:
+        """Let views without depth say which surface they see, as a field invents more of it."""
+        if self._grid.has_sensor or self._rays < 0:
+            return
+        rays = self._random_rays(self._rays or _SEEN_RAYS[self._device.type])
+        self._grid.seen = seen_cells(self._sdf_fn, self._grid, rays)
+
+    def evidence(self) -> Int8[Tensor, "gx gy gz"]:
+        """As `evidence_of_views`, of the surface as it last changed."""
+        old = self._evidence
+        if old is None or not self._is_current:
+            rays = self._random_rays(_PLANNING_RAYS[self._device.type])
+            new = evidence_of_views(self._sdf_fn, self._grid, rays)
+            # Rays are few, so what earlier ones told holds where these say nothing.
+            if old is not None and old.shape == new.shape:
+                new = torch.where(new != 0, new, old)
+            self._evidence, self._is_current = new, True
+            return new
+        return old
+
+    def on_surface_changed(self) -> None:
+        """Have the views asked anew."""
+        self._is_current = False
+
+    def _random_rays(self, wanted: int) -> Iterator[Rays]:
+        """Random rays of what was seen, in batches."""
+        sizes = [_DRAWN_AT_ONCE] * (wanted // _DRAWN_AT_ONCE)
+        sizes += [wanted % _DRAWN_AT_ONCE] if wanted % _DRAWN_AT_ONCE else []
+        for size in sizes:
+            batch = self._draw_rays(size)
+            yield batch.origins[batch.valid], batch.directions[batch.valid]
 
 
 @torch.no_grad()

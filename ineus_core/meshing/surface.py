@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The surface as it was last meshed: its blocks, those that are out of date, and its updates."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ineus_core.geometry import blocks_touched
+from ineus_core.meshing.blocks import (
+    BlockMesher,
+    ColourFunction,
+    MeshingConfig,
+    ObservedFunction,
+)
+from ineus_core.meshing.clean import remove_small_components, weld
+from ineus_core.meshing.dirty import DirtyBlocks, blocks_of_cells
+from ineus_core.meshing.samples import SdfFunction
+from ineus_core.types import BlockIndex, Mesh, MeshBlock, MeshUpdate
+
+_BLOCKS_PER_UPDATE = {"cpu": 48, "cuda": 4096}
+
+
+class Surface:
+    """Holds every block that has triangles, and which blocks have changed since they were meshed.
+
+    Args:
+        config: With the size of the voxels resolved.
+        device: Where the field lies.
+    """
+
+    def __init__(self, config: MeshingConfig, device: torch.device) -> None:
+        """Nothing is meshed, and nothing is dirty."""
+        self._config, self._device = config, device
+        self._mesher = BlockMesher(config)
+        self.dirty = DirtyBlocks(config.block_size_m, 2 * config.voxel_size_m, device)
+        self.blocks: dict[BlockIndex, MeshBlock] = {}
+
+    def take_dirty(self) -> list[BlockIndex]:
+        """The blocks that have been dirty for longest, as many as an update may have."""
+        limit = self._config.blocks_per_update or _BLOCKS_PER_UPDATE[self._device.type]
+        return self.dirty.take(limit)
+
+    def blocks_with_surface(
+        self, centres: Float[Tensor, "n 3"], cell_m: float
+    ) -> list[BlockIndex]:
+        """Blocks that cells touch which may hold surface, and those that have been meshed."""
+        block_m = self._config.block_size_m
+        # A little less than the cell, which would else touch the blocks that it only abuts.
+        reach_m = 0.499 * cell_m
+        if self._device.type == "cuda" and cell_m < block_m:
+            found = blocks_of_cells(centres, reach_m, block_m)
+        else:
+            found = blocks_touched(centres.cpu().numpy(), reach_m, block_m)
+        return sorted(set(found) | set(self.blocks))
+
+    def renew(
+        self,
+        blocks: list[BlockIndex],
+        sdf_fn: SdfFunction,
+        colour_fn: ColourFunction,
+        observed_fn: ObservedFunction,
+        is_pointwise: bool,
+        stamp_ns: int,
+    ) -> MeshUpdate:
+        """Mesh blocks anew: those with triangles now, and those that have lost theirs.
+
+        Args:
+            sdf_fn: This and what follows as of `BlockMesher.extract`.
+            stamp_ns: Of the newest frame.
+        """
+        upserts, removed = [], []
+        for block in self._mesher.extract(
+            sdf_fn, colour_fn, blocks, observed_fn, self._device, is_pointwise
+        ):
+            if len(block.mesh.triangles):
+                self.blocks[block.index] = block
+                upserts.append(block)
+            elif self.blocks.pop(block.index, None) is not None:
+                removed.append(block.index)
+        return MeshUpdate(stamp_ns, tuple(upserts), tuple(removed))
+
+    def mesh(self) -> Mesh:
+        """All blocks, welded and without crumbs."""
+        return remove_small_components(
+            weld(self.blocks.values()), self._config.min_component_triangles
+        )

@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration of a reconstruction, and its parts put together by it."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field
+
+from ineus_core.bounds import BoundsConfig, SceneBounds
+from ineus_core.config_model import ConfigModel
+from ineus_core.fields import (
+    BackgroundConfig,
+    FieldConfig,
+    HashSdf,
+    add_background,
+    make_field,
+)
+from ineus_core.keyframes import (
+    KeyframeBuffer,
+    KeyframeConfig,
+    KeyframeSelector,
+    Replay,
+    ReplayConfig,
+    SelectorConfig,
+)
+from ineus_core.meshing import DirtyBlocks, MeshingConfig
+from ineus_core.planning import PlanningConfig
+from ineus_core.reconstruction.intake import DepthObserver, Intake
+from ineus_core.rendering import (
+    OccupancyConfig,
+    OccupancyGrid,
+    PlacementConfig,
+    RenderingConfig,
+    SeenByViews,
+)
+from ineus_core.training import Ranks, TrainingConfig, TrainStep, make_step
+from ineus_core.types import Camera
+
+
+class ReconstructorConfig(ConfigModel):
+    """Every part of a reconstruction."""
+
+    seed: int = Field(0, ge=0, description="Seed of all random numbers.")
+    bounds: BoundsConfig = BoundsConfig()
+    selector: SelectorConfig = SelectorConfig()
+    keyframes: KeyframeConfig = KeyframeConfig()
+    replay: ReplayConfig = ReplayConfig()
+    field: FieldConfig = FieldConfig()
+    background: BackgroundConfig = BackgroundConfig()
+    occupancy: OccupancyConfig = OccupancyConfig()
+    placement: PlacementConfig = PlacementConfig()
+    rendering: RenderingConfig = RenderingConfig()
+    training: TrainingConfig = TrainingConfig()
+    meshing: MeshingConfig = MeshingConfig()
+    planning: PlanningConfig = PlanningConfig()
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which the parts of a reconstruction work."""
+
+    device: torch.device
+    generator: torch.Generator
+    """Of the rays."""
+    rendering: str
+    """Resolved backend."""
+    ranks: Ranks | None
+    """The processes that train the same field, if there are several."""
+    counters: Counter[str]
+    """Of what becomes of frames."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a reconstruction consists of, besides a field and a grid, once there is a camera."""
+
+    buffer: KeyframeBuffer
+    replay: Replay
+    train_step: TrainStep
+    intake: Intake
+    seen_by_views: SeenByViews
+
+
+def first_field_and_grid(
+    config: ReconstructorConfig,
+    bounds: SceneBounds,
+    given: tuple[HashSdf, Float[np.ndarray, "2 3"]] | None,
+    device: torch.device,
+) -> tuple[HashSdf, OccupancyGrid]:
+    """A field over a scene, and a grid of which nothing has been seen.
+
+    Args:
+        config: With the size of the voxels resolved.
+        given: A field that is trained already, and its box, to begin with; else a new one is made.
+    """
+    voxel_m = config.meshing.voxel_size_m
+    init, aabb = bounds.looks if config.field.init == "auto" else config.field.init, bounds.aabb
+    if given is not None:
+        field, given_box = given
+        init, aabb = field.init, aabb if field.init == "free" else given_box
+    else:
+        field = make_field(config.field, init, aabb, voxel_m, device)
+        if config.background.kind == "learned":
+            add_background(field, config.background)
+    side_m = float((aabb[1] - aabb[0]).max())
+    cell_m = config.occupancy.cell_m or (2 * voxel_m if init == "free" else side_m / 128)
+    box = torch.as_tensor(aabb, dtype=torch.float32)
+    return field, OccupancyGrid(config.occupancy, cell_m, box, device)
+
+
+def assemble(
+    config: ReconstructorConfig,
+    field: HashSdf,
+    grid: OccupancyGrid,
+    dirty: DirtyBlocks,
+    camera: Camera,
+    knows_foreground: bool,
+    given: Conditions,
+) -> Parts:
+    """Put together what trains a field and takes in frames.
+
+    Args:
+        config: With the sizes that the first frames decide.
+        dirty: Learns which blocks have new returns.
+        camera: Of the first frame.
+        knows_foreground: Frames say which pixels show the object.
+    """
+    has_foreground = knows_foreground and config.training.reads_foreground
+    buffer = KeyframeBuffer(config.keyframes, camera, given.device, has_foreground)
+    replay = Replay(config.replay, buffer, given.generator)
+    step = make_step(
+        config.training,
+        config.placement,
+        field,
+        grid,
+        replay,
+        given.generator,
+        given.rendering,
+        given.ranks,
+    )
+    band_m = config.placement.truncation_m
+    observer = DepthObserver(config.keyframes, band_m, grid, dirty, given.device)
+    selector = KeyframeSelector(config.selector)
+    intake = Intake(selector, config.bounds, field, grid, buffer, replay, observer, given.counters)
+    seen = SeenByViews(field.sdf, grid, replay.draw, config.occupancy.seen_rays, given.device)
+    return Parts(buffer, replay, step, intake, seen)

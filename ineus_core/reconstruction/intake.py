@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames on their way in: which become keyframes, and what their depth shows of the scene."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ineus_core.bounds import BoundsConfig, box_of_depth
+from ineus_core.errors import CapacityError
+from ineus_core.fields import HashSdf
+from ineus_core.geometry import known_pixel_rays
+from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig, KeyframeSelector, Replay
+from ineus_core.meshing import DirtyBlocks
+from ineus_core.rendering import OccupancyGrid
+from ineus_core.types import Frame, KeyframeId
+
+_LOG = logging.getLogger(__name__)
+_OBSERVE_STRIDE_PX = 4
+_SPARE_M = 0.5
+"""Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
+
+
+class DepthObserver:
+    """Tells the grid and the surface what the depth of a keyframe shows.
+
+    Args:
+        config: Limits of the depth that is believed.
+        truncation_m: Half width of the band around a return that is not free.
+        grid: Learns what is free and what is surface.
+        dirty: Learns which blocks have new returns.
+        device: Where the grid lies.
+    """
+
+    def __init__(
+        self,
+        config: KeyframeConfig,
+        truncation_m: float,
+        grid: OccupancyGrid,
+        dirty: DirtyBlocks,
+        device: torch.device,
+    ) -> None:
+        """Hold what is told."""
+        self._config, self._truncation_m = config, truncation_m
+        self._grid, self._dirty, self._device = grid, dirty, device
+
+    def observe(self, frame: Frame) -> None:
+        """Take in the depth of a frame from the host."""
+        assert frame.depth_m is not None
+        s = _OBSERVE_STRIDE_PX if frame.camera.width_px >= 480 else _OBSERVE_STRIDE_PX // 2
+        depth_m = frame.depth_m[::s, ::s]
+        limits = self._config
+        hit = (depth_m >= limits.min_depth_m) & (depth_m <= limits.max_depth_m)
+        if frame.mask is not None:
+            hit &= frame.mask[::s, ::s]
+        in_camera = known_pixel_rays(frame.camera)[::s, ::s][hit]
+        range_m = depth_m[hit] / in_camera[:, 2]
+        directions = in_camera @ frame.world_from_camera[:3, :3].T
+        self._grid.observe(
+            self._tensor(frame.world_from_camera[:3, 3]),
+            self._tensor(directions),
+            self._tensor(range_m),
+            self._truncation_m,
+        )
+        points = frame.world_from_camera[:3, 3] + directions * range_m[:, None]
+        self._dirty.mark(points)
+
+    def observe_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:
+        """Take in the depth of a keyframe that now lies in a slot."""
+        if self._device.type == "cuda" and find_spec("triton") is not None:
+            self._observe_on_gpu(buffer, slot)
+        else:
+            self.observe(frame)
+
+    def _observe_on_gpu(self, buffer: KeyframeBuffer, slot: int) -> None:
+        """`observe` of the stored depth, where the host waits for nothing."""
+        from ineus_core.kernels.carve_triton import rays_of_depth
+
+        grid = self._grid
+        wide = buffer.camera.width_px >= 480
+        stride_px = _OBSERVE_STRIDE_PX if wide else _OBSERVE_STRIDE_PX // 2
+        pose = buffer.world_from_camera[slot]
+        directions, range_m = rays_of_depth(
+            buffer.depth[slot],
+            buffer.rays_of(slot),
+            pose,
+            buffer.depth_step_m,
+            buffer.width_px,
+            max(1, stride_px // buffer.reduction),
+            *self._dirty.flags_over(grid.host_aabb),
+        )
+        grid.observe(pose[:, 3], directions, range_m, self._truncation_m)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.as_tensor(array, dtype=torch.float32).to(self._device)
+
+
+class Intake:
+    """Takes the frames that are needed as keyframes, and their poses when these are corrected.
+
+    Args:
+        selector: Decides which frames are needed.
+        bounds: How far depth widens the box of the scene.
+        field: Says how far it reaches.
+        grid: Grows with what is measured.
+        buffer: Holds the keyframes.
+        replay: Keeps rays of those that leave.
+        observer: Is shown the depth of those that come.
+        counters: Counts what becomes of the frames.
+    """
+
+    def __init__(
+        self,
+        selector: KeyframeSelector,
+        bounds: BoundsConfig,
+        field: HashSdf,
+        grid: OccupancyGrid,
+        buffer: KeyframeBuffer,
+        replay: Replay,
+        observer: DepthObserver,
+        counters: Counter[str],
+    ) -> None:
+        """Begin without a keyframe."""
+        self._selector, self._bounds = selector, bounds
+        self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
+        self._observer, self._counters = observer, counters
+
+    def add(self, frame: Frame, expected: int) -> bool:
+        """Take a frame; False if it is not needed as a keyframe or does not fit.
+
+        Args:
+            expected: Frames that come in all, where that is known; else 0.
+        """
+        if not self._selector.is_keyframe(frame) and not self._is_one_of_few(frame, expected):
+            return False
+        if frame.depth_m is not None and not self._grow(frame):
+            return False
+        leaving = self._buffer.slot_to_free()
+        if leaving is not None:
+            self._replay.keep_rays_of(leaving)
+            self._counters["keyframes_to_reservoir"] += 1
+        slot = self._buffer.add(frame)
+        self._replay.on_keyframe_added()
+        if frame.depth_m is not None:
+            self._observer.observe_added(frame, self._buffer, slot)
+        self._counters["keyframes"] += 1
+        return True
+
+    def _is_one_of_few(self, frame: Frame, expected: int) -> bool:
+        """Whether a frame is of a set of views without depth that the buffer holds as a whole."""
+        return frame.depth_m is None and 0 < expected <= self._buffer.capacity
+
+    def _grow(self, frame: Frame) -> bool:
+        box = box_of_depth(frame, known_pixel_rays(frame.camera), self._bounds)
+        if not self._field.holds(torch.as_tensor(box, dtype=torch.float32)):
+            self._counters["frames_out_of_bounds"] += 1
+            _LOG.warning(
+                "frame at %s lies outside the field's %.0f m", box.tolist(), self._field.side_m
+            )
+            return False
+        try:
+            if self._grid.grow(torch.as_tensor(box, dtype=torch.float32), spare_m=_SPARE_M):
+                _LOG.info("occupancy grid grown to %s", tuple(self._grid.evidence.shape))
+        except CapacityError as error:
+            self._counters["frames_out_of_bounds"] += 1
+            _LOG.warning("%s", error)
+            return False
+        return True
+
+    def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> int:
+        """Give keyframes corrected poses, and observe their depth anew; how many are held."""
+        moved = 0
+        for keyframe, world_from_camera in poses.items():
+            if not self._buffer.replace_pose(keyframe, world_from_camera):
+                continue
+            moved += 1
+            frame = self._buffer.frame_of(keyframe)
+            if frame is not None and frame.depth_m is not None and self._grow(frame):
+                self._observer.observe(frame)
+        return moved
