@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of held-out views: input, rendered colour, depth and normals, a row each.
+"""The pictures of the documentation: the mesh of the built-in room, and held-out views of it.
+
+A view is a row: input, rendered colour, depth and normals.
 
 Run: ineus run synthetic:room --hold-out 10 --out DIR, then
-     python benchmarks/room_views.py DIR docs/images/room_views.png
+     python benchmarks/room_views.py DIR docs/images
 """
 
 import argparse
@@ -13,7 +15,9 @@ import cv2
 import numpy as np
 
 from ineus_core.cli.restore import restore
+from ineus_core.evaluation import overview_camera, render_mesh_picture
 from ineus_core.held_out import ComparedView, compare_view
+from ineus_core.meshing import read_mesh
 from ineus_core.offline import normal_picture
 from ineus_core.sources import is_held_out, open_source
 
@@ -21,6 +25,7 @@ _EVERY = 10
 _ROWS = 3
 _WIDTH_PX = 320
 _GAP_PX = 6
+_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 85)
 
 
 def row(view: ComparedView) -> np.ndarray:
@@ -49,8 +54,14 @@ def main() -> None:
     rows = [row(compare_view(reconstructor, frame, _WIDTH_PX)) for frame in chosen]
     gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, dtype=np.uint8)
     parts = [part for picture in rows for part in (gap, picture)][1:]
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(arguments.out), np.concatenate(parts, axis=0)[..., ::-1])
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    mesh = read_mesh(arguments.run / "mesh.ply")
+    pictures = {
+        "room_views.jpg": np.concatenate(parts, axis=0),
+        "room_mesh.jpg": render_mesh_picture(mesh, *overview_camera(mesh)),
+    }
+    for name, picture in pictures.items():
+        cv2.imwrite(str(arguments.out / name), picture[..., ::-1], _QUALITY)
 
 
 if __name__ == "__main__":
