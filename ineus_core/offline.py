@@ -243,6 +243,7 @@ class OfflineRun:
                 "vertices": len(mesh.vertices),
                 "triangles": len(mesh.triangles),
                 "updates": self._sink.mesh_updates,
+                "voxel_size_m": reconstructor.config.meshing.voxel_size_m,
             },
             "memory": last.memory_mb,
             "held_out": held_out,

@@ -78,7 +78,8 @@ class RunProgress:
             "training": f"{report['steps']} steps in {report['wall_s']:.1f} s, "
             f"{report['samples_per_second'] / 1e6:.2f} M samples/s on {report['device']}",
             "mesh": f"{report['mesh']['vertices']:,} vertices, "
-            f"{report['mesh']['triangles']:,} triangles",
+            f"{report['mesh']['triangles']:,} triangles, "
+            f"voxels of {1e3 * report['mesh']['voxel_size_m']:g} mm",
         }
         if held_out["frames"]:
             rows["held out"] = (

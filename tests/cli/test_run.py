@@ -43,7 +43,7 @@ KEYS: dict[str, type | set[str]] = {
     "stream_s": float,
     "wall_s": float,
     "staleness_ms": {"p50", "p95"},
-    "mesh": {"vertices", "triangles", "updates"},
+    "mesh": {"vertices", "triangles", "updates", "voxel_size_m"},
     "memory": {"peak_rss_mb", "peak_gpu_mb"},
     "held_out": {"psnr", "ssim", "depth_l1_m", "frames"},
     "curve": list,
