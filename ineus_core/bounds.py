@@ -73,11 +73,10 @@ def judge_bounds(
 
 def voxel_of_depth(frame: Frame, config: BoundsConfig) -> float:
     """Voxels in m as fine as the view is close: halved within a median of 1 m, and of 0.5 m."""
-    assert frame.depth_m is not None
-    depth_m = frame.depth_m[_measured(frame, config)]
-    if len(depth_m) == 0:
+    depth_m, hit = _sparse_depth(frame, config)
+    if not hit.any():
         return ROOM_VOXEL_M
-    halvings = int(np.floor(np.log2(2.0 / float(np.median(depth_m)))))
+    halvings = int(np.floor(np.log2(2.0 / float(np.median(depth_m[hit])))))
     return ROOM_VOXEL_M / 2 ** min(max(halvings, 0), _HALVINGS)
 
 
@@ -86,22 +85,25 @@ def voxel_of_box(aabb: Float[np.ndarray, "2 3"]) -> float:
     return min(ROOM_VOXEL_M, float((aabb[1] - aabb[0]).max()) / _VOXELS_OF_A_SIDE)
 
 
-def _measured(frame: Frame, config: BoundsConfig) -> Bool[np.ndarray, "h w"]:
+def _sparse_depth(
+    frame: Frame, config: BoundsConfig
+) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
+    """Every eighth row and column of the depth, and where it is believed."""
     assert frame.depth_m is not None
-    picked: Bool[np.ndarray, "h w"] = np.zeros(frame.depth_m.shape, dtype=bool)
-    picked[::_STRIDE_PX, ::_STRIDE_PX] = True
-    picked &= (frame.depth_m > 0) & (frame.depth_m <= config.max_depth_m)
-    return picked if frame.mask is None else picked & frame.mask
+    depth_m = frame.depth_m[::_STRIDE_PX, ::_STRIDE_PX]
+    hit = (depth_m > 0) & (depth_m <= config.max_depth_m)
+    if frame.mask is not None:
+        hit &= frame.mask[::_STRIDE_PX, ::_STRIDE_PX]
+    return depth_m, hit
 
 
 def box_of_depth(
     frame: Frame, rays: Float[np.ndarray, "h w 3"], config: BoundsConfig
 ) -> Float[np.ndarray, "2 3"]:
     """Box around the camera and what it has measured."""
-    assert frame.depth_m is not None
-    hit = _measured(frame, config)
-    in_camera = rays[hit]
-    points = in_camera * (frame.depth_m[hit] / in_camera[:, 2])[:, None]
+    depth_m, hit = _sparse_depth(frame, config)
+    in_camera = rays[::_STRIDE_PX, ::_STRIDE_PX][hit]
+    points = in_camera * (depth_m[hit] / in_camera[:, 2])[:, None]
     position = frame.world_from_camera[:3, 3]
     world = np.vstack((points @ frame.world_from_camera[:3, :3].T + position, position))
     return np.stack((world.min(axis=0) - config.margin_m, world.max(axis=0) + config.margin_m))
