@@ -31,7 +31,7 @@ from ineus_core.reconstruction import (
 )
 from ineus_core.rendering import OccupancyGrid, SeenByViews, View, resolved_rendering
 from ineus_core.timing import Pace, peak_memory_mb
-from ineus_core.training import Ranks, TrainStep, check_device, read_checkpoint, write_checkpoint
+from ineus_core.training import Ranks, Step, check_device, read_checkpoint, write_checkpoint
 from ineus_core.types import (
     BlockIndex,
     Camera,
@@ -84,7 +84,7 @@ class Reconstructor:
         self.field: HashSdf | None = None
         self.grid: OccupancyGrid | None = None
         self.buffer: KeyframeBuffer | None = None
-        self.train_step: TrainStep | None = None
+        self.train_step: Step | None = None
         self._replay: Replay | None = None
         self._waiting: list[Frame] = []
         self._given: tuple[HashSdf, Float[np.ndarray, "2 3"]] | None = None

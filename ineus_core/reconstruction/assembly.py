@@ -37,7 +37,7 @@ from ineus_core.rendering import (
     RenderingConfig,
     SeenByViews,
 )
-from ineus_core.training import Ranks, TrainingConfig, TrainStep, make_step
+from ineus_core.training import Ranks, Step, TrainingConfig, make_step
 from ineus_core.types import Camera
 
 
@@ -80,7 +80,7 @@ class Parts:
 
     buffer: KeyframeBuffer
     replay: Replay
-    train_step: TrainStep
+    train_step: Step
     intake: Intake
     seen_by_views: SeenByViews
 

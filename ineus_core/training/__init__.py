@@ -9,12 +9,14 @@ from ineus_core.training.optimiser import OptimiserConfig
 from ineus_core.training.ranks import Ranks, device_of, joined, ranks_of
 from ineus_core.training.requirements import check_device
 from ineus_core.training.step import TrainingConfig, TrainStep, make_step, resolved_training
+from ineus_core.training.step_interface import Step
 
 __all__ = [
     "LOSS_NAMES",
     "LossWeights",
     "OptimiserConfig",
     "Ranks",
+    "Step",
     "TrainStep",
     "TrainingConfig",
     "check_device",

@@ -44,7 +44,7 @@ _RUN_LEVELS = 10
 
 
 class GraphStep:
-    """The same interface as `TrainStep`.
+    """A step of kernels; see `Step`.
 
     Args:
         config: With every automatic value resolved.

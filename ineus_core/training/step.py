@@ -36,6 +36,7 @@ from ineus_core.training.losses import (
 from ineus_core.training.optimiser import Optimiser, OptimiserConfig
 from ineus_core.training.ranks import Ranks
 from ineus_core.training.schedules import linear_ramp
+from ineus_core.training.step_interface import Step
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 _LOG = logging.getLogger(__name__)
@@ -125,8 +126,8 @@ def make_step(
     generator: torch.Generator,
     rendering: str = "torch",
     ranks: Ranks | None = None,
-) -> "TrainStep":
-    """The step that suits the backends; all have the interface of `TrainStep`.
+) -> Step:
+    """The step that suits the backends.
 
     Args:
         rendering: Resolved backend of the rendering.
@@ -143,9 +144,7 @@ def make_step(
         if not option:
             from ineus_core.training.graph_step import GraphStep
 
-            return GraphStep(  # type: ignore[return-value]
-                config, placement, field, grid, replay, ranks=ranks
-            )
+            return GraphStep(config, placement, field, grid, replay, ranks=ranks)
         _LOG.info("training step by torch, as the captured one does not know %s", option)
     if config.may_weigh("distortion") or field.config.kind == "density":
         if rendering == "nerfacc":

@@ -107,7 +107,7 @@ def mean_gradient_training(steps: int) -> dict[str, torch.Tensor]:
         twins.append(reconstructor)
     for _ in range(steps):
         for twin in twins:
-            step = twin.train_step
+            step: Any = twin.train_step
             terms = step._loss(step._replay.draw(step._rays))
             terms.total(step._config.weights).backward()
         for pair in zip(*(twin.field.parameters() for twin in twins), strict=True):
@@ -115,8 +115,9 @@ def mean_gradient_training(steps: int) -> dict[str, torch.Tensor]:
             for parameter in pair:
                 parameter.grad = mean.clone()
         for twin in twins:
-            twin.train_step.optimiser.step(twin.train_step.steps)
-            twin.train_step.steps += 1
+            step = twin.train_step
+            step.optimiser.step(step.steps)
+            step.steps += 1
     return {name: p.detach() for name, p in twins[0].field.named_parameters()}
 
 
