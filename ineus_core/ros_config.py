@@ -217,8 +217,8 @@ class RosConfig(ConfigModel):
     )
     correction_of: Literal["camera", "body"] = Field(
         "camera",
-        description="What the poses of path_correction are of: the camera (optical axes, as in "
-        "~/path), or the body that carries it by body_from_camera.",
+        description="What the poses of path_correction and keyframes_correction are of: the "
+        "camera (optical axes, as in ~/path), or the body that carries it by body_from_camera.",
     )
     diagnostics_rate_hz: float = Field(
         1.0, description="Rate of /diagnostics, in Hz.", gt=0, le=10

@@ -25,6 +25,10 @@ from ineus_ros.outputs.status import PartStatus
 
 Poses = Mapping[KeyframeId, np.ndarray]
 """`world_from_camera` of keyframes."""
+PoseOf = Callable[[KeyframeId], np.ndarray]
+"""Where a correction has a keyframe; `SourceError` or `KeyError` if it has it nowhere."""
+ANSWERABLE = 128
+"""Messages of ~/keyframes, the newest, that a correction may be of."""
 
 
 class KeyframePublisher:
@@ -44,7 +48,7 @@ class KeyframePublisher:
         ask: Ask,
         first_from_camera: Mapping[int, np.ndarray],
     ) -> None:
-        """Advertise ~/keyframes and ~/path; subscribe to path_correction."""
+        """Advertise ~/keyframes and ~/path; subscribe to the two kinds of corrections."""
         self._config, self._world_frame, self._ask = config, world_frame, ask
         self._first_from_camera = first_from_camera
         self.counters: Counter[str] = Counter()
@@ -53,9 +57,9 @@ class KeyframePublisher:
         self._keyframes = create(PoseArray, "~/keyframes", latched(1))
         self._path = create(Path, "~/path", latched(1))
         self._sent: tuple[tuple[KeyframeId, bytes], ...] | None = None
-        self._subscription = node.create_subscription(
-            Path, "path_correction", self.on_correction, 1
-        )
+        self._told: dict[tuple[int, int], tuple[KeyframeId, ...]] = {}
+        node.create_subscription(Path, "path_correction", self.on_path, 1)
+        node.create_subscription(PoseArray, "keyframes_correction", self.on_array, 1)
         self._periodic = Periodic(
             node,
             lambda: self._config().keyframes_rate_hz,
@@ -73,25 +77,22 @@ class KeyframePublisher:
             return
         self._sent = key
         keyframes, path = keyframe_messages(poses, self._world_frame())
+        # Before it goes out, so that no answer can be there first.
+        name = stamp_ns(keyframes.header), len(poses)
+        self._told.pop(name, None)
+        self._told[name] = tuple(poses)
+        if len(self._told) > ANSWERABLE:
+            del self._told[next(iter(self._told))]
         self._keyframes.publish(keyframes)
         self._path.publish(path)
 
-    def on_correction(self, message: Any) -> None:
-        """Have the keyframes moved to where a path has them."""
-        self.counters["corrections"] += 1
-        frame, world = message.header.frame_id.lstrip("/"), self._world_frame()
-        if frame not in ("", world):
-            problem = f"path_correction in {frame!r}: expected {world!r}"
-            self.drops.add("correction_in_other_frame", problem)
-            return
-        try:
-            track = self._track_of(message)
-        except SourceError as error:
-            self.drops.add("bad_correction", error)
-            return
-        rig = dict(self._first_from_camera)
-        job = self._ask(lambda pipeline: correct(pipeline, track, rig))
-        job.add_done_callback(self._count)
+    def on_path(self, message: Any) -> None:
+        """Have the keyframes moved to where a path has them at their stamps."""
+        self._correct("path_correction", message, self._by_stamp)
+
+    def on_array(self, message: Any) -> None:
+        """Have the keyframes moved to where an array has them, in the order of ~/keyframes."""
+        self._correct("keyframes_correction", message, self._by_order)
 
     def status(self) -> PartStatus:
         """What was corrected, for /diagnostics."""
@@ -102,16 +103,53 @@ class KeyframePublisher:
     def _is_wanted(self) -> bool:
         return any(topic.get_subscription_count() for topic in (self._keyframes, self._path))
 
-    def _track_of(self, path: Any) -> PoseTrack:
-        config = self._config()
-        mounting = np.asarray((config.body_from_cameras or config.body_from_camera)[:7])
-        body_from_camera = rigid_transform(mounting[:3], mounting[3:])
-        track = PoseTrack(round(config.pose_tolerance_s * 1e9), capacity=0, jump_ns=0)
+    def _correct(self, topic: str, message: Any, read: Callable[[Any], PoseOf]) -> None:
+        self.counters["corrections"] += 1
+        frame, world = message.header.frame_id.lstrip("/"), self._world_frame()
+        if frame not in ("", world):
+            problem = f"{topic} in {frame!r}: expected {world!r}"
+            self.drops.add("correction_in_other_frame", problem)
+            return
+        try:
+            pose_of = read(message)
+        except SourceError as error:
+            self.drops.add("bad_correction", f"{topic}: {error}")
+            return
+        job = self._ask(lambda pipeline: correct(pipeline, pose_of))
+        job.add_done_callback(self._count)
+
+    def _by_stamp(self, path: Any) -> PoseOf:
+        tolerance_ns = round(self._config().pose_tolerance_s * 1e9)
+        track = PoseTrack(tolerance_ns, capacity=0, jump_ns=0)
+        body_from_camera = self._corrected_from_camera()
         for stamped in path.poses:
-            pose = decode_transform(stamped.pose)
-            is_camera = config.correction_of == "camera"
-            track.add(stamp_ns(stamped.header), pose if is_camera else pose @ body_from_camera)
-        return track
+            pose = decode_transform(stamped.pose) @ body_from_camera
+            track.add(stamp_ns(stamped.header), pose)
+        rig = dict(self._first_from_camera)
+        return lambda keyframe: track.at(keyframe[0]) @ rig[keyframe[1]]
+
+    def _by_order(self, array: Any) -> PoseOf:
+        """An array has one stamp: that of the ~/keyframes whose poses it corrects."""
+        stamp, count = stamp_ns(array.header), len(array.poses)
+        keyframes = self._told.get((stamp, count))
+        if keyframes is None:
+            raise SourceError(
+                f"{count} poses with stamp {stamp} ns: expected the stamp and as many poses as "
+                f"one of the last {ANSWERABLE} messages of ~/keyframes"
+            )
+        told = dict(zip(keyframes, map(decode_transform, array.poses), strict=True))
+        if self._config().correction_of == "camera":
+            return told.__getitem__
+        body_from_camera, rig = self._corrected_from_camera(), dict(self._first_from_camera)
+        return lambda keyframe: told[keyframe] @ body_from_camera @ rig[keyframe[1]]
+
+    def _corrected_from_camera(self) -> np.ndarray:
+        """The first camera's place in what corrections are of."""
+        config = self._config()
+        if config.correction_of == "camera":
+            return np.eye(4)
+        mounting = np.asarray((config.body_from_cameras or config.body_from_camera)[:7])
+        return rigid_transform(mounting[:3], mounting[3:])
 
     def _count(self, done: Any) -> None:
         error = done.exception()
@@ -123,20 +161,14 @@ class KeyframePublisher:
         self.counters["keyframes_unmatched"] += unmatched
 
 
-def correct(
-    pipeline: Pipeline, track: PoseTrack, first_from_camera: Mapping[int, np.ndarray]
-) -> tuple[int, int]:
-    """Move the keyframes that a path knows; how many it does, and how many it does not.
-
-    Args:
-        track: Of the first camera.
-    """
+def correct(pipeline: Pipeline, pose_of: PoseOf) -> tuple[int, int]:
+    """Move the keyframes that a correction knows; how many it does, and how many it does not."""
     reconstructor = pipeline.reconstructor
     held = reconstructor.keyframe_poses()
     corrected = {}
-    for stamp, camera_id in held:
+    for keyframe in held:
         try:
-            corrected[stamp, camera_id] = track.at(stamp) @ first_from_camera[camera_id]
+            corrected[keyframe] = pose_of(keyframe)
         except (SourceError, KeyError):
             continue
     matched = reconstructor.move_keyframes(corrected)

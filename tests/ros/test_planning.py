@@ -21,10 +21,12 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from ros_clouds import cloud_of, over_the_wire
+from ros_stream import pose_message
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from tiny_scene import CPU, room_source, tiny_config
 
+from ineus_core.geometry import rigid_inverse, rigid_transform
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
 from ineus_core.reconstructor import Reconstructor
 from ineus_ros.clouds import read_xyz
@@ -202,6 +204,68 @@ def test_corrected_poses_move_keyframes_and_are_counted(robot: Robot) -> None:
     correction.header.frame_id = "map"
     robot.tell("path_correction", correction)
     robot.spin_until(lambda: robot.keyframes.drops.counts["correction_in_other_frame"] == 1)
+
+
+def test_an_array_corrects_the_keyframes_whose_stamp_and_order_it_has(robot: Robot) -> None:
+    arrays = robot.listen(PoseArray, "keyframes", latched(1))
+    robot.spin_until(lambda: arrays)
+    before = arrays[-1]
+    correction = over_the_wire(before)
+    for number, pose in enumerate(correction.poses):
+        pose.position.y += 0.1 * number
+    robot.tell("keyframes_correction", correction)
+    robot.spin_until(lambda: len(arrays) > 1)
+    shift = [
+        b.position.y - a.position.y for a, b in zip(before.poses, arrays[-1].poses, strict=True)
+    ]
+    np.testing.assert_allclose(shift, 0.1 * np.arange(len(shift)), atol=1e-6)
+    values = robot.keyframes.status().values
+    assert (values["keyframes_matched"], values["keyframes_unmatched"]) == (len(shift), 0)
+
+
+@pytest.mark.parametrize("topic", ["path_correction", "keyframes_correction"])
+def test_a_correction_of_the_body_carries_its_camera(robot: Robot, topic: str) -> None:
+    arrays = robot.listen(PoseArray, "keyframes", latched(1))
+    paths = robot.listen(Path, "path", latched(1))
+    robot.spin_until(lambda: arrays and paths)
+    numbers = [0.1, -0.2, 0.3, -0.5, 0.5, -0.5, 0.5]
+    config = RosConfig(correction_of="body", body_from_camera=numbers)
+    robot.keyframes._config = lambda: config
+    mount = rigid_transform(np.array(numbers[:3]), np.array(numbers[3:]))
+    raised = np.eye(4)
+    raised[2, 3] = 0.2
+    expected = {
+        keyframe: raised @ pose for keyframe, pose in robot.reconstructor.keyframe_poses().items()
+    }
+    correction = over_the_wire(paths[-1] if topic == "path_correction" else arrays[-1])
+    for place, pose in zip(correction.poses, expected.values(), strict=True):
+        body = pose_message(pose @ rigid_inverse(mount))
+        target = getattr(place, "pose", place)
+        target.position, target.orientation = body.position, body.orientation
+    robot.tell(topic, correction)
+    robot.spin_until(lambda: robot.keyframes.counters["keyframes_matched"])
+    after = robot.reconstructor.keyframe_poses()
+    for keyframe, pose in expected.items():
+        np.testing.assert_allclose(after[keyframe], pose, atol=1e-6)
+
+
+def test_an_array_that_answers_no_keyframes_moves_nothing(robot: Robot) -> None:
+    arrays = robot.listen(PoseArray, "keyframes", latched(1))
+    robot.spin_until(lambda: arrays)
+    before = robot.reconstructor.keyframe_poses()
+    short, late, broken = (over_the_wire(arrays[-1]) for _ in range(3))
+    short.poses.pop()
+    late.header.stamp.sec += 1
+    broken.poses[1].position.x = float("nan")
+    counts = robot.keyframes.drops.counts
+    for correction in (short, late, broken):
+        refused = counts["bad_correction"]
+        robot.tell("keyframes_correction", correction)
+        robot.spin_until(lambda n=refused + 1: counts["bad_correction"] == n)  # type: ignore[misc]
+    robot.spin_for(0.1)
+    after = robot.reconstructor.keyframe_poses()
+    assert all((after[keyframe] == pose).all() for keyframe, pose in before.items())
+    assert robot.keyframes.status().values["corrections"] == 3
 
 
 def test_a_client_of_nvblox_gets_its_grid_and_its_slice(robot: Robot) -> None:
