@@ -19,6 +19,8 @@ ROOM_VOXEL_M = 0.025
 """Voxels of a room, which a depth camera sees from 1 m or more."""
 _HALVINGS = 2
 """Down to 6 mm: nearer than half a metre few depth cameras measure."""
+_POINTS_OF_AN_OBJECT = 0.9
+"""Least share of the measured points that lie within the box of an object seen from around."""
 _VOXELS_OF_A_SIDE = 256
 """Least number along the box of a scene without depth, whose unit may be any length."""
 
@@ -51,12 +53,17 @@ class SceneBounds:
 
 
 def judge_bounds(
-    frames: Sequence[Frame], expected: Sequence[Float[np.ndarray, "4 4"]], config: BoundsConfig
+    frames: Sequence[Frame],
+    expected: Sequence[Float[np.ndarray, "4 4"]],
+    config: BoundsConfig,
+    points: Float[np.ndarray, "n 3"] | None = None,
 ) -> SceneBounds:
     """Judge a scene by its first frames: by the depth of one, or without any by the cameras.
 
     Args:
         expected: `world_from_camera` of all frames that will come, where they are known.
+        points: What is known to lie on surfaces. Without depth all of it has to be in the box,
+            as only surfaces in there explain pictures.
     """
     with_depth = [frame for frame in frames if frame.depth_m is not None]
     looks: Literal["free", "object", "room"] = "free"
@@ -65,6 +72,8 @@ def judge_bounds(
     else:
         poses = list(expected) or [frame.world_from_camera for frame in frames]
         looks, aabb = box_of_cameras(poses)
+        if points is not None and len(points) > 0 and not _is_object(looks, aabb, points):
+            looks, aabb = "room", box_of_points(points, poses)
     if config.aabb:
         aabb = np.array(config.aabb).reshape(2, 3)
     voxel_m = voxel_of_depth(with_depth[0], config) if with_depth else voxel_of_box(aabb)
@@ -133,6 +142,25 @@ def box_of_cameras(
     centre = 0.5 * (positions.min(axis=0) + positions.max(axis=0))
     half = 1.5 * float(np.abs(positions - centre).max()) + 2.5
     return "room", np.stack((centre - half, centre + half))
+
+
+def _is_object(
+    looks: str, aabb: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "n 3"]
+) -> bool:
+    is_inside = ((points >= aabb[0]) & (points <= aabb[1])).all(axis=1)
+    return looks == "object" and float(is_inside.mean()) >= _POINTS_OF_AN_OBJECT
+
+
+def box_of_points(
+    points: Float[np.ndarray, "n 3"], poses: Sequence[Float[np.ndarray, "4 4"]]
+) -> Float[np.ndarray, "2 3"]:
+    """Cube around the cameras and all points but strays, with a tenth to spare on every side."""
+    positions = np.stack([pose[:3, 3] for pose in poses])
+    low, high = np.percentile(points, (1.0, 99.0), axis=0)
+    low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))
+    half = 0.6 * float((high - low).max())
+    centre = 0.5 * (low + high)
+    return np.stack((centre - half, centre + half))
 
 
 def up_of_cameras(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]:

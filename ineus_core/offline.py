@@ -105,7 +105,7 @@ class OfflineRun:
             self._pipeline.steps_per_tick = int(0.6 * limits.steps / max(len(source), 1))
         poses = getattr(source, "world_from_camera", None)
         if poses is not None and not reconstructor.is_ready:
-            reconstructor.expect(poses)
+            reconstructor.expect(poses, getattr(source, "points", None))
 
     def run(self) -> RunResult:
         """Stream, settle, measure."""

@@ -89,6 +89,7 @@ class Reconstructor:
         self._waiting: list[Frame] = []
         self._given: tuple[HashSdf, Float[np.ndarray, "2 3"]] | None = None
         self._expected: list[Float[np.ndarray, "4 4"]] = []
+        self._surface_points: Float[np.ndarray, "n 3"] | None = None
         self._set_voxel(ROOM_VOXEL_M)
         self._intake: Intake | None = None
         self._seen_by_views: SeenByViews | None = None
@@ -122,13 +123,20 @@ class Reconstructor:
         """Direction against gravity: the world's z axis, or the mean image top if that differs."""
         return up_of_cameras([] if self.buffer is None else self.buffer.poses)
 
-    def expect(self, poses: Sequence[Float[np.ndarray, "4 4"]]) -> None:
+    def expect(
+        self,
+        poses: Sequence[Float[np.ndarray, "4 4"]],
+        points: Float[np.ndarray, "n 3"] | None = None,
+    ) -> None:
         """Say from where all frames will be, as `world_from_camera`, before the first one comes.
 
         Frames without depth then need not wait until the box of the scene can be judged, and each
         is kept as long as there is room for all.
+
+        Args:
+            points: On surfaces, where some are known, such as those of structure from motion.
         """
-        self._expected = list(poses)
+        self._expected, self._surface_points = list(poses), points
 
     def add_frame(self, frame: Frame) -> bool:
         """Take a frame; False if it is not needed as a keyframe."""
@@ -158,7 +166,10 @@ class Reconstructor:
         return any(added)
 
     def _build(self, frames: list[Frame]) -> None:
-        bounds = judge_bounds(frames, self._expected, self.config.bounds)
+        # An object before its background is boxed alone; else everything has to be in the box.
+        is_alone = self.config.field.init == "object" or self.config.background.kind == "learned"
+        points = None if is_alone else self._surface_points
+        bounds = judge_bounds(frames, self._expected, self.config.bounds, points)
         self._set_voxel(bounds.voxel_m)
         field, grid = first_field_and_grid(self.config, bounds, self._given, self.device)
         knows = any(frame.foreground is not None for frame in frames)

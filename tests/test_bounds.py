@@ -10,6 +10,8 @@ from ineus_core.bounds import (
     BoundsConfig,
     box_of_cameras,
     box_of_depth,
+    box_of_points,
+    judge_bounds,
     voxel_of_box,
     voxel_of_depth,
 )
@@ -82,3 +84,26 @@ def test_voxels_without_depth_follow_the_box() -> None:
     box_of_a_cup, box_of_a_hall = np.array([[0.0] * 3, [0.1] * 3]), np.array([[0.0] * 3, [99] * 3])
     assert voxel_of_box(box_of_a_cup) == pytest.approx(0.1 / 256)
     assert voxel_of_box(box_of_a_hall) == 0.025
+
+
+def test_points_of_an_object_leave_its_box_and_those_around_it_make_it_a_room() -> None:
+    angles = np.linspace(0, 6, 12)
+    poses = [look_at(np.array((np.cos(a), np.sin(a), 0.0)), np.zeros(3), UP) for a in angles]
+    _, of_cameras = box_of_cameras(poses)
+    near = np.random.default_rng(0).uniform(-0.4, 0.4, (1000, 3))
+    frames = [wall_frame(depth_m=None)]
+    alone = judge_bounds(frames, poses, BoundsConfig(), near)
+    assert alone.looks == "object"
+    np.testing.assert_array_equal(alone.aabb, of_cameras)
+    around = judge_bounds(frames, poses, BoundsConfig(), np.vstack((near, 20 * near)))
+    assert around.looks == "room"
+    # Of points out to 8 on either side, most of a hundredth is left out; a tenth is added.
+    np.testing.assert_allclose(around.aabb, [[-9.4] * 3, [9.4] * 3], atol=0.4)
+
+
+def test_the_box_of_points_has_every_camera_and_no_stray() -> None:
+    points = np.zeros((1000, 3))
+    points[:500, 0] = 2.0
+    points[0] = 1e6
+    found = box_of_points(points, [pose(0.0), pose(0.0, 0.0, -6.0)])
+    np.testing.assert_allclose(found, [[-2.6, -3.6, -6.6], [4.6, 3.6, 0.6]])

@@ -98,7 +98,7 @@ class FieldConfig(FieldVariantConfig):
     initial_inv_s: float = Setting(
         0.0,
         ge=0,
-        description="First sharpness in 1/m; 0 = 20 over half the side for init object and room, "
+        description="First sharpness in 1/m; 0 = for init object 40 and for room 200 by the side, "
         "else 80.",
     )
 
