@@ -45,6 +45,7 @@ _LAYOUTS = {
     "yuyv": ("u1", 2),
     "nv12": ("u1", 1),
     "nv21": ("u1", 1),
+    "nv24": ("u1", 1),
 }
 """Type and count of the values of a pixel."""
 
@@ -106,6 +107,8 @@ def decode_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
         raise SourceError(
             f"image of encoding {msg.encoding!r}: expected a colour image, not depth"
         )
+    if msg.encoding == "nv24":
+        return _decode_nv24(msg)
     pixels = _pixels(msg)
     encoding = msg.encoding
     if pixels.dtype == np.uint16:
@@ -256,19 +259,37 @@ def _pixels(msg: Any) -> np.ndarray:
     dtype = np.dtype(kind).newbyteorder(">" if msg.is_bigendian else "<")
     width, height = int(msg.width), int(msg.height)
     rows = height * 3 // 2 if msg.encoding in ("nv12", "nv21") else height
-    row_bytes = width * channels * dtype.itemsize
+    shaped = _rows(msg, rows, width * channels * dtype.itemsize).view(dtype)
+    return shaped.reshape(rows, width, channels).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _rows(msg: Any, rows: int, row_bytes: int) -> UInt8[np.ndarray, "rows row_bytes"]:
+    """Bytes of the rows, without their padding."""
     step = int(msg.step) or row_bytes
     data = np.frombuffer(msg.data, dtype=np.uint8)
     # The padding of the last row may be left out.
     needed = (rows - 1) * step + row_bytes
-    if width <= 0 or height <= 0 or step < row_bytes or len(data) < needed:
+    if msg.width <= 0 or msg.height <= 0 or step < row_bytes or len(data) < needed:
         raise SourceError(
-            f"image of {width} x {height} {msg.encoding} with step {msg.step} and {len(data)} "
-            f"bytes: expected a step of at least {row_bytes} and {max(needed, 0)} bytes"
+            f"image of {msg.width} x {msg.height} {msg.encoding} with step {msg.step} and "
+            f"{len(data)} bytes: expected a step of at least {row_bytes} and {max(needed, 0)} "
+            "bytes"
         )
     values = np.lib.stride_tricks.as_strided(data, (rows, row_bytes), (step, 1), writeable=False)
-    shaped = np.ascontiguousarray(values).view(dtype).reshape(rows, width, channels)
-    return shaped.astype(dtype.newbyteorder("="), copy=False)
+    return np.ascontiguousarray(values)
+
+
+def _decode_nv24(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
+    """Grey, then a pair of colour values for each pixel, in rows of twice the step.
+
+    OpenCV has none but NV12, a pair for four pixels: each pixel is made four of them.
+    """
+    width, height = int(msg.width), int(msg.height)
+    step = max(width, int(msg.step))
+    rows = _rows(msg, 3 * height, step)
+    grey = rows[:height, :width].repeat(2, axis=0).repeat(2, axis=1)
+    pairs = rows[height:].reshape(height, 2 * step)[:, : 2 * width]
+    return cv2.cvtColor(np.vstack((grey, pairs)), cv2.COLOR_YUV2RGB_NV12)[::2, ::2].copy()
 
 
 def _without_invalid(depth_m: np.ndarray) -> np.ndarray:

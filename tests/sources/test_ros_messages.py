@@ -90,6 +90,8 @@ def test_bayer_patterns(order: str) -> None:
         ("yuv422", bytes([90, 82, 240, 82] * 4)),
         ("yuv422_yuy2", bytes([82, 90, 82, 240] * 4)),
         ("nv12", bytes([82] * 8 + [90, 240] * 2)),
+        ("nv21", bytes([82] * 8 + [240, 90] * 2)),
+        ("nv24", bytes([82] * 8 + [90, 240] * 8)),
     ],
 )
 def test_red_in_yuv(encoding: str, data: bytes) -> None:
@@ -98,12 +100,23 @@ def test_red_in_yuv(encoding: str, data: bytes) -> None:
     assert np.abs(decoded - [255, 0, 0]).max() <= 3
 
 
+def test_nv24_has_a_colour_for_each_pixel_and_padding_after_both_planes() -> None:
+    # Red as above; blue is Y 41, U 240, V 110. Rows of two pixels take the bytes of three.
+    grey = bytes([82, 41, 99, 41, 82, 99])
+    pairs = bytes([90, 240, 240, 110, 99, 99, 240, 110, 90, 240, 99, 99])
+    decoded = decode_image(image("nv24", grey + pairs, 2, 2, step=3)).astype(int)
+    red, blue = [255, 0, 0], [0, 0, 255]
+    assert np.abs(decoded - [[red, blue], [blue, red]]).max() <= 3
+
+
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
         (image("rgb8", b"123", 2, 2), "12 bytes"),
         (image("rgb8", b"", 0, 0), "0 x 0"),
         (image("rgb8", b"1" * 12, 2, 2, step=5), "step"),
+        (image("nv24", b"1" * 11, 2, 2, step=2), "12 bytes"),
+        (image("nv24", b"1" * 12, 2, 2, step=1), "step of at least 2"),
         (image("hsv9", b"", 1, 1), "hsv9"),
         (image("16UC1", b"12", 1, 1), "depth"),
     ],
