@@ -29,7 +29,7 @@ class PipelineConfig(ConfigModel):
         0.3, gt=0, le=1, description="Share of the wall time that meshing may take online."
     )
     report_rate_hz: float = Field(
-        1.0, ge=0, description="Reports a second of stream time; 0 = none."
+        1.0, ge=0, description="Reports a second, of stream time in an offline run; 0 = none."
     )
     settle_steps: int = Field(
         -1,
@@ -132,9 +132,11 @@ class Pipeline:
             self.update_mesh()
             self._mesh_end_s = time.perf_counter()
             self._mesh_took_s = self._mesh_end_s - begin_s
-        if self._is_due(now_ns, self._last_report_ns, self._report_rate_hz):
+        # The clock of a bag stands still at its end, while training goes on.
+        report_ns = time.monotonic_ns() if self.is_live else now_ns
+        if self._is_due(report_ns, self._last_report_ns, self._report_rate_hz):
             last_ns, rate_hz = self._last_report_ns, self._report_rate_hz
-            self._last_report_ns = _begin_of_period(now_ns, last_ns, rate_hz)
+            self._last_report_ns = _begin_of_period(report_ns, last_ns, rate_hz)
             self.sink.on_report(self.reconstructor.report())
 
     def _may_mesh(self) -> bool:

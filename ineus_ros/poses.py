@@ -29,6 +29,9 @@ KINDS = {
 """Message types of the topics that poses may come on."""
 
 
+_HINT = "expected body_from_camera, or pose_frame as that of the camera if the poses are its own"
+
+
 @dataclass(frozen=True)
 class Mounting:
     """Where a camera sits on the body that carries it."""
@@ -167,24 +170,28 @@ class TopicPoses:
         return np.eye(4)
 
     def _extrinsics(self, stamp: int, mounting: Mounting) -> np.ndarray:
-        """`body_from_camera`, from TF, from the configuration, or, said once, as the identity."""
+        """`body_from_camera`, from TF or from the configuration, never by a guess.
+
+        Raises:
+            SourceError: If neither tells; `TransformNotYet` while TF still may.
+        """
         camera_frame, configured = mounting.camera_frame, mounting.body_from_camera
         body = self._body_frame
         if body in ("", camera_frame):
             return configured
         if camera_frame in self._body_from_camera:
             return self._body_from_camera[camera_frame]
+        unknown = f"no transform from {camera_frame!r} to {body!r}"
         if self._tf is not None:
             try:
                 return self._tf.lookup(body, camera_frame, stamp)
-            except TransformNotYet:
-                if not mounting.is_configured and self._may_wait(body):
-                    raise
+            except TransformNotYet as error:
+                if not mounting.is_configured:
+                    raise TransformNotYet(f"{unknown}: {_HINT}") from error
+        elif not mounting.is_configured:
+            raise SourceError(f"{unknown} without TF: {_HINT}")
         self._body_from_camera[camera_frame] = configured
-        known = "as configured" if mounting.is_configured else "taken for the identity"
-        self._node.get_logger().info(
-            f"no transform from {camera_frame!r} to {body!r}: body_from_camera is {known}"
-        )
+        self._node.get_logger().info(f"{unknown}: body_from_camera is as configured")
         return configured
 
     def _may_wait(self, frame: str) -> bool:
@@ -207,8 +214,9 @@ class TfPoses:
         return self._config.global_frame
 
     def world_from_camera(self, stamp: int, mounting: Mounting) -> np.ndarray:
-        """Look up the way from the camera, or from `pose_frame` and on by `body_from_camera`."""
-        body = self._config.pose_frame or mounting.camera_frame
+        """Look up the way from the camera, or from `pose_frame` and on as configured."""
+        is_told = self._config.pose_frame and mounting.is_configured
+        body = self._config.pose_frame if is_told else mounting.camera_frame
         world_from_body = self._tf.lookup(self._config.global_frame, body, stamp)
         return world_from_body @ mounting.body_from_camera
 

@@ -184,6 +184,19 @@ def test_mesh_and_report_come_at_their_rates() -> None:
     assert (len(sink.meshes), len(sink.reports)) == (9, 5)
 
 
+def test_online_reports_go_on_when_the_clock_of_a_bag_has_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipeline, _, sink = make()
+    pipeline.is_live = True
+    wall_ns = [5 * S]
+    monkeypatch.setattr(time, "monotonic_ns", lambda: wall_ns[0])
+    for _ in range(41):
+        pipeline.tick(7 * S)
+        wall_ns[0] += S // 10
+    assert len(sink.reports) == 5
+
+
 def test_ticks_that_come_late_do_not_make_the_periods_longer() -> None:
     pipeline, _, sink = make(report_rate_hz=0.0)
     pipeline.submit(frame_at(0))

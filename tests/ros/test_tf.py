@@ -88,11 +88,21 @@ def without_odometry(messages: dict[str, Any]) -> None:
     messages.pop("odom")
 
 
-@pytest.mark.parametrize("source", ["tf", "auto"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"pose_source": "tf"},
+        {"pose_source": "auto"},
+        {"pose_source": "tf", "pose_frame": "base_link"},
+    ],
+)
 def test_images_at_the_poses_of_tf_at_200_hz(
-    domain: Mapping[str, str], camera: Camera, listen: Callable[..., Listening], source: str
+    domain: Mapping[str, str],
+    camera: Camera,
+    listen: Callable[..., Listening],
+    settings: dict[str, Any],
 ) -> None:
-    listening = listen(pose_source=source, tf_timeout_s=5.0)
+    listening = listen(tf_timeout_s=5.0, **settings)
     body = Body(camera)
     listening.spin_until(lambda: body.moving.get_subscription_count() > 0)
     body.mount()
