@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of docs/ros.md are the interface of the node: names, types and delivery."""
+
+import re
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs rclpy")
+
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+from ineus_ros.node import ReconstructionNode
+
+pytestmark = pytest.mark.ros
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "ros.md").read_text(encoding="utf-8")
+OF_EVERY_NODE = {"/rosout", "/parameter_events", "/clock", "/ineus/transition_event"}
+
+Rows = dict[str, tuple[str, str]]
+"""Type and delivery of each topic."""
+
+
+def documented(title: str) -> Rows:
+    """The table below a title."""
+    text = DOCUMENT.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    rows: Rows = {}
+    before = ""
+    for line in re.findall(r"^\| `.*$", text, re.MULTILINE):
+        names, kind, qos = [cell.strip() for cell in line.split("|")][1:4]
+        before = qos = before if qos.startswith("likewise") else qos
+        for name in re.findall(r"`([^`]+)`", names):
+            full = name.replace("~", "/ineus") if name[0] in "~/" else f"/{name}"
+            rows[full] = kind, qos
+    return rows
+
+
+@pytest.fixture
+def configured(ros: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    made: list[ReconstructionNode] = []
+
+    def make(**parameters: str) -> ReconstructionNode:
+        words = [word for item in parameters.items() for word in ("-p", f"{item[0]}:={item[1]}")]
+        make_node: Any = lambda context: ReconstructionNode(context=context)  # noqa: E731
+        made.append(ros(make_node, ["-p", "device:=cpu", *words]))
+        made[-1].trigger_configure()
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.trigger_cleanup()
+
+
+def found(entities: Any) -> Rows:
+    rows: Rows = {}
+    for entity in entities:
+        qos = entity.qos_profile
+        is_reliable = qos.reliability == ReliabilityPolicy.RELIABLE
+        is_latched = qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        package, name = entity.msg_type.__module__.split(".")[0], entity.msg_type.__name__
+        delivery = "reliable" if is_reliable else "best effort"
+        rows[entity.topic_name] = (
+            f"{package}/{name}",
+            delivery + ", transient local" * is_latched,
+        )
+    return {name: row for name, row in rows.items() if name not in OF_EVERY_NODE}
+
+
+def test_topics_out(configured: Callable[..., Any]) -> None:
+    rows = found(configured().publishers)
+    rows.pop("/ineus/static_map_slice", None)
+    assert rows == documented("Topics out")
+
+
+def test_topics_in(configured: Callable[..., Any]) -> None:
+    rows = found(configured(image_transport="raw").subscriptions)
+    rows |= found(configured(image_transport="compressed").subscriptions)
+    told = documented("Topics in")
+    if find_spec("tf2_msgs") is None:
+        told = {name: row for name, row in told.items() if not name.startswith("/tf")}
+    assert set(rows) == set(told)
+    for name, (kind, qos) in rows.items():
+        assert kind == told[name][0], name
+        # That of TF is tf2's own; the others say more than this, as the depth of the queue.
+        assert name.startswith("/tf") or told[name][1].startswith(qos), name
+
+
+def test_services(configured: Callable[..., Any]) -> None:
+    own = ("std_srvs", "nvblox_msgs")
+    rows = {
+        service.service_name: f"{package}/{service.srv_type.__name__}"
+        for service in configured().services
+        if (package := service.srv_type.__module__.split(".")[0]) in own
+    }
+    rows.pop("/ineus/get_esdf_and_gradient", None)
+    assert rows == {name: kind for name, (kind, _) in documented("Services").items()}
