@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ineus_core.config import Config
 from ineus_core.meshing import BlockMesher, MeshingConfig, blocks_of_cells
 from ineus_core.pipeline import Pipeline
 from ineus_core.reconstructor import Reconstructor
+from ineus_core.rendering import surface_colour
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame, MeshUpdate, StepReport
 from ineus_core.worker import Worker
@@ -120,7 +122,7 @@ def parts(reconstructor: Reconstructor, frames: list[Frame]) -> dict[str, Any]:
         found = blocks_of_cells(grid.occupied_centres(), 0.499 * grid.cell_m, config.block_size_m)
         meshes = BlockMesher(config).extract(
             field.sdf,
-            reconstructor._surface_colour,
+            partial(surface_colour, field, False, False),
             found,
             grid.may_hold_mesh,
             reconstructor.device,

@@ -8,14 +8,14 @@ Owns all state on the device.
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
-from ineus_core.bounds import ROOM_VOXEL_M, judge_bounds, up_of_cameras
+from ineus_core.bounds import ROOM_VOXEL_M, up_of_cameras
 from ineus_core.errors import CheckpointError, SourceError
 from ineus_core.fields import HashSdf
 from ineus_core.keyframes import KeyframeBuffer, Replay
@@ -28,8 +28,16 @@ from ineus_core.reconstruction import (
     ReconstructorConfig,
     assemble,
     first_field_and_grid,
+    judge_scene,
+    with_training_for,
 )
-from ineus_core.rendering import OccupancyGrid, SeenByViews, View, resolved_rendering
+from ineus_core.rendering import (
+    OccupancyGrid,
+    SeenByViews,
+    View,
+    resolved_rendering,
+    surface_colour,
+)
 from ineus_core.timing import Pace, peak_memory_mb
 from ineus_core.training import Ranks, Step, check_device, read_checkpoint, write_checkpoint
 from ineus_core.types import (
@@ -166,10 +174,7 @@ class Reconstructor:
         return any(added)
 
     def _build(self, frames: list[Frame]) -> None:
-        # An object before its background is boxed alone; else everything has to be in the box.
-        is_alone = self.config.field.init == "object" or self.config.background.kind == "learned"
-        points = None if is_alone else self._surface_points
-        bounds = judge_bounds(frames, self._expected, self.config.bounds, points)
+        bounds = judge_scene(self.config, frames, self._expected, self._surface_points)
         self._set_voxel(bounds.voxel_m)
         field, grid = first_field_and_grid(self.config, bounds, self._given, self.device)
         knows = any(frame.foreground is not None for frame in frames)
@@ -182,6 +187,7 @@ class Reconstructor:
         given = Conditions(
             self.device, self._generator, self._rendering, self.ranks, self.counters
         )
+        self.config = with_training_for(self.config, field, self.device)
         dirty = self._surface.dirty
         parts = assemble(self.config, field, grid, dirty, camera, knows_foreground, given)
         self.buffer, self._replay, self.train_step = parts.buffer, parts.replay, parts.train_step
@@ -211,10 +217,12 @@ class Reconstructor:
         if everything:
             self._surface.dirty.clear()
             self._seen_by_views.look_for_surface()
+        is_blurred = self.field.init != "free" and self.field.config.kind == "sdf"
+        knows_views = self.config.training.view_dropout == 0
         update = self._surface.renew(
             self._blocks_with_surface() if everything else self._surface.take_dirty(),
             self.field.sdf,
-            self._surface_colour,
+            partial(surface_colour, self.field, is_blurred, knows_views),
             self.grid.may_hold_mesh,
             self.field.is_pointwise,
             self._newest_stamp_ns,
@@ -237,17 +245,6 @@ class Reconstructor:
         assert self.grid is not None
         return self._surface.blocks_with_surface(self.grid.occupied_centres(), self.grid.cell_m)
 
-    def _surface_colour(
-        self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]
-    ) -> Float[Tensor, "n 3"]:
-        """Colour of the surface itself: without a direction if trained so, else seen head-on."""
-        assert self.field is not None
-        directions = (
-            -normals if self.config.training.view_dropout == 0 else torch.zeros_like(normals)
-        )
-        with torch.no_grad():
-            return self.field(points, directions).rgb
-
     def mesh(self) -> Mesh:
         """The whole surface, freshly extracted, welded and without crumbs."""
         self.extract_mesh(everything=True)
@@ -265,15 +262,13 @@ class Reconstructor:
         """Colour, depth and normal as the camera would see them."""
         if not self.is_ready or self.field is None or self.grid is None:
             raise SourceError("nothing to render: no keyframe has come yet")
-        # What was trained over any colour is shown over white, as such pictures usually are.
-        is_white = self.config.training.background in ("white", "random")
-        background = 1.0 if is_white and self.field.background is None else 0.0
+        is_white = self.config.training.shows_white and self.field.background is None
         if self._view is None:
             self._view = View(self.field, self.grid)
         # Sharpness and annealing are trained together: exact opacities would show another surface.
         cos_anneal = self.config.training.cos_anneal(self.steps)
         pose = torch.as_tensor(world_from_camera, dtype=torch.float32).to(self.device)
-        return self._view.render(camera, pose, background, cos_anneal)
+        return self._view.render(camera, pose, float(is_white), cos_anneal)
 
     def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
         """Distance to the surface as last extracted, gradient, and whether the place was seen."""

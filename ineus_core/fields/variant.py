@@ -238,7 +238,7 @@ class VariantField(HashSdf):
         taps = (points[None] + offsets[:, None]).view(-1, 3)
         both = self._outputs(torch.cat((points, taps)))
         outputs = both[: len(points)]
-        distance = both[:, 0].view(-1, len(points)) * self.sdf_scale_m
+        distance = both[:, 0].view(1 + len(offsets), len(points)) * self.sdf_scale_m
         at, around = distance[0], distance[1:]
         gradient, laplacian = differences(at, around, offsets)
         return outputs, gradient, laplacian

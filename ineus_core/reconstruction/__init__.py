@@ -8,6 +8,8 @@ from ineus_core.reconstruction.assembly import (
     ReconstructorConfig,
     assemble,
     first_field_and_grid,
+    judge_scene,
+    with_training_for,
 )
 from ineus_core.reconstruction.checkpoint_content import CheckpointContent
 from ineus_core.reconstruction.intake import Intake
@@ -20,4 +22,6 @@ __all__ = [
     "ReconstructorConfig",
     "assemble",
     "first_field_and_grid",
+    "judge_scene",
+    "with_training_for",
 ]

@@ -3,6 +3,7 @@
 """The configuration of a reconstruction, and its parts put together by it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 
-from ineus_core.bounds import BoundsConfig, SceneBounds
+from ineus_core.bounds import BoundsConfig, SceneBounds, judge_bounds
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields import (
     BackgroundConfig,
@@ -37,8 +38,8 @@ from ineus_core.rendering import (
     RenderingConfig,
     SeenByViews,
 )
-from ineus_core.training import Ranks, Step, TrainingConfig, make_step
-from ineus_core.types import Camera
+from ineus_core.training import Ranks, Step, TrainingConfig, make_step, resolved_training
+from ineus_core.types import Camera, Frame
 
 
 class ReconstructorConfig(ConfigModel):
@@ -83,6 +84,31 @@ class Parts:
     train_step: Step
     intake: Intake
     seen_by_views: SeenByViews
+
+
+def judge_scene(
+    config: ReconstructorConfig,
+    frames: Sequence[Frame],
+    poses: Sequence[Float[np.ndarray, "4 4"]],
+    points: Float[np.ndarray, "n 3"] | None,
+) -> SceneBounds:
+    """Where the scene lies and how fine it is.
+
+    Args:
+        poses: Of all frames that will come, where they are known.
+        points: On surfaces, where some are known. An object before a background of its own is
+            boxed without them.
+    """
+    is_alone = config.field.init == "object" or config.background.kind == "learned"
+    return judge_bounds(frames, poses, config.bounds, None if is_alone else points)
+
+
+def with_training_for(
+    config: ReconstructorConfig, field: HashSdf, device: torch.device
+) -> ReconstructorConfig:
+    """The configuration with what training leaves to device and scene filled in."""
+    training = resolved_training(config.training, device, field.init)
+    return config.model_copy(update={"training": training})
 
 
 def first_field_and_grid(

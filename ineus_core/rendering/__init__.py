@@ -8,6 +8,7 @@ from ineus_core.rendering.backends import (
     renderer,
     resolved_rendering,
 )
+from ineus_core.rendering.head_on import surface_colour
 from ineus_core.rendering.occupancy import OccupancyConfig, OccupancyGrid
 from ineus_core.rendering.placement import PlacementConfig, place_samples
 from ineus_core.rendering.seen import SeenByViews, evidence_of_views, seen_cells
@@ -29,4 +30,5 @@ __all__ = [
     "renderer",
     "resolved_rendering",
     "seen_cells",
+    "surface_colour",
 ]

@@ -47,7 +47,12 @@ class LossWeights(ConfigModel):
         description="Violation of what the ray says about the distance before the band, over the "
         "truncation.",
     )
-    eikonal: float = Field(0.1, ge=0, description="Squared error of the gradient's length.")
+    eikonal: float = Field(
+        -1.0,
+        ge=-1,
+        description="Squared error of the gradient's length; below 0 = 0.3 in a room without "
+        "depth, whose plain walls it flattens, else 0.1.",
+    )
     photometric_mse: float = Field(
         0.0, ge=0, description="Squared error of composited colour, 0 to 1."
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError
-from ineus_core.fields import Background, HashSdf, VariantField
+from ineus_core.fields import Background, HashSdf, Initialisation, VariantField
 from ineus_core.keyframes import Replay
 from ineus_core.rendering import (
     OccupancyGrid,
@@ -53,9 +53,10 @@ class TrainingConfig(ConfigModel):
         "samples of a ray.",
     )
     cos_anneal_steps: int = Field(
-        0,
-        ge=0,
-        description="Steps over which the cosine of NeuS is annealed; 0 = exact from the start.",
+        -1,
+        ge=-1,
+        description="Steps over which the cosine of NeuS is annealed; 0 = exact from the start; "
+        "-1 = without depth 4000 on a GPU and 400 on a CPU, else 0.",
     )
     background: str = Field(
         "none",
@@ -86,6 +87,11 @@ class TrainingConfig(ConfigModel):
         """Whether it matters which pixels show the object."""
         return self.background == "random" or self.may_weigh("mask")
 
+    @property
+    def shows_white(self) -> bool:
+        """Views have a white background: what was trained over any colour usually is shown so."""
+        return self.background in ("white", "random")
+
     def cos_anneal(self, step: int) -> float:
         """How far the cosine of NeuS is annealed at a step, 0 to 1."""
         return linear_ramp(step, self.cos_anneal_steps)
@@ -103,9 +109,17 @@ class TrainingConfig(ConfigModel):
         return ""
 
 
-def resolved_training(config: TrainingConfig, device: torch.device) -> TrainingConfig:
-    """Fill in what the configuration leaves to the device."""
+def resolved_training(
+    config: TrainingConfig, device: torch.device, init: Initialisation = "free"
+) -> TrainingConfig:
+    """Fill in what the configuration leaves to the device and to what the scene looks like."""
     on_gpu = device.type == "cuda"
+    weights, anneal_steps = config.weights, config.cos_anneal_steps
+    if weights.eikonal < 0:
+        weights = weights.model_copy(update={"eikonal": 0.3 if init == "room" else 0.1})
+    if anneal_steps < 0:
+        # Half of the cosine lets colour pull at surface that still faces the wrong way.
+        anneal_steps = 0 if init == "free" else 4000 if on_gpu else 400
     # Colours that a CPU has hundreds of steps for are reached by larger ones.
     heads_rate = config.optimiser.heads_rate or (0.004 if on_gpu else 0.01)
     return config.model_copy(
@@ -113,6 +127,8 @@ def resolved_training(config: TrainingConfig, device: torch.device) -> TrainingC
             "optimiser": config.optimiser.model_copy(update={"heads_rate": heads_rate}),
             "rays_per_step": config.rays_per_step or (8192 if on_gpu else 1024),
             "samples_per_step": config.samples_per_step or ((1 << 18) if on_gpu else (1 << 15)),
+            "weights": weights,
+            "cos_anneal_steps": anneal_steps,
         }
     )
 
@@ -133,7 +149,7 @@ def make_step(
         rendering: Resolved backend of the rendering.
         ranks: The processes that train the same field, if there are several.
     """
-    config = resolved_training(config, replay.device)
+    config = resolved_training(config, replay.device, field.init)
     if config.may_weigh("curvature") and field.config.gradient == "analytic":
         raise ConfigError(
             "training.weights.curvature needs field.gradient finite_difference, not analytic"

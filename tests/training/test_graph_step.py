@@ -113,10 +113,10 @@ def test_gradients_are_those_of_torch(depth: bool, options: dict[str, Any]) -> N
     for _ in range(100):
         reconstructor.step()
     errors = gradient_errors(captured_in(reconstructor))
-    # 40 runs on an H200: losses up to 6e-4, gradients up to 0.06, the usual largest one 0.01, by
-    # products of half precision, and signs of differences and cells of ReLU that flip.
+    # On an H200: losses up to 6e-4, the median of gradients 0.01 to 0.03, by products of half
+    # precision, and signs of differences and cells of ReLU that flip.
     assert errors.pop("losses") < 5e-3
-    assert max(errors.values()) < 0.1, errors
+    assert max(errors.values()) < 0.05, errors
 
 
 @pytest.mark.parametrize("options", OPTIONS)

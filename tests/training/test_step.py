@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny_scene import CPU, pose, tiny_config, tiny_field, wall_frame
 
+from ineus_core.fields import Initialisation
 from ineus_core.keyframes import KeyframeBuffer, Replay
 from ineus_core.rendering import OccupancyGrid
 from ineus_core.training import TrainingConfig, TrainStep, resolved_training
@@ -153,3 +154,17 @@ def test_rates_follow_the_device_unless_given() -> None:
     for given, resolved in ((0.0, 0.01), (0.002, 0.002)):
         config = TrainingConfig.model_validate({"optimiser": {"heads_rate": given}})
         assert resolved_training(config, CPU).optimiser.heads_rate == resolved
+
+
+@pytest.mark.parametrize(
+    ("init", "eikonal", "anneal_steps"),
+    [("free", 0.1, 0), ("object", 0.1, 400), ("room", 0.3, 400)],
+)
+def test_what_is_trained_without_depth_is_annealed(
+    init: Initialisation, eikonal: float, anneal_steps: int
+) -> None:
+    resolved = resolved_training(TrainingConfig(), CPU, init)
+    assert (resolved.weights.eikonal, resolved.cos_anneal_steps) == (eikonal, anneal_steps)
+    given = TrainingConfig(cos_anneal_steps=7, weights={"eikonal": 0.0})
+    kept = resolved_training(given, CPU, init)
+    assert (kept.weights.eikonal, kept.cos_anneal_steps) == (0.0, 7)
