@@ -65,6 +65,9 @@ class CameraInput:
         first = 7 * camera_id if config.body_from_cameras else 0
         mounting = transform_of(mountings[first : first + 7])
         self._body_from_camera = np.eye(4) if mounting is None else mounting
+        is_moved = bool(np.any(self._body_from_camera - np.eye(4)))
+        # Of one camera the identity is the default, which tells nothing.
+        self._is_mounting_told = is_moved or bool(config.body_from_cameras)
         self.color_frame = ""
         """Frame id of the colour images; empty before the first."""
         self._newest_ns: int | None = None
@@ -75,7 +78,7 @@ class CameraInput:
     @property
     def mounting(self) -> Mounting:
         """Where the camera sits."""
-        return Mounting(self.color_frame, self._body_from_camera)
+        return Mounting(self.color_frame, self._body_from_camera, self._is_mounting_told)
 
     def depth_camera(self) -> Camera | None:
         """The camera of the depth images if it is not that of the colour images.

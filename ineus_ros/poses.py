@@ -38,12 +38,9 @@ class Mounting:
 
     camera_frame: str
     body_from_camera: np.ndarray
-    """As configured; the identity leaves it to TF."""
-
-    @property
-    def is_configured(self) -> bool:
-        """Whether the configuration tells more than nothing."""
-        return bool(np.any(self.body_from_camera - np.eye(4)))
+    """As configured, else the identity."""
+    is_configured: bool
+    """Whether the configuration tells; else it is left to TF."""
 
 
 class Poses(Protocol):
@@ -177,6 +174,11 @@ class TopicPoses:
         """
         camera_frame, configured = mounting.camera_frame, mounting.body_from_camera
         body = self._body_frame
+        if not body and len(self._config.cameras) > 1 and not mounting.is_configured:
+            raise SourceError(
+                f"{self.topic} does not name the body that carries the cameras: "
+                "expected body_from_cameras or pose_frame"
+            )
         if body in ("", camera_frame):
             return configured
         if camera_frame in self._body_from_camera:

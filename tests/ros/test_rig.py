@@ -99,6 +99,29 @@ def test_two_cameras_of_a_rig_each_at_its_place(
     assert newest is not None and newest.frame_id == "left_optical"
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_rig_sits_where_it_is_said_and_never_all_in_one_place(
+    domain: Mapping[str, str], inputs: Callable[..., Listening], told: bool
+) -> None:
+    """That the first camera is the body may be said; of a body without a name TF knows nothing."""
+    mounts = [*numbers(np.eye(4)), *numbers(ASIDE)] if told else []
+    listening = inputs(cameras=["left", "right"], body_from_cameras=mounts, tf_timeout_s=2.0)
+
+    def edit(messages: dict[str, Any]) -> None:
+        messages["odom"].child_frame_id = "base_link" if told else ""
+
+    with Camera("left", prefix="left/") as left:
+        meet(listening, left.color, left.depth, left.info, left.odom)
+        left.publish(FRAMES[0], edit)
+        if not told:
+            listening.spin_until(lambda: listening.drops == {"no_pose": 1})
+            assert not listening.frames
+            return
+        listening.spin_until(lambda: len(listening.frames) == 1)
+    got = listening.frames[0].world_from_camera
+    np.testing.assert_allclose(got, FRAMES[0].world_from_camera, atol=1e-9)
+
+
 WIDE = SyntheticSource(SyntheticConfig(frames=12, width_px=48, height_px=40)).frame(0)
 
 
