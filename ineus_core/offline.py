@@ -163,7 +163,10 @@ class OfflineRun:
     def _settle(self, begin_s: float) -> None:
         limits = self._limits
         if self._reconstructor.steps == self._steps_before:
-            # Time to train does not run while pictures are read.
+            # Time to train runs neither while pictures are read nor while a GPU's step compiles.
+            if limits.seconds:
+                self._reconstructor.start()
+                self._reconstructor.step()
             begin_s = time.perf_counter()
         until_s = None if limits.seconds is None else begin_s + limits.seconds
         steps = None

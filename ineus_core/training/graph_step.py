@@ -230,6 +230,8 @@ class GraphStep:
 
     def _make_stages(self) -> Stages:
         flat = self._flat
+        measures_distance = self._grid.has_sensor and self._density is None
+        weighs_samples = measures_distance or self._scales.with_sparsity
         call = (
             self._points, self._batch.seen_directions, self._samples.ray_index, flat.weights(),
             self._field.layout, self._metres, self._buffers, self._output,
@@ -241,7 +243,7 @@ class GraphStep:
             "composite": self._composite,
             "loss": self._compare_rays,
             "composite backward": self._composite_backward,
-            "loss of samples": self._compare_samples,
+            **({"loss of samples": self._compare_samples} if weighs_samples else {}),
             **backward_stages(*call, self._d_output, flat.gradients(), self._run_levels),
             **({"freeze": self._freeze} if self._frozen else {}),
             "optimiser": self._update,
@@ -331,12 +333,10 @@ class GraphStep:
         self._flat.sharpness_gradient.copy_(10.0 * self._inv_s * self._d_inv_s)
 
     def _compare_samples(self) -> None:
-        measures_distance = self._grid.has_sensor and self._density is None
-        if measures_distance or self._scales.with_sparsity:
-            sample_losses(
-                self._batch, self._samples, self._total, self._output.sdf, self._counts,
-                self._scales, self._d_output.sdf, self._losses,
-            )  # fmt: skip
+        sample_losses(
+            self._batch, self._samples, self._total, self._output.sdf, self._counts,
+            self._scales, self._d_output.sdf, self._losses,
+        )  # fmt: skip
 
     def _freeze(self) -> None:
         for weight, columns in self._frozen:
