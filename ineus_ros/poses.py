@@ -29,7 +29,7 @@ KINDS = {
 """Message types of the topics that poses may come on."""
 
 
-_HINT = "expected body_from_camera, or pose_frame as that of the camera if the poses are its own"
+_HINT = "expected body_from_camera, or the frame id of the camera as pose_frame"
 
 
 @dataclass(frozen=True)
@@ -167,10 +167,13 @@ class TopicPoses:
         return np.eye(4)
 
     def _extrinsics(self, stamp: int, mounting: Mounting) -> np.ndarray:
-        """`body_from_camera`, from TF or from the configuration, never by a guess.
+        """`body_from_camera`, from TF or from the configuration.
+
+        Where there is no TF at all the poses count as the camera's own, which is said once.
 
         Raises:
-            SourceError: If neither tells; `TransformNotYet` while TF still may.
+            TransformNotYet: There is TF, but it does not know the camera (yet).
+            SourceError: A rig of several cameras is on a body without a name.
         """
         camera_frame, configured = mounting.camera_frame, mounting.body_from_camera
         body = self._body_frame
@@ -188,12 +191,18 @@ class TopicPoses:
             try:
                 return self._tf.lookup(body, camera_frame, stamp)
             except TransformNotYet as error:
-                if not mounting.is_configured:
+                may_tell = not self._tf.is_silent or self._may_wait(body)
+                if not mounting.is_configured and may_tell:
                     raise TransformNotYet(f"{unknown}: {_HINT}") from error
-        elif not mounting.is_configured:
-            raise SourceError(f"{unknown} without TF: {_HINT}")
-        self._body_from_camera[camera_frame] = configured
-        self._node.get_logger().info(f"{unknown}: body_from_camera is as configured")
+        if mounting.is_configured:
+            self._body_from_camera[camera_frame] = configured
+            self._node.get_logger().info(f"{unknown}: body_from_camera is as configured")
+        else:
+            self._node.get_logger().warning(
+                f"{unknown}, nor any other: the poses of {self.topic} are taken as the camera's; "
+                f"where they are not, {_HINT}",
+                once=True,
+            )
         return configured
 
     def _may_wait(self, frame: str) -> bool:

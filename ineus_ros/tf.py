@@ -24,6 +24,11 @@ class Tf(Protocol):
         """`target_from_source` [4 4]; `TransformNotYet` if it is not known (yet)."""
         ...
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether no transform at all has come: this robot has no TF."""
+        ...
+
     def forget(self) -> None:
         """Drop what moves, as after a jump of the clock, before which all was later."""
         ...
@@ -69,6 +74,11 @@ class BufferTf:
             raise TransformNotYet(str(error)) from error
         return decode_transform(found)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the buffer is empty."""
+        return not self._buffer.all_frames_as_string()
+
     def forget(self) -> None:
         """Else tf2 would refuse what is older than the ten seconds that it holds."""
         self._buffer.clear()
@@ -88,6 +98,7 @@ class TreeTf:
         """Subscribe to /tf and /tf_static."""
         self._tree = TransformTree(round(config.pose_tolerance_s * 1e9))
         self._drops = drops
+        self._is_silent = True
         self._on_transform = on_transform
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         node.create_subscription(message_type, "/tf", self.on_moving, QoSProfile(depth=100))
@@ -99,6 +110,11 @@ class TreeTf:
             return self._tree.lookup(target, source, stamp)
         except TransformUnknown as error:
             raise TransformNotYet(str(error)) from error
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether neither topic has told anything."""
+        return self._is_silent
 
     def forget(self) -> None:
         """Static transforms stay."""
@@ -113,6 +129,7 @@ class TreeTf:
         self._take(message, static=True)
 
     def _take(self, message: Any, static: bool) -> None:
+        self._is_silent = self._is_silent and not message.transforms
         for link in message.transforms:
             try:
                 self._tree.add(

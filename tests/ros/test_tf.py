@@ -138,6 +138,22 @@ def test_odometry_of_the_body_with_its_mount_from_tf(
     np.testing.assert_allclose(got, STREAM[0].world_from_camera, atol=1e-6)
 
 
+def test_odometry_of_the_body_whose_camera_tf_leaves_out_is_not_used(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(pose_source="odom", tf_timeout_s=0.5)
+    body = Body(camera)
+    listening.spin_until(lambda: body.static.get_subscription_count() > 0)
+    body.static.publish(TFMessage(transforms=[link("base_link", "gripper", 0, MOUNT)]))
+
+    def of_body(messages: dict[str, Any]) -> None:
+        messages["odom"].child_frame_id = "base_link"
+
+    camera.publish(STREAM[0], of_body)
+    listening.spin_until(lambda: listening.drops == {"no_pose_in_time": 1})
+    assert not listening.frames
+
+
 def test_a_transform_that_is_missing_is_waited_for_then_counted_and_never_the_identity(
     camera: Camera, listen: Callable[..., Listening]
 ) -> None:
