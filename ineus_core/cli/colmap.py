@@ -32,6 +32,10 @@ def command(
     overlap: Annotated[
         int, typer.Option(min=1, help="Neighbours that sequential matching compares.")
     ] = 10,
+    min_inlier_ratio: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Matches that one motion must explain."),
+    ] = 0.7,
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0: one for each core.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random samples.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace DIR if it exists.")] = False,
@@ -53,6 +57,7 @@ def command(
             "camera": camera,
             "matcher": matcher,
             "overlap": overlap,
+            "min_inlier_ratio": min_inlier_ratio,
             "threads": threads,
             "seed": seed,
         }

@@ -44,6 +44,13 @@ class StructureFromMotionConfig(ConfigModel):
         "video and beyond 100 pictures",
     )
     overlap: int = Field(default=10, ge=1, description="Neighbours compared on each side")
+    min_inlier_ratio: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="Share of the matches of two pictures that one motion must explain; parts that"
+        " look alike match at random",
+    )
     threads: int = Field(default=0, ge=0, description="Threads; 0: one for each core")
     seed: int = Field(default=0, ge=0, description="Seed of the random samples")
 
@@ -177,13 +184,22 @@ def _match(
     options = pycolmap.FeatureMatchingOptions()
     options.num_threads = config.threads or -1
     options.use_gpu = False
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.min_inlier_ratio = config.min_inlier_ratio
     in_order = is_video or count > _EXHAUSTIVE_PICTURES
     if config.matcher == "sequential" or (config.matcher == "auto" and in_order):
         pairing = pycolmap.SequentialPairingOptions()
         pairing.overlap = config.overlap
-        pycolmap.match_sequential(_database(folder), options, pairing, device=pycolmap.Device.cpu)
+        pycolmap.match_sequential(
+            _database(folder), options, pairing, verification, device=pycolmap.Device.cpu
+        )
     else:
-        pycolmap.match_exhaustive(_database(folder), options, device=pycolmap.Device.cpu)
+        pycolmap.match_exhaustive(
+            _database(folder),
+            options,
+            verification_options=verification,
+            device=pycolmap.Device.cpu,
+        )
 
 
 def _map(

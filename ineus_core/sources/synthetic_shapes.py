@@ -135,6 +135,8 @@ class Texture:
     first: Colour
     second: Colour
     scale_m: float
+    shift: float = 0.0
+    """Moves the pattern, in units of the scale, so that equal shapes need not look alike."""
 
 
 def texture_colours(
@@ -143,7 +145,7 @@ def texture_colours(
     """Colours at points of the texture's own frame, blurred to the footprint of a pixel."""
     scale = texture.scale_m
     # Keeps faces of boxes, which lie at round numbers, off the planes where the pattern changes.
-    u = points / scale + 0.37
+    u = points / scale + (0.37 + texture.shift)
     grain = _noise(u * (2.0 if texture.pattern == "noise" else 0.9))
     match texture.pattern:
         case "checker":

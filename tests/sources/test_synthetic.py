@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The built-in scenes: exact distances by hand, and pictures that agree with them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,7 @@ from ineus_core.sources.synthetic_shapes import (
     half_space,
     rod,
     sphere,
+    texture_colours,
     torus,
     wall,
 )
@@ -129,6 +132,15 @@ def test_depth_lies_on_the_surface_and_nothing_before_it(scene: str) -> None:
         assert np.abs(made.sdf(points)).max() < 5e-4
         assert made.sdf(eye + 0.98 * (points - eye)).min() > 0
         assert made.sdf(eye[None])[0] > 0.3
+
+
+def test_a_shift_moves_the_pattern_by_so_many_scales() -> None:
+    points = np.random.default_rng(4).uniform(-1, 1, (3, 200))
+    footprint = np.full(200, 1e-3)
+    moved = texture_colours(replace(GREY, shift=5.7), points, footprint)
+    plain = texture_colours(GREY, points + 5.7 * GREY.scale_m, footprint)
+    np.testing.assert_allclose(moved, plain, atol=1e-6)
+    assert np.abs(moved - texture_colours(GREY, points, footprint)).max() > 0.3
 
 
 def test_depth_of_a_floor_by_hand() -> None:
