@@ -138,6 +138,10 @@ def _operator(device: torch.device):  # type: ignore[no-untyped-def]
         from ineus_core.kernels import nearest_disc_triton
 
         return nearest_disc_triton.nearest_disc
+    if device.type == "cpu" and find_spec("numba") is not None:
+        from ineus_core.kernels import nearest_disc_numba
+
+        return nearest_disc_numba.nearest_disc
     return nearest_disc_torch.nearest_disc
 
 

@@ -160,11 +160,25 @@ class Planner:
         shape = torch.tensor(scene.evidence.shape).to(self._device, non_blocking=True)
         evidence = _look_up(points, scene, shape)
         surface = self._map_of(scene).closest(points)
-        field = scene.field(_into_box(points, scene, shape), torch.zeros_like(points))
+        field = self._field_near(surface, _into_box(points, scene, shape), scene)
         distance, gradient = _blend(surface, evidence < 0, field, self._truncation_m)
         distance = torch.where(finite, distance, torch.inf)
         gradient = torch.where(finite[:, None], gradient, 0.0)
         return distance, gradient, finite & (evidence != 0)
+
+    def _field_near(
+        self, surface: ClosestSurface, points: Float[Tensor, "n 3"], scene: PlanningScene
+    ) -> FieldOutput:
+        """The field at points; outside of its band it is not asked, where that saves work."""
+        if points.device.type != "cpu":
+            return scene.field(points, torch.zeros_like(points))
+        near = (surface.distance_m < self._truncation_m).nonzero()[:, 0]
+        found = scene.field(points[near], torch.zeros_like(points[near]))
+        whole = FieldOutput(
+            torch.zeros_like(points[:, 0]), torch.zeros_like(points), torch.zeros_like(points)
+        )
+        whole.sdf[near], whole.gradient[near] = found.sdf, found.gradient
+        return whole
 
     def _map_of(self, scene: PlanningScene) -> DistanceMap:
         if self._map is None:

@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The Triton look-up of the nearest disc against its torch twin, and that twin by brute force."""
+"""The nearest disc on GPU and CPU against the torch twin, and that twin by brute force."""
+
+from importlib import import_module
 
 import pytest
 import torch
@@ -42,12 +44,14 @@ def points_around(grid: DiscGrid, n: int) -> Tensor:
     return points
 
 
-@pytest.mark.gpu
 @pytest.mark.parametrize("n", [0, 1, 127, 5001])
-def test_matches_torch(n: int) -> None:
-    from ineus_core.kernels.nearest_disc_triton import nearest_disc
-
-    grid = grid_of(torch.device("cuda"))
+@pytest.mark.parametrize(
+    ("backend", "device"),
+    [pytest.param("triton", "cuda", marks=pytest.mark.gpu), ("numba", "cpu")],
+)
+def test_matches_torch(backend: str, device: str, n: int) -> None:
+    nearest_disc = import_module(f"ineus_core.kernels.nearest_disc_{backend}").nearest_disc
+    grid = grid_of(torch.device(device))
     points = points_around(grid, n)
     distance_m, away, in_front = nearest_disc(points, grid)
     expected_m, expected_away, expected_front = nearest_disc_torch.nearest_disc(points, grid)
