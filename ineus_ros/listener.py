@@ -20,6 +20,8 @@ from ineus_core.errors import SourceError
 from ineus_ros.mesh_receiver import MeshReceiver
 
 POLL_S = 0.05
+_REQUESTS = 3
+"""Of one call, at most."""
 
 
 class Listener:
@@ -66,6 +68,9 @@ class Listener:
     ) -> Any:
         """Call a service of the node and return its response.
 
+        While two processes are still finding each other an answer may be lost for good, so a
+        request without one is made again, up to three times in all.
+
         Args:
             fields: Of the request.
         """
@@ -74,10 +79,11 @@ class Listener:
         try:
             if not client.wait_for_service(timeout_s):
                 raise SourceError(f"no service {name} within {timeout_s:g} s")
-            done = client.call_async(kind.Request(**fields))
-            if not wait_until(done.done, timeout_s):
-                raise SourceError(f"no answer from {name} within {timeout_s:g} s")
-            return done.result()
+            for _ in range(_REQUESTS):
+                done = client.call_async(kind.Request(**fields))
+                if wait_until(done.done, timeout_s / _REQUESTS):
+                    return done.result()
+            raise SourceError(f"no answer from {name} within {timeout_s:g} s")
         finally:
             self.node.destroy_client(client)
 
