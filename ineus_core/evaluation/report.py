@@ -186,7 +186,7 @@ def _image(picture: UInt8[np.ndarray, "h w 3"], label: str, max_width_px: int = 
 
 
 def _curve_section(curve: Sequence[Mapping[str, Any]]) -> str:
-    """Charts over the steps: one for the losses, one for each other figure."""
+    """Charts over the steps, without what has always been 0, such as losses without weight."""
     rows = [_flat(entry) for entry in curve]
     clock = next((c for c in _CLOCKS if len({row.get(c) for row in rows} - {None}) > 1), None)
     if clock is None:
@@ -199,7 +199,11 @@ def _curve_section(curve: Sequence[Mapping[str, Any]]) -> str:
             group, _, name = key.rpartition(".")
             line = groups.setdefault(_chart_of(group, name), {}).setdefault(name, [])
             line.append((row[clock], value))
-    charts = [line_chart(title, _CLOCKS[clock], lines) for title, lines in groups.items()]
+    charts = [
+        line_chart(title, _CLOCKS[clock], lines)
+        for title, lines in groups.items()
+        if any(value for line in lines.values() for _, value in line)
+    ]
     return f'<h2>Curves</h2><div class="charts">{"".join(charts)}</div>'
 
 

@@ -36,7 +36,13 @@ def report() -> dict[str, Any]:
         "frames_in": np.int64(12),
         "held_out": {"psnr": float("inf"), "ssim": np.float32(0.5), "frames": 0},
         "curve": [
-            {"stream_s": 0.1 * i, "step": i, "losses": {"total": 1 / (i + 1)}, "psnr": 20.0 + i}
+            {
+                "stream_s": 0.1 * i,
+                "step": i,
+                "losses": {"total": 1 / (i + 1)},
+                "psnr": 20.0 + i,
+                "weightless": 0.0,
+            }
             for i in range(9)
         ],
         "evaluation": {
@@ -59,6 +65,7 @@ def test_both_files_stand_on_their_own(tmp_path: Path) -> None:
     html = path.read_text()
     assert html.count("data:image/jpeg;base64,") == 5
     assert html.count("<svg") == 2
+    assert "weightless" not in html
     assert "frame &lt;7&gt;" in html
     assert "Open3D TSDF" in html
     assert "0.89" in html
