@@ -24,9 +24,8 @@ _HAS_DEPTH = 2
 def gradient_errors(step: "GraphStep", batches: int = 9) -> dict[str, float]:
     """Relative difference by parameter, on the same rays and samples, and that of the losses.
 
-    Of gradients the median over some batches: in one of them they may nearly cancel, or a sample
-    where the distance has hardly any slope, and so no direction, may outweigh all others. Of
-    losses the largest. Nothing is updated.
+    Of gradients the median over some batches, as in one of them they may nearly cancel, or a
+    single sample may outweigh all others; of losses the largest. Nothing is updated.
     """
     off: dict[str, list[float]] = {}
     worst = 0.0
