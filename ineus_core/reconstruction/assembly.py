@@ -150,7 +150,7 @@ def assemble(
     """Put together what trains a field and takes in frames.
 
     Args:
-        config: With the sizes that the first frames decide.
+        config: With the sizes that the first frames decide, and `with_training_for` the field.
         dirty: Learns which blocks have new returns.
         camera: Of the first frame.
         knows_foreground: Frames say which pixels show the object.

@@ -146,10 +146,10 @@ def make_step(
     """The step that suits the backends.
 
     Args:
+        config: With every automatic value resolved.
         rendering: Resolved backend of the rendering.
         ranks: The processes that train the same field, if there are several.
     """
-    config = resolved_training(config, replay.device, field.init)
     if config.may_weigh("curvature") and field.config.gradient == "analytic":
         raise ConfigError(
             "training.weights.curvature needs field.gradient finite_difference, not analytic"
