@@ -16,11 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 from rgbd_room import rendered_frames
+from scipy.spatial import cKDTree
 
 from ineus_core.config import Config
 from ineus_core.planning import PlanningAnswer
 from ineus_core.reconstructor import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
+
+_IN_PICTURE_M = 0.03
+"""A place of the surface is in a picture if one of the points that pixels show is so near."""
 
 
 def wall_ms(function: Callable[[], Any], calls: int) -> list[float]:
@@ -74,7 +78,8 @@ def errors(
     """Against the true distance, of what was observed within 1 m of a surface.
 
     The true direction is not defined where two surfaces are equally near; by an error of 2 cm in
-    the place it turns over in their neighbourhood, so angles are given without it, too.
+    the place it turns over in their neighbourhood, so angles are given without it, too. Nor can
+    a map know the way to a surface that is in no picture.
     """
     true_m = source.sdf(points.astype(np.float64))
     near = answer.observed & (np.abs(true_m) < 1.0)
@@ -84,16 +89,27 @@ def errors(
     beside = [true_directions(source, place + step) for step in steps]
     turns_deg = np.max([angles_deg(true, other) for other in beside], axis=0)
     off_deg = angles_deg(true, found)
-    steady = off_deg[turns_deg < 15.0]
+    steady = turns_deg < 15.0
+    nearest = place - true_m[near, None] * true
+    seen = cKDTree(source.reference_points(400_000)).query(nearest, workers=-1)[0] < _IN_PICTURE_M
     return {
         "observed_within_1m": int(near.sum()),
-        "mean_error_m_within_1m": float(np.abs(answer.distance_m - true_m)[near].mean()),
-        "angle_deg_mean_median": [float(off_deg.mean()), float(np.median(off_deg))],
-        "share_within_10_deg": float((off_deg < 10.0).mean()),
-        "steady_share": len(steady) / len(off_deg),
-        "steady_angle_deg_mean_median": [float(steady.mean()), float(np.median(steady))],
-        "steady_share_within_10_deg": float((steady < 10.0).mean()),
+        "mean_error_m": float(np.abs(answer.distance_m - true_m)[near].mean()),
+        "direction": _summary(off_deg, np.ones_like(steady)),
+        "direction where it is steady": _summary(off_deg, steady),
+        "and the nearest surface is in a picture": _summary(off_deg, steady & seen),
     }
+
+
+def _summary(off_deg: np.ndarray[Any, Any], of: np.ndarray[Any, Any]) -> dict[str, float]:
+    chosen = off_deg[of]
+    figures = {
+        "share_of_points": of.mean(),
+        "mean_deg": chosen.mean(),
+        "median_deg": np.median(chosen),
+        "share_within_10_deg": (chosen < 10.0).mean(),
+    }
+    return {name: round(float(figure), 4) for name, figure in figures.items()}
 
 
 def true_directions(source: SyntheticSource, points: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -119,13 +135,17 @@ def parts(
     zeros = torch.zeros_like(given)
     host = torch.zeros((len(points), 5), device=reconstructor.device)
     distances = planner._map_of(scene)
+    outward = planner._ask(given, scene)[1]
     return {
         "points to the device": wall_ms(
             lambda: torch.as_tensor(points).to(reconstructor.device), calls
         ),
         "closest surface": wall_ms(lambda: distances.closest(given), calls),
         "field": wall_ms(lambda: scene.field(given, zeros), calls),
-        "all on the device": wall_ms(lambda: planner._ask(given, scene), calls),
+        "distance on the device": wall_ms(lambda: planner._ask(given, scene), calls),
+        "direction on the device": wall_ms(
+            lambda: planner._steadied(outward, given, scene), calls
+        ),
         "answer to the host": wall_ms(lambda: host.cpu().numpy(), calls),
     }
 

@@ -5,6 +5,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 
 from ineus_core.kernels.host_copy import to_host
-from ineus_core.planning.distance import ClosestSurface, DistanceMap, PlanningConfig
+from ineus_core.planning.distance import DistanceMap, PlanningConfig
 from ineus_core.planning.slices import (
     EsdfSlice,
     OccupancySlice,
@@ -27,6 +28,13 @@ _SMEAR_CELLS = 2
 """How far from the surface a return may count for a cell."""
 _BLEND_FROM = 0.5
 """Share of the truncation up to which the field alone decides; from 1 on it has no say."""
+_AROUND_SPACINGS = 2.0
+"""How far from a point its neighbours are that have a say in its direction: what is smaller than
+that is noise of the surface, which turns the way to the nearest point of it by several degrees."""
+_SAME_SIDE_COS = 0.8
+"""A neighbour whose direction differs by more than 37 degrees is nearest to another surface."""
+_BATCH = 1 << 17
+"""Points whose neighbours are looked up at once, for the memory that they take."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,8 @@ class Planner:
         if scene is None or len(points) == 0:
             return _nothing_known(len(points))
         given = torch.as_tensor(points, dtype=torch.float32).to(self._device)
-        distance, gradient, observed = self._ask(given, scene)
+        distance, outward, observed = self._ask(given, scene)
+        gradient = self._steadied(outward, given, scene)
         # One transfer instead of three.
         answer = torch.cat((distance[:, None], gradient, observed[:, None].float()), dim=1)
         host = to_host(answer)[0].numpy()
@@ -155,30 +164,57 @@ class Planner:
     def _ask(
         self, given: Float[Tensor, "n 3"], scene: PlanningScene
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
+        """Signed distance, direction in which it grows at the very point, whether it was seen."""
         finite = given.isfinite().all(dim=1)
         points = torch.where(finite[:, None], given, 0.0)
-        shape = torch.tensor(scene.evidence.shape).to(self._device, non_blocking=True)
-        evidence = _look_up(points, scene, shape)
-        surface = self._map_of(scene).closest(points)
-        field = self._field_near(surface, _into_box(points, scene, shape), scene)
-        distance, gradient = _blend(surface, evidence < 0, field, self._truncation_m)
+        surface_m, outward, evidence = self._from_surface(points, scene)
+        inside = _into_box(points, scene)
+        distance = self._with_field(surface_m, inside, scene)
         distance = torch.where(finite, distance, torch.inf)
-        gradient = torch.where(finite[:, None], gradient, 0.0)
-        return distance, gradient, finite & (evidence != 0)
+        outward = torch.where(finite[:, None], outward, 0.0)
+        return distance, outward, finite & (evidence != 0)
 
-    def _field_near(
-        self, surface: ClosestSurface, points: Float[Tensor, "n 3"], scene: PlanningScene
-    ) -> FieldOutput:
-        """The field at points; outside of its band it is not asked, where that saves work."""
-        if points.device.type != "cpu":
-            return scene.field(points, torch.zeros_like(points))
-        near = (surface.distance_m < self._truncation_m).nonzero()[:, 0]
-        found = scene.field(points[near], torch.zeros_like(points[near]))
-        whole = FieldOutput(
-            torch.zeros_like(points[:, 0]), torch.zeros_like(points), torch.zeros_like(points)
-        )
-        whole.sdf[near], whole.gradient[near] = found.sdf, found.gradient
-        return whole
+    def _from_surface(
+        self, points: Float[Tensor, "n 3"], scene: PlanningScene
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Int8[Tensor, " n"]]:
+        """Signed distance to the mesh, unit direction in which it grows, and the evidence."""
+        surface, evidence = self._map_of(scene).closest(points), _look_up(points, scene)
+        sign = torch.where((evidence < 0) | surface.in_front, 1.0, -1.0)
+        return sign * surface.distance_m, sign[:, None] * surface.away, evidence
+
+    def _steadied(
+        self, outward: Float[Tensor, "n 3"], points: Float[Tensor, "n 3"], scene: PlanningScene
+    ) -> Float[Tensor, "n 3"]:
+        """Mean of the directions at points and at those of their neighbours that agree.
+
+        The neighbours are the corners of a cube around the point. One that is nearest to another
+        side of a wall, or across the line where two surfaces are equally near, has no say.
+        """
+        reach_m = _AROUND_SPACINGS * self._spacing_m / math.sqrt(3)
+        corners = torch.tensor(list(product((-reach_m, reach_m), repeat=3))).to(self._device)
+        totals = []
+        for own, at in zip(outward.split(_BATCH), points.split(_BATCH), strict=True):
+            around = (at.nan_to_num()[:, None] + corners).view(-1, 3)
+            theirs = self._from_surface(around, scene)[1].view(-1, len(corners), 3)
+            agrees = (theirs * own[:, None]).sum(dim=2, keepdim=True) > _SAME_SIDE_COS
+            totals.append(own + (theirs * agrees).sum(dim=1))
+        return torch.nn.functional.normalize(torch.cat(totals), dim=1)
+
+    def _with_field(
+        self, surface_m: Float[Tensor, " n"], points: Float[Tensor, "n 3"], scene: PlanningScene
+    ) -> Float[Tensor, " n"]:
+        """The field within its band, the surface outside, and in between a little of both."""
+        outside = (surface_m.abs() / self._truncation_m - _BLEND_FROM) / (1 - _BLEND_FROM)
+        share = outside.clamp(0.0, 1.0)
+        if points.device.type == "cpu":
+            # Outside of its band it is not asked, where that saves work.
+            near = (share < 1).nonzero()[:, 0]
+            field_m = torch.zeros_like(surface_m)
+            field_m[near] = scene.field(points[near], torch.zeros_like(points[near])).sdf
+        else:
+            field_m = scene.field(points, torch.zeros_like(points)).sdf
+        mixed = torch.lerp(field_m, surface_m.clamp(-1e6, 1e6), share)
+        return torch.where(share < 1, mixed, surface_m)
 
     def _map_of(self, scene: PlanningScene) -> DistanceMap:
         if self._map is None:
@@ -191,37 +227,19 @@ class Planner:
         return self._map
 
 
-def _blend(
-    surface: ClosestSurface,
-    seen_free: Bool[Tensor, " n"],
-    field: FieldOutput,
-    truncation_m: float,
-) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
-    """The field within the band, the surface outside of it, and in between a little of both."""
-    outside = (surface.distance_m / truncation_m - _BLEND_FROM) / (1 - _BLEND_FROM)
-    share = outside.clamp(0.0, 1.0)
-    sign = torch.where(seen_free | surface.in_front, 1.0, -1.0)
-    euclidean = sign * surface.distance_m
-    distance = torch.where(
-        share < 1, torch.lerp(field.sdf, euclidean.clamp(-1e6, 1e6), share), euclidean
-    )
-    along = torch.nn.functional.normalize(field.gradient, dim=1)
-    mixed = torch.lerp(along, sign[:, None] * surface.away, share[:, None])
-    return distance, torch.nn.functional.normalize(mixed, dim=1)
-
-
-def _into_box(
-    points: Float[Tensor, "n 3"], scene: PlanningScene, shape: Int[Tensor, " 3"]
-) -> Float[Tensor, "n 3"]:
+def _into_box(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Float[Tensor, "n 3"]:
     """Points, those outside of the grid on its border: beyond, the field may not be defined."""
-    high_m = scene.low_m + shape * scene.cell_m
+    high_m = scene.low_m + _shape(scene) * scene.cell_m
     return points.maximum(scene.low_m).minimum(high_m)
 
 
-def _look_up(
-    points: Float[Tensor, "n 3"], scene: PlanningScene, shape: Int[Tensor, " 3"]
-) -> Int8[Tensor, " n"]:
+def _shape(scene: PlanningScene) -> Int[Tensor, " 3"]:
+    return torch.tensor(scene.evidence.shape).to(scene.low_m.device, non_blocking=True)
+
+
+def _look_up(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Int8[Tensor, " n"]:
     """Evidence at points; 0 outside of the grid."""
+    shape = _shape(scene)
     place = torch.floor((points - scene.low_m) / scene.cell_m)
     inside = ((place >= 0) & (place < shape)).all(dim=1)
     x, y, z = torch.minimum(place.clamp(min=0), shape - 1).long().unbind(dim=1)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Distances to a plane, a sphere and the built-in room, against the true ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -201,9 +203,7 @@ def test_gradients_have_unit_length_and_lead_to_free_space(room: Truth) -> None:
 
 def test_near_the_surface_the_field_decides_and_far_from_it_the_surface_does() -> None:
     def field(points: Tensor, directions: Tensor) -> FieldOutput:
-        slope = torch.zeros_like(points)
-        slope[:, 0] = 1.0
-        return FieldOutput(torch.full((len(points),), 0.02), slope, directions)
+        return FieldOutput(torch.full((len(points),), 0.02), torch.zeros_like(points), directions)
 
     evidence = torch.full((24, 24, 24), -1, dtype=torch.int8)
     blocks = {(0, 0, 0): MeshBlock((0, 0, 0), floor_mesh())}
@@ -214,10 +214,42 @@ def test_near_the_surface_the_field_decides_and_far_from_it_the_surface_does() -
     )
     # Half way between the two, half of each: (0.02 + 0.075) / 2.
     np.testing.assert_allclose(answer.distance_m, (0.02, 0.0475, 0.1, 0.6), atol=1e-5)
-    half = 0.5**0.5
-    np.testing.assert_allclose(
-        answer.gradient, [[1, 0, 0], [half, 0, half], [0, 0, 1], [0, 0, 1]], atol=1e-3
-    )
+    np.testing.assert_allclose(answer.gradient, [[0, 0, 1]] * 4, atol=1e-3)
+
+
+def steps_scene(at_x_m: float) -> PlanningScene:
+    """The floor, and a wall at an x that shows to smaller ones; all of it free."""
+    floor, turned = floor_mesh(), floor_mesh()
+    turned.vertices[:] = turned.vertices[:, [2, 1, 0]] + (at_x_m, 0, 0)
+    turned.normals[:] = (-1, 0, 0)
+    blocks = {(i, 0, 0): MeshBlock((i, 0, 0), mesh) for i, mesh in enumerate((floor, turned))}
+    evidence = torch.full((24, 24, 24), -1, dtype=torch.int8)
+    return PlanningScene(evidence, torch.full((3,), -1.2), CELL_M, blocks, no_field)
+
+
+def test_where_two_surfaces_are_equally_near_the_gradient_is_that_of_one() -> None:
+    planner = Planner(PlanningConfig(), 0.05, TRUNCATION_M, torch.device("cpu"))
+    points = np.array([[0.3, 0, 0.29], [0.3, 0, 0.31]])
+    answer = planner.query(points, steps_scene(at_x_m=0.6))
+    np.testing.assert_allclose(answer.distance_m, (0.29, 0.3), atol=1e-3)
+    np.testing.assert_allclose(answer.gradient, [[0, 0, 1], [-1, 0, 0]], atol=1e-3)
+
+
+def test_noise_of_the_surface_hardly_turns_the_gradient() -> None:
+    """1 cm, of vertices 5 cm apart, turns the way to the nearest one by several degrees."""
+    random = np.random.default_rng(0)
+    rough = floor_mesh()
+    rough.vertices[:, 2] += random.normal(0, 0.01, len(rough.vertices)).astype(np.float32)
+    scene = steps_scene(at_x_m=5.0)
+    blocks = {(0, 0, 0): MeshBlock((0, 0, 0), rough)}
+    planner = Planner(PlanningConfig(), 0.05, TRUNCATION_M, torch.device("cpu"))
+    points = random.uniform((-0.5, -0.5, 0.2), (0.5, 0.5, 0.6), (400, 3))
+    found = planner.query(points, replace(scene, blocks=blocks)).gradient
+    at_once = make_map(rough, torch.device("cpu")).closest(torch.from_numpy(points).float()).away
+    up = np.array([[0.0, 0.0, 1.0]])
+    nearest_deg = angles_deg(at_once.numpy(), up).mean()
+    assert nearest_deg > 5, "else there is nothing to be steadied"
+    assert angles_deg(found, up).mean() < 0.6 * nearest_deg
 
 
 def test_what_is_not_known_is_marked() -> None:
