@@ -132,7 +132,6 @@ def parts(
     planner, scene = reconstructor._planner, reconstructor._planning_scene()
     assert scene is not None
     given = torch.as_tensor(points).to(reconstructor.device)
-    zeros = torch.zeros_like(given)
     host = torch.zeros((len(points), 5), device=reconstructor.device)
     distances = planner._map_of(scene)
     outward = planner._ask(given, scene)[1]
@@ -141,7 +140,7 @@ def parts(
             lambda: torch.as_tensor(points).to(reconstructor.device), calls
         ),
         "closest surface": wall_ms(lambda: distances.closest(given), calls),
-        "field": wall_ms(lambda: scene.field(given, zeros), calls),
+        "field": wall_ms(lambda: scene.sdf(given), calls),
         "distance on the device": wall_ms(lambda: planner._ask(given, scene), calls),
         "direction on the device": wall_ms(
             lambda: planner._steadied(outward, given, scene), calls

@@ -291,7 +291,7 @@ class Reconstructor:
         # What the sensor saw, or without one, what the views see of the field.
         tells = grid.has_sensor or not self.is_ready
         evidence = grid.evidence if tells else self._seen_by_views.evidence()
-        return PlanningScene(evidence, grid.aabb[0], grid.cell_m, blocks, self.field)
+        return PlanningScene(evidence, grid.aabb[0], grid.cell_m, blocks, self.field.sdf)
 
     @property
     def newest_stamp_ns(self) -> int:

@@ -5,6 +5,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -20,10 +21,8 @@ from ineus_core.planning.slices import (
     occupancy_slice,
     slice_centres,
 )
-from ineus_core.types import BlockIndex, FieldOutput, MeshBlock
+from ineus_core.types import BlockIndex, MeshBlock
 
-FieldFunction = Callable[[Tensor, Tensor], FieldOutput]
-"""What the field says at points [n 3] seen along directions [n 3]."""
 _SMEAR_CELLS = 2
 """How far from the surface a return may count for a cell."""
 _BLEND_FROM = 0.5
@@ -58,7 +57,13 @@ class PlanningScene:
     """Lowest corner of the evidence."""
     cell_m: float
     blocks: Mapping[BlockIndex, MeshBlock]
-    field: FieldFunction
+    sdf: Callable[[Tensor], Tensor]
+    """What the field says of points [n 3]."""
+
+    @cached_property
+    def shape(self) -> Int[Tensor, " 3"]:
+        """Cells along each axis, where the evidence is."""
+        return torch.tensor(self.evidence.shape).to(self.evidence.device, non_blocking=True)
 
 
 class Planner:
@@ -75,6 +80,8 @@ class Planner:
         """Begin without a map."""
         self._config, self._device = config, device
         self._spacing_m, self._truncation_m = spacing_m, truncation_m
+        reach_m = _AROUND_SPACINGS * spacing_m / math.sqrt(3)
+        self._around_m = torch.tensor(list(product((-reach_m, reach_m), repeat=3))).to(device)
         self._map: DistanceMap | None = None
 
     def forget(self) -> None:
@@ -89,8 +96,12 @@ class Planner:
         if scene is None or len(points) == 0:
             return _nothing_known(len(points))
         given = torch.as_tensor(points, dtype=torch.float32).to(self._device)
-        distance, outward, observed = self._ask(given, scene)
-        gradient = self._steadied(outward, given, scene)
+        finite = given.isfinite().all(dim=1)
+        usable = torch.where(finite[:, None], given, 0.0)
+        distance, outward, seen = self._ask(usable, scene)
+        distance = torch.where(finite, distance, torch.inf)
+        gradient = self._steadied(outward, usable, scene) * finite[:, None]
+        observed = finite & seen
         # One transfer instead of three.
         answer = torch.cat((distance[:, None], gradient, observed[:, None].float()), dim=1)
         host = to_host(answer)[0].numpy()
@@ -126,7 +137,7 @@ class Planner:
         if not len(cells):
             return evidence
         centres = low_m + (cells + 0.5) * scene.cell_m
-        in_front = scene.field(centres, torch.zeros_like(centres)).sdf > 0
+        in_front = scene.sdf(centres) > 0
         thin = evidence.clone()
         thin[doubtful] = torch.where(in_front, -1, 0).to(torch.int8)
         return thin
@@ -162,17 +173,11 @@ class Planner:
         )
 
     def _ask(
-        self, given: Float[Tensor, "n 3"], scene: PlanningScene
+        self, points: Float[Tensor, "n 3"], scene: PlanningScene
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
         """Signed distance, direction in which it grows at the very point, whether it was seen."""
-        finite = given.isfinite().all(dim=1)
-        points = torch.where(finite[:, None], given, 0.0)
         surface_m, outward, evidence = self._from_surface(points, scene)
-        inside = _into_box(points, scene)
-        distance = self._with_field(surface_m, inside, scene)
-        distance = torch.where(finite, distance, torch.inf)
-        outward = torch.where(finite[:, None], outward, 0.0)
-        return distance, outward, finite & (evidence != 0)
+        return self._with_field(surface_m, points, scene), outward, evidence != 0
 
     def _from_surface(
         self, points: Float[Tensor, "n 3"], scene: PlanningScene
@@ -190,12 +195,10 @@ class Planner:
         The neighbours are the corners of a cube around the point. One that is nearest to another
         side of a wall, or across the line where two surfaces are equally near, has no say.
         """
-        reach_m = _AROUND_SPACINGS * self._spacing_m / math.sqrt(3)
-        corners = torch.tensor(list(product((-reach_m, reach_m), repeat=3))).to(self._device)
         totals = []
         for own, at in zip(outward.split(_BATCH), points.split(_BATCH), strict=True):
-            around = (at.nan_to_num()[:, None] + corners).view(-1, 3)
-            theirs = self._from_surface(around, scene)[1].view(-1, len(corners), 3)
+            around = (at[:, None] + self._around_m).view(-1, 3)
+            theirs = self._from_surface(around, scene)[1].view(-1, len(self._around_m), 3)
             agrees = (theirs * own[:, None]).sum(dim=2, keepdim=True) > _SAME_SIDE_COS
             totals.append(own + (theirs * agrees).sum(dim=1))
         return torch.nn.functional.normalize(torch.cat(totals), dim=1)
@@ -206,20 +209,20 @@ class Planner:
         """The field within its band, the surface outside, and in between a little of both."""
         outside = (surface_m.abs() / self._truncation_m - _BLEND_FROM) / (1 - _BLEND_FROM)
         share = outside.clamp(0.0, 1.0)
+        inside = _into_box(points, scene)
         if points.device.type == "cpu":
             # Outside of its band it is not asked, where that saves work.
             near = (share < 1).nonzero()[:, 0]
             field_m = torch.zeros_like(surface_m)
-            field_m[near] = scene.field(points[near], torch.zeros_like(points[near])).sdf
+            field_m[near] = scene.sdf(inside[near])
         else:
-            field_m = scene.field(points, torch.zeros_like(points)).sdf
+            field_m = scene.sdf(inside)
         mixed = torch.lerp(field_m, surface_m.clamp(-1e6, 1e6), share)
         return torch.where(share < 1, mixed, surface_m)
 
     def _map_of(self, scene: PlanningScene) -> DistanceMap:
         if self._map is None:
-            shape = torch.tensor(scene.evidence.shape, device=self._device)
-            aabb = torch.stack((scene.low_m, scene.low_m + shape * scene.cell_m))
+            aabb = torch.stack((scene.low_m, scene.low_m + scene.shape * scene.cell_m))
             meshes = [block.mesh for block in scene.blocks.values()]
             self._map = DistanceMap(
                 self._config, meshes, aabb, scene.cell_m, self._spacing_m, self._device
@@ -229,21 +232,16 @@ class Planner:
 
 def _into_box(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Float[Tensor, "n 3"]:
     """Points, those outside of the grid on its border: beyond, the field may not be defined."""
-    high_m = scene.low_m + _shape(scene) * scene.cell_m
+    high_m = scene.low_m + scene.shape * scene.cell_m
     return points.maximum(scene.low_m).minimum(high_m)
-
-
-def _shape(scene: PlanningScene) -> Int[Tensor, " 3"]:
-    return torch.tensor(scene.evidence.shape).to(scene.low_m.device, non_blocking=True)
 
 
 def _look_up(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Int8[Tensor, " n"]:
     """Evidence at points; 0 outside of the grid."""
-    shape = _shape(scene)
     place = torch.floor((points - scene.low_m) / scene.cell_m)
-    inside = ((place >= 0) & (place < shape)).all(dim=1)
-    x, y, z = torch.minimum(place.clamp(min=0), shape - 1).long().unbind(dim=1)
-    return torch.where(inside, scene.evidence[x, y, z], 0).to(torch.int8)
+    within = torch.minimum(place.clamp(min=0), scene.shape - 1)
+    x, y, z = within.long().unbind(dim=1)
+    return scene.evidence[x, y, z] * (within == place).all(dim=1)
 
 
 def _dilated(cells: Bool[Tensor, "gx gy gz"], by: int) -> Bool[Tensor, "gx gy gz"]:

@@ -14,7 +14,7 @@ from ineus_core.meshing import BlockMesher, MeshingConfig
 from ineus_core.planning import DistanceMap, Planner, PlanningConfig, PlanningScene
 from ineus_core.planning.nearest_surface import NONE, Flood, nearest_points
 from ineus_core.sources import SyntheticConfig, SyntheticSource
-from ineus_core.types import BlockIndex, FieldOutput, Mesh, MeshBlock
+from ineus_core.types import BlockIndex, Mesh, MeshBlock
 
 CELL_M, TRUNCATION_M = 0.1, 0.1
 ROOM_CELL_M, ROOM_VOXEL_M = 0.05, 0.025
@@ -114,8 +114,8 @@ def test_nearest_points_are_those_that_a_search_of_all_finds(flooded: bool) -> N
     assert (found_m - true_m).max() < 1.0
 
 
-def no_field(points: Tensor, directions: Tensor) -> FieldOutput:
-    return FieldOutput(torch.zeros(len(points)), torch.zeros_like(points), directions)
+def no_field(points: Tensor) -> Tensor:
+    return torch.zeros(len(points))
 
 
 class Truth:
@@ -145,20 +145,20 @@ class Truth:
         self.blocks: dict[BlockIndex, MeshBlock] = {block.index: block for block in blocks}
 
     def sdf(self, points: Tensor) -> Tensor:
-        return torch.from_numpy(self._source.sdf(points.double().cpu().numpy())).float()
+        return torch.from_numpy(self._source.sdf(points.double().cpu().numpy())).to(points)
 
-    def field(self, points: Tensor, directions: Tensor) -> FieldOutput:
-        step = 1e-3 * torch.eye(3, dtype=torch.float64)
-        at = points.double().cpu()
-        slope = [self._source.sdf((at + s).numpy()) for s in (*step, *-step)]
-        ahead, behind = (np.stack(part, axis=1) for part in (slope[:3], slope[3:]))
-        gradient = torch.from_numpy((ahead - behind) / 2e-3).float()
-        sdf = self.sdf(points).to(points.device)
-        return FieldOutput(sdf, gradient.to(points.device), directions)
+    def slope(self, points: np.ndarray) -> np.ndarray:
+        """Gradients of the distance."""
+        steps = 1e-3 * np.eye(3)
+        ahead, behind = (
+            np.stack([self._source.sdf(points + s) for s in part], axis=1)
+            for part in (steps, -steps)
+        )
+        return (ahead - behind) / 2e-3
 
     def scene(self, device: torch.device) -> PlanningScene:
         return PlanningScene(
-            self.evidence.to(device), self.low_m.to(device), ROOM_CELL_M, self.blocks, self.field
+            self.evidence.to(device), self.low_m.to(device), ROOM_CELL_M, self.blocks, self.sdf
         )
 
 
@@ -176,8 +176,7 @@ def test_in_the_room_distance_and_gradient_are_true(room: Truth, device: torch.d
     planner = Planner(PlanningConfig(), ROOM_VOXEL_M, TRUNCATION_M, device)
     points = np.random.default_rng(0).uniform((-2.5, -2, 0), (2.5, 2, 2.6), (4000, 3))
     answer = planner.query(points, room.scene(device))
-    truth = room.field(torch.from_numpy(points), torch.zeros((len(points), 3)))
-    true_m, slope = truth.sdf.numpy(), truth.gradient.numpy()
+    true_m, slope = room.sdf(torch.from_numpy(points)).numpy(), room.slope(points)
     near = (true_m > 0) & (true_m < 1)
     error_m = np.abs(answer.distance_m - true_m)[near]
     assert error_m.mean() < 0.003
@@ -202,12 +201,15 @@ def test_gradients_have_unit_length_and_lead_to_free_space(room: Truth) -> None:
 
 
 def test_near_the_surface_the_field_decides_and_far_from_it_the_surface_does() -> None:
-    def field(points: Tensor, directions: Tensor) -> FieldOutput:
-        return FieldOutput(torch.full((len(points),), 0.02), torch.zeros_like(points), directions)
-
     evidence = torch.full((24, 24, 24), -1, dtype=torch.int8)
     blocks = {(0, 0, 0): MeshBlock((0, 0, 0), floor_mesh())}
-    scene = PlanningScene(evidence, torch.full((3,), -1.2), CELL_M, blocks, field)
+    scene = PlanningScene(
+        evidence,
+        torch.full((3,), -1.2),
+        CELL_M,
+        blocks,
+        lambda points: torch.full((len(points),), 0.02),
+    )
     planner = Planner(PlanningConfig(), 0.05, TRUNCATION_M, torch.device("cpu"))
     answer = planner.query(
         np.array([[0, 0, 0.04], [0, 0, 0.075], [0, 0, 0.1], [0, 0, 0.6]]), scene

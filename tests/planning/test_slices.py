@@ -16,7 +16,6 @@ from ineus_core.planning import (
     occupancy_slice,
     slice_centres,
 )
-from ineus_core.types import FieldOutput
 
 LOW_M = torch.tensor([-1.0, 2.0, 0.0])
 CELL_M = 0.5
@@ -61,9 +60,7 @@ def test_centres_run_along_x_first() -> None:
 
 
 def test_an_esdf_slice_has_a_distance_for_each_cell_and_says_which_were_seen() -> None:
-    scene = PlanningScene(
-        evidence(), LOW_M, CELL_M, {}, lambda at, along: FieldOutput(at[:, 0], along, along)
-    )
+    scene = PlanningScene(evidence(), LOW_M, CELL_M, {}, lambda points: points[:, 0])
     planner = Planner(PlanningConfig(), 0.1, 0.1, torch.device("cpu"))
     found = planner.esdf_slice(0.75, scene)
     assert found.distance_m.shape == found.observed.shape == (2, 3)
