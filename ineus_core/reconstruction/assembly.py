@@ -169,7 +169,8 @@ def assemble(
         given.ranks,
     )
     band_m = config.placement.truncation_m
-    observer = DepthObserver(config.keyframes, band_m, grid, dirty, given.device)
+    reach_m = 0.5 * config.meshing.voxel_size_m
+    observer = DepthObserver(config.keyframes, band_m, reach_m, grid, dirty, given.device)
     selector = KeyframeSelector(config.selector)
     intake = Intake(selector, config.bounds, field, grid, buffer, replay, observer, given.counters)
     seen = SeenByViews(field.sdf, grid, replay.draw, config.occupancy.seen_rays, given.device)

@@ -19,10 +19,15 @@ from ineus_core.geometry import known_pixel_rays
 from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig, KeyframeSelector, Replay
 from ineus_core.meshing import DirtyBlocks
 from ineus_core.rendering import OccupancyGrid
-from ineus_core.types import Frame, KeyframeId
+from ineus_core.types import Camera, Frame, KeyframeId
 
 _LOG = logging.getLogger(__name__)
 _OBSERVE_STRIDE_PX = 4
+_PROBE_STRIDE_PX = 2
+"""Finer, as the cells are; both are for wide images, and half of it for others."""
+_PROBE_OVERLAP = 0.6
+"""Half side of what a return has probed, by the distance of neighbouring returns head-on: more
+than half, as surfaces are aslant; less than all, or webs at edges would count as measured."""
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
 
@@ -33,6 +38,7 @@ class DepthObserver:
     Args:
         config: Limits of the depth that is believed.
         truncation_m: Half width of the band around a return that is not free.
+        reach_m: A return has probed what is at least so near along each axis.
         grid: Learns what is free and what is surface.
         dirty: Learns which blocks have new returns.
         device: Where the grid lies.
@@ -42,34 +48,57 @@ class DepthObserver:
         self,
         config: KeyframeConfig,
         truncation_m: float,
+        reach_m: float,
         grid: OccupancyGrid,
         dirty: DirtyBlocks,
         device: torch.device,
     ) -> None:
         """Hold what is told."""
-        self._config, self._truncation_m = config, truncation_m
+        self._config, self._truncation_m, self._reach_m = config, truncation_m, reach_m
         self._grid, self._dirty, self._device = grid, dirty, device
 
     def observe(self, frame: Frame) -> None:
         """Take in the depth of a frame from the host."""
-        assert frame.depth_m is not None
-        s = _OBSERVE_STRIDE_PX if frame.camera.width_px >= 480 else _OBSERVE_STRIDE_PX // 2
-        depth_m = frame.depth_m[::s, ::s]
-        limits = self._config
-        hit = (depth_m >= limits.min_depth_m) & (depth_m <= limits.max_depth_m)
-        if frame.mask is not None:
-            hit &= frame.mask[::s, ::s]
-        in_camera = known_pixel_rays(frame.camera)[::s, ::s][hit]
-        range_m = depth_m[hit] / in_camera[:, 2]
-        directions = in_camera @ frame.world_from_camera[:3, :3].T
+        origin = self._tensor(frame.world_from_camera[:3, 3])
+        directions, range_m = self._rays(frame, _stride_px(_OBSERVE_STRIDE_PX, frame.camera))
+        returned = range_m >= 0
+        directions, range_m = directions[returned], range_m[returned]
         self._grid.observe(
-            self._tensor(frame.world_from_camera[:3, 3]),
-            self._tensor(directions),
-            self._tensor(range_m),
-            self._truncation_m,
+            origin, self._tensor(directions), self._tensor(range_m), self._truncation_m
         )
+        stride_px = _stride_px(_PROBE_STRIDE_PX, frame.camera)
+        fine, fine_m = self._rays(frame, stride_px)
+        self._probe(origin, self._tensor(fine), self._tensor(fine_m), stride_px, frame.camera)
         points = frame.world_from_camera[:3, 3] + directions * range_m[:, None]
         self._dirty.mark(points)
+
+    def _rays(
+        self, frame: Frame, stride_px: int
+    ) -> tuple[Float[np.ndarray, "rays 3"], Float[np.ndarray, " rays"]]:
+        """World directions and ranges of every `stride_px`-th pixel that is not masked.
+
+        A range without a return is -1.
+        """
+        assert frame.depth_m is not None
+        s = stride_px
+        depth_m, limits = frame.depth_m[::s, ::s], self._config
+        hit = (depth_m >= limits.min_depth_m) & (depth_m <= limits.max_depth_m)
+        used = np.ones_like(hit) if frame.mask is None else frame.mask[::s, ::s]
+        in_camera = known_pixel_rays(frame.camera)[::s, ::s][used]
+        range_m = np.where(hit[used], depth_m[used] / in_camera[:, 2], -1.0)
+        return in_camera @ frame.world_from_camera[:3, :3].T, range_m
+
+    def _probe(
+        self,
+        origin: Float[Tensor, " 3"],
+        directions: Float[Tensor, "rays 3"],
+        range_m: Float[Tensor, " rays"],
+        stride_px: int,
+        camera: Camera,
+    ) -> None:
+        spread = _PROBE_OVERLAP * stride_px / min(camera.fx, camera.fy)
+        longest_m = self._config.max_depth_m
+        self._grid.probe(origin, directions, range_m, self._reach_m, spread, longest_m)
 
     def observe_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:
         """Take in the depth of a keyframe that now lies in a slot."""
@@ -82,23 +111,30 @@ class DepthObserver:
         """`observe` of the stored depth, where the host waits for nothing."""
         from ineus_core.kernels.carve_triton import rays_of_depth
 
-        grid = self._grid
-        wide = buffer.camera.width_px >= 480
-        stride_px = _OBSERVE_STRIDE_PX if wide else _OBSERVE_STRIDE_PX // 2
-        pose = buffer.world_from_camera[slot]
-        directions, range_m = rays_of_depth(
-            buffer.depth[slot],
-            buffer.rays_of(slot),
-            pose,
-            buffer.depth_step_m,
-            buffer.width_px,
-            max(1, stride_px // buffer.reduction),
-            *self._dirty.flags_over(grid.host_aabb),
-        )
-        grid.observe(pose[:, 3], directions, range_m, self._truncation_m)
+        grid, pose, reduction = self._grid, buffer.world_from_camera[slot], buffer.reduction
+
+        def rays(stride_px: int) -> tuple[Tensor, Tensor]:
+            return rays_of_depth(
+                buffer.depth[slot],
+                buffer.rays_of(slot),
+                pose,
+                buffer.depth_step_m,
+                buffer.width_px,
+                max(1, stride_px // reduction),
+                *self._dirty.flags_over(grid.host_aabb),
+            )
+
+        camera = buffer.camera
+        grid.observe(pose[:, 3], *rays(_stride_px(_OBSERVE_STRIDE_PX, camera)), self._truncation_m)
+        stride_px = _stride_px(_PROBE_STRIDE_PX, camera)
+        self._probe(pose[:, 3], *rays(stride_px), max(reduction, stride_px), camera)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32).to(self._device)
+
+
+def _stride_px(wide: int, camera: Camera) -> int:
+    return wide if camera.width_px >= 480 else wide // 2
 
 
 class Intake:

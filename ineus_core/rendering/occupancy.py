@@ -18,6 +18,7 @@ from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
 from ineus_core.kernels import carve_torch
 from ineus_core.rendering.marching import CellMarcher
+from ineus_core.rendering.probed import ProbedCells, cells_at
 from ineus_core.types import RaySamples
 
 _HIT, _MISS, _LIMIT = 6, -1, 120
@@ -92,6 +93,8 @@ class OccupancyGrid:
         self.opacity = torch.full(shape.tolist(), _UNEVALUATED, dtype=torch.float16, device=device)
         self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
         self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
+        self.probed = ProbedCells(tuple(shape.tolist()), device)
+        """Where, finer than the evidence, depth images have looked."""
         self.has_sensor = False
         self.seen: Bool[Tensor, "gx gy gz"] | None = None
         """Where views met the surface, for whom there is no depth; None if nobody looked."""
@@ -163,6 +166,7 @@ class OccupancyGrid:
             new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
             new[region] = old
             setattr(self, name, new)
+        self.probed.grow(shape.tolist(), shift.tolist())
         self.seen = None
         self._move_to(low)
         return True
@@ -179,6 +183,8 @@ class OccupancyGrid:
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """What a checkpoint needs."""
         tensors = {"evidence": self.evidence, "opacity": self.opacity}
+        if self.has_sensor:
+            tensors["probed"] = self.probed.packed()
         meta: dict[str, object] = {
             "low_cell": self._low_cell.tolist(),
             "cell_m": self.cell_m,
@@ -200,6 +206,11 @@ class OccupancyGrid:
             tensors[name].to(device) for name in ("evidence", "opacity")
         )
         grid.has_sensor = meta["has_sensor"]
+        if "probed" in tensors:
+            grid.probed.unpack(tensors["probed"])
+        else:
+            # A checkpoint from before anyone noted it.
+            grid.probed.cells.fill_(True)
         grid._combine()
         return grid
 
@@ -224,6 +235,26 @@ class OccupancyGrid:
         )
         self.has_sensor = True
         self._combine()
+
+    def probe(
+        self,
+        origin: Float[Tensor, " 3"],
+        directions: Float[Tensor, "rays 3"],
+        range_m: Float[Tensor, " rays"],
+        reach_m: float,
+        spread: float,
+        longest_m: float,
+    ) -> None:
+        """Note where the rays of a depth image have looked; see `ProbedCells.add`."""
+        cells = 1.0 / self.cell_m
+        self.probed.add(
+            origin * cells - self._low_cell_there,
+            directions,
+            range_m * cells,
+            max(0.25, reach_m * cells),
+            spread,
+            longest_m * cells,
+        )
 
     def _cell_index(
         self, points: Float[Tensor, "n 3"]
@@ -253,13 +284,9 @@ class OccupancyGrid:
 
     def may_hold_mesh(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
         """Whether a surface at a point was seen: by returns, or by the field if there are none."""
-        if self._device.type == "cuda" and find_spec("triton") is not None:
-            from ineus_core.kernels.cells_triton import cells_at
-
-            x, y, z = self._low_cell.tolist()
-            return cells_at(points, self.cells_of_mesh, (x, y, z), self.cell_m)
-        index, inside = self._cell_index(points)
-        return inside & self.cells_of_mesh.view(-1)[index]
+        x, y, z = self._low_cell.tolist()
+        may = cells_at(points, self.cells_of_mesh, (x, y, z), self.cell_m)
+        return may & self.probed.at(points, (x, y, z), self.cell_m) if self.has_sensor else may
 
     def occupied_centres(self) -> Float[Tensor, "n 3"]:
         """Centres of the cells that may hold a mesh."""

@@ -23,6 +23,7 @@ def look(grid: OccupancyGrid, range_m: float) -> None:
     """One ray along x, at the middle of the grid."""
     origin = torch.tensor([0.0, 0.55, 0.55])
     grid.observe(origin, ALONG_X, torch.tensor([range_m]), 0.15)
+    grid.probe(origin, ALONG_X, torch.tensor([range_m]), 0.03, 0.0, 5.0)
 
 
 def far_from_all(points: Tensor) -> Tensor:
@@ -65,6 +66,29 @@ def test_a_mesh_may_only_be_where_returns_came_from() -> None:
     centres = grid.occupied_centres()
     torch.testing.assert_close(centres[:, 1:], torch.full_like(centres[:, 1:], 0.55))
     assert bool((centres[:, 0] - 1.05).abs().max() <= 0.21)
+
+
+def test_of_what_is_near_returns_a_mesh_is_only_where_a_ray_has_looked() -> None:
+    """What is 3 cm around the return was looked at, in cells of 5 cm: from 1.0 to 1.1."""
+    grid = make_grid()
+    look(grid, 1.06)
+    points = torch.tensor([[0.97, 0.55, 0.55], [1.01, 0.55, 0.55], [1.07, 0.55, 0.55]])
+    points = torch.cat((points, torch.tensor([[1.13, 0.55, 0.55]])))
+    assert (grid.evidence[9:12, 5, 5] > 0).all()
+    assert grid.may_hold_mesh(points).tolist() == [False, True, True, False]
+    # A ray that comes back empty has looked at all on its way, and says nothing else.
+    lost = torch.tensor([0.0, 0.55, 0.55]), ALONG_X, torch.tensor([-1.0])
+    grid.probe(*lost, 0.03, 0.0, 5.0)
+    assert grid.may_hold_mesh(points).all()
+
+
+def test_what_was_probed_stays_where_it_is_when_the_grid_grows() -> None:
+    grid = make_grid()
+    look(grid, 1.05)
+    assert grid.grow(torch.tensor([[-0.5, -0.2, 0.0], [2.0, 1.0, 1.3]]))
+    assert tuple(grid.probed.cells.shape) == (50, 24, 26)
+    points = torch.tensor([[1.05, 0.55, 0.55], [0.97, 0.55, 0.55], [1.05, 0.65, 0.55]])
+    assert grid.may_hold_mesh(points).tolist() == [True, False, False]
 
 
 def test_looks_through_a_cell_undo_a_return() -> None:
@@ -186,16 +210,31 @@ def test_all_steps_in_one_budget(max_steps: int, count: int) -> None:
 def test_state_and_back(shift_m: float) -> None:
     box = [[shift_m, 0.0, 0.0], [shift_m + 2.0, 1.0, 1.0]]
     grid = make_grid(box)
-    grid.observe(torch.tensor([shift_m, 0.55, 0.55]), ALONG_X, torch.tensor([1.05]), 0.15)
+    ray = torch.tensor([shift_m, 0.55, 0.55]), ALONG_X, torch.tensor([1.05])
+    grid.observe(*ray, 0.15)
+    grid.probe(*ray, 0.03, 0.0, 5.0)
     tensors, meta = grid.state()
+    assert tensors["probed"].numel() == grid.evidence.numel(), "eight cells of a bit each"
     again = OccupancyGrid.from_state(OccupancyConfig(), tensors, meta, CPU)
     assert torch.equal(again.evidence, grid.evidence)
     assert torch.equal(again.occupied, grid.occupied)
     assert torch.equal(again.aabb, grid.aabb)
+    assert torch.equal(again.probed.cells, grid.probed.cells) and grid.probed.cells.any()
     assert again.has_sensor
     # It goes on where it was.
-    again.observe(torch.tensor([shift_m, 0.55, 0.55]), ALONG_X, torch.tensor([1.05]), 0.15)
+    again.observe(*ray, 0.15)
     assert again.evidence.max() == 12
+
+
+def test_a_state_from_before_rays_probed_trims_nothing() -> None:
+    grid = make_grid()
+    look(grid, 1.05)
+    tensors, meta = grid.state()
+    del tensors["probed"]
+    again = OccupancyGrid.from_state(OccupancyConfig(), tensors, meta, CPU)
+    points = torch.tensor([[0.95, 0.55, 0.55], [1.05, 0.55, 0.55]])
+    assert grid.may_hold_mesh(points).tolist() == [False, True]
+    assert again.may_hold_mesh(points).all()
 
 
 def test_a_state_has_the_cells_it_had_whatever_rounding_says() -> None:
