@@ -82,11 +82,14 @@ class DepthObserver:
         assert frame.depth_m is not None
         s = stride_px
         depth_m, limits = frame.depth_m[::s, ::s], self._config
+        in_camera = known_pixel_rays(frame.camera)[::s, ::s]
         hit = (depth_m >= limits.min_depth_m) & (depth_m <= limits.max_depth_m)
-        used = np.ones_like(hit) if frame.mask is None else frame.mask[::s, ::s]
-        in_camera = known_pixel_rays(frame.camera)[::s, ::s][used]
-        range_m = np.where(hit[used], depth_m[used] / in_camera[:, 2], -1.0)
-        return in_camera @ frame.world_from_camera[:3, :3].T, range_m
+        range_m = np.where(hit, depth_m / in_camera[..., 2], np.float32(-1.0))
+        directions = in_camera @ frame.world_from_camera[:3, :3].T.astype(np.float32)
+        if frame.mask is None:
+            return directions.reshape(-1, 3), range_m.reshape(-1)
+        used = frame.mask[::s, ::s]
+        return directions[used], range_m[used]
 
     def _probe(
         self,
