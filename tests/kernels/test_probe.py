@@ -58,12 +58,9 @@ def test_the_twin_probes_the_same_cells(backend: str) -> None:
     directions = torch.nn.functional.normalize(torch.randn((1001, 3)), dim=1)
     ranges = 20 * torch.rand(1001) - 2
     shape, origin = (31, 24, 27), torch.tensor([14.2, 11.7, -1.3])
-    found, expected = (
-        probed(
-            name, shape, origin, directions, ranges, reach_cells=0.4, spread=0.07, longest_cells=9.7
-        )
-        for name in (backend, "torch")
-    )  # fmt: skip
+    sizes = {"reach_cells": 0.4, "spread": 0.07, "longest_cells": 9.7}
+    found = probed(backend, shape, origin, directions, ranges, **sizes)
+    expected = probed("torch", shape, origin, directions, ranges, **sizes)
     # What falls on the face between two cells may be rounded into either.
     assert (found != expected).float().mean() < 1e-3
     assert 0.1 < expected.float().mean() < 0.9
