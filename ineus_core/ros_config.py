@@ -15,6 +15,21 @@ CHANGEABLE: JsonDict = {"changeable": True}
 """Marks a field that the node lets a user change while it runs."""
 
 
+def with_unit_quaternions(value: tuple[float, ...]) -> tuple[float, ...]:
+    """Transforms of seven numbers each, x y z and a quaternion x y z w, as they are.
+
+    Raises:
+        ValueError: Some numbers are no such transform.
+    """
+    if len(value) % 7:
+        raise ValueError(f"{len(value)} numbers; expected 7 for each transform")
+    for first in range(0, len(value), 7):
+        norm = sum(part * part for part in value[first + 3 : first + 7]) ** 0.5
+        if abs(norm - 1.0) > 1e-3:
+            raise ValueError(f"quaternion of length {norm:.4g}; expected 1")
+    return value
+
+
 class SaveConfig(ConfigModel):
     """Where the services write; paths are relative to `output_dir` and stay inside it."""
 
@@ -239,13 +254,7 @@ class RosConfig(ConfigModel):
     @field_validator("body_from_camera", "body_from_cameras", "color_from_depth")
     @classmethod
     def _has_rotations(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if len(value) % 7:
-            raise ValueError(f"{len(value)} numbers; expected 7 for each transform")
-        for first in range(0, len(value), 7):
-            norm = sum(part * part for part in value[first + 3 : first + 7]) ** 0.5
-            if abs(norm - 1.0) > 1e-3:
-                raise ValueError(f"quaternion of length {norm:.4g}; expected 1")
-        return value
+        return with_unit_quaternions(value)
 
     @field_validator("cameras")
     @classmethod

@@ -3,14 +3,16 @@
 """Poses of the camera over the time of a bag: from TF, a pose topic or odometry, read ahead."""
 
 import logging
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError, SourceError
+from ineus_core.geometry import rigid_transform
+from ineus_core.ros_config import with_unit_quaternions
 from ineus_core.sources.bag_file import BagFile
 from ineus_core.sources.bag_topics import (
     ODOMETRY,
@@ -45,11 +47,21 @@ class PoseConfig(ConfigModel):
         description="Frame id of the body that the pose or odometry topic describes; empty: the "
         "child frame id of the message, or else the camera itself",
     )
+    body_from_camera: Annotated[tuple[float, ...], Field(max_length=7)] = Field(
+        default=(),
+        description="Camera (optical axes) in the frame of the pose or odometry topic, where TF "
+        "cannot tell: x y z in m, then quaternion x y z w",
+    )
     pose_tolerance_s: float = Field(
         default=0.1,
         gt=0,
         description="Longest time between an image and the nearest pose, in seconds",
     )
+
+    @field_validator("body_from_camera")
+    @classmethod
+    def _has_a_rotation(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        return with_unit_quaternions(value)
 
 
 class BagPoses:
@@ -69,6 +81,12 @@ class BagPoses:
         self._tree = self._read_transforms()
         self._track: PoseTrack | None = None
         self._body_frame = ""
+        mounting = config.body_from_camera
+        self._body_from_camera = (
+            rigid_transform(np.array(mounting[:3]), np.array(mounting[3:]))
+            if mounting
+            else np.eye(4)
+        )
         self.world_frame = ""
         """Frame id of the world."""
         self.description = ""
@@ -85,7 +103,7 @@ class BagPoses:
             return self._tree.lookup(self.world_frame, self._camera_frame, stamp)
         world_from_body = self._track.at(stamp)
         if not self._body_frame:
-            return world_from_body
+            return world_from_body @ self._body_from_camera
         return world_from_body @ self._tree.lookup(self._body_frame, self._camera_frame, stamp)
 
     def _read_transforms(self) -> TransformTree:
@@ -189,7 +207,12 @@ class BagPoses:
         self.description = f"{topic}, which describes {self._body_frame or self._camera_frame}"
 
     def _body_of(self, topic: str, child: str) -> str:
-        """Frame id of the body that a topic describes, "" for the camera itself."""
+        """Frame id of the body that a topic describes and TF knows, "" if there is none.
+
+        Raises:
+            ConfigError: TF does not join the configured body to the camera.
+            SourceError: There is TF, but it leaves out the camera.
+        """
         configured = bare_frame_id(self._config.pose_frame)
         body = configured or child
         if not body or body == self._camera_frame:
@@ -197,19 +220,21 @@ class BagPoses:
         if self._tree.is_connected(body, self._camera_frame):
             self._refuse_bad_links(body)
             return body
+        if self._config.body_from_camera:
+            return ""
         if configured:
             raise ConfigError(
                 f"pose_frame {configured!r}: the bag {self._bag.path} has no transform from it to "
-                f"the camera {self._camera_frame!r}"
+                f"the camera {self._camera_frame!r}; expected one, or body_from_camera"
             )
-        _log.warning(
-            "bag %s: no transform joins %r of %s to the camera %r; taking its poses as those of "
-            "the camera",
-            self._bag.path,
-            body,
-            topic,
-            self._camera_frame,
-        )
+        unknown = f"bag {self._bag.path}: no transform joins {body!r} of {topic} to the camera"
+        if not self._tree.is_empty:
+            # Who records TF moves his camera on a body: its poses are hardly those of the camera.
+            raise SourceError(
+                f"{unknown} {self._camera_frame!r}: expected one on /tf_static, body_from_camera, "
+                "or the frame id of the camera as pose_frame if the poses are the camera's"
+            )
+        _log.warning("%s %r; taking its poses as those of the camera", unknown, self._camera_frame)
         return ""
 
     def _refuse_bad_links(self, target: str) -> None:

@@ -190,6 +190,11 @@ class TransformTree:
         """The frame id above all others over this one."""
         return self._ancestors(frame_id)[-1]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no transform at all."""
+        return not self._parents
+
     def __contains__(self, frame_id: str) -> bool:
         """Whether a frame id has been seen, as parent or child."""
         name = bare_frame_id(frame_id)
