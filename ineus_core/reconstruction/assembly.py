@@ -30,6 +30,7 @@ from ineus_core.keyframes import (
 )
 from ineus_core.meshing import DirtyBlocks, MeshingConfig
 from ineus_core.planning import PlanningConfig
+from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion
 from ineus_core.reconstruction.intake import DepthObserver, Intake
 from ineus_core.rendering import (
     OccupancyConfig,
@@ -49,6 +50,7 @@ class ReconstructorConfig(ConfigModel):
     bounds: BoundsConfig = BoundsConfig()
     selector: SelectorConfig = SelectorConfig()
     keyframes: KeyframeConfig = KeyframeConfig()
+    completion: CompletionConfig = CompletionConfig()
     replay: ReplayConfig = ReplayConfig()
     field: FieldConfig = FieldConfig()
     background: BackgroundConfig = BackgroundConfig()
@@ -172,6 +174,18 @@ def assemble(
     reach_m = 0.5 * config.meshing.voxel_size_m
     observer = DepthObserver(config.keyframes, band_m, reach_m, grid, dirty, given.device)
     selector = KeyframeSelector(config.selector)
-    intake = Intake(selector, config.bounds, field, grid, buffer, replay, observer, given.counters)
+    believed_m = config.keyframes.min_depth_m, config.keyframes.max_depth_m
+    completion = DepthCompletion(config.completion, believed_m)
+    intake = Intake(
+        selector,
+        config.bounds,
+        field,
+        grid,
+        buffer,
+        replay,
+        observer,
+        completion,
+        given.counters,
+    )
     seen = SeenByViews(field.sdf, grid, replay.draw, config.occupancy.seen_rays, given.device)
     return Parts(buffer, replay, step, intake, seen)

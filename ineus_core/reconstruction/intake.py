@@ -18,6 +18,7 @@ from ineus_core.fields import HashSdf
 from ineus_core.geometry import known_pixel_rays
 from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig, KeyframeSelector, Replay
 from ineus_core.meshing import DirtyBlocks
+from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.rendering import OccupancyGrid
 from ineus_core.types import Camera, Frame, KeyframeId
 
@@ -151,6 +152,7 @@ class Intake:
         buffer: Holds the keyframes.
         replay: Keeps rays of those that leave.
         observer: Is shown the depth of those that come.
+        completion: Closes holes of their depth.
         counters: Counts what becomes of the frames.
     """
 
@@ -163,12 +165,13 @@ class Intake:
         buffer: KeyframeBuffer,
         replay: Replay,
         observer: DepthObserver,
+        completion: DepthCompletion,
         counters: Counter[str],
     ) -> None:
         """Begin without a keyframe."""
         self._selector, self._bounds = selector, bounds
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
-        self._observer, self._counters = observer, counters
+        self._observer, self._completion, self._counters = observer, completion, counters
 
     def add(self, frame: Frame, expected: int) -> bool:
         """Take a frame; False if it is not needed as a keyframe or does not fit.
@@ -180,6 +183,7 @@ class Intake:
             return False
         if frame.depth_m is not None and not self._grow(frame):
             return False
+        frame = self._completion.completed(frame)
         leaving = self._buffer.slot_to_free()
         if leaving is not None:
             self._replay.keep_rays_of(leaving)
@@ -216,6 +220,7 @@ class Intake:
         """Give keyframes corrected poses, and observe their depth anew; how many are held."""
         moved = 0
         for keyframe, world_from_camera in poses.items():
+            self._completion.move(keyframe, world_from_camera)
             if not self._buffer.replace_pose(keyframe, world_from_camera):
                 continue
             moved += 1

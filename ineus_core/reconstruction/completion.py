@@ -1,0 +1,296 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth of what a sensor never returns: planes through holes of its images, if colours agree."""
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.geometry import known_pixel_rays, project
+from ineus_core.types import Camera, Frame, KeyframeId
+
+_WIDTH_PX = 160
+"""Holes are looked for in images of about this width; smaller ones the field closes by itself."""
+_LEAST_PX, _LEAST_RIM_PX = 12, 24
+_RIM_PX = 2
+_BEND = 0.012
+"""Deviation of the rim from a plane, as a share of the range, at which it weighs half."""
+_LEAST_SHARE_OF_RIM, _LEAST_CLOSED = 0.9, 0.6
+_POINTS, _LEAST_POINTS_IN_VIEW, _LEAST_VOTES = 200, 12, 100
+_LEAST_PARALLAX = np.cos(np.radians(8.0))
+_COLOUR_DIFFERENCE = 0.1
+"""Mean of the channels, 0 to 1, above which two pixels do not show the same place."""
+_LEAST_AGREEMENT = 0.9
+_IN_FRONT_M, _BEHIND_M = 0.06, 0.15
+"""A return so far before a point hides it; one so far behind says that it is not there."""
+_CROSS = np.ones((3, 3), np.uint8)
+
+
+class CompletionConfig(ConfigModel):
+    """What is asked before a hole of the depth is closed."""
+
+    witnesses: int = Field(
+        32,
+        ge=0,
+        description="Last keyframes that are asked by colour whether a hole of the depth is the "
+        "plane around it, as of a glossy front, before it is closed; 0 = holes stay.",
+    )
+
+
+@dataclass
+class _Witness:
+    """What is remembered of a keyframe, reduced."""
+
+    keyframe: KeyframeId
+    camera: Camera
+    world_from_camera: Float[np.ndarray, "4 4"]
+    rgb: Float[np.ndarray, "h w 3"]
+    """0 to 1."""
+    depth_m: Float[np.ndarray, "h w"]
+    reduction: int
+
+    @classmethod
+    def of(cls, frame: Frame) -> "_Witness":
+        assert frame.depth_m is not None
+        k = reduction_of(frame.camera)
+        size = frame.camera.width_px // k, frame.camera.height_px // k
+        # The mean of k x k pixels, of which the depth is that in the middle.
+        rgb = frame.rgb[: k * size[1], : k * size[0]]
+        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        pose, depth_m = frame.world_from_camera, reduced(frame.depth_m, k)
+        return cls((frame.stamp_ns, frame.camera_id), frame.camera, pose, rgb, depth_m, k)
+
+
+def reduction_of(camera: Camera) -> int:
+    """Pixels of a camera along the side of one in which holes are looked for."""
+    return max(1, round(camera.width_px / _WIDTH_PX))
+
+
+def reduced(image: np.ndarray, k: int) -> np.ndarray:
+    """The pixels in the middle of squares of k."""
+    height, width = image.shape[0] // k, image.shape[1] // k
+    return image[k // 2 :: k, k // 2 :: k][:height, :width]
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Pixels without depth that a plane goes through."""
+
+    rows: Int[np.ndarray, " n"]
+    columns: Int[np.ndarray, " n"]
+    """In the reduced image."""
+    plane: Float[np.ndarray, " 3"]
+    """Inverse depth of a pixel with the ray (x, y, 1): its scalar product with this, 1/m."""
+    edge: Bool[np.ndarray, " n"]
+    """Pixels along the contour."""
+
+
+class DepthCompletion:
+    """Closes holes of keyframes as they come.
+
+    A sensor that returns nothing from a surface does so from everywhere, so only colours can tell
+    whether the plane that the surroundings suggest is there: then it looks alike from other
+    places. What stands before a wall does not.
+
+    Args:
+        config: How many keyframes are asked.
+        range_m: Least and largest depth that is believed.
+    """
+
+    def __init__(self, config: CompletionConfig, range_m: tuple[float, float]) -> None:
+        """Remember no keyframe."""
+        self._range_m = range_m
+        self._witnesses: deque[_Witness] = deque(maxlen=config.witnesses)
+
+    def completed(self, frame: Frame) -> Frame:
+        """A keyframe with the holes closed that the ones before it agree about."""
+        if frame.depth_m is None or self._witnesses.maxlen == 0:
+            return frame
+        seen = _Witness.of(frame)
+        usable = None if frame.mask is None else reduced(frame.mask, seen.reduction)
+        slopes = _slopes(reduced(known_pixel_rays(frame.camera), seen.reduction))
+        holes = planar_holes(seen.depth_m, slopes, usable, self._range_m)
+        agreed = [hole for hole in holes if self._agree(seen, hole, slopes)]
+        self._witnesses.append(seen)
+        return replace(frame, depth_m=_filled(frame, agreed)) if agreed else frame
+
+    def move(self, keyframe: KeyframeId, world_from_camera: Float[np.ndarray, "4 4"]) -> None:
+        """Correct the pose of a keyframe, if it is remembered."""
+        for witness in self._witnesses:
+            if witness.keyframe == keyframe:
+                witness.world_from_camera = world_from_camera
+
+    def _agree(self, seen: _Witness, hole: Hole, slopes: Float[np.ndarray, "h w 2"]) -> bool:
+        """Whether enough is seen alike from elsewhere, along the contour as well as within."""
+        some = np.linspace(0, len(hole.rows) - 1, min(_POINTS, len(hole.rows))).astype(np.int64)
+        rows, columns, edge = hole.rows[some], hole.columns[some], hole.edge[some]
+        pose = seen.world_from_camera
+        points = _on_plane(slopes[rows, columns], hole.plane) @ pose[:3, :3].T + pose[:3, 3]
+        votes = np.zeros((len(some), 2), dtype=np.int64)
+        for witness in self._witnesses:
+            votes += _votes(witness, points, seen.rgb[rows, columns], pose[:3, 3])
+        within, along = votes.sum(axis=0), votes[edge].sum(axis=0)
+        if within.sum() < _LEAST_VOTES:
+            return False
+        # What is all of one colour and stands out a little differs only along its contour.
+        return all(vote[0] >= _LEAST_AGREEMENT * vote.sum() for vote in (within, along))
+
+
+def planar_holes(
+    depth_m: Float[np.ndarray, "h w"],
+    slopes: Float[np.ndarray, "h w 2"],
+    usable: Bool[np.ndarray, "h w"] | None,
+    range_m: tuple[float, float],
+) -> list[Hole]:
+    """Holes whose whole rim lies on one plane.
+
+    The inverse depth of a plane is linear in the slopes of a ray. At the edge of an object, where
+    a structured-light sensor sees nothing either, the rim has two depths.
+
+    Args:
+        slopes: x and y of the rays at z = 1.
+        usable: False where a pixel shows nothing of the scene.
+        range_m: Least and largest depth that is believed.
+    """
+    hole = depth_m == 0 if usable is None else (depth_m == 0) & usable
+    known = (depth_m >= max(range_m[0], 1e-3)) & (depth_m <= range_m[1])
+    count, label, boxes, _ = cv2.connectedComponentsWithStats(
+        hole.astype(np.uint8), connectivity=4
+    )
+    found = []
+    for index in range(1, count):
+        x, y, width, height, pixels = boxes[index]
+        if pixels < _LEAST_PX:
+            continue
+        low_x, low_y = max(x - _RIM_PX, 0), max(y - _RIM_PX, 0)
+        part = np.s_[low_y : y + height + _RIM_PX, low_x : x + width + _RIM_PX]
+        inside = label[part] == index
+        rim = _grown(inside, _RIM_PX) & known[part]
+        if rim.sum() < _LEAST_RIM_PX or not _is_enclosed(inside):
+            continue
+        plane = _plane_of(depth_m[part][rim], slopes[part][rim])
+        rows, columns = np.nonzero(inside)
+        if plane is None or not _is_in_range(plane, slopes[part][inside], range_m):
+            continue
+        edge = (inside & _grown(~inside, _RIM_PX))[rows, columns]
+        found.append(Hole(rows + low_y, columns + low_x, plane, edge))
+    return found
+
+
+def _grown(pixels: Bool[np.ndarray, "h w"], rounds: int) -> Bool[np.ndarray, "h w"]:
+    return cv2.dilate(pixels.astype(np.uint8), _CROSS, iterations=rounds) > 0
+
+
+def _is_enclosed(inside: Bool[np.ndarray, "h w"]) -> bool:
+    """Whether most of the contour lies in the image: a plane beyond it would be invented."""
+    around = (_grown(inside, 1) & ~inside).sum()
+    padded = np.pad(inside, 1)
+    return bool(around >= _LEAST_CLOSED * (_grown(padded, 1) & ~padded).sum())
+
+
+def _plane_of(
+    depth_m: Float[np.ndarray, " n"], slopes: Float[np.ndarray, "n 2"]
+) -> Float[np.ndarray, " 3"] | None:
+    """The plane that nearly all of a rim lies on, by reweighted least squares; None if none."""
+    rays = np.concatenate((slopes, np.ones((len(slopes), 1))), axis=1).astype(np.float64)
+    inverse = 1.0 / depth_m.astype(np.float64)
+    weight = bend = np.ones(len(rays))
+    plane: Float[np.ndarray, " 3"] = np.zeros(3)
+    for _ in range(6):
+        weighted = (rays * weight[:, None] ** 2).T
+        plane = np.linalg.lstsq(weighted @ rays, weighted @ inverse, rcond=None)[0]
+        bend = np.abs(1.0 - (rays @ plane) * depth_m)
+        weight = 1.0 / (1.0 + (bend / _BEND) ** 2)
+    return plane if np.mean(bend < 2 * _BEND) >= _LEAST_SHARE_OF_RIM else None
+
+
+def _is_in_range(
+    plane: Float[np.ndarray, " 3"],
+    slopes: Float[np.ndarray, "n 2"],
+    range_m: tuple[float, float],
+) -> bool:
+    inverse = slopes @ plane[:2] + plane[2]
+    return bool(inverse.min() * range_m[1] > 1.0 and inverse.max() * range_m[0] < 1.0)
+
+
+def _on_plane(
+    slopes: Float[np.ndarray, "n 2"], plane: Float[np.ndarray, " 3"]
+) -> Float[np.ndarray, "n 3"]:
+    """Points of a plane on rays, in the camera frame."""
+    rays = np.concatenate((slopes, np.ones((len(slopes), 1))), axis=1).astype(np.float64)
+    return rays / (rays @ plane)[:, None]
+
+
+def _votes(
+    witness: _Witness,
+    points: Float[np.ndarray, "n 3"],
+    rgb: Float[np.ndarray, "n 3"],
+    eye: Float[np.ndarray, " 3"],
+) -> Int[np.ndarray, "n 2"]:
+    """Of each point a vote for it or one against it, or none if the witness cannot see it.
+
+    Args:
+        points: World.
+        rgb: Their colours, seen from `eye`.
+    """
+    votes = np.zeros((len(points), 2), dtype=np.int64)
+    pose, camera, k = witness.world_from_camera, witness.camera, witness.reduction
+    local = (points - pose[:3, 3]) @ pose[:3, :3]
+    ahead = np.flatnonzero((local[:, 2] > 0.2) & _has_parallax(points, eye, pose[:3, 3]))
+    if len(ahead) < _LEAST_POINTS_IN_VIEW:
+        return votes
+    pixels = project(camera, local[ahead]) / k
+    height, width = witness.depth_m.shape
+    inside = ((pixels >= 1) & (pixels < (width - 1, height - 1))).all(axis=1)
+    seen, pixels = ahead[inside], pixels[inside]
+    if len(seen) < _LEAST_POINTS_IN_VIEW:
+        return votes
+    column, row = pixels.astype(np.int64).T
+    measured_m, depth_m = witness.depth_m[row, column], local[seen, 2]
+    x, y = (pixels - 0.5).astype(np.float32).T
+    there = cv2.remap(witness.rgb, x[:, None], y[:, None], cv2.INTER_LINEAR)[:, 0]
+    alike = np.abs(there - rgb[seen]).mean(axis=1) < _COLOUR_DIFFERENCE
+    hidden = (measured_m > 0) & (measured_m < depth_m - _IN_FRONT_M)
+    absent = measured_m > depth_m + _BEHIND_M
+    votes[seen, 0] = alike & ~hidden & ~absent
+    votes[seen, 1] = absent | (~alike & ~hidden)
+    return votes
+
+
+def _has_parallax(
+    points: Float[np.ndarray, "n 3"], eye: Float[np.ndarray, " 3"], other: Float[np.ndarray, " 3"]
+) -> Bool[np.ndarray, " n"]:
+    """Whether points are seen in directions that differ enough to tell their depth."""
+    a, b = points - eye, points - other
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return (a * b).sum(axis=1) < _LEAST_PARALLAX * lengths
+
+
+def _slopes(rays: Float[np.ndarray, "*pixels 3"]) -> Float[np.ndarray, "*pixels 2"]:
+    return rays[..., :2] / rays[..., 2:]
+
+
+def _filled(frame: Frame, holes: list[Hole]) -> Float[np.ndarray, "h w"]:
+    """The depth of a frame with planes through holes."""
+    assert frame.depth_m is not None
+    k, rays = reduction_of(frame.camera), known_pixel_rays(frame.camera)
+    depth_m = frame.depth_m.copy()
+    for hole in holes:
+        rows, columns = (
+            (k * of[:, None, None] + shift).repeat(k, axis=axis).reshape(-1)
+            for of, shift, axis in (
+                (hole.rows, np.arange(k)[:, None], 2),
+                (hole.columns, np.arange(k)[None], 1),
+            )
+        )
+        empty = depth_m[rows, columns] == 0
+        if frame.mask is not None:
+            empty &= frame.mask[rows, columns]
+        rows, columns = rows[empty], columns[empty]
+        depth_m[rows, columns] = _on_plane(_slopes(rays[rows, columns]), hole.plane)[:, 2]
+    return depth_m
