@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from tiny_scene import CPU, tiny_config
 
 from ineus_core.geometry import known_pixel_rays, look_at
 from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion, planar_holes
+from ineus_core.reconstructor import Reconstructor
 from ineus_core.sources.analytic_scene import AnalyticScene, Part
 from ineus_core.sources.synthetic_render import render_scene
 from ineus_core.sources.synthetic_shapes import Texture, box, half_space
@@ -137,3 +140,17 @@ def test_a_corrected_pose_is_that_of_the_witness() -> None:
         back.move((frame.stamp_ns, frame.camera_id), frame.world_from_camera)
     assert off.completed(frames[4]) is frames[4]
     assert back.completed(frames[4]) is not frames[4]
+
+
+def test_keyframes_are_held_and_observed_with_their_holes_closed() -> None:
+    frames, _ = frames_of_screen(stands_out_m=0.002)
+    reconstructor = Reconstructor(tiny_config(), CPU)
+    for frame in frames:
+        reconstructor.add_frame(frame)
+    last = frames[-1]
+    assert reconstructor.buffer is not None and reconstructor.grid is not None
+    held = reconstructor.buffer.frame_of((last.stamp_ns, last.camera_id))
+    assert held is not None and held.depth_m is not None and last.depth_m is not None
+    assert np.mean(held.depth_m[last.depth_m == 0] > 0) > 0.95
+    middle = torch.tensor([[0.0, 2.0, 0.0]])
+    assert bool(reconstructor.grid.may_hold_mesh(middle))
