@@ -5,7 +5,7 @@
 Frames of the built-in room are rendered beforehand and handed over by the wall clock; another
 reconstruction compiles the kernels first. Then meshes, views and ingest are timed alone.
 
-Run: python benchmarks/stream.py [--seconds S] [--rate-hz R] [--width-px W]
+Run: python benchmarks/stream.py [--seconds S] [--rate-hz R] [--width-px W] [--set KEY=VALUE ...]
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from rgbd_room import rendered_frames
 
-from ineus_core.config import Config
+from ineus_core.config import Config, load_config
 from ineus_core.meshing import BlockMesher, MeshingConfig, blocks_of_cells
 from ineus_core.pipeline import Pipeline
 from ineus_core.reconstructor import Reconstructor
@@ -142,8 +142,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rate-hz", type=float, default=30.0)
     parser.add_argument("--width-px", type=int, default=640)
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=V")
     arguments = parser.parse_args()
-    device = torch.device("cuda")
+    device, config = torch.device("cuda"), load_config(overrides=arguments.set)
     scene = SyntheticConfig(
         frames=round(arguments.seconds * arguments.rate_hz),
         width_px=arguments.width_px,
@@ -154,7 +155,7 @@ def main() -> None:
     source, frames = SyntheticSource(scene), rendered_frames(scene)
     print(f"{len(frames)} frames rendered in {time.perf_counter() - begin:.1f} s", flush=True)
     begin = time.perf_counter()
-    first = Reconstructor(Config(), device)
+    first = Reconstructor(config, device)
     for frame in frames[:60]:
         first.add_frame(frame)
         for _ in range(4):
@@ -167,7 +168,7 @@ def main() -> None:
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     print(f"kernels compiled in {time.perf_counter() - begin:.1f} s", flush=True)
-    reconstructor = Reconstructor(Config(), device)
+    reconstructor = Reconstructor(config, device)
     figures: dict[str, Any] = {"device": torch.cuda.get_device_name()}
     figures |= stream(reconstructor, frames, arguments.rate_hz)
     print(json.dumps(figures, indent=1), flush=True)
@@ -175,7 +176,7 @@ def main() -> None:
     off_m = np.abs(source.sdf(mesh.vertices.astype(np.float64)))
     figures["mesh_off_m"] = float(off_m.mean())
     figures["mesh_within_2cm"] = float((off_m < 0.02).mean())
-    second = Reconstructor(Config(), device)
+    second = Reconstructor(config, device)
     for frame in frames[:: max(1, len(frames) // 100)]:
         second.add_frame(frame)
     for _ in range(1000):

@@ -21,13 +21,17 @@ _RIM_PX = 2
 _BEND = 0.012
 """Deviation of the rim from a plane, as a share of the range, at which it weighs half."""
 _LEAST_SHARE_OF_RIM, _LEAST_CLOSED = 0.9, 0.6
-_POINTS, _LEAST_POINTS_IN_VIEW, _LEAST_VOTES = 200, 12, 100
+_MOST_HOLES = 24
+"""Of an image, the largest first: each costs time while a keyframe comes in."""
+_POINTS, _LEAST_VOTES = 200, 100
 _LEAST_PARALLAX = np.cos(np.radians(8.0))
 _COLOUR_DIFFERENCE = 0.1
 """Mean of the channels, 0 to 1, above which two pixels do not show the same place."""
 _LEAST_AGREEMENT = 0.9
 _IN_FRONT_M, _BEHIND_M = 0.06, 0.15
 """A return so far before a point hides it; one so far behind says that it is not there."""
+_TINY = 1e-9 * np.eye(3)
+"""Keeps a rim along one line from being no equation at all."""
 _CROSS = np.ones((3, 3), np.uint8)
 
 
@@ -89,6 +93,12 @@ class Hole:
     edge: Bool[np.ndarray, " n"]
     """Pixels along the contour."""
 
+    def some(self) -> "Hole":
+        """A few of the pixels, evenly from all of it."""
+        count = len(self.rows)
+        some = np.linspace(0, count - 1, min(_POINTS, count)).astype(np.int64)
+        return Hole(self.rows[some], self.columns[some], self.plane, self.edge[some])
+
 
 class DepthCompletion:
     """Closes holes of keyframes as they come.
@@ -115,7 +125,7 @@ class DepthCompletion:
         usable = None if frame.mask is None else reduced(frame.mask, seen.reduction)
         slopes = _slopes(reduced(known_pixel_rays(frame.camera), seen.reduction))
         holes = planar_holes(seen.depth_m, slopes, usable, self._range_m)
-        agreed = [hole for hole in holes if self._agree(seen, hole, slopes)]
+        agreed = self._agreed(seen, holes, slopes) if holes else []
         self._witnesses.append(seen)
         return replace(frame, depth_m=_filled(frame, agreed)) if agreed else frame
 
@@ -125,20 +135,33 @@ class DepthCompletion:
             if witness.keyframe == keyframe:
                 witness.world_from_camera = world_from_camera
 
-    def _agree(self, seen: _Witness, hole: Hole, slopes: Float[np.ndarray, "h w 2"]) -> bool:
-        """Whether enough is seen alike from elsewhere, along the contour as well as within."""
-        some = np.linspace(0, len(hole.rows) - 1, min(_POINTS, len(hole.rows))).astype(np.int64)
-        rows, columns, edge = hole.rows[some], hole.columns[some], hole.edge[some]
-        pose = seen.world_from_camera
-        points = _on_plane(slopes[rows, columns], hole.plane) @ pose[:3, :3].T + pose[:3, 3]
-        votes = np.zeros((len(some), 2), dtype=np.int64)
+    def _agreed(
+        self, seen: _Witness, holes: list[Hole], slopes: Float[np.ndarray, "h w 2"]
+    ) -> list[Hole]:
+        """Those of which enough is seen alike from elsewhere, along the contour as well as within.
+
+        What is all of one colour and stands out a little differs only along its contour.
+        """
+        some = [hole.some() for hole in holes]
+        number = np.repeat(np.arange(len(holes)), [len(hole.rows) for hole in some])
+        rows = np.concatenate([hole.rows for hole in some])
+        columns = np.concatenate([hole.columns for hole in some])
+        edge = np.concatenate([hole.edge for hole in some])
+        pose, planes = seen.world_from_camera, np.stack([hole.plane for hole in holes])
+        points = _on_planes(slopes[rows, columns], planes[number]) @ pose[:3, :3].T + pose[:3, 3]
+        votes = np.zeros((len(rows), 2), dtype=np.int64)
         for witness in self._witnesses:
             votes += _votes(witness, points, seen.rgb[rows, columns], pose[:3, 3])
-        within, along = votes.sum(axis=0), votes[edge].sum(axis=0)
-        if within.sum() < _LEAST_VOTES:
-            return False
-        # What is all of one colour and stands out a little differs only along its contour.
-        return all(vote[0] >= _LEAST_AGREEMENT * vote.sum() for vote in (within, along))
+
+        def count(of: Bool[np.ndarray, " n"], side: int) -> Float[np.ndarray, " holes"]:
+            return np.bincount(number[of], votes[of, side], len(holes))
+
+        everywhere = np.ones_like(edge)
+        is_enough = count(everywhere, 0) + count(everywhere, 1) >= _LEAST_VOTES
+        for part in (everywhere, edge):
+            alike, other = count(part, 0), count(part, 1)
+            is_enough &= alike >= _LEAST_AGREEMENT * (alike + other)
+        return [hole for hole, agreed in zip(holes, is_enough, strict=True) if agreed]
 
 
 def planar_holes(
@@ -159,14 +182,13 @@ def planar_holes(
     """
     hole = depth_m == 0 if usable is None else (depth_m == 0) & usable
     known = (depth_m >= max(range_m[0], 1e-3)) & (depth_m <= range_m[1])
-    count, label, boxes, _ = cv2.connectedComponentsWithStats(
-        hole.astype(np.uint8), connectivity=4
-    )
+    _, label, boxes, _ = cv2.connectedComponentsWithStats(hole.astype(np.uint8), connectivity=4)
     found = []
-    for index in range(1, count):
+    by_size = np.argsort(-boxes[1:, cv2.CC_STAT_AREA], kind="stable") + 1
+    for index in by_size[:_MOST_HOLES]:
         x, y, width, height, pixels = boxes[index]
         if pixels < _LEAST_PX:
-            continue
+            break
         low_x, low_y = max(x - _RIM_PX, 0), max(y - _RIM_PX, 0)
         part = np.s_[low_y : y + height + _RIM_PX, low_x : x + width + _RIM_PX]
         inside = label[part] == index
@@ -203,7 +225,7 @@ def _plane_of(
     plane: Float[np.ndarray, " 3"] = np.zeros(3)
     for _ in range(6):
         weighted = (rays * weight[:, None] ** 2).T
-        plane = np.linalg.lstsq(weighted @ rays, weighted @ inverse, rcond=None)[0]
+        plane = np.linalg.solve(weighted @ rays + _TINY, weighted @ inverse)
         bend = np.abs(1.0 - (rays @ plane) * depth_m)
         weight = 1.0 / (1.0 + (bend / _BEND) ** 2)
     return plane if np.mean(bend < 2 * _BEND) >= _LEAST_SHARE_OF_RIM else None
@@ -218,12 +240,12 @@ def _is_in_range(
     return bool(inverse.min() * range_m[1] > 1.0 and inverse.max() * range_m[0] < 1.0)
 
 
-def _on_plane(
-    slopes: Float[np.ndarray, "n 2"], plane: Float[np.ndarray, " 3"]
+def _on_planes(
+    slopes: Float[np.ndarray, "n 2"], planes: Float[np.ndarray, "#n 3"]
 ) -> Float[np.ndarray, "n 3"]:
-    """Points of a plane on rays, in the camera frame."""
+    """Points of planes, each on a ray, in the camera frame."""
     rays = np.concatenate((slopes, np.ones((len(slopes), 1))), axis=1).astype(np.float64)
-    return rays / (rays @ plane)[:, None]
+    return rays / (rays * planes).sum(axis=1, keepdims=True)
 
 
 def _votes(
@@ -242,13 +264,13 @@ def _votes(
     pose, camera, k = witness.world_from_camera, witness.camera, witness.reduction
     local = (points - pose[:3, 3]) @ pose[:3, :3]
     ahead = np.flatnonzero((local[:, 2] > 0.2) & _has_parallax(points, eye, pose[:3, 3]))
-    if len(ahead) < _LEAST_POINTS_IN_VIEW:
+    if not len(ahead):
         return votes
     pixels = project(camera, local[ahead]) / k
     height, width = witness.depth_m.shape
     inside = ((pixels >= 1) & (pixels < (width - 1, height - 1))).all(axis=1)
     seen, pixels = ahead[inside], pixels[inside]
-    if len(seen) < _LEAST_POINTS_IN_VIEW:
+    if not len(seen):
         return votes
     column, row = pixels.astype(np.int64).T
     measured_m, depth_m = witness.depth_m[row, column], local[seen, 2]
@@ -292,5 +314,5 @@ def _filled(frame: Frame, holes: list[Hole]) -> Float[np.ndarray, "h w"]:
         if frame.mask is not None:
             empty &= frame.mask[rows, columns]
         rows, columns = rows[empty], columns[empty]
-        depth_m[rows, columns] = _on_plane(_slopes(rays[rows, columns]), hole.plane)[:, 2]
+        depth_m[rows, columns] = _on_planes(_slopes(rays[rows, columns]), hole.plane[None])[:, 2]
     return depth_m
