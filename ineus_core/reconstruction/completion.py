@@ -21,8 +21,8 @@ _RIM_PX = 2
 _BEND = 0.012
 """Deviation of the rim from a plane, as a share of the range, at which it weighs half."""
 _LEAST_SHARE_OF_RIM, _LEAST_CLOSED = 0.9, 0.6
-_MOST_HOLES = 24
-"""Of an image, the largest first: each costs time while a keyframe comes in."""
+_MOST_RIM, _MOST_HOLES = 400, 24
+"""Pixels of a rim, and holes of an image, the largest first: each costs time with a keyframe."""
 _POINTS, _LEAST_VOTES = 200, 100
 _LEAST_PARALLAX = np.cos(np.radians(8.0))
 _COLOUR_DIFFERENCE = 0.1
@@ -95,8 +95,7 @@ class Hole:
 
     def some(self) -> "Hole":
         """A few of the pixels, evenly from all of it."""
-        count = len(self.rows)
-        some = np.linspace(0, count - 1, min(_POINTS, count)).astype(np.int64)
+        some = _evenly(len(self.rows), _POINTS)
         return Hole(self.rows[some], self.columns[some], self.plane, self.edge[some])
 
 
@@ -195,13 +194,18 @@ def planar_holes(
         rim = _grown(inside, _RIM_PX) & known[part]
         if rim.sum() < _LEAST_RIM_PX or not _is_enclosed(inside):
             continue
-        plane = _plane_of(depth_m[part][rim], slopes[part][rim])
+        some = _evenly(int(rim.sum()), _MOST_RIM)
+        plane = _plane_of(depth_m[part][rim][some], slopes[part][rim][some])
         rows, columns = np.nonzero(inside)
         if plane is None or not _is_in_range(plane, slopes[part][inside], range_m):
             continue
         edge = (inside & _grown(~inside, _RIM_PX))[rows, columns]
         found.append(Hole(rows + low_y, columns + low_x, plane, edge))
     return found
+
+
+def _evenly(count: int, most: int) -> Int[np.ndarray, " n"]:
+    return np.linspace(0, count - 1, min(most, count)).astype(np.int64)
 
 
 def _grown(pixels: Bool[np.ndarray, "h w"], rounds: int) -> Bool[np.ndarray, "h w"]:
