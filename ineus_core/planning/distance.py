@@ -4,7 +4,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.kernels import nearest_disc_torch
+from ineus_core.kernels.fastest import fastest
 from ineus_core.kernels.nearest_disc_torch import DiscGrid
 from ineus_core.planning.nearest_surface import NONE, nearest_points
 from ineus_core.types import Mesh
@@ -70,7 +69,7 @@ class DistanceMap:
         """Build the map at once."""
         self._batch = _BATCH[device.type]
         self._per_cell, self._radius_m = config.elements_per_cell, 0.75 * spacing_m
-        self._nearest_disc = _operator(device)
+        self._nearest_disc = fastest("nearest_disc", device).nearest_disc
         self._low_m = aabb[0].to(device)
         extent = (aabb[1] - aabb[0]).cpu()
         self.cell_m = cell_m * _coarsening(extent / cell_m, config.max_cells)
@@ -131,18 +130,6 @@ class DistanceMap:
         """Flat index of cells; those outside count as the nearest within."""
         x, y, z = torch.minimum(cell.clamp(min=0), self._shape - 1).unbind(-1)
         return (x * self._shape[1] + y) * self._shape[2] + z
-
-
-def _operator(device: torch.device):  # type: ignore[no-untyped-def]
-    if device.type == "cuda" and find_spec("triton") is not None:
-        from ineus_core.kernels import nearest_disc_triton
-
-        return nearest_disc_triton.nearest_disc
-    if device.type == "cpu" and find_spec("numba") is not None:
-        from ineus_core.kernels import nearest_disc_numba
-
-        return nearest_disc_numba.nearest_disc
-    return nearest_disc_torch.nearest_disc
 
 
 def _coarsening(cells: Float[Tensor, " 3"], max_cells: int) -> int:

@@ -102,7 +102,7 @@ class DepthObserver:
     ) -> None:
         spread = _PROBE_OVERLAP * stride_px / min(camera.fx, camera.fy)
         longest_m = self._config.max_depth_m
-        self._grid.probe(origin, directions, range_m, self._reach_m, spread, longest_m)
+        self._grid.probed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
 
     def observe_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:
         """Take in the depth of a keyframe that now lies in a slot."""

@@ -6,7 +6,6 @@ It decides where rays are sampled and where a mesh may be; it is not a map for p
 """
 
 from collections.abc import Callable
-from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
-from ineus_core.kernels import carve_torch
+from ineus_core.kernels.fastest import fastest
 from ineus_core.rendering.marching import CellMarcher
 from ineus_core.rendering.probed import ProbedCells, cells_at
 from ineus_core.types import RaySamples
@@ -93,13 +92,13 @@ class OccupancyGrid:
         self.opacity = torch.full(shape.tolist(), _UNEVALUATED, dtype=torch.float16, device=device)
         self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
         self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
-        self.probed = ProbedCells(tuple(shape.tolist()), device)
+        self.probed = ProbedCells(shape.tolist(), self._low_cell.tolist(), cell_m, device)
         """Where, finer than the evidence, depth images have looked."""
         self.has_sensor = False
         self.seen: Bool[Tensor, "gx gy gz"] | None = None
         """Where views met the surface, for whom there is no depth; None if nobody looked."""
         self._marcher = CellMarcher(cell_m, config.max_steps, device)
-        self._carve = _carving(device)
+        self._carve = fastest("carve", device).carve
 
     def _move_to(self, low_cell: Int[Tensor, " 3"]) -> None:
         self._low_cell = low_cell
@@ -166,7 +165,7 @@ class OccupancyGrid:
             new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
             new[region] = old
             setattr(self, name, new)
-        self.probed.grow(shape.tolist(), shift.tolist())
+        self.probed.grow(shape.tolist(), low.tolist())
         self.seen = None
         self._move_to(low)
         return True
@@ -236,26 +235,6 @@ class OccupancyGrid:
         self.has_sensor = True
         self._combine()
 
-    def probe(
-        self,
-        origin: Float[Tensor, " 3"],
-        directions: Float[Tensor, "rays 3"],
-        range_m: Float[Tensor, " rays"],
-        reach_m: float,
-        spread: float,
-        longest_m: float,
-    ) -> None:
-        """Note where the rays of a depth image have looked; see `ProbedCells.add`."""
-        cells = 1.0 / self.cell_m
-        self.probed.add(
-            origin * cells - self._low_cell_there,
-            directions,
-            range_m * cells,
-            max(0.25, reach_m * cells),
-            spread,
-            longest_m * cells,
-        )
-
     def _cell_index(
         self, points: Float[Tensor, "n 3"]
     ) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
@@ -286,7 +265,7 @@ class OccupancyGrid:
         """Whether a surface at a point was seen: by returns, or by the field if there are none."""
         x, y, z = self._low_cell.tolist()
         may = cells_at(points, self.cells_of_mesh, (x, y, z), self.cell_m)
-        return may & self.probed.at(points, (x, y, z), self.cell_m) if self.has_sensor else may
+        return may & self.probed.at(points) if self.has_sensor else may
 
     def occupied_centres(self) -> Float[Tensor, "n 3"]:
         """Centres of the cells that may hold a mesh."""
@@ -405,16 +384,3 @@ class OccupancyGrid:
         """All occupied steps of the rays in one budget."""
         cells, aabb = self.occupied, self.aabb
         return self._marcher.packed(origins, directions, cells, aabb, self.step_m, budget, jitter)
-
-
-def _carving(device: torch.device) -> Callable[..., None]:
-    """The fastest operator there is on a device."""
-    if device.type == "cpu" and find_spec("numba") is not None:
-        from ineus_core.kernels import carve_numba
-
-        return carve_numba.carve
-    if device.type == "cuda" and find_spec("triton") is not None:
-        from ineus_core.kernels import carve_triton
-
-        return carve_triton.carve
-    return carve_torch.carve

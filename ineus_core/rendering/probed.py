@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from ineus_core.kernels import probe_torch
+from ineus_core.kernels.fastest import fastest
 
 _PARTS = 2
 """Cells along the side of a cell of the occupancy grid, which by default is two voxels wide."""
@@ -25,59 +25,61 @@ class ProbedCells:
 
     Args:
         shape: Of the occupancy grid that these cells divide.
+        low_cell: Its first cell in the world.
+        cell_m: Side of a cell of it.
         device: Where the cells lie.
     """
 
-    def __init__(self, shape: tuple[int, ...], device: torch.device) -> None:
-        """Nothing is probed."""
-        fine = [_PARTS * n for n in shape]
-        self.cells = torch.zeros(fine, dtype=torch.bool, device=device)
-        self._probe = _operator(device)
-
-    def add(
-        self,
-        origin_cells: Float[Tensor, " 3"],
-        directions: Float[Tensor, "rays 3"],
-        range_cells: Float[Tensor, " rays"],
-        reach_cells: float,
-        spread: float,
-        longest_cells: float,
+    def __init__(
+        self, shape: list[int], low_cell: list[int], cell_m: float, device: torch.device
     ) -> None:
-        """Take in the rays of a depth image, all lengths in cells of the occupancy grid.
+        """Nothing is probed."""
+        self._cell_m, self._device = cell_m / _PARTS, device
+        self._probe = fastest("probe", device).probe
+        self._lie_over(shape, low_cell)
 
-        Args:
-            range_cells: Below 0 where there is no return.
-            reach_cells: A return counts for the cells that are so near, along each axis.
-            spread: The same by the range of a return, where that is more.
-            longest_cells: Up to where a ray without a return would have had one.
-        """
-        fine = float(_PARTS)
-        diagonal = sum(n * n for n in self.cells.shape) ** 0.5
-        self._probe(
-            self.cells, origin_cells * fine, directions, range_cells * fine, reach_cells * fine,
-            spread, min(longest_cells * fine, diagonal),
-        )  # fmt: skip
-
-    def grow(self, shape: list[int], shift: list[int]) -> None:
-        """Become the cells of a larger grid, in which the old one begins at cell `shift`."""
-        old = self.cells
+    def _lie_over(self, shape: list[int], low_cell: list[int]) -> None:
         fine = [_PARTS * n for n in shape]
-        self.cells = torch.zeros(fine, dtype=torch.bool, device=old.device)
-        begin = [_PARTS * s for s in shift]
+        self.cells = torch.zeros(fine, dtype=torch.bool, device=self._device)
+        self._low_cell = [_PARTS * low for low in low_cell]
+        self._low_cell_there = torch.tensor(self._low_cell).to(self._device)
+
+    def grow(self, shape: list[int], low_cell: list[int]) -> None:
+        """Become the cells of a larger grid that holds the old one."""
+        old, old_low = self.cells, self._low_cell
+        self._lie_over(shape, low_cell)
+        begin = [was - now for was, now in zip(old_low, self._low_cell, strict=True)]
         region = tuple(slice(b, b + n) for b, n in zip(begin, old.shape, strict=True))
         self.cells[region] = old
 
-    def at(
-        self, points: Float[Tensor, "n 3"], low_cell: tuple[int, ...], cell_m: float
-    ) -> Bool[Tensor, " n"]:
-        """Whether points lie in probed cells.
+    def add(
+        self,
+        origin: Float[Tensor, " 3"],
+        directions: Float[Tensor, "rays 3"],
+        range_m: Float[Tensor, " rays"],
+        reach_m: float,
+        spread: float,
+        longest_m: float,
+    ) -> None:
+        """Take in the rays of a depth image.
 
         Args:
-            low_cell: First cell of the occupancy grid in the world.
-            cell_m: Side of a cell of the occupancy grid.
+            range_m: Below 0 where there is no return.
+            reach_m: A return counts for the cells that are so near, along each axis; at least
+                half a cell.
+            spread: The same by the range of a return, where that is more.
+            longest_m: Up to where a ray without a return would have had one.
         """
-        x, y, z = (_PARTS * low for low in low_cell)
-        return cells_at(points, self.cells, (x, y, z), cell_m / _PARTS)
+        per_m = 1.0 / self._cell_m
+        diagonal = sum(n * n for n in self.cells.shape) ** 0.5
+        origin_cells, range_cells = origin * per_m - self._low_cell_there, range_m * per_m
+        reach, longest = max(0.5, reach_m * per_m), min(longest_m * per_m, diagonal)
+        self._probe(self.cells, origin_cells, directions, range_cells, reach, spread, longest)
+
+    def at(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
+        """Whether points lie in probed cells."""
+        x, y, z = self._low_cell
+        return cells_at(points, self.cells, (x, y, z), self._cell_m)
 
     def packed(self) -> UInt8[Tensor, " bytes"]:
         """Eight cells a byte, on the host."""
@@ -105,16 +107,3 @@ def cells_at(
     inside = ((cell >= 0) & (cell < shape)).all(dim=1)
     x, y, z = cell.clamp(min=0).minimum(shape - 1).unbind(dim=1)
     return inside & cells[x, y, z]
-
-
-def _operator(device: torch.device):  # type: ignore[no-untyped-def]
-    """The fastest operator there is on a device."""
-    if device.type == "cpu" and find_spec("numba") is not None:
-        from ineus_core.kernels import probe_numba
-
-        return probe_numba.probe
-    if device.type == "cuda" and find_spec("triton") is not None:
-        from ineus_core.kernels import probe_triton
-
-        return probe_triton.probe
-    return probe_torch.probe

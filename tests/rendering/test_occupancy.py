@@ -23,7 +23,7 @@ def look(grid: OccupancyGrid, range_m: float) -> None:
     """One ray along x, at the middle of the grid."""
     origin = torch.tensor([0.0, 0.55, 0.55])
     grid.observe(origin, ALONG_X, torch.tensor([range_m]), 0.15)
-    grid.probe(origin, ALONG_X, torch.tensor([range_m]), 0.03, 0.0, 5.0)
+    grid.probed.add(origin, ALONG_X, torch.tensor([range_m]), 0.03, 0.0, 5.0)
 
 
 def far_from_all(points: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def test_of_what_is_near_returns_a_mesh_is_only_where_a_ray_has_looked() -> None
     assert grid.may_hold_mesh(points).tolist() == [False, True, True, False]
     # A ray that comes back empty has looked at all on its way, and says nothing else.
     lost = torch.tensor([0.0, 0.55, 0.55]), ALONG_X, torch.tensor([-1.0])
-    grid.probe(*lost, 0.03, 0.0, 5.0)
+    grid.probed.add(*lost, 0.03, 0.0, 5.0)
     assert grid.may_hold_mesh(points).all()
 
 
@@ -212,7 +212,7 @@ def test_state_and_back(shift_m: float) -> None:
     grid = make_grid(box)
     ray = torch.tensor([shift_m, 0.55, 0.55]), ALONG_X, torch.tensor([1.05])
     grid.observe(*ray, 0.15)
-    grid.probe(*ray, 0.03, 0.0, 5.0)
+    grid.probed.add(*ray, 0.03, 0.0, 5.0)
     tensors, meta = grid.state()
     assert tensors["probed"].numel() == grid.evidence.numel(), "eight cells of a bit each"
     again = OccupancyGrid.from_state(OccupancyConfig(), tensors, meta, CPU)

@@ -10,11 +10,14 @@ import numpy as np
 
 from ineus_core.geometry import rigid_transform
 from ineus_core.sources import ros_encoders as encode
+from ineus_core.sources.bag_writer import BODY_FROM_CAMERA
 from ineus_core.types import Camera, Frame
 
 CAMERA = Camera(16, 12, 14.0, 14.0, 8.25, 6.5)
 MS = 1_000_000
 START_NS = 1_700_000_000_000_000_000
+MOUNT = rigid_transform(np.array([0.2, 0, 0.5]), np.array([0, 0, 0, 1.0])) @ BODY_FROM_CAMERA
+"""Where a camera sits on a robot that looks along its x."""
 
 
 def pose_at(time_s: float) -> np.ndarray:
