@@ -37,7 +37,7 @@ def probe(
     for offset in product(range(int((high - low).max()) + 1 if len(low) else 0), repeat=3):
         cell = low + torch.tensor(offset, device=cells.device)
         _set(cells, cell[(cell <= high).all(dim=1)])
-    t = torch.arange(0.5, longest_cells, 1.0, device=cells.device)
+    t = torch.arange(0.5, max(longest_cells, 0.5), 1.0, device=cells.device)
     along = origin_cells + directions[~returned][:, None] * t[:, None]
     _set(cells, torch.floor(along).long().view(-1, 3))
 

@@ -29,6 +29,8 @@ _PROBE_STRIDE_PX = 2
 _PROBE_OVERLAP = 0.6
 """Half side of what a return has probed, by the distance of neighbouring returns head-on: more
 than half, as surfaces are aslant; less than all, or webs at edges would count as measured."""
+_Rays = tuple[Tensor, Tensor]
+"""World directions [n 3], and ranges [n] in m, below 0 without a return."""
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
 
@@ -61,15 +63,21 @@ class DepthObserver:
     def observe(self, frame: Frame) -> None:
         """Take in the depth of a frame from the host."""
         origin = self._tensor(frame.world_from_camera[:3, 3])
-        directions, range_m = self._rays(frame, _stride_px(_OBSERVE_STRIDE_PX, frame.camera))
-        returned = range_m >= 0
-        directions, range_m = directions[returned], range_m[returned]
+        coarse, coarse_m = self._rays(frame, _stride_px(_OBSERVE_STRIDE_PX, frame.camera))
+        returned = coarse_m >= 0
+        directions, range_m = coarse[returned], coarse_m[returned]
         self._grid.observe(
             origin, self._tensor(directions), self._tensor(range_m), self._truncation_m
         )
         stride_px = _stride_px(_PROBE_STRIDE_PX, frame.camera)
         fine, fine_m = self._rays(frame, stride_px)
-        self._probe(origin, self._tensor(fine), self._tensor(fine_m), stride_px, frame.camera)
+        self._probe(
+            origin,
+            (self._tensor(fine), self._tensor(fine_m)),
+            (self._tensor(coarse), self._tensor(coarse_m)),
+            stride_px,
+            frame.camera,
+        )
         points = frame.world_from_camera[:3, 3] + directions * range_m[:, None]
         self._dirty.mark(points)
 
@@ -95,14 +103,15 @@ class DepthObserver:
     def _probe(
         self,
         origin: Float[Tensor, " 3"],
-        directions: Float[Tensor, "rays 3"],
-        range_m: Float[Tensor, " rays"],
+        fine: _Rays,
+        coarse: _Rays,
         stride_px: int,
         camera: Camera,
     ) -> None:
+        """Returns by the fine rays; of rays without one, which take longer, the coarse do."""
         spread = _PROBE_OVERLAP * stride_px / min(camera.fx, camera.fy)
-        longest_m = self._config.max_depth_m
-        self._grid.probed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
+        for (directions, range_m), longest_m in ((fine, 0.0), (coarse, self._config.max_depth_m)):
+            self._grid.probed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
 
     def observe_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:
         """Take in the depth of a keyframe that now lies in a slot."""
@@ -117,7 +126,7 @@ class DepthObserver:
 
         grid, pose, reduction = self._grid, buffer.world_from_camera[slot], buffer.reduction
 
-        def rays(stride_px: int) -> tuple[Tensor, Tensor]:
+        def rays(stride_px: int) -> _Rays:
             return rays_of_depth(
                 buffer.depth[slot],
                 buffer.rays_of(slot),
@@ -129,9 +138,10 @@ class DepthObserver:
             )
 
         camera = buffer.camera
-        grid.observe(pose[:, 3], *rays(_stride_px(_OBSERVE_STRIDE_PX, camera)), self._truncation_m)
+        coarse = rays(_stride_px(_OBSERVE_STRIDE_PX, camera))
+        grid.observe(pose[:, 3], *coarse, self._truncation_m)
         stride_px = _stride_px(_PROBE_STRIDE_PX, camera)
-        self._probe(pose[:, 3], *rays(stride_px), max(reduction, stride_px), camera)
+        self._probe(pose[:, 3], rays(stride_px), coarse, max(reduction, stride_px), camera)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32).to(self._device)

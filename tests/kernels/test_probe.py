@@ -44,6 +44,7 @@ def test_a_return_has_probed_the_cells_within_reach_of_it(backend: str) -> None:
 def test_a_ray_without_a_return_has_probed_all_its_way(backend: str) -> None:
     assert along_x(backend, -1.0, longest_cells=4.0) == [0, 1, 2, 3]
     assert along_x(backend, -1e9) == list(range(10))
+    assert along_x(backend, -1.0, longest_cells=0.0) == []
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
