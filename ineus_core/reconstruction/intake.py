@@ -193,7 +193,10 @@ class Intake:
             return False
         if frame.depth_m is not None and not self._grow(frame):
             return False
-        frame = self._completion.completed(frame)
+        completed = self._completion.completed(frame)
+        if completed is not frame:
+            frame = completed
+            self._counters["keyframes_completed"] += 1
         leaving = self._buffer.slot_to_free()
         if leaving is not None:
             self._replay.keep_rays_of(leaving)

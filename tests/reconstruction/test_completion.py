@@ -154,3 +154,9 @@ def test_keyframes_are_held_and_observed_with_their_holes_closed() -> None:
     assert np.mean(held.depth_m[last.depth_m == 0] > 0) > 0.95
     middle = torch.tensor([[0.0, 2.0, 0.0]])
     assert bool(reconstructor.grid.may_hold_mesh(middle))
+    closed = [
+        f is not None and not np.array_equal(f.depth_m > 0, frame.depth_m > 0)
+        for frame in frames
+        for f in [reconstructor.buffer.frame_of((frame.stamp_ns, frame.camera_id))]
+    ]
+    assert reconstructor.counters["keyframes_completed"] == sum(closed) > 0
