@@ -27,10 +27,10 @@ from scipy.spatial import cKDTree
 
 from ineus_core.config import load_config
 from ineus_core.evaluation.reference_fusion import ReferenceFusion
-from ineus_core.evaluation.surface import sample_surface
+from ineus_core.evaluation.surface_samples import sample_surface
 from ineus_core.geometry import known_pixel_rays
 from ineus_core.meshing.io import write_mesh
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame, Mesh
 

@@ -24,13 +24,13 @@ from visualization_msgs.msg import MarkerArray
 
 from ineus_core.geometry import rotation_to_quaternion
 from ineus_core.sources import SyntheticConfig, SyntheticSource
-from ineus_core.sources.bag_writer import BODY_FROM_CAMERA, write_bag
+from ineus_core.sources.bags.writer import BODY_FROM_CAMERA, write_bag
 from ineus_core.types import Mesh
-from ineus_ros.demo import REMAPS
+from ineus_ros.demo.job import REMAPS
+from ineus_ros.demo.listener import Listener, wait_until
+from ineus_ros.demo.processes import ChildProcess, private_domain
 from ineus_ros.large_messages import make_room_for_images
-from ineus_ros.listener import Listener, wait_until
 from ineus_ros.outputs.marker_cdr import ADD, BlockMarker, MarkerArrayWriter
-from ineus_ros.processes import ChildProcess, private_domain
 
 BLOCKS = 100
 """Markers that the triangles are spread over."""

@@ -16,7 +16,7 @@ from rgbd_room import rendered_frames
 
 from ineus_core.config import load_config
 from ineus_core.evaluation import evaluate_mesh, psnr
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 
 SETTINGS = (

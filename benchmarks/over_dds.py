@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ineus_ros.listener import Listener, wait_until
-from ineus_ros.processes import ChildProcess, private_domain
+from ineus_ros.demo.listener import Listener, wait_until
+from ineus_ros.demo.processes import ChildProcess, private_domain
 
 CAMERA = Path(__file__).with_name("dds_camera.py")
 START_S, SETTLE_S = 120.0, 60.0

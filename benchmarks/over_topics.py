@@ -18,10 +18,10 @@ from typing import Any
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rotation_to_quaternion
 from ineus_core.meshing import remove_small_components, write_mesh
-from ineus_core.sources.bag_writer import BODY_FROM_CAMERA
-from ineus_ros.demo import REMAPS
-from ineus_ros.listener import Listener, wait_until
-from ineus_ros.processes import ChildProcess, private_domain
+from ineus_core.sources.bags.writer import BODY_FROM_CAMERA
+from ineus_ros.demo.job import REMAPS
+from ineus_ros.demo.listener import Listener, wait_until
+from ineus_ros.demo.processes import ChildProcess, private_domain
 
 START_S, INTAKE_S, SAVE_S = 120.0, 300.0, 300.0
 

@@ -27,9 +27,9 @@ from ineus_core.evaluation.tanks_protocol import similarity_between
 from ineus_core.files import replace_file
 from ineus_core.meshing import moved_mesh, read_mesh
 from ineus_core.sources import SyntheticConfig, SyntheticSource, orbit_poses
-from ineus_core.sources.analytic_scene import AnalyticScene
-from ineus_core.sources.colmap import ColmapConfig, ColmapSource, read_model
-from ineus_core.sources.synthetic_shapes import Texture
+from ineus_core.sources.photographs.colmap import ColmapConfig, ColmapSource, read_model
+from ineus_core.sources.synthetic.analytic_scene import AnalyticScene
+from ineus_core.sources.synthetic.shapes import Texture
 from ineus_core.types import Camera
 
 _TILE_PX = 320

@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 
 from ineus_core.config import Config
 from ineus_core.planning import PlanningAnswer
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 
 _IN_PICTURE_M = 0.03

@@ -22,7 +22,7 @@ from rgbd_room import rendered_frames
 from ineus_core.config import load_config
 from ineus_core.evaluation import evaluate_mesh, overview_camera, psnr, render_mesh_picture
 from ineus_core.files import replace_file
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 

@@ -16,9 +16,8 @@ import numpy as np
 
 from ineus_core.cli.restore import restore
 from ineus_core.evaluation import overview_camera, render_mesh_picture
-from ineus_core.held_out import ComparedView, compare_view
 from ineus_core.meshing import read_mesh
-from ineus_core.offline import normal_picture
+from ineus_core.pipeline import ComparedView, compare_view, normal_picture
 from ineus_core.sources import is_held_out, open_source
 
 _EVERY = 10

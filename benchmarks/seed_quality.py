@@ -25,7 +25,7 @@ from rgbd_room import rendered_frames
 from ineus_core.config import load_config
 from ineus_core.evaluation import psnr, ssim
 from ineus_core.geometry import OPENGL_CAMERA_FROM_CAMERA, rigid_inverse
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, open_source
 from ineus_core.types import Camera, Frame
 

@@ -18,7 +18,7 @@ import torch
 from rgbd_room import median_ms
 
 from ineus_core.config import load_config
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 

@@ -23,12 +23,11 @@ from rgbd_room import rendered_frames
 
 from ineus_core.config import Config, load_config
 from ineus_core.meshing import BlockMesher, MeshingConfig, blocks_of_cells
-from ineus_core.pipeline import Pipeline
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.pipeline import Pipeline, Worker
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.rendering import surface_colour
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame, MeshUpdate, StepReport
-from ineus_core.worker import Worker
 
 
 class Listener:

@@ -14,7 +14,7 @@ import json
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ineus_core.evaluation.surface import sample_surface
+from ineus_core.evaluation.surface_samples import sample_surface
 from ineus_core.meshing import read_mesh
 
 _BORDER_M = 0.1

@@ -12,24 +12,24 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ineus_core.kernels.adam_triton import adam_step
-from ineus_core.kernels.composite_triton import composite_backward, composite_forward
-from ineus_core.kernels.field_triton import (
+from ineus_core.kernels.adam.gpu import adam_step
+from ineus_core.kernels.compositing.gpu import composite_backward, composite_forward
+from ineus_core.kernels.fused_field.gpu import (
     FieldWeights,
     field_backward,
     field_buffers,
     field_forward,
 )
-from ineus_core.kernels.hash_grid_layout import HashGridLayout
-from ineus_core.kernels.hash_grid_triton import hash_grid_backward_outer, hash_grid_forward
-from ineus_core.kernels.heads_torch import ColourHeadWeights, SdfHeadWeights
-from ineus_core.kernels.heads_triton import (
+from ineus_core.kernels.hash_grid.gpu import hash_grid_backward_outer, hash_grid_forward
+from ineus_core.kernels.hash_grid.layout import HashGridLayout
+from ineus_core.kernels.mlp.gpu import (
     colour_head_backward,
     colour_head_forward,
     sdf_head_backward,
     sdf_head_forward,
 )
-from ineus_core.kernels.ray_march_triton import ray_march_into, sample_buffers
+from ineus_core.kernels.mlp.reference import ColourHeadWeights, SdfHeadWeights
+from ineus_core.kernels.ray_marching.gpu import ray_march_into, sample_buffers
 from ineus_core.types import FieldOutput
 
 HALF_SIDE_M, BALL_M, _SHELL_M, _START_M, _CAMERA_M = 1.5, 0.8, 0.03, 1.2, 4.0

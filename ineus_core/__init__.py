@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if TYPE_CHECKING:
     from ineus_core.config import Config, load_config
     from ineus_core.pipeline import Pipeline
-    from ineus_core.reconstructor import Reconstructor
+    from ineus_core.reconstruction import Reconstructor
     from ineus_core.sources import open_source
     from ineus_core.types import Camera, Frame
 
@@ -39,7 +39,7 @@ _MODULE_OF = {
     "Config": "config",
     "Frame": "types",
     "Pipeline": "pipeline",
-    "Reconstructor": "reconstructor",
+    "Reconstructor": "reconstruction",
     "load_config": "config",
     "open_source": "sources",
 }

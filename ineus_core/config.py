@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError
 from ineus_core.pipeline import PipelineConfig
-from ineus_core.reconstructor import ReconstructorConfig
+from ineus_core.reconstruction import ReconstructorConfig
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources import SourceConfig
 

@@ -4,6 +4,8 @@
 
 import functools
 import itertools
+from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -212,3 +214,40 @@ def _distinct(index: Int[np.ndarray, "n 3"]) -> list[BlockIndex]:
     keys = np.unique(np.ravel_multi_index(tuple((index - first).T), shape))
     rows = np.stack(np.unravel_index(keys, shape), axis=1) + first
     return list(map(tuple, rows.tolist()))
+
+
+def box_of_cameras(
+    poses: list[Float[np.ndarray, "4 4"]],
+) -> tuple[Literal["object", "room"], Float[np.ndarray, "2 3"]]:
+    """Whether cameras look inwards at an object or out into a room, and the cube that holds it.
+
+    The point nearest to all optical axes decides: an object lies in front of nearly all cameras.
+    """
+    positions = np.stack([pose[:3, 3] for pose in poses])
+    axes = np.stack([pose[:3, 2] for pose in poses])
+    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+    # The small term keeps parallel axes solvable; it pulls towards the cameras' mean.
+    system = across.sum(axis=0) + 1e-6 * np.eye(3)
+    target = (across @ positions[:, :, None]).sum(axis=0)[:, 0] + 1e-6 * positions.mean(axis=0)
+    focus = np.linalg.solve(system, target)
+    along = ((focus - positions) * axes).sum(axis=1)
+    distance = np.linalg.norm(focus - positions, axis=1)
+    spread = np.linalg.norm(positions - positions.mean(axis=0), axis=1).max()
+    looks_inwards = (along > 0.7 * distance).mean() > 0.9 and distance.min() > 0.3 * spread
+    if looks_inwards:
+        half = 0.5 * float(np.median(distance))
+        return "object", np.stack((focus - half, focus + half))
+    centre = 0.5 * (positions.min(axis=0) + positions.max(axis=0))
+    half = 1.5 * float(np.abs(positions - centre).max()) + 2.5
+    return "room", np.stack((centre - half, centre + half))
+
+
+def up_of_cameras(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]:
+    """Direction against gravity: the world's z axis, or the mean image top if that differs."""
+    z_axis = np.array((0.0, 0.0, 1.0))
+    if len(poses) == 0:
+        return z_axis
+    image_top = -np.mean([pose[:3, 1] for pose in poses], axis=0)
+    length = float(np.linalg.norm(image_top))
+    # Within 45 degrees the cameras are merely tilted; a short mean says nothing.
+    return z_axis if length < 0.3 or image_top[2] > 0.7 * length else image_top / length

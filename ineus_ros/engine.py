@@ -12,10 +12,9 @@ import numpy as np
 
 from ineus_core.errors import SourceError
 from ineus_core.meshing import remove_small_components, weld, write_mesh
-from ineus_core.pipeline import Pipeline, PipelineConfig
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.pipeline import Pipeline, PipelineConfig, Worker
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.types import Camera, Frame, Mesh, MeshUpdate, RenderedImage, StepReport
-from ineus_core.worker import Worker
 from ineus_ros.outputs import MeshPublisher
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ineus_core.types import StepReport
 from ineus_ros.engine import Engine
-from ineus_ros.inputs import Inputs
+from ineus_ros.inputs.inputs import Inputs
 from ineus_ros.outputs import MeshPublisher
 from ineus_ros.outputs.status import PartStatus, Rate
 

@@ -27,10 +27,10 @@ from rclpy.utilities import try_shutdown
 from ineus_core.config import Config, resolve_device
 from ineus_core.errors import IneusError
 from ineus_core.meshing import write_mesh
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_ros.engine import Engine
 from ineus_ros.health import Health
-from ineus_ros.inputs import Inputs
+from ineus_ros.inputs.inputs import Inputs
 from ineus_ros.large_messages import make_room_for_images
 from ineus_ros.outputs import (
     ImagePublisher,

@@ -13,9 +13,9 @@ from std_srvs.srv import SetBool, Trigger
 
 from ineus_core.errors import ConfigError
 from ineus_core.ros_config import RosConfig
-from ineus_ros.awaiting import finished
 from ineus_ros.engine import Engine
-from ineus_ros.inputs import Inputs
+from ineus_ros.inputs.inputs import Inputs
+from ineus_ros.jobs import finished
 
 
 class Services:

@@ -15,7 +15,7 @@ import torch
 from ineus_core.bench.costs import StepSize, stage_costs
 from ineus_core.bench.timing import captured_ms, ceilings, median_ms, wall_ms
 from ineus_core.bench.work import Work, built_in_work, prepared
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.timing import Timers
 from ineus_core.training import TrainStep
 from ineus_core.types import Frame

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ineus_core.config import load_config
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 

@@ -41,7 +41,7 @@ def make(
 ) -> None:
     """Write the frames of a source as a ROS 2 bag with images, cameras, odometry and TF."""
     from ineus_core.sources import is_held_out, open_source
-    from ineus_core.sources.bag_writer import BagWriterConfig, refuse_to_replace, write_bag
+    from ineus_core.sources.bags.writer import BagWriterConfig, refuse_to_replace, write_bag
 
     if depth_encoding not in ("16UC1", "32FC1"):
         raise ConfigError(f"--depth-encoding {depth_encoding!r}: expected 16UC1 or 32FC1")

@@ -184,7 +184,7 @@ def _held_out_figures(
     from rich.progress import track
 
     from ineus_core.cli.restore import restore
-    from ineus_core.held_out import FULL_WIDTH_PX, compare_view, mean_figures
+    from ineus_core.pipeline import FULL_WIDTH_PX, compare_view, mean_figures
     from ineus_core.sources import is_held_out, open_source
 
     source = open_source(frames)

@@ -138,7 +138,7 @@ def _rendered(
 
 def _write(out: Path, images: Iterator[tuple[str, "RenderedImage"]], fps: float) -> None:
     from ineus_core.files import replacing
-    from ineus_core.offline import save_renders
+    from ineus_core.pipeline import save_renders
 
     if not fps:
         save_renders(out, images)
@@ -171,7 +171,7 @@ def _side_by_side(image: "RenderedImage") -> "np.ndarray":
     import cv2
     import numpy as np
 
-    from ineus_core.offline import normal_picture
+    from ineus_core.pipeline import normal_picture
 
     seen = image.depth_m > 0
     low_m, high_m = np.quantile(image.depth_m[seen], (0.01, 0.99)) if seen.any() else (0.0, 1.0)

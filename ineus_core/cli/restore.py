@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ineus_core.reconstructor import Reconstructor
+    from ineus_core.reconstruction import Reconstructor
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ def restore(checkpoint: Path, device: str, voxel_size_m: float | None = None) ->
 
     from ineus_core.config import resolve_device
     from ineus_core.errors import CheckpointError
-    from ineus_core.reconstructor import Reconstructor, ReconstructorConfig
-    from ineus_core.training import read_checkpoint
+    from ineus_core.reconstruction import Reconstructor, ReconstructorConfig, read_checkpoint
 
     inside = checkpoint / "checkpoint"
     folder = inside if inside.is_dir() else checkpoint

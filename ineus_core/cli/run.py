@@ -12,8 +12,8 @@ from ineus_core.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from ineus_core.config import Config
-    from ineus_core.offline import RunLimits, RunResult
-    from ineus_core.reconstructor import Reconstructor
+    from ineus_core.pipeline import RunLimits, RunResult
+    from ineus_core.reconstruction import Reconstructor
     from ineus_core.sources import Source
 
 
@@ -61,7 +61,7 @@ def command(
     if resume is not None and resume_weights is not None:
         raise ConfigError("--resume and --resume-weights: expected at most one of them")
     from ineus_core.config import load_config
-    from ineus_core.offline import RunLimits
+    from ineus_core.pipeline import RunLimits
 
     words = list(overrides or ())
     words += [f"device={device}"] if device is not None else []
@@ -82,8 +82,8 @@ def _run(
 ) -> None:
     from ineus_core.config import resolve_device
     from ineus_core.files import check_writable
-    from ineus_core.offline import OfflineRun
-    from ineus_core.reconstructor import Reconstructor
+    from ineus_core.pipeline import OfflineRun
+    from ineus_core.reconstruction import Reconstructor
     from ineus_core.sources import dataset_from_world, open_source
     from ineus_core.training import device_of, joined, ranks_of
 
@@ -115,7 +115,7 @@ def _train_and_write(
     out: Path,
 ) -> None:
     from ineus_core.cli.progress import RunProgress
-    from ineus_core.offline import OfflineRun
+    from ineus_core.pipeline import OfflineRun
 
     with RunProgress(path) as progress:
         run = OfflineRun(frames, reconstructor, config.pipeline, limits, progress.update)
@@ -133,7 +133,7 @@ def _write(
 ) -> None:
     from ineus_core.evaluation import write_report
     from ineus_core.meshing import write_mesh
-    from ineus_core.offline import save_renders
+    from ineus_core.pipeline import save_renders
 
     mesh = reconstructor.current_mesh()
     write_mesh(reconstructor.mesh_to_save(), out / "mesh.ply")

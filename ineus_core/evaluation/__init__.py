@@ -16,7 +16,13 @@ from ineus_core.evaluation.perceptual import lpips
 from ineus_core.evaluation.picture import overview_camera, render_mesh_picture
 from ineus_core.evaluation.reference_fusion import ReferenceFusion, ReferenceFusionConfig
 from ineus_core.evaluation.report import Panel, to_plain, write_report
-from ineus_core.evaluation.surface import Culling, SurfacePoints, View, cull, sample_surface
+from ineus_core.evaluation.surface_samples import (
+    Culling,
+    SurfacePoints,
+    View,
+    cull,
+    sample_surface,
+)
 from ineus_core.evaluation.tanks_protocol import (
     TanksMetrics,
     TanksReference,

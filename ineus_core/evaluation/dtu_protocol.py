@@ -126,7 +126,7 @@ def evaluate_dtu(
     """
     if find_spec("numba") is None:
         raise MissingDependencyError("numba")
-    from ineus_core.kernels.thin_numba import thinned
+    from ineus_core.kernels.points.thin import thinned
 
     culling = "none"
     if views:

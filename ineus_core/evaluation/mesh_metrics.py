@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 
 from ineus_core.errors import ConfigError
-from ineus_core.evaluation.surface import (
+from ineus_core.evaluation.surface_samples import (
     Culling,
     SurfacePoints,
     View,

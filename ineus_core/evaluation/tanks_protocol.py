@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from scipy.spatial import cKDTree
 
 from ineus_core.errors import SourceError
-from ineus_core.evaluation.surface import sample_surface, surface_area
+from ineus_core.evaluation.surface_samples import sample_surface, surface_area
 from ineus_core.types import Mesh
 
 TAU_M = {

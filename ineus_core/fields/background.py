@@ -12,7 +12,11 @@ from torch import Tensor, nn
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields.variant import VariantField
 from ineus_core.geometry import ray_box
-from ineus_core.kernels.composite_torch import accumulate, density_alpha, transmittance_weights
+from ineus_core.kernels.compositing.reference import (
+    accumulate,
+    density_alpha,
+    transmittance_weights,
+)
 from ineus_core.types import RaySamples, RenderedRays
 
 CONTRACTED_SIDE = 4.0

@@ -15,7 +15,7 @@ from ineus_core.errors import ConfigError, MissingDependencyError
 from ineus_core.fields.background import CONTRACTED_SIDE, Background, BackgroundConfig
 from ineus_core.fields.sdf import Encode, EncodeValue, FieldConfig, HashSdf, Initialisation
 from ineus_core.fields.variant import VariantField
-from ineus_core.kernels.hash_grid_layout import HashGridLayout
+from ineus_core.kernels.hash_grid.layout import HashGridLayout
 
 _LOG = logging.getLogger(__name__)
 _ROOM_COARSEST_CELL_M = 0.64
@@ -71,7 +71,7 @@ def restore_field(
     kind = VariantField if config.option_without_kernel else HashSdf
     field = kind(config, layout, centre_m, side_m, init, encode, encode_value).to(device)
     if config.backend == "triton" and kind is HashSdf:
-        from ineus_core.kernels.field_evaluator_triton import FieldEvaluator
+        from ineus_core.kernels.fused_field.evaluator_gpu import FieldEvaluator
 
         shape = (layout, config.geometry_features)
         field.fused = FieldEvaluator(*shape, field.origin_m, side_m, field.sdf_scale_m)
@@ -162,18 +162,18 @@ def _resolved_backend(backend: str, device: torch.device) -> str:
 def _encoding(backend: str) -> tuple[Encode, EncodeValue]:
     match backend:
         case "torch":
-            from ineus_core.kernels import hash_grid_torch
+            from ineus_core.kernels.hash_grid import reference as hash_grid_torch
 
             return hash_grid_torch.hash_grid, hash_grid_torch.hash_grid_value
         case "numba":
             try:
-                from ineus_core.kernels import hash_grid_numba
+                from ineus_core.kernels.hash_grid import cpu as hash_grid_numba
             except ModuleNotFoundError as error:
                 raise MissingDependencyError("numba") from error
             return hash_grid_numba.hash_grid, hash_grid_numba.hash_grid_value
         case "triton":
             try:
-                from ineus_core.kernels import hash_grid_triton
+                from ineus_core.kernels.hash_grid import gpu as hash_grid_triton
             except ModuleNotFoundError as error:
                 raise MissingDependencyError("triton") from error
             return hash_grid_triton.hash_grid, hash_grid_triton.hash_grid_value

@@ -12,8 +12,8 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 
 from ineus_core.fields.variant_config import FieldVariantConfig
-from ineus_core.kernels.hash_grid_layout import HashGridLayout
-from ineus_core.kernels.heads_torch import (
+from ineus_core.kernels.hash_grid.layout import HashGridLayout
+from ineus_core.kernels.mlp.reference import (
     SH_CHANNELS,
     ColourHeadWeights,
     FieldWeights,

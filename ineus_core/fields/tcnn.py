@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The hash grid through tiny-cuda-nn, where that is installed; results as of `hash_grid_torch`.
+"""The hash grid through tiny-cuda-nn, where it is installed; results as of `hash_grid.reference`.
 
 Each level is an encoding of its own. tiny-cuda-nn places the corners of a level of base resolution
 b half a cell off, b - 1 cells to the side; so b is one more than our cells and points are shifted
@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.errors import ConfigError, MissingDependencyError
-from ineus_core.kernels.hash_grid_layout import HashGridLayout
+from ineus_core.kernels.hash_grid.layout import HashGridLayout
 
 INSTALL = "'git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch'"
 

@@ -20,7 +20,7 @@ from ineus_core.fields.networks import (
     sphere_layers,
 )
 from ineus_core.fields.sdf import HashSdf
-from ineus_core.kernels.heads_torch import colour_logits
+from ineus_core.kernels.mlp.reference import colour_logits
 from ineus_core.types import FieldOutput
 
 _TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.kernels.host_copy import write_to
-from ineus_core.kernels.marching_cubes_torch import BlockTriangles, marching_cubes
+from ineus_core.kernels.marching_cubes.reference import BlockTriangles, marching_cubes
 from ineus_core.meshing.device_blocks import DeviceBlocks
 from ineus_core.meshing.samples import LatticeSampler, SdfFunction, in_batches
 from ineus_core.types import BlockIndex, Mesh, MeshBlock

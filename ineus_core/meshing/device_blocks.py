@@ -43,7 +43,7 @@ class DeviceBlocks:
         Args:
             origins: First corner of each block in voxels, on the device.
         """
-        from ineus_core.kernels.marching_cubes_triton import marching_cubes
+        from ineus_core.kernels.marching_cubes.gpu import marching_cubes
 
         valid = self._observed(origins, observed_fn)
         if self.max_slope > 0 and self.block_size_vox % self.group == 0:
@@ -112,7 +112,7 @@ class DeviceBlocks:
         side: int,
         spacing: tuple[float, float],
     ) -> Float[Tensor, "n 3"]:
-        from ineus_core.kernels.lattice_triton import lattice_points
+        from ineus_core.kernels.block_lattice.gpu import lattice_points
 
         return lattice_points(places, origins, side, spacing, self.voxel_size_m)
 

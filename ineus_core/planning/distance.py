@@ -12,8 +12,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.kernels.fastest import fastest
-from ineus_core.kernels.nearest_disc_torch import DiscGrid
+from ineus_core.kernels.dispatch import fastest
+from ineus_core.kernels.nearest_disc.reference import DiscGrid
 from ineus_core.planning.nearest_surface import NONE, nearest_points
 from ineus_core.types import Mesh
 

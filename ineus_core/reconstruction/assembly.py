@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 
-from ineus_core.bounds import BoundsConfig, SceneBounds, judge_bounds
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields import (
     BackgroundConfig,
@@ -31,7 +30,8 @@ from ineus_core.keyframes import (
 from ineus_core.meshing import DirtyBlocks, MeshingConfig
 from ineus_core.planning import PlanningConfig
 from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion
-from ineus_core.reconstruction.intake import DepthObserver, Intake
+from ineus_core.reconstruction.keyframe_inserter import DepthObserver, Intake
+from ineus_core.reconstruction.scene_bounds import BoundsConfig, SceneBounds, judge_bounds
 from ineus_core.rendering import (
     OccupancyConfig,
     OccupancyGrid,

@@ -8,11 +8,11 @@ from ineus_core.rendering.backends import (
     renderer,
     resolved_rendering,
 )
-from ineus_core.rendering.head_on import surface_colour
+from ineus_core.rendering.image_renderer import View, render_view
 from ineus_core.rendering.occupancy import OccupancyConfig, OccupancyGrid
-from ineus_core.rendering.placement import PlacementConfig, place_samples
-from ineus_core.rendering.seen import SeenByViews, evidence_of_views, seen_cells
-from ineus_core.rendering.view import View, render_view
+from ineus_core.rendering.ray_sampling import PlacementConfig, place_samples
+from ineus_core.rendering.vertex_colour import surface_colour
+from ineus_core.rendering.visibility import SeenByViews, evidence_of_views, seen_cells
 from ineus_core.rendering.volume import render_rays
 
 __all__ = [

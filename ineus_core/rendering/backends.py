@@ -66,7 +66,7 @@ def renderer(backend: str) -> RenderRays:
 def _render_by_triton(
     directions: Tensor, samples: RaySamples, output: FieldOutput, inv_s: Tensor, cos_anneal: Tensor
 ) -> RenderedRays:
-    from ineus_core.kernels.composite_triton import composite
+    from ineus_core.kernels.compositing.gpu import composite
 
     total = composite(directions, samples, output, inv_s, cos_anneal)
     return RenderedRays(total[:, :3], total[:, 3], total[:, 4:7], total[:, 7])

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.errors import ConfigError, MissingDependencyError
-from ineus_core.kernels.composite_torch import neus_alpha
+from ineus_core.kernels.compositing.reference import neus_alpha
 from ineus_core.types import FieldOutput, RaySamples, RenderedRays
 
 _VERSION = "0.5."

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
-from ineus_core.kernels.fastest import fastest
-from ineus_core.rendering.marching import CellMarcher
-from ineus_core.rendering.probed import ProbedCells, cells_at
+from ineus_core.kernels.dispatch import fastest
+from ineus_core.rendering.observed_mask import ProbedCells, cells_at
+from ineus_core.rendering.ray_marching import CellMarcher
 from ineus_core.types import RaySamples
 
 _HIT, _MISS, _LIMIT = 6, -1, 120
@@ -98,7 +98,7 @@ class OccupancyGrid:
         self.seen: Bool[Tensor, "gx gy gz"] | None = None
         """Where views met the surface, for whom there is no depth; None if nobody looked."""
         self._marcher = CellMarcher(cell_m, config.max_steps, device)
-        self._carve = fastest("carve", device).carve
+        self._carve = fastest("occupancy", device).carve
 
     def _move_to(self, low_cell: Int[Tensor, " 3"]) -> None:
         self._low_cell = low_cell

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ineus_core.kernels.composite_torch import (
+from ineus_core.kernels.compositing.reference import (
     accumulate,
     density_alpha,
     neus_alpha,

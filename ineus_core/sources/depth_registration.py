@@ -47,7 +47,7 @@ def splat_by_numba(
     registered: Float[np.ndarray, "color_h color_w"],
 ) -> None:
     """Lower `registered` to the depths that fall on its pixels."""
-    from ineus_core.kernels.splat_depth_numba import splat_depth
+    from ineus_core.kernels.images.splat_depth import splat_depth
 
     color = color_camera
     distortion = np.zeros(12)

@@ -10,19 +10,27 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError, SourceError
-from ineus_core.sources import blended_mvs, blender, colmap, dtu, replica, transforms_json
-from ineus_core.sources.blended_mvs import BlendedMvsConfig, open_blended_mvs
-from ineus_core.sources.blender import BlenderConfig, BlenderSource
-from ineus_core.sources.colmap import ColmapConfig, ColmapSource
-from ineus_core.sources.dtu import DtuConfig, DtuSource
-from ineus_core.sources.posed_images import PosedImagesConfig, PosedImagesSource
-from ineus_core.sources.replica import ReplicaConfig, ReplicaSource
-from ineus_core.sources.rosbag import RosbagConfig, RosbagSource
-from ineus_core.sources.seven_scenes import SevenScenesConfig, SevenScenesSource, is_sequence
+from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
+from ineus_core.sources.photographs import blended_mvs, blender, colmap, dtu, transforms_json
+from ineus_core.sources.photographs.blended_mvs import BlendedMvsConfig, open_blended_mvs
+from ineus_core.sources.photographs.blender import BlenderConfig, BlenderSource
+from ineus_core.sources.photographs.colmap import ColmapConfig, ColmapSource
+from ineus_core.sources.photographs.dtu import DtuConfig, DtuSource
+from ineus_core.sources.photographs.transforms_json import (
+    TransformsJsonConfig,
+    TransformsJsonSource,
+)
+from ineus_core.sources.sequences import replica
+from ineus_core.sources.sequences.posed_images import PosedImagesConfig, PosedImagesSource
+from ineus_core.sources.sequences.replica import ReplicaConfig, ReplicaSource
+from ineus_core.sources.sequences.seven_scenes import (
+    SevenScenesConfig,
+    SevenScenesSource,
+    is_sequence,
+)
+from ineus_core.sources.sequences.tum import TumConfig, TumSource
 from ineus_core.sources.source import Source
-from ineus_core.sources.synthetic import SyntheticConfig, SyntheticSource
-from ineus_core.sources.transforms_json import TransformsJsonConfig, TransformsJsonSource
-from ineus_core.sources.tum import TumConfig, TumSource
+from ineus_core.sources.synthetic.source import SyntheticConfig, SyntheticSource
 
 BAG_SUFFIXES = (".mcap", ".db3")
 SYNTHETIC_SCENES = ("room", "object")

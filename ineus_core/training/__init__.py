@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training: the losses, the optimiser and the step."""
 
-from ineus_core.training.agreement import gradient_errors
-from ineus_core.training.checkpoint import read_checkpoint, write_checkpoint
+from ineus_core.training.captured.gradient_check import gradient_errors
+from ineus_core.training.gpu_memory_check import check_device
 from ineus_core.training.losses import LOSS_NAMES, LossWeights
 from ineus_core.training.optimiser import OptimiserConfig
 from ineus_core.training.ranks import Ranks, device_of, joined, ranks_of
-from ineus_core.training.requirements import check_device
 from ineus_core.training.step import TrainingConfig, TrainStep, make_step, resolved_training
-from ineus_core.training.step_interface import Step
+from ineus_core.training.step_protocol import Step
 
 __all__ = [
     "LOSS_NAMES",
@@ -25,7 +24,5 @@ __all__ = [
     "joined",
     "make_step",
     "ranks_of",
-    "read_checkpoint",
     "resolved_training",
-    "write_checkpoint",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields import HashSdf
-from ineus_core.kernels import adam_torch
+from ineus_core.kernels.adam import reference as adam_torch
 from ineus_core.training.schedules import Schedule, chained, through, warm_up
 
 
@@ -164,7 +164,7 @@ class Optimiser(Rates):
 
 def _operator(device: torch.device):  # type: ignore[no-untyped-def]
     if device.type == "cpu" and find_spec("numba") is not None:
-        from ineus_core.kernels import adam_numba
+        from ineus_core.kernels.adam import cpu as adam_numba
 
         return adam_numba.adam_step
     return adam_torch.adam_step

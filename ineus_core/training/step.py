@@ -36,7 +36,7 @@ from ineus_core.training.losses import (
 from ineus_core.training.optimiser import Optimiser, OptimiserConfig
 from ineus_core.training.ranks import Ranks
 from ineus_core.training.schedules import linear_ramp
-from ineus_core.training.step_interface import Step
+from ineus_core.training.step_protocol import Step
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 _LOG = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ def make_step(
         option = field.config.option_without_step or config.option_without_kernel
         option = option or ("background.kind learned" if field.background is not None else "")
         if not option:
-            from ineus_core.training.graph_step import GraphStep
+            from ineus_core.training.captured.step import GraphStep
 
             return GraphStep(config, placement, field, grid, replay, ranks=ranks)
         _LOG.info("training step by torch, as the captured one does not know %s", option)

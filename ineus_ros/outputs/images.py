@@ -11,8 +11,8 @@ from std_msgs.msg import Header
 
 from ineus_core.errors import SourceError
 from ineus_core.ros_config import RosConfig
-from ineus_core.sources.ros_messages import decode_transform
-from ineus_ros.inputs import Inputs
+from ineus_core.sources.bags.ros_messages import decode_transform
+from ineus_ros.inputs.inputs import Inputs
 from ineus_ros.outputs.renderings import Render, Renderings
 from ineus_ros.outputs.status import PartStatus
 from ineus_ros.timers import wall_timer

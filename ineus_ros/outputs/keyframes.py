@@ -15,11 +15,11 @@ from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_transform, rotation_to_quaternion
 from ineus_core.pipeline import Pipeline
 from ineus_core.ros_config import RosConfig
-from ineus_core.sources.ros_messages import decode_transform, stamp_ns
-from ineus_core.sources.transforms import PoseTrack
+from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
+from ineus_core.sources.bags.transforms import PoseTrack
 from ineus_core.types import KeyframeId
-from ineus_ros.awaiting import Periodic
 from ineus_ros.drops import Drops
+from ineus_ros.jobs import Periodic
 from ineus_ros.outputs.planning import Ask, header_of, latched
 from ineus_ros.outputs.status import PartStatus
 

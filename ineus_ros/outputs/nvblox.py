@@ -15,8 +15,8 @@ from ineus_core.errors import CapacityError, SourceError
 from ineus_core.pipeline import Pipeline
 from ineus_core.planning import EsdfSlice, PlanningAnswer
 from ineus_core.ros_config import RosConfig
-from ineus_ros.awaiting import Periodic, finished
 from ineus_ros.drops import Drops
+from ineus_ros.jobs import Periodic, finished
 from ineus_ros.outputs.planning import Ask, header_of
 
 UNKNOWN_IN_GRID, UNKNOWN_IN_SLICE = -1000.0, 1000.0

@@ -19,9 +19,9 @@ from ineus_core.errors import SourceError
 from ineus_core.pipeline import Pipeline
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
 from ineus_core.ros_config import RosConfig
-from ineus_ros.awaiting import Periodic
-from ineus_ros.clouds import cloud_message, read_xyz
 from ineus_ros.drops import Drops
+from ineus_ros.jobs import Periodic
+from ineus_ros.outputs.clouds import cloud_message, read_xyz
 from ineus_ros.outputs.status import PartStatus
 
 Result = TypeVar("Result")

@@ -12,7 +12,7 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
 from ineus_core.types import Camera, RenderedImage
-from ineus_ros.inputs import Inputs
+from ineus_ros.inputs.inputs import Inputs
 from ineus_ros.outputs.image_topics import ImageTopics
 
 Render = Callable[[Camera, np.ndarray], "Future[RenderedImage]"]

@@ -12,8 +12,8 @@ import pytest
 from bag_making import START_NS, BagMaker, make_frame
 from command import CommandResult
 
-from ineus_core.sources.bag_writer import write_bag
-from ineus_core.sources.rosbag import RosbagSource
+from ineus_core.sources.bags.rosbag import RosbagSource
+from ineus_core.sources.bags.writer import write_bag
 
 Ineus = Callable[..., CommandResult]
 

@@ -12,7 +12,7 @@ from command import run_command
 from tiny_scene import CPU, tiny_config
 
 from ineus_core.meshing import write_mesh
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import open_source
 from ineus_core.types import Mesh
 

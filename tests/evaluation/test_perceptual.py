@@ -8,8 +8,8 @@ import torch
 from tiny_scene import CPU, room_source, tiny_config
 
 from ineus_core.evaluation import lpips, perceptual
-from ineus_core.held_out import compare_view, mean_figures
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.pipeline.held_out import compare_view, mean_figures
+from ineus_core.reconstruction import Reconstructor
 
 
 def test_equal_images_are_at_no_distance() -> None:

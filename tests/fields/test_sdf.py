@@ -147,7 +147,7 @@ def test_a_cpu_takes_numba_or_says_that_it_takes_torch(
 def test_a_backend_that_was_asked_for_and_is_not_there_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = "ineus_core.kernels.hash_grid_numba"
+    name = "ineus_core.kernels.hash_grid.cpu"
     monkeypatch.delattr(kernels, "hash_grid_numba", raising=False)
     monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)

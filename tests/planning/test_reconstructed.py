@@ -7,7 +7,7 @@ import pytest
 from tiny_scene import CPU, pose, tiny_config, wall_frame
 
 from ineus_core.planning import FREE, OCCUPIED, UNKNOWN
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 
 HERE = [0.0, 0.0, 0.0]
 

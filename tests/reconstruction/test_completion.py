@@ -10,11 +10,11 @@ import torch
 from tiny_scene import CPU, tiny_config
 
 from ineus_core.geometry import known_pixel_rays, look_at
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion, planar_holes
-from ineus_core.reconstructor import Reconstructor
-from ineus_core.sources.analytic_scene import AnalyticScene, Part
-from ineus_core.sources.synthetic_render import render_scene
-from ineus_core.sources.synthetic_shapes import Texture, box, half_space
+from ineus_core.sources.synthetic.analytic_scene import AnalyticScene, Part
+from ineus_core.sources.synthetic.render import render_scene
+from ineus_core.sources.synthetic.shapes import Texture, box, half_space
 from ineus_core.types import Camera, Frame
 
 CAMERA = Camera(160, 120, 130.0, 130.0, 80.0, 60.0)

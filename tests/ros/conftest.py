@@ -15,7 +15,7 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 @pytest.fixture(scope="session", autouse=True)
 def domain() -> Iterator[Mapping[str, str]]:
     """Environment of a ROS domain that these tests have for themselves."""
-    from ineus_ros.processes import private_domain
+    from ineus_ros.demo.processes import private_domain
 
     with private_domain() as environment:
         before = {name: os.environ.get(name) for name in environment}

@@ -18,7 +18,7 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 from ros_node import FRAMES, SOURCE, Running, later
 from ros_stream import Camera
 
-from ineus_ros.listener import Listener, wait_until
+from ineus_ros.demo.listener import Listener, wait_until
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

@@ -16,8 +16,8 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 from ros_node import FRAMES, STARTED_S, Running
 from ros_stream import Camera
 
-from ineus_ros.listener import Listener, wait_until
-from ineus_ros.processes import ChildProcess
+from ineus_ros.demo.listener import Listener, wait_until
+from ineus_ros.demo.processes import ChildProcess
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

@@ -15,8 +15,13 @@ import numpy as np
 import pytest
 from bag_making import START_NS, make_frame
 
-from ineus_core.sources.bag_writer import write_bag
-from ineus_core.sources.ros_messages import decode_camera, decode_image, decode_transform, stamp_ns
+from ineus_core.sources.bags.ros_messages import (
+    decode_camera,
+    decode_image,
+    decode_transform,
+    stamp_ns,
+)
+from ineus_core.sources.bags.writer import write_bag
 
 rclpy = pytest.importorskip("rclpy", reason="needs rclpy (pip install '.[ros]')")
 

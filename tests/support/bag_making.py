@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ineus_core.geometry import rigid_transform
-from ineus_core.sources import ros_encoders as encode
-from ineus_core.sources.bag_writer import BODY_FROM_CAMERA
+from ineus_core.sources.bags import ros_encoders as encode
+from ineus_core.sources.bags.writer import BODY_FROM_CAMERA
 from ineus_core.types import Camera, Frame
 
 CAMERA = Camera(16, 12, 14.0, 14.0, 8.25, 6.5)

@@ -8,7 +8,7 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2
 
-from ineus_ros.clouds import cloud_message
+from ineus_ros.outputs.clouds import cloud_message
 from ineus_ros.outputs.planning import header_of
 
 XYZ = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4")])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
-from ineus_ros.listener import Listener, wait_until
-from ineus_ros.processes import ChildProcess
+from ineus_ros.demo.listener import Listener, wait_until
+from ineus_ros.demo.processes import ChildProcess
 
 SOURCE = SyntheticSource(SyntheticConfig(frames=16, width_px=64, height_px=48))
 FRAMES = list(SOURCE)

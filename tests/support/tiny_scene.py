@@ -9,7 +9,7 @@ import torch
 
 from ineus_core.fields import FieldConfig, HashSdf, make_field
 from ineus_core.fields.sdf import Initialisation
-from ineus_core.reconstructor import ReconstructorConfig
+from ineus_core.reconstruction import ReconstructorConfig
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Camera, Frame
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from tiny_scene import CPU, room_source, tiny_config
 
 from ineus_core.errors import ConfigError
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.training import Ranks, device_of, joined, ranks_of
 
 WORKER = """
@@ -28,7 +28,7 @@ import sys
 import torch
 from safetensors.torch import save_file
 from tiny_scene import CPU, room_source, tiny_config
-from ineus_core.reconstructor import Reconstructor
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.training import joined, ranks_of
 import os
 

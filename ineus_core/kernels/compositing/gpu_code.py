@@ -1,0 +1,244 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Device code of `compositing.gpu`: a warp takes a ray, chunk after chunk of its samples."""
+
+import triton
+import triton.language as tl
+
+from ineus_core.kernels.mlp.gpu_code_colour import unit_backward
+
+_EPSILON = tl.constexpr(1e-5)
+_LEAST_CLEAR = tl.constexpr(1e-7)
+
+
+@triton.jit
+def _times(a, b):
+    return a * b
+
+
+@triton.jit
+def _vector(base, i, stride_n, stride_k, mask):
+    at = base + i * stride_n
+    x, y = tl.load(at, mask, other=0.0), tl.load(at + stride_k, mask, other=0.0)
+    return x, y, tl.load(at + 2 * stride_k, mask, other=0.0)
+
+
+@triton.jit
+def _eight(at, stride):
+    """What `forward` stores of a ray, or its cotangents."""
+    a, b, c = tl.load(at), tl.load(at + stride), tl.load(at + 2 * stride)
+    d, e, f = tl.load(at + 3 * stride), tl.load(at + 4 * stride), tl.load(at + 5 * stride)
+    return a, b, c, d, e, f, tl.load(at + 6 * stride), tl.load(at + 7 * stride)
+
+
+@triton.jit
+def _product(values, cotangents, stride):
+    k = tl.arange(0, 8)
+    return tl.sum(tl.load(values + k) * tl.load(cotangents + k * stride))
+
+
+@triton.jit
+def _used(firsts, counts, rays):
+    """Number of samples."""
+    used = 0
+    if rays > 0:
+        used = (tl.load(firsts + rays - 1) + tl.load(counts + rays - 1)).to(tl.int32)
+    return used
+
+
+@triton.jit
+def _store_vector(base, i, stride_n, stride_k, x, y, z, mask):
+    at = base + i * stride_n
+    tl.store(at, x, mask)
+    tl.store(at + stride_k, y, mask)
+    tl.store(at + 2 * stride_k, z, mask)
+
+
+@triton.jit
+def _opacity(sdf, gx, gy, gz, dx, dy, dz, dt, inv_s, anneal):
+    """NeuS eq. 13 and what its derivative needs."""
+    length = tl.sqrt(gx * gx + gy * gy + gz * gz)
+    inverse = 1.0 / tl.maximum(length, 1e-6)
+    nx, ny, nz = gx * inverse, gy * inverse, gz * inverse
+    cosine = dx * nx + dy * ny + dz * nz
+    slope = -(
+        tl.maximum(0.5 - 0.5 * cosine, 0.0) * (1.0 - anneal) + tl.maximum(-cosine, 0.0) * anneal
+    )
+    half_step = 0.5 * slope * dt
+    near, far = tl.sigmoid((sdf - half_step) * inv_s), tl.sigmoid((sdf + half_step) * inv_s)
+    # 1 - alpha, without the cancellation of that difference.
+    clear = tl.minimum(far / (near + _EPSILON), 1.0)
+    return nx, ny, nz, length, inverse, cosine, half_step, near, far, clear
+
+
+@triton.jit
+def _opacity_backward(
+    d_alpha, sdf, cosine, half_step, near, far, dt, inv_s, anneal, steep, DENSITY: tl.constexpr
+):
+    """Cotangents of distance, or output of a density, cosine and sharpness."""
+    floor = near + _EPSILON
+    d_near = d_alpha * far / (floor * floor) * near * (1.0 - near)
+    d_far = -d_alpha / floor * far * (1.0 - far)
+    d_slope = 0.5 * dt * inv_s * (d_far - d_near)
+    facing = tl.where(cosine < 1.0, 0.5 * (1.0 - anneal), 0.0)
+    d_cosine = d_slope * (facing + tl.where(cosine < 0.0, anneal, 0.0))
+    d_inv_s = d_near * (sdf - half_step) + d_far * (sdf + half_step)
+    d_sdf = inv_s * (d_near + d_far)
+    if DENSITY:
+        d_sdf, d_cosine, d_inv_s = -d_alpha * steep, 0.0 * d_cosine, 0.0 * d_inv_s
+    return d_sdf, d_cosine, d_inv_s
+
+
+@triton.jit
+def _through(raw, dt, clear, bias, per_m, factor, DENSITY: tl.constexpr):
+    """What an interval lets through, and for a density, the slope of that by the output in m.
+
+    The slope is bounded as that of `truncated_exp`.
+    """
+    slope = 0.0 * raw
+    if DENSITY:
+        exponent = bias - raw * per_m
+        clear = tl.exp(-tl.exp(exponent) * factor * dt)
+        slope = clear * dt * per_m * factor * tl.exp(tl.minimum(exponent, 15.0))
+    return clear, slope
+
+
+@triton.jit
+def forward(
+    directions, t_starts, t_ends, firsts, counts, sdfs, gradients, colours, inv_s, cos_anneal,
+    rendered, rays,
+    direction_n, direction_k, gradient_n, gradient_k, rgb_n, rgb_k, bias, per_m, factor,
+    DENSITY: tl.constexpr, CHUNK: tl.constexpr,
+):  # fmt: skip
+    sharpness, anneal = tl.load(inv_s), tl.load(cos_anneal)
+    lane = tl.arange(0, CHUNK)
+    for ray in range(tl.program_id(0), rays, tl.num_programs(0)):
+        first, count = tl.load(firsts + ray).to(tl.int32), tl.load(counts + ray).to(tl.int32)
+        at = directions + ray * direction_n
+        dx, dy, dz = tl.load(at), tl.load(at + direction_k), tl.load(at + 2 * direction_k)
+        through = 1.0
+        red, green, blue, reach, x, y, z, opacity = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for chunk in range(0, count, CHUNK):
+            i, mask = first + chunk + lane, chunk + lane < count
+            begin, end = (
+                tl.load(t_starts + i, mask, other=0.0),
+                tl.load(t_ends + i, mask, other=0.0),
+            )
+            sdf = tl.load(sdfs + i, mask, other=0.0)
+            gx, gy, gz = _vector(gradients, i, gradient_n, gradient_k, mask)
+            nx, ny, nz, _, _, _, _, _, _, clear = _opacity(
+                sdf, gx, gy, gz, dx, dy, dz, end - begin, sharpness, anneal
+            )
+            clear, _ = _through(sdf, end - begin, clear, bias, per_m, factor, DENSITY)
+            alpha = tl.where(mask, 1.0 - clear, 0.0)
+            clear = tl.where(mask, tl.maximum(clear, _LEAST_CLEAR), 1.0)
+            weight = alpha * through * tl.associative_scan(clear, 0, _times) / clear
+            through *= tl.reduce(clear, 0, _times)
+            r, g, b = _vector(colours, i, rgb_n, rgb_k, mask)
+            red += tl.sum(weight * r)
+            green += tl.sum(weight * g)
+            blue += tl.sum(weight * b)
+            reach += tl.sum(weight * 0.5 * (begin + end))
+            x += tl.sum(weight * nx)
+            y += tl.sum(weight * ny)
+            z += tl.sum(weight * nz)
+            opacity += tl.sum(weight)
+        out = rendered + ray * 8
+        tl.store(out, red)
+        tl.store(out + 1, green)
+        tl.store(out + 2, blue)
+        tl.store(out + 3, reach)
+        tl.store(out + 4, x)
+        tl.store(out + 5, y)
+        tl.store(out + 6, z)
+        tl.store(out + 7, opacity)
+
+
+@triton.jit
+def backward(
+    directions, t_starts, t_ends, firsts, counts, sdfs, gradients, colours, inv_s, cos_anneal,
+    rendered, d_rendered,
+    d_sdfs, d_gradients, d_colours, d_inv_s, eikonal_scale, eikonal_sum, rays, n,
+    direction_n, direction_k, gradient_n, gradient_k, rgb_n, rgb_k,
+    d_gradient_n, d_gradient_k, d_rgb_n, d_rgb_k, d_rendered_n, d_rendered_k, bias, per_m, factor,
+    DENSITY: tl.constexpr, CHUNK: tl.constexpr,
+):  # fmt: skip
+    """Front to back: what lies behind a sample is the ray's total less what came before."""
+    sharpness, anneal = tl.load(inv_s), tl.load(cos_anneal)
+    lane = tl.arange(0, CHUNK)
+    d_sharpness, eikonal = tl.zeros((CHUNK,), tl.float32), tl.zeros((CHUNK,), tl.float32)
+    used = _used(firsts, counts, rays)
+    for ray in range(tl.program_id(0), rays, tl.num_programs(0)):
+        first, count = tl.load(firsts + ray).to(tl.int32), tl.load(counts + ray).to(tl.int32)
+        after = used
+        if ray + 1 < rays:
+            after = tl.load(firsts + ray + 1).to(tl.int32)
+        at = directions + ray * direction_n
+        dx, dy, dz = tl.load(at), tl.load(at + direction_k), tl.load(at + 2 * direction_k)
+        at = d_rendered + ray * d_rendered_n
+        behind = _product(rendered + ray * 8, at, d_rendered_k)
+        d_r, d_g, d_b, d_reach, d_x, d_y, d_z, d_opacity = _eight(at, d_rendered_k)
+        through = 1.0
+        for chunk in range(0, after - first, CHUNK):
+            i, stored = first + chunk + lane, chunk + lane < after - first
+            mask = chunk + lane < count
+            begin, end = (
+                tl.load(t_starts + i, mask, other=0.0),
+                tl.load(t_ends + i, mask, other=0.0),
+            )
+            sdf = tl.load(sdfs + i, mask, other=0.0)
+            gx, gy, gz = _vector(gradients, i, gradient_n, gradient_k, mask)
+            nx, ny, nz, length, inverse, cosine, half_step, near, far, exact = _opacity(
+                sdf, gx, gy, gz, dx, dy, dz, end - begin, sharpness, anneal
+            )
+            exact, steep = _through(sdf, end - begin, exact, bias, per_m, factor, DENSITY)
+            clear = tl.where(mask, tl.maximum(exact, _LEAST_CLEAR), 1.0)
+            before = through * tl.associative_scan(clear, 0, _times) / clear
+            through *= tl.reduce(clear, 0, _times)
+            weight = before * tl.where(mask, 1.0 - exact, 0.0)
+            r, g, b = _vector(colours, i, rgb_n, rgb_k, mask)
+            d_middle = d_reach * 0.5 * (begin + end) + d_x * nx + d_y * ny + d_z * nz
+            d_weight = d_r * r + d_g * g + d_b * b + d_middle + d_opacity
+            share = weight * d_weight
+            rest = behind - tl.cumsum(share, 0)
+            behind -= tl.sum(share)
+            d_clear = tl.where(exact > _LEAST_CLEAR, rest / clear, 0.0)
+            d_alpha = tl.where(mask, before * d_weight - d_clear, 0.0)
+            d_sdf, d_cosine, d_sharp = _opacity_backward(
+                d_alpha, sdf, cosine, half_step, near, far, end - begin, sharpness, anneal, steep,
+                DENSITY,
+            )  # fmt: skip
+            d_sharpness += d_sharp
+            tx, ty = d_cosine * dx + weight * d_x, d_cosine * dy + weight * d_y
+            tz = d_cosine * dz + weight * d_z
+            tx, ty, tz = unit_backward(nx, ny, nz, inverse, tx, ty, tz)
+            if eikonal_scale is not None:
+                pull = tl.where(mask, 2.0 * tl.load(eikonal_scale) * (length - 1.0), 0.0)
+                tx, ty, tz = tx + pull * nx, ty + pull * ny, tz + pull * nz
+            eikonal += tl.where(mask, (length - 1.0) * (length - 1.0), 0.0)
+            tl.store(d_sdfs + i, d_sdf, stored)
+            _store_vector(d_gradients, i, d_gradient_n, d_gradient_k, tx, ty, tz, stored)
+            _store_vector(
+                d_colours, i, d_rgb_n, d_rgb_k, weight * d_r, weight * d_g, weight * d_b, stored
+            )
+    tl.atomic_add(d_inv_s, tl.sum(d_sharpness), sem="relaxed")
+    if eikonal_sum is not None:
+        tl.atomic_add(eikonal_sum, tl.sum(eikonal), sem="relaxed")
+    _zero_padding(
+        d_sdfs, d_gradients, d_colours, used, n,
+        d_gradient_n, d_gradient_k, d_rgb_n, d_rgb_k, CHUNK,
+    )  # fmt: skip
+
+
+@triton.jit
+def _zero_padding(
+    d_sdfs, d_gradients, d_colours, used, n,
+    d_gradient_n, d_gradient_k, d_rgb_n, d_rgb_k, CHUNK: tl.constexpr,
+):  # fmt: skip
+    lane = tl.arange(0, CHUNK)
+    zero = tl.zeros((CHUNK,), tl.float32)
+    for chunk in range(used + tl.program_id(0) * CHUNK, n, tl.num_programs(0) * CHUNK):
+        i, stored = chunk + lane, chunk + lane < n
+        tl.store(d_sdfs + i, zero, stored)
+        _store_vector(d_gradients, i, d_gradient_n, d_gradient_k, zero, zero, zero, stored)
+        _store_vector(d_colours, i, d_rgb_n, d_rgb_k, zero, zero, zero, stored)

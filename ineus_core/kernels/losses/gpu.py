@@ -1,0 +1,284 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The losses of `training.losses` and their cotangents for NVIDIA GPUs, in Triton.
+
+Neither autograd nor allocation. Weights are read from the device, so that they may change from one
+replay of a captured step to the next.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ineus_core.kernels.ray_batch.gpu import DrawnRays
+from ineus_core.types import RaySamples
+
+TERMS = tuple(
+    "photometric depth band free_space eikonal photometric_mse mask opaque sparsity".split()
+)
+"""Names of the entries of weights and losses; the kernels count on this order."""
+_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class LossScales:
+    """Weights of the terms, which of the rarer ones there are, and what they compare with."""
+
+    weights: Float[Tensor, " terms"]
+    """In the order of `TERMS`; there may be more."""
+    truncation_m: float
+    sparsity_per_m: float = 1.0
+    with_mask: bool = False
+    with_opaque: bool = False
+    with_sparsity: bool = False
+    backdrop: Float[Tensor, " 3"] | None = None
+    """Colour behind the object in the pictures, which is replaced by the one behind everything;
+    None where the pictures stay as they are."""
+    half_weight_m: float = 4.0
+    """Range at which a return weighs half, as sensor noise grows with its square."""
+
+
+@dataclass(frozen=True)
+class TermCounts:
+    """Over how many rays and samples the terms are means."""
+
+    values: Float[Tensor, " 6"]
+    """Rays that are seen, those with depth, samples in and before the band, rays whose foreground
+    is known, rays that may be used: of the last two, those that were placed."""
+    placed: Int[Tensor, ""]
+    """How many rays, the first ones, were placed at all."""
+
+
+def term_counts(rays: int, device: torch.device) -> TermCounts:
+    """Counts of a batch of which all rays are placed."""
+    placed = torch.full((), rays, dtype=torch.int32, device=device)
+    return TermCounts(torch.zeros(6, device=device), placed)
+
+
+def count_terms(
+    rays: DrawnRays,
+    samples: RaySamples,
+    total: Int[Tensor, ""],
+    scales: LossScales,
+    counts: TermCounts,
+) -> None:
+    """Write the values of `counts`, those of the rarer terms where there are such."""
+    counts.values.zero_()
+    n, budget = len(rays.origins), len(samples.t_starts)
+    _counts[(triton.cdiv(max(n, budget), _BLOCK),)](
+        rays.kind, rays.range_m, samples.count, samples.t_starts, samples.t_ends,
+        samples.ray_index, total, counts.placed, counts.values, n, float(scales.truncation_m),
+        MASK=scales.with_mask, OPAQUE=scales.with_opaque, BLOCK=_BLOCK,
+    )  # fmt: skip
+
+
+def ray_losses(
+    rays: DrawnRays,
+    samples: RaySamples,
+    rendered: Float[Tensor, "rays 8"],
+    background: Float[Tensor, " 3"],
+    counts: TermCounts,
+    scales: LossScales,
+    d_rendered: Float[Tensor, "rays 8"],
+    losses: Float[Tensor, " terms"],
+) -> None:
+    """Write `d_rendered`; add the means of the terms of colour, depth and opacity to `losses`."""
+    n = len(rays.origins)
+    _ray_losses[(triton.cdiv(n, _BLOCK),)](
+        rays.kind, rays.rgb, rays.range_m, rays.foreground, samples.count, rendered, background,
+        scales.backdrop, counts.placed, counts.values, scales.weights, d_rendered, losses, n,
+        scales.truncation_m, MASK=scales.with_mask, OPAQUE=scales.with_opaque, BLOCK=_BLOCK,
+    )  # fmt: skip
+
+
+def sample_losses(
+    rays: DrawnRays,
+    samples: RaySamples,
+    total: Int[Tensor, ""],
+    sdf: Float[Tensor, " samples"],
+    counts: TermCounts,
+    scales: LossScales,
+    d_sdf: Float[Tensor, " samples"],
+    losses: Float[Tensor, " terms"],
+) -> None:
+    """Add to `d_sdf`; add the means of the terms of band, free space, sparsity to `losses`."""
+    _sample_losses[(triton.cdiv(len(sdf), _BLOCK),)](
+        rays.kind, rays.range_m, rays.normal, rays.directions, samples.t_starts, samples.t_ends,
+        samples.ray_index, total, sdf, counts.values, scales.weights, d_sdf, losses,
+        scales.truncation_m, scales.half_weight_m, scales.sparsity_per_m,
+        SPARSITY=scales.with_sparsity, BLOCK=_BLOCK,
+    )  # fmt: skip
+
+
+@triton.jit
+def _along(i, mask, t_starts, t_ends, ray_indices, kinds, ranges):
+    """Distance along the ray from a sample to the return, and whether there is one."""
+    ray = tl.load(ray_indices + i, mask, other=0)
+    t = 0.5 * (tl.load(t_starts + i, mask, other=0.0) + tl.load(t_ends + i, mask, other=0.0))
+    measured = mask & ((tl.load(kinds + ray, mask, other=0) & 2) != 0)
+    return ray, tl.load(ranges + ray, mask, other=0.0) - t, measured
+
+
+@triton.jit
+def _add_count(counts, index, what):
+    tl.atomic_add(counts + index, tl.sum(what.to(tl.float32)), sem="relaxed")
+
+
+@triton.jit
+def _counts(
+    kinds, ranges, ray_counts, t_starts, t_ends, ray_indices, total, placed, counts, rays,
+    truncation, MASK: tl.constexpr, OPAQUE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    in_rays = i < rays
+    kind = tl.load(kinds + i, in_rays, other=0)
+    seen = in_rays & (kind > 0) & (tl.load(ray_counts + i, in_rays, other=0) > 0)
+    _, along, measured = _along(
+        i, i < tl.load(total), t_starts, t_ends, ray_indices, kinds, ranges
+    )
+    _add_count(counts, 0, seen)
+    _add_count(counts, 1, seen & ((kind & 2) != 0))
+    _add_count(counts, 2, measured & (tl.abs(along) <= truncation))
+    _add_count(counts, 3, measured & (along > truncation))
+    if MASK:
+        _add_count(counts, 4, (i < tl.load(placed)) & (kind > 3))
+    if OPAQUE:
+        _add_count(counts, 5, (i < tl.load(placed)) & (kind > 0))
+
+
+@triton.jit
+def _opacity_terms(
+    i, kind, object_share, opacity, placed, counts, weights, losses,
+    MASK: tl.constexpr, OPAQUE: tl.constexpr,
+):  # fmt: skip
+    """Add the terms of opacity to the losses; their cotangent."""
+    # As `training.regularisers`: away from 0 and 1, where the logarithm has no bound.
+    inner = tl.minimum(tl.maximum(opacity, 1e-3), 1.0 - 1e-3)
+    is_inner = inner == opacity
+    log_in, log_out = tl.log(inner), tl.log(1.0 - inner)
+    used = (i < tl.load(placed)) & (kind > 0)
+    d_opacity = 0.0 * opacity
+    if MASK:
+        known = used & (kind > 3)
+        wanted = object_share
+        weight, share = tl.load(weights + 6), 1.0 / tl.maximum(tl.load(counts + 4), 1.0)
+        slope = (inner - wanted) / (inner * (1.0 - inner))
+        d_opacity += tl.where(known & is_inner, slope * weight * share, 0.0)
+        error = tl.where(known, -(wanted * log_in + (1.0 - wanted) * log_out), 0.0)
+        tl.atomic_add(losses + 6, tl.where(weight > 0, tl.sum(error) * share, 0.0), sem="relaxed")
+    if OPAQUE:
+        weight, share = tl.load(weights + 7), 1.0 / tl.maximum(tl.load(counts + 5), 1.0)
+        d_opacity += tl.where(used & is_inner, (log_out - log_in) * weight * share, 0.0)
+        error = tl.where(used, -(inner * log_in + (1.0 - inner) * log_out), 0.0)
+        tl.atomic_add(losses + 7, tl.where(weight > 0, tl.sum(error) * share, 0.0), sem="relaxed")
+    return d_opacity
+
+
+@triton.jit
+def _sign(x):
+    return tl.where(x > 0, 1.0, tl.where(x < 0, -1.0, 0.0))
+
+
+@triton.jit
+def _ray_losses(
+    kinds, colours, ranges, foreground, ray_counts, rendered, background, backdrop, placed, counts,
+    weights, d_rendered, losses, rays, truncation,
+    MASK: tl.constexpr, OPAQUE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < rays
+    kind = tl.load(kinds + i, mask, other=0)
+    seen = mask & (kind > 0) & (tl.load(ray_counts + i, mask, other=0) > 0)
+    share = 1.0 / tl.maximum(tl.load(counts), 1.0)
+    opacity = tl.load(rendered + i * 8 + 7, mask, other=0.0)
+    object_share = tl.load(foreground + i, mask, other=-1.0)
+    photometric, squared = tl.load(weights), tl.load(weights + 5)
+    error = tl.zeros((BLOCK,), tl.float32)
+    square = tl.zeros((BLOCK,), tl.float32)
+    d_opacity = tl.zeros((BLOCK,), tl.float32)
+    for c in tl.static_range(3):
+        behind = tl.load(background + c)
+        value = tl.load(rendered + i * 8 + c, mask, other=0.0) + behind * (1.0 - opacity)
+        target = tl.load(colours + i * 3 + c, mask, other=0.0)
+        if backdrop is not None:
+            open_share = tl.where(kind > 3, 1.0 - object_share, 0.0)
+            target += open_share * (behind - tl.load(backdrop + c))
+        difference = tl.where(seen, value - target, 0.0)
+        error += tl.abs(difference) / 3.0
+        square += difference * difference / 3.0
+        slope = _sign(difference) * photometric + 2.0 * difference * squared
+        d_value = slope * share / 3.0
+        tl.store(d_rendered + i * 8 + c, d_value, mask)
+        d_opacity -= behind * d_value
+        tl.store(d_rendered + i * 8 + 4 + c, 0.0 * d_value, mask)
+    with_depth = seen & ((kind & 2) != 0)
+    depth = tl.load(weights + 1)
+    depth_share = 1.0 / tl.maximum(tl.load(counts + 1), 1.0)
+    difference = tl.load(rendered + i * 8 + 3, mask, other=0.0) - tl.load(
+        ranges + i, mask, other=0.0
+    )
+    scaled = tl.abs(difference) / truncation
+    inlier = with_depth & (scaled < 5.0)
+    d_range = tl.where(inlier, _sign(difference) * depth * depth_share / truncation, 0.0)
+    tl.store(d_rendered + i * 8 + 3, d_range, mask)
+    if MASK or OPAQUE:
+        d_opacity += _opacity_terms(
+            i, kind, object_share, opacity, placed, counts, weights, losses, MASK, OPAQUE
+        )
+    tl.store(d_rendered + i * 8 + 7, d_opacity, mask)
+    tl.atomic_add(losses, tl.sum(error) * share, sem="relaxed")
+    tl.atomic_add(losses + 5, tl.sum(square) * share, sem="relaxed")
+    range_error = tl.sum(tl.where(with_depth, tl.minimum(scaled, 5.0), 0.0))
+    tl.atomic_add(losses + 1, range_error * depth_share, sem="relaxed")
+
+
+@triton.jit
+def _sample_losses(
+    kinds, ranges, normals, directions, t_starts, t_ends, ray_indices, total, sdfs, counts,
+    weights, d_sdf, losses, truncation, half_weight, sparsity_per_m,
+    SPARSITY: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < tl.load(total)
+    ray, along, measured = _along(i, mask, t_starts, t_ends, ray_indices, kinds, ranges)
+    at = ray * 3
+    nx = tl.load(normals + at, measured, other=0.0)
+    ny = tl.load(normals + at + 1, measured, other=0.0)
+    nz = tl.load(normals + at + 2, measured, other=0.0)
+    cosine = -(
+        nx * tl.load(directions + at, measured, other=0.0)
+        + ny * tl.load(directions + at + 1, measured, other=0.0)
+        + nz * tl.load(directions + at + 2, measured, other=0.0)
+    )
+    known = (nx != 0) | (ny != 0) | (nz != 0)
+    cosine = tl.where(known, tl.minimum(tl.maximum(cosine, 0.1), 1.0), 1.0)
+    far = tl.load(ranges + ray, measured, other=0.0) / half_weight
+    weight = 1.0 / (1.0 + far * far)
+    sdf = tl.load(sdfs + i, mask, other=0.0)
+    in_band = measured & (tl.abs(along) <= truncation)
+    before = measured & (along > truncation)
+    band_weight, free_weight = tl.load(weights + 2), tl.load(weights + 3)
+    band_share = 1.0 / tl.maximum(tl.load(counts + 2), 1.0)
+    free_share = 1.0 / tl.maximum(tl.load(counts + 3), 1.0)
+    off = sdf - along * cosine
+    too_near, too_far = truncation * cosine - sdf, sdf - along
+    d_band = tl.where(in_band, weight * _sign(off) * band_weight * band_share / truncation, 0.0)
+    d_free = (too_far > 0).to(tl.float32) - (too_near > 0).to(tl.float32)
+    d_free = tl.where(before, d_free * free_weight * free_share / truncation, 0.0)
+    d_all = d_band + d_free
+    if SPARSITY:
+        share = 1.0 / tl.maximum(tl.load(total), 1).to(tl.float32)
+        thin = tl.load(weights + 8)
+        error = tl.where(mask, tl.exp(-sparsity_per_m * tl.abs(sdf)), 0.0)
+        d_all -= sparsity_per_m * _sign(sdf) * error * thin * share
+        tl.atomic_add(losses + 8, tl.where(thin > 0, tl.sum(error) * share, 0.0), sem="relaxed")
+    tl.store(d_sdf + i, tl.load(d_sdf + i, mask, other=0.0) + d_all, mask)
+    band_error = tl.where(in_band, weight * tl.abs(off) / truncation, 0.0)
+    free_error = tl.maximum(too_near, 0.0) + tl.maximum(too_far, 0.0)
+    free_error = tl.where(before, free_error / truncation, 0.0)
+    tl.atomic_add(losses + 2, tl.sum(band_error) * band_share, sem="relaxed")
+    tl.atomic_add(losses + 3, tl.sum(free_error) * free_share, sem="relaxed")

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence of a depth image for grid cells, on a CPU: only the cells on the rays are touched."""
+
+import numpy as np
+from jaxtyping import Float, Int8, UInt8
+from torch import Tensor
+
+from ineus_core.kernels.jit import jit
+
+
+def carve(
+    evidence: Int8[Tensor, "gx gy gz"],
+    scratch: UInt8[Tensor, "gx gy gz"],
+    origin_cells: Float[Tensor, " 3"],
+    directions: Float[Tensor, "rays 3"],
+    range_cells: Float[Tensor, " rays"],
+    truncation_cells: float,
+    band_cells: float,
+    gains: tuple[int, int, int],
+) -> None:
+    """Update the evidence in place; see `occupancy.reference.carve`."""
+    _carve(
+        evidence.numpy(),
+        scratch.numpy(),
+        origin_cells.numpy(),
+        directions.contiguous().numpy(),
+        range_cells.contiguous().numpy(),
+        np.float32(truncation_cells),
+        np.float32(band_cells),
+        *gains,
+    )
+
+
+@jit(inline="always")
+def _mark(scratch, origin, direction, t, value):  # type: ignore[no-untyped-def]
+    x = np.int64(np.floor(origin[0] + direction[0] * t))
+    y = np.int64(np.floor(origin[1] + direction[1] * t))
+    z = np.int64(np.floor(origin[2] + direction[2] * t))
+    if 0 <= x < scratch.shape[0] and 0 <= y < scratch.shape[1] and 0 <= z < scratch.shape[2]:
+        scratch[x, y, z] = max(scratch[x, y, z], value)
+
+
+@jit(inline="always")
+def _settle(evidence, scratch, origin, direction, t, hit, miss, limit):  # type: ignore[no-untyped-def]
+    x = np.int64(np.floor(origin[0] + direction[0] * t))
+    y = np.int64(np.floor(origin[1] + direction[1] * t))
+    z = np.int64(np.floor(origin[2] + direction[2] * t))
+    if 0 <= x < scratch.shape[0] and 0 <= y < scratch.shape[1] and 0 <= z < scratch.shape[2]:
+        mark = scratch[x, y, z]
+        if mark:
+            change = hit if mark == 2 else miss
+            value = min(max(np.int64(evidence[x, y, z]) + change, -limit), limit)
+            evidence[x, y, z] = value if value != 0 else -1
+            scratch[x, y, z] = 0
+
+
+@jit()
+def _carve(evidence, scratch, origin, directions, range_cells, truncation, band, hit, miss, limit):  # type: ignore[no-untyped-def]
+    half, one = np.float32(0.5), np.float32(1.0)
+    # First marks, then settles, so that a cell gets the evidence of an image once, and a return
+    # beats a pass.
+    for r in range(len(directions)):
+        t = half
+        while t < range_cells[r] - truncation:
+            _mark(scratch, origin, directions[r], t, 1)
+            t += one
+        t = max(range_cells[r] - band, np.float32(0.0))
+        while t <= range_cells[r] + band:
+            _mark(scratch, origin, directions[r], t, 2)
+            t += half
+    for r in range(len(directions)):
+        t = half
+        while t < range_cells[r] - truncation:
+            _settle(evidence, scratch, origin, directions[r], t, hit, miss, limit)
+            t += one
+        t = max(range_cells[r] - band, np.float32(0.0))
+        while t <= range_cells[r] + band:
+            _settle(evidence, scratch, origin, directions[r], t, hit, miss, limit)
+            t += half

@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence of a depth image for grid cells, and its rays, on NVIDIA GPUs, in Triton.
+
+Two launches mark the cells on the rays, passes before returns, so that a return beats a pass
+without an atomic operation; one over the grid settles them.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from jaxtyping import Float, Int8, Int16, UInt8
+from torch import Tensor
+
+from ineus_core.kernels.occupancy.block_flags import BlockFlags
+
+_RAYS = 128
+_CELLS = 2048
+_NOTHING = tl.constexpr(-1e9)
+"""Range of a ray without a return: no cell is nearer than it."""
+
+
+def carve(
+    evidence: Int8[Tensor, "gx gy gz"],
+    scratch: UInt8[Tensor, "gx gy gz"],
+    origin_cells: Float[Tensor, " 3"],
+    directions: Float[Tensor, "rays 3"],
+    range_cells: Float[Tensor, " rays"],
+    truncation_cells: float,
+    band_cells: float,
+    gains: tuple[int, int, int],
+) -> None:
+    """Update evidence in place; see `occupancy.reference.carve`. Never waits for the device."""
+    rays = len(range_cells)
+    if rays:
+        shape = evidence.shape
+        origin_cells = origin_cells.contiguous()
+        for mark, back, step in ((1, truncation_cells, 1.0), (2, band_cells, 0.5)):
+            _mark[(triton.cdiv(rays, _RAYS),)](
+                scratch, origin_cells, directions, range_cells, float(back), rays, *shape,
+                *directions.stride(), MARK=mark, STEP=step, BLOCK=_RAYS,
+            )  # fmt: skip
+    n = evidence.numel()
+    if n:
+        _settle[(triton.cdiv(n, _CELLS),)](evidence, scratch, n, *gains, BLOCK=_CELLS)
+
+
+def rays_of_depth(
+    depth: Int16[Tensor, " pixels"],
+    camera_rays: Float[Tensor, "pixels 3"],
+    world_from_camera: Float[Tensor, "3 4"],
+    depth_step_m: float,
+    width_px: int,
+    stride_px: int,
+    blocks: BlockFlags,
+    number: int,
+) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, " rays"]]:
+    """World directions and ranges of every `stride_px`-th pixel; flags its blocks.
+
+    A range without a return is far below 0.
+    """
+    height_px = len(depth) // width_px
+    columns, rows = -(-width_px // stride_px), -(-height_px // stride_px)
+    directions = torch.empty((columns * rows, 3), device=depth.device)
+    range_m = torch.empty(columns * rows, device=depth.device)
+    _unproject[(triton.cdiv(columns * rows, _RAYS),)](
+        depth, camera_rays, world_from_camera.contiguous(), directions, range_m, blocks.flags,
+        columns * rows, columns, width_px, stride_px, float(depth_step_m), number, *blocks.low,
+        *blocks.flags.shape, 1.0 / blocks.block_m, float(blocks.margin_m), BLOCK=_RAYS,
+    )  # fmt: skip
+    return directions, range_m
+
+
+@triton.jit
+def _cell(x, y, z, mask, gx, gy, gz):
+    """Offset of the cell of a point, and whether it is in the grid."""
+    cx, cy, cz = tl.floor(x).to(tl.int32), tl.floor(y).to(tl.int32), tl.floor(z).to(tl.int32)
+    inside = mask & (cx >= 0) & (cx < gx) & (cy >= 0) & (cy < gy) & (cz >= 0) & (cz < gz)
+    return (cx.to(tl.int64) * gy + cy) * gz + cz, inside
+
+
+@triton.jit(do_not_specialize=["rays", "gx", "gy", "gz"])
+def _mark(
+    scratch, origin, directions, ranges, back, rays, gx, gy, gz, stride_n, stride_k,
+    MARK: tl.constexpr, STEP: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < rays
+    ox, oy, oz = tl.load(origin), tl.load(origin + 1), tl.load(origin + 2)
+    d = directions + i.to(tl.int64) * stride_n
+    dx = tl.load(d, mask, other=0.0)
+    dy = tl.load(d + stride_k, mask, other=0.0)
+    dz = tl.load(d + 2 * stride_k, mask, other=0.0)
+    reach = tl.load(ranges + i, mask, other=_NOTHING)
+    if MARK == 1:
+        t = 0.0 * reach + 0.5
+        end = reach - back
+    else:
+        t = tl.maximum(reach - back, 0.0)
+        end = reach + back
+    one = tl.full((BLOCK,), MARK, tl.uint8)
+    longest = tl.max(tl.where(mask, end - t, -1.0))
+    for _ in range(0, tl.maximum(tl.floor(longest / STEP).to(tl.int32) + 1, 0)):
+        live = mask & ((t < end) if MARK == 1 else (t <= end))
+        at, inside = _cell(ox + dx * t, oy + dy * t, oz + dz * t, live, gx, gy, gz)
+        tl.store(scratch + at, one, inside)
+        t += STEP
+
+
+@triton.jit(do_not_specialize=["n"])
+def _settle(evidence, scratch, n, hit, miss, limit, BLOCK: tl.constexpr):
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    mark = tl.load(scratch + i, i < n, other=0)
+    touched = mark != 0
+    value = tl.load(evidence + i, touched, other=0).to(tl.int32)
+    value += tl.where(mark == 2, hit, miss)
+    value = tl.minimum(tl.maximum(value, -limit), limit)
+    value = tl.where(value == 0, -1, value)
+    tl.store(evidence + i, value.to(tl.int8), touched)
+    tl.store(scratch + i, tl.zeros((BLOCK,), tl.uint8), touched)
+
+
+@triton.jit(do_not_specialize=["n", "number", "bx", "by", "bz", "low_x", "low_y", "low_z"])
+def _unproject(
+    depth, rays, pose, directions, ranges, flags, n, columns, width, stride, step, number,
+    low_x, low_y, low_z, bx, by, bz, per_m, margin, BLOCK: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    pixel = i // columns * stride * width + i % columns * stride
+    x = tl.load(rays + 3 * pixel, mask, other=0.0)
+    y = tl.load(rays + 3 * pixel + 1, mask, other=0.0)
+    z = tl.load(rays + 3 * pixel + 2, mask, other=1.0)
+    steps = tl.load(depth + pixel, mask, other=0).to(tl.float32)
+    hit = mask & (steps > 0)
+    reach = steps * step / tl.maximum(z, 1e-6)
+    dx = tl.load(pose) * x + tl.load(pose + 1) * y + tl.load(pose + 2) * z
+    dy = tl.load(pose + 4) * x + tl.load(pose + 5) * y + tl.load(pose + 6) * z
+    dz = tl.load(pose + 8) * x + tl.load(pose + 9) * y + tl.load(pose + 10) * z
+    tl.store(directions + 3 * i, dx, mask)
+    tl.store(directions + 3 * i + 1, dy, mask)
+    tl.store(directions + 3 * i + 2, dz, mask)
+    tl.store(ranges + i, tl.where(hit, reach, _NOTHING), mask)
+    px, py, pz = (
+        tl.load(pose + 3) + dx * reach,
+        tl.load(pose + 7) + dy * reach,
+        tl.load(pose + 11) + dz * reach,
+    )
+    for side in tl.static_range(2):
+        shift = margin * (2 * side - 1)
+        at, inside = _cell(
+            (px + shift) * per_m - low_x,
+            (py + shift) * per_m - low_y,
+            (pz + shift) * per_m - low_z,
+            hit,
+            bx,
+            by,
+            bz,
+        )
+        old = tl.load(flags + at, inside, other=1)
+        tl.store(flags + at, number + 0 * old, inside & (old == 0))

@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Drawing of random rays from stored keyframes for NVIDIA GPUs, in Triton.
+
+One launch, no allocation.
+
+The rays are those of `keyframes.Replay.draw`; the random numbers are Philox of a counter on the
+device, so that a captured step draws anew at every replay.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import triton
+import triton.language as tl
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from ineus_core.kernels.ray_batch.ray_store import RayStore
+
+IS_VALID, HAS_DEPTH, IS_BACKGROUND, IS_FOREGROUND = 1, 2, 4, 8
+"""Bits of `DrawnRays.kind`; a ray that may not be used has none."""
+_BLOCK = 128
+WHOLE = tl.constexpr(127.0)
+"""Stored foreground of a pixel that shows nothing but the object; see `keyframes.buffer`."""
+
+
+@dataclass(frozen=True)
+class DrawnRays:
+    """Buffers of a batch."""
+
+    origins: Float[Tensor, "rays 3"]
+    directions: Float[Tensor, "rays 3"]
+    seen_directions: Float[Tensor, "rays 3"]
+    """What the colour sees of the direction: it, or zero."""
+    rgb: Float[Tensor, "rays 3"]
+    range_m: Float[Tensor, " rays"]
+    normal: Float[Tensor, "rays 3"]
+    kind: UInt8[Tensor, " rays"]
+    jitter: Float[Tensor, " rays"]
+    foreground: Float[Tensor, " rays"]
+    """Share of the pixel that shows the object; -1 where nobody knows."""
+
+
+def drawn_rays(rays: int, device: torch.device) -> DrawnRays:
+    """Uninitialised buffers for a batch."""
+    wide = [torch.empty((rays, 3), device=device) for _ in range(5)]
+    thin = [torch.empty(rays, device=device) for _ in range(3)]
+    kind = torch.empty(rays, dtype=torch.uint8, device=device)
+    return DrawnRays(wide[0], wide[1], wide[2], wide[3], thin[0], wide[4], kind, *thin[1:])
+
+
+def draw(
+    store: RayStore,
+    counter: Int[Tensor, ""],
+    width_px: int,
+    depth_step_m: float,
+    view_dropout: float,
+    out: DrawnRays,
+    one_keyframe: bool = False,
+) -> None:
+    """Fill `out` with random rays; the same counter gives the same rays.
+
+    Args:
+        one_keyframe: All rays that are not of the reservoir are of one random keyframe.
+    """
+    rays = len(out.origins)
+    slots, pixels = store.depth.shape
+    _draw[(triton.cdiv(rays, _BLOCK),)](
+        store.rgb, store.depth, store.world_from_camera, store.camera_index, store.camera_rays,
+        store.slot_cdf, store.reservoir, store.reservoir_share, store.reservoir_count,
+        store.foreground, counter, out.origins, out.directions, out.seen_directions, out.rgb,
+        out.range_m, out.normal, out.kind, out.jitter, out.foreground, rays, slots, pixels,
+        width_px,
+        max(1, width_px // 160), depth_step_m, view_dropout,
+        SEARCH=max(1, (slots - 1).bit_length() + 1), ONE=one_keyframe, BLOCK=_BLOCK,
+    )  # fmt: skip
+
+
+@triton.jit
+def _load3(base, at, mask):
+    return (
+        tl.load(base + at, mask, other=0.0),
+        tl.load(base + at + 1, mask, other=0.0),
+        tl.load(base + at + 2, mask, other=0.0),
+    )
+
+
+@triton.jit
+def _store3(base, at, x, y, z, mask):
+    tl.store(base + at, x, mask)
+    tl.store(base + at + 1, y, mask)
+    tl.store(base + at + 2, z, mask)
+
+
+@triton.jit
+def _rotate(pose, x, y, z, mask):
+    a, b, c = _load3(pose, 0, mask)
+    d, e, f = _load3(pose, 4, mask)
+    g, h, i = _load3(pose, 8, mask)
+    return a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z
+
+
+@triton.jit
+def _point(depth, camera_rays, frame, rays_at, pixel, step_m, mask):
+    """Depth of a pixel and its point in the camera frame."""
+    depth_m = (
+        tl.maximum(tl.load(depth + frame + pixel, mask, other=0).to(tl.float32), 0.0) * step_m
+    )
+    x, y, z = _load3(camera_rays, (rays_at + pixel) * 3, mask)
+    along = depth_m / tl.maximum(z, 1e-6)
+    return depth_m, x * along, y * along, z * along
+
+
+@triton.jit
+def _normal(depth, camera_rays, frame, rays_at, pixel, width, height, reach, step_m, mask):
+    """Unit normal in the camera frame from four neighbours; 0 across an edge or a hole."""
+    row, column = pixel // width, pixel % width
+    left = row * width + tl.maximum(column - reach, 0)
+    right = row * width + tl.minimum(column + reach, width - 1)
+    up = tl.maximum(row - reach, 0) * width + column
+    down = tl.minimum(row + reach, height - 1) * width + column
+    dl, lx, ly, lz = _point(depth, camera_rays, frame, rays_at, left, step_m, mask)
+    dr, rx, ry, rz = _point(depth, camera_rays, frame, rays_at, right, step_m, mask)
+    du, ux, uy, uz = _point(depth, camera_rays, frame, rays_at, up, step_m, mask)
+    dd, dx, dy, dz = _point(depth, camera_rays, frame, rays_at, down, step_m, mask)
+    c, _, _, _ = _point(depth, camera_rays, frame, rays_at, pixel, step_m, mask)
+    bend = tl.maximum(tl.abs(dl + dr - 2 * c), tl.abs(du + dd - 2 * c))
+    nearest = tl.minimum(tl.minimum(tl.minimum(dl, dr), tl.minimum(du, dd)), c)
+    ax, ay, az = dx - ux, dy - uy, dz - uz
+    bx, by, bz = rx - lx, ry - ly, rz - lz
+    nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    length = tl.sqrt(nx * nx + ny * ny + nz * nz)
+    smooth = (nearest > 0) & (bend < 0.03 * nearest) & (length > 1e-12)
+    scale = tl.where(smooth, 1.0 / tl.maximum(length, 1e-12), 0.0)
+    return nx * scale, ny * scale, nz * scale
+
+
+@triton.jit
+def _kind(valid, range_m, foreground, pixel, reservoir, row, old, mask):
+    """Bits of a ray, and its share of the object."""
+    kind = valid.to(tl.int32) + 2 * (valid & (range_m > 0)).to(tl.int32)
+    shows = 0.0 * range_m - 1.0
+    if foreground is not None:
+        shows = tl.load(foreground + pixel, mask, other=-1).to(tl.float32)
+        shows = tl.where(shows > 0, shows / WHOLE, shows)
+        # As `keyframes.Replay` packs it.
+        packed = tl.load(reservoir + row + 13, old, other=0.0) - 2.0
+        shows = tl.where(old, tl.maximum(packed, -1.0), shows)
+        kind += tl.where(valid & (shows == 0), 4, 0) + tl.where(valid & (shows > 0), 8, 0)
+    return kind, shows
+
+
+@triton.jit
+def _draw(
+    rgb, depth, poses, camera_index, camera_rays, cdf, reservoir, share, kept, foreground, counter,
+    origins, directions, seen, colours, ranges, normals, kinds, jitters, shares,
+    rays, slots, pixels, width, reach, step_m, dropout,
+    SEARCH: tl.constexpr, ONE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < rays
+    seed = tl.load(counter)
+    u_slot, u_pixel, u_jitter, u_drop = tl.rand4x(seed, 2 * i)
+    u_old, u_row, _, _ = tl.rand4x(seed, 2 * i + 1)
+    u_slot = tl.rand(seed, 0 * i) if ONE else u_slot
+    low, high = 0 * i, 0 * i + slots - 1
+    for _ in tl.static_range(SEARCH):
+        middle = (low + high) // 2
+        beyond = tl.load(cdf + middle) < u_slot
+        low = tl.where(beyond, tl.minimum(middle + 1, slots - 1), low)
+        high = tl.where(beyond, high, middle)
+    pixel = tl.minimum((u_pixel * pixels).to(tl.int32), pixels - 1)
+    frame = low.to(tl.int64) * pixels
+    rays_at = tl.load(camera_index + low, mask, other=0).to(tl.int64) * pixels
+    pose = poses + low * 12
+    x, y, z = _load3(camera_rays, (rays_at + pixel) * 3, mask)
+    dx, dy, dz = _rotate(pose, x, y, z, mask)
+    ox = tl.load(pose + 3, mask, other=0.0)
+    oy = tl.load(pose + 7, mask, other=0.0)
+    oz = tl.load(pose + 11, mask, other=0.0)
+    raw = tl.load(depth + frame + pixel, mask, other=0)
+    range_m = tl.maximum(raw.to(tl.float32), 0.0) * step_m / tl.maximum(z, 1e-6)
+    cx, cy, cz = _normal(
+        depth, camera_rays, frame, rays_at, pixel, width, pixels // width, reach, step_m, mask
+    )
+    nx, ny, nz = _rotate(pose, cx, cy, cz, mask)
+    at = (frame + pixel) * 3
+    r = tl.load(rgb + at, mask, other=0).to(tl.float32) / 255.0
+    g = tl.load(rgb + at + 1, mask, other=0).to(tl.float32) / 255.0
+    b = tl.load(rgb + at + 2, mask, other=0).to(tl.float32) / 255.0
+    valid = raw >= 0
+    old = mask & (u_old < tl.load(share))
+    count = tl.load(kept)
+    row = tl.minimum(u_row * count, tl.maximum(count - 1.0, 0.0)).to(tl.int32) * 14
+    px, py, pz = _load3(reservoir, row, old)
+    qx, qy, qz = _load3(reservoir, row + 3, old)
+    pr, pg, pb = _load3(reservoir, row + 6, old)
+    mx, my, mz = _load3(reservoir, row + 9, old)
+    range_m = tl.where(old, tl.load(reservoir + row + 12, old, other=0.0), range_m)
+    valid = tl.where(old, tl.load(reservoir + row + 13, old, other=0.0) > 0, valid)
+    dx, dy, dz = tl.where(old, qx, dx), tl.where(old, qy, dy), tl.where(old, qz, dz)
+    _store3(
+        origins, i * 3, tl.where(old, px, ox), tl.where(old, py, oy), tl.where(old, pz, oz), mask
+    )
+    _store3(directions, i * 3, dx, dy, dz, mask)
+    sees = tl.where(u_drop >= dropout, 1.0, 0.0)
+    _store3(seen, i * 3, dx * sees, dy * sees, dz * sees, mask)
+    _store3(colours, i * 3, tl.where(old, pr, r), tl.where(old, pg, g), tl.where(old, pb, b), mask)
+    _store3(
+        normals, i * 3, tl.where(old, mx, nx), tl.where(old, my, ny), tl.where(old, mz, nz), mask
+    )
+    tl.store(ranges + i, range_m, mask)
+    kind, shows = _kind(valid, range_m, foreground, frame + pixel, reservoir, row, old, mask)
+    tl.store(kinds + i, kind.to(tl.uint8), mask)
+    tl.store(jitters + i, u_jitter, mask)
+    tl.store(shares + i, shows, mask)

@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop that drives a reconstruction: online in a thread, offline by a virtual clock."""
+
+from ineus_core.pipeline.held_out import FULL_WIDTH_PX, ComparedView, compare_view, mean_figures
+from ineus_core.pipeline.loop import NullSink, Pipeline, PipelineConfig, Sink
+from ineus_core.pipeline.offline import (
+    OfflineRun,
+    RunLimits,
+    RunResult,
+    normal_picture,
+    save_renders,
+)
+from ineus_core.pipeline.worker import Worker
+
+__all__ = [
+    "FULL_WIDTH_PX",
+    "ComparedView",
+    "NullSink",
+    "OfflineRun",
+    "Pipeline",
+    "PipelineConfig",
+    "RunLimits",
+    "RunResult",
+    "Sink",
+    "Worker",
+    "compare_view",
+    "mean_figures",
+    "normal_picture",
+    "save_renders",
+]

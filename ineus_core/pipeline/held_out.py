@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""How well a reconstruction predicts frames that it was not trained on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ineus_core.evaluation import depth_l1_m, lpips, psnr, ssim
+from ineus_core.reconstruction import Reconstructor
+from ineus_core.types import Camera, Frame, RenderedImage
+
+FULL_WIDTH_PX = {"cpu": 320, "cuda": 4096}
+"""Widest view that is compared; a CPU would take minutes for larger ones."""
+
+
+@dataclass(frozen=True)
+class ComparedView:
+    """A frame, what the reconstruction shows in its place, and how far they are apart."""
+
+    frame: Frame
+    """At the size at which the two were compared."""
+    image: RenderedImage
+    figures: dict[str, float]
+
+
+def compare_view(reconstructor: Reconstructor, frame: Frame, max_width_px: int) -> ComparedView:
+    """Render the view of a frame and compare the two."""
+    reduced = reduced_frame(frame, max_width_px)
+    image = reconstructor.render(reduced.camera, reduced.world_from_camera)
+    figures = {"psnr": psnr(image.rgb, reduced.rgb), "ssim": ssim(image.rgb, reduced.rgb)}
+    perceptual = lpips(image.rgb, reduced.rgb)
+    if perceptual is not None:
+        figures["lpips"] = perceptual
+    if reduced.depth_m is not None:
+        figures["depth_l1_m"] = depth_l1_m(image.depth_m, reduced.depth_m)
+    return ComparedView(reduced, image, figures)
+
+
+def mean_figures(views: Iterable[ComparedView]) -> dict[str, Any]:
+    """Means over the views that have the figure; None if none has. LPIPS where it is installed."""
+    figures = [view.figures for view in views]
+    means: dict[str, Any] = {}
+    for name in ("psnr", "ssim", "depth_l1_m"):
+        values = [f[name] for f in figures if name in f and np.isfinite(f[name])]
+        means[name] = float(np.mean(values)) if values else None
+    of_lpips = [f["lpips"] for f in figures if "lpips" in f]
+    if of_lpips:
+        means["lpips"] = float(np.mean(of_lpips))
+    return means
+
+
+def reduced_frame(frame: Frame, max_width_px: int) -> Frame:
+    """The frame at no more than a width, by a whole factor; depth is picked, not averaged."""
+    camera = frame.camera
+    factor = -(-camera.width_px // max_width_px)
+    if factor == 1:
+        return frame
+    width_px, height_px = camera.width_px // factor, camera.height_px // factor
+    x, y = width_px / camera.width_px, height_px / camera.height_px
+    small = Camera(
+        width_px,
+        height_px,
+        camera.fx * x,
+        camera.fy * y,
+        camera.cx * x,
+        camera.cy * y,
+        camera.distortion_model,
+        camera.distortion,
+    )
+    rows = (np.arange(height_px) * factor + factor // 2).clip(max=camera.height_px - 1)
+    columns = (np.arange(width_px) * factor + factor // 2).clip(max=camera.width_px - 1)
+    pick = np.ix_(rows, columns)
+    return Frame(
+        frame.stamp_ns,
+        small,
+        frame.world_from_camera,
+        cv2.resize(frame.rgb, (width_px, height_px), interpolation=cv2.INTER_AREA),
+        None if frame.depth_m is None else frame.depth_m[pick],
+        None if frame.mask is None else frame.mask[pick],
+        None if frame.foreground is None else frame.foreground[pick],
+    )

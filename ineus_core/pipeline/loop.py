@@ -1,0 +1,251 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop, the same offline and online: take a frame, train, mesh and report at their rates."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Protocol
+
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import CapacityError, SourceError
+from ineus_core.reconstruction import Reconstructor
+from ineus_core.types import Frame, MeshUpdate, StepReport
+
+
+class PipelineConfig(ConfigModel):
+    """Budget and rates of the loop."""
+
+    steps_per_tick: int = Field(0, ge=0, description="Optimiser steps of a tick; 0 = by device.")
+    queue_frames: int = Field(
+        16, ge=1, description="Frames that may wait; the oldest is dropped for a newer one."
+    )
+    mesh_rate_hz: float = Field(
+        0.0, ge=0, description="Mesh updates a second of stream time; 0 = by device."
+    )
+    mesh_share: float = Field(
+        0.3, gt=0, le=1, description="Share of the wall time that meshing may take online."
+    )
+    report_rate_hz: float = Field(
+        1.0, ge=0, description="Reports a second, of stream time in an offline run; 0 = none."
+    )
+    settle_steps: int = Field(
+        -1,
+        ge=-1,
+        description="Steps after the last frame of an offline run, rates falling; -1 = by device, "
+        "ten times as many without depth, as all are taken there.",
+    )
+
+
+class Sink(Protocol):
+    """What takes the results."""
+
+    def on_mesh(self, update: MeshUpdate) -> None:
+        """Take what changed of the mesh."""
+
+    def on_report(self, report: StepReport) -> None:
+        """Take the progress."""
+
+
+class NullSink:
+    """Takes results and does nothing with them."""
+
+    def on_mesh(self, update: MeshUpdate) -> None:
+        """Ignore."""
+
+    def on_report(self, report: StepReport) -> None:
+        """Ignore."""
+
+
+class Pipeline:
+    """Drives a reconstructor; owned by one thread.
+
+    Args:
+        reconstructor: What is driven.
+        sink: Where results go.
+        config: Budget and rates.
+    """
+
+    def __init__(self, reconstructor: Reconstructor, sink: Sink, config: PipelineConfig) -> None:
+        """Start with an empty queue."""
+        self.reconstructor, self.sink = reconstructor, sink
+        on_gpu = reconstructor.device.type == "cuda"
+        self.steps_per_tick = config.steps_per_tick or (8 if on_gpu else 2)
+        self._settle_steps = config.settle_steps
+        self._on_gpu = on_gpu
+        self._mesh_rate_hz = config.mesh_rate_hz or (5.0 if on_gpu else 1.0)
+        self._report_rate_hz = config.report_rate_hz
+        self._mesh_share = config.mesh_share
+        self.is_live = False
+        """Set by whoever ticks by the wall clock."""
+        self._mesh_took_s = self._mesh_end_s = 0.0
+        self._queue: deque[tuple[Frame, float]] = deque()
+        self.capacity = config.queue_frames
+        """Frames that may wait."""
+        self.counters: Counter[str] = Counter(frames_in=0, frames_used=0, frames_dropped=0)
+        self.staleness_ms: deque[float] = deque(maxlen=4096)
+        """From the submission of the newest frame of a mesh update to that update."""
+        self._submitted_s: float | None = None
+        self._last_mesh_ns: int | None = None
+        self._last_report_ns: int | None = None
+
+    @property
+    def settle_steps(self) -> int:
+        """Steps after the last frame of an offline run."""
+        if self._settle_steps >= 0:
+            return self._settle_steps
+        grid = self.reconstructor.grid
+        has_depth = grid is None or grid.has_sensor
+        return (1000 if self._on_gpu else 500) * (1 if has_depth else 10)
+
+    def submit(self, frame: Frame) -> None:
+        """Queue a frame; when the queue is full, the oldest makes room and is counted."""
+        self.counters["frames_in"] += 1
+        if len(self._queue) >= self.capacity:
+            self._queue.popleft()
+            self.counters["frames_dropped"] += 1
+        self._queue.append((frame, time.perf_counter()))
+
+    def count_dropped(self, frames: int) -> None:
+        """Count frames that were lost on the way here."""
+        self.counters["frames_in"] += frames
+        self.counters["frames_dropped"] += frames
+
+    @property
+    def waiting(self) -> int:
+        """Frames in the queue."""
+        return len(self._queue)
+
+    def tick(self, now_ns: int) -> None:
+        """Advance by at most one frame and one step budget."""
+        self.take_frame()
+        # Online, frames that wait go before training: a lost view cannot be trained on later.
+        self._train(min(self.steps_per_tick, 1) if self._queue else self.steps_per_tick)
+        if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz) and self._may_mesh():
+            self._last_mesh_ns = _begin_of_period(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
+            begin_s = time.perf_counter()
+            # On a CPU it would hold up frames for many seconds; there the mesh waits for a pause.
+            if self.is_live and self.reconstructor.device.type == "cuda":
+                self.reconstructor.revisit_surface()
+            self.update_mesh()
+            self._mesh_end_s = time.perf_counter()
+            self._mesh_took_s = self._mesh_end_s - begin_s
+        # The clock of a bag stands still at its end, while training goes on.
+        report_ns = time.monotonic_ns() if self.is_live else now_ns
+        if self._is_due(report_ns, self._last_report_ns, self._report_rate_hz):
+            last_ns, rate_hz = self._last_report_ns, self._report_rate_hz
+            self._last_report_ns = _begin_of_period(report_ns, last_ns, rate_hz)
+            self.sink.on_report(self.reconstructor.report())
+
+    def _may_mesh(self) -> bool:
+        """Whether meshing has had less than its share of the time.
+
+        Offline it always may, so that a run repeats.
+        """
+        if not self.is_live:
+            return True
+        rest_s = self._mesh_took_s * (1.0 / self._mesh_share - 1.0)
+        return time.perf_counter() - self._mesh_end_s >= rest_s
+
+    def finish(
+        self,
+        steps: int | None = None,
+        until_s: float | None = None,
+        on_progress: Callable[[float], None] = lambda share: None,
+    ) -> None:
+        """Take what still waits, settle the field, and hand over the whole mesh.
+
+        Args:
+            steps: Instead of the configured number.
+            until_s: Settle until this moment of `time.perf_counter` instead.
+            on_progress: Called with the share of the settling that is done.
+        """
+        while self._queue:
+            self.take_frame()
+            self._train(self.steps_per_tick)
+        self.reconstructor.start()
+        self._settle(self.settle_steps if steps is None else steps, until_s, on_progress)
+        self.update_mesh(everything=True)
+        self.sink.on_report(self.reconstructor.report())
+
+    def _settle(
+        self, steps: int, until_s: float | None, on_progress: Callable[[float], None]
+    ) -> None:
+        begin_s = last_report_s = self._now_s()
+        if until_s is not None and self.reconstructor.ranks is not None:
+            until_s = self.reconstructor.ranks.of_first(until_s)
+        share, step = 0.0, 0
+        while share < 1.0 and self.reconstructor.is_ready:
+            now_s = self._now_s()
+            if until_s is not None:
+                share = min(1.0, (now_s - begin_s) / max(until_s - begin_s, 1e-9))
+            else:
+                share = step / steps if steps else 1.0
+            if share >= 1.0:
+                break
+            self.reconstructor.settle(1.0 - share)
+            self.reconstructor.step()
+            step += 1
+            if self._report_rate_hz and now_s - last_report_s >= 1.0 / self._report_rate_hz:
+                last_report_s = now_s
+                self.sink.on_report(self.reconstructor.report())
+            on_progress(share)
+        self.reconstructor.settle(1.0)
+
+    def _now_s(self) -> float:
+        """The time; of several processes that of the first, so that all take the same steps."""
+        ranks = self.reconstructor.ranks
+        return ranks.of_first(time.perf_counter()) if ranks is not None else time.perf_counter()
+
+    def update_mesh(self, everything: bool = False) -> None:
+        """Extract what changed and hand it over."""
+        if not self.reconstructor.is_ready:
+            return
+        update = self.reconstructor.extract_mesh(everything)
+        if update.upserts or update.removed:
+            self.sink.on_mesh(update)
+        if self._submitted_s is not None:
+            self.staleness_ms.append(1e3 * (time.perf_counter() - self._submitted_s))
+            self._submitted_s = None
+
+    def take_frame(self) -> None:
+        """Hand over the frame that has waited longest, if one has, without any training."""
+        if not self._queue:
+            return
+        frame, submitted_s = self._queue.popleft()
+        try:
+            self.reconstructor.add_frame(frame)
+        except (SourceError, CapacityError) as error:
+            # What cannot even begin, as with too little memory, is not the fault of a frame; nor
+            # is any other error, which would come again with each of them.
+            if isinstance(error, CapacityError) and not self.reconstructor.is_ready:
+                raise
+            self.counters["frames_dropped"] += 1
+            self.counters[f"refused: {error}"[:80]] += 1
+            return
+        self.counters["frames_used"] += 1
+        self._submitted_s = submitted_s
+
+    def _train(self, steps: int) -> None:
+        for _ in range(steps):
+            self.reconstructor.step()
+
+    @staticmethod
+    def _is_due(now_ns: int, last_ns: int | None, rate_hz: float) -> bool:
+        if rate_hz == 0:
+            return False
+        # A clock that jumped back starts a new period.
+        return last_ns is None or now_ns < last_ns or now_ns - last_ns >= 1e9 / rate_hz
+
+
+def _begin_of_period(now_ns: int, last_ns: int | None, rate_hz: float) -> int:
+    """When the present period began: whole periods after the last one.
+
+    Counted from a tick instead, which always comes a little late, the periods would be longer.
+    """
+    if last_ns is None or now_ns < last_ns:
+        return now_ns
+    period_ns = 1e9 / rate_hz
+    return last_ns + int((now_ns - last_ns) // period_ns * period_ns)

@@ -1,0 +1,297 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A source through the pipeline, by a virtual clock or at its own speed, and how good it became.
+
+Quality is measured on frames that are held out of training.
+"""
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from ineus_core.evaluation import Panel
+from ineus_core.files import replace_file
+from ineus_core.pipeline.held_out import FULL_WIDTH_PX, compare_view, mean_figures
+from ineus_core.pipeline.loop import Pipeline, PipelineConfig
+from ineus_core.reconstruction import Reconstructor
+from ineus_core.sources import Source, is_held_out
+from ineus_core.types import Frame, MeshUpdate, RenderedImage, StepReport
+
+_QUICK_WIDTH_PX = 160
+_QUICK_FRAMES = 3
+_QUICK_SHARE = 0.25
+_FULL_FRAMES = 12
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """How long a run may train and which frames it may use."""
+
+    steps: int | None = None
+    seconds: float | None = None
+    real_time: float = 0.0
+    """Speed of the stream against the wall clock; 0 = as fast as it goes, by the virtual clock."""
+    hold_out: int = 0
+    """Every so manieth frame is kept out of training; 0 = none."""
+
+
+@dataclass
+class RunResult:
+    """What a run has measured."""
+
+    report: dict[str, Any]
+    panels: list[Panel]
+    renders: list[tuple[str, RenderedImage]] = field(default_factory=list)
+
+
+class _CurveSink:
+    """Collects reports and counts mesh updates."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[float, StepReport]] = []
+        self.mesh_updates = 0
+
+    def on_mesh(self, update: MeshUpdate) -> None:
+        self.mesh_updates += 1
+
+    def on_report(self, report: StepReport) -> None:
+        self.reports.append((time.perf_counter(), report))
+
+
+class OfflineRun:
+    """Runs a source through a pipeline once.
+
+    Args:
+        source: Frames.
+        reconstructor: What they go into.
+        config: Of the pipeline.
+        limits: Of the run.
+        on_progress: Called with a phase, the share done, and the newest report.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        reconstructor: Reconstructor,
+        config: PipelineConfig,
+        limits: RunLimits,
+        on_progress: Callable[[str, float, StepReport | None], None] = lambda *_: None,
+    ) -> None:
+        """Prepare; `run` does the work."""
+        self._source, self._reconstructor, self._limits = source, reconstructor, limits
+        self._sink = _CurveSink()
+        self._pipeline = Pipeline(reconstructor, self._sink, config)
+        self._pipeline.is_live = limits.real_time > 0
+        self._on_progress = on_progress
+        self._held_out: list[Frame] = []
+        self._shown: list[Frame] = []
+        self._curve: list[dict[str, Any]] = []
+        self._first_ns: int | None = None
+        self._last_ns = 0
+        self._next_quick: dict[str, float] = {}
+        # A resumed run has some already.
+        self._steps_before = reconstructor.steps
+        if limits.steps is not None:
+            # Most steps belong to the stream; the rest settles the field after the last frame.
+            self._pipeline.steps_per_tick = int(0.6 * limits.steps / max(len(source), 1))
+        poses = getattr(source, "world_from_camera", None)
+        if poses is not None and not reconstructor.is_ready:
+            reconstructor.expect(poses, getattr(source, "points", None))
+
+    def run(self) -> RunResult:
+        """Stream, settle, measure."""
+        streamed_s, trained_s = self.train()
+        self._on_progress("measuring", 0.0, None)
+        held_out, panels, renders = self._measure()
+        report = self._report(held_out)
+        report |= {"wall_s": trained_s, "stream_wall_s": streamed_s}
+        return RunResult(report, panels, renders)
+
+    def train(self) -> tuple[float, float]:
+        """Stream and settle alone; seconds until the stream ended, and until all did."""
+        begin_s = time.perf_counter()
+        self._began_s = begin_s
+        self._stream()
+        streamed_s = time.perf_counter() - begin_s
+        self._settle(begin_s)
+        return streamed_s, time.perf_counter() - begin_s
+
+    def _stream(self) -> None:
+        pipeline, total = self._pipeline, max(len(self._source), 1)
+        for index, frame in enumerate(self._paced()):
+            self._first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
+            self._last_ns = frame.stamp_ns
+            if is_held_out(index, self._limits.hold_out):
+                self._held_out.append(frame)
+                continue
+            if index % max(total // 4, 1) == 0:
+                self._shown.append(frame)
+            pipeline.submit(frame)
+            if self._limits.real_time == 0 and frame.depth_m is None:
+                # A few views alone leave the surface open: training waits for all of them.
+                pipeline.take_frame()
+                self._on_progress("reading", (index + 1) / total, None)
+                continue
+            if self._limits.real_time == 0:
+                pipeline.tick(frame.stamp_ns)
+            self._note_progress("streaming", (index + 1) / total)
+
+    def _paced(self) -> Iterator[Frame]:
+        """Frames as they come; in real time, training fills the time until the next one."""
+        speed = self._limits.real_time
+        if speed == 0:
+            yield from self._source
+            return
+        begin_s: float | None = None
+        for frame in self._source:
+            begin_s = begin_s if begin_s is not None else time.perf_counter()
+            first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
+            due_s = begin_s + (frame.stamp_ns - first_ns) / 1e9 / speed
+            while time.perf_counter() < due_s:
+                self._pipeline.tick(first_ns + int((time.perf_counter() - begin_s) * speed * 1e9))
+            yield frame
+
+    def _settle(self, begin_s: float) -> None:
+        limits = self._limits
+        if self._reconstructor.steps == self._steps_before:
+            # Time to train runs neither while pictures are read nor while a GPU's step compiles.
+            if limits.seconds:
+                self._reconstructor.start()
+                self._reconstructor.step()
+            begin_s = time.perf_counter()
+        until_s = None if limits.seconds is None else begin_s + limits.seconds
+        steps = None
+        if limits.steps is not None:
+            steps = max(0, limits.steps - (self._reconstructor.steps - self._steps_before))
+        self._pipeline.finish(steps, until_s, lambda share: self._note_progress("settling", share))
+
+    def _note_progress(self, phase: str, share: float) -> None:
+        reports = self._sink.reports
+        if len(reports) > len(self._curve):
+            wall_s, report = reports[-1]
+            self._curve.append(self._point(wall_s, report) | self._quick_figures(phase, share))
+        self._on_progress(phase, share, reports[-1][1] if reports else None)
+
+    def _point(self, wall_s: float, report: StepReport) -> dict[str, Any]:
+        return {
+            "stream_s": (report.stamp_ns - (self._first_ns or 0)) / 1e9,
+            "wall_s": wall_s - self._began_s,
+            "step": report.step,
+            **report.losses,
+        }
+
+    def _quick_figures(self, phase: str, share: float) -> dict[str, Any]:
+        """Quality at each quarter of a phase; none in real time, as it costs training."""
+        if (
+            not self._held_out
+            or self._limits.real_time
+            or share < self._next_quick.get(phase, 0.0)
+        ):
+            return {}
+        self._next_quick[phase] = share + _QUICK_SHARE
+        some = self._held_out[:: max(1, len(self._held_out) // _QUICK_FRAMES)][:_QUICK_FRAMES]
+        views = [compare_view(self._reconstructor, frame, _QUICK_WIDTH_PX) for frame in some]
+        return mean_figures(views)
+
+    def _measure(self) -> tuple[dict[str, Any], list[Panel], list[tuple[str, RenderedImage]]]:
+        if not self._reconstructor.is_ready:
+            return mean_figures([]) | {"frames": 0}, [], []
+        width_px = FULL_WIDTH_PX[self._reconstructor.device.type]
+        frames = self._held_out or self._shown
+        some = frames[:: max(1, len(frames) // _FULL_FRAMES)][:_FULL_FRAMES]
+        views = [compare_view(self._reconstructor, frame, width_px) for frame in some]
+        panels = [
+            Panel(_name(view.frame), view.frame.rgb, view.frame.depth_m, view.image)
+            for view in views[:4]
+        ]
+        renders = [(_name(view.frame), view.image) for view in views]
+        measured = views if self._held_out else []
+        figures = mean_figures(measured) | {"frames": len(measured)}
+        return figures, panels, renders
+
+    def _report(self, held_out: dict[str, Any]) -> dict[str, Any]:
+        pipeline, reconstructor = self._pipeline, self._reconstructor
+        reports = [report for _, report in self._sink.reports]
+        staleness = np.array(pipeline.staleness_ms or [np.nan])
+        mesh = reconstructor.current_mesh()
+        dropped = pipeline.counters["frames_dropped"] + sum(self._source.dropped.values())
+        last = reports[-1]
+        busy = [r for r in reports if r.samples_per_second > 0] or [last]
+        return {
+            "frames_in": pipeline.counters["frames_in"] + sum(self._source.dropped.values()),
+            "frames_used": pipeline.counters["frames_used"],
+            "frames_dropped": dropped,
+            "frames_held_out": len(self._held_out),
+            "dropped": dict(self._source.dropped),
+            "counters": last.counters,
+            "keyframes": last.keyframes,
+            "steps": reconstructor.steps,
+            "samples_per_second": float(np.median([r.samples_per_second for r in busy])),
+            "rays_per_second": float(np.median([r.rays_per_second for r in busy])),
+            "stream_s": (self._last_ns - (self._first_ns or 0)) / 1e9,
+            "staleness_ms": {
+                "p50": float(np.percentile(staleness, 50)),
+                "p95": float(np.percentile(staleness, 95)),
+            },
+            "mesh": {
+                "vertices": len(mesh.vertices),
+                "triangles": len(mesh.triangles),
+                "updates": self._sink.mesh_updates,
+                "voxel_size_m": reconstructor.config.meshing.voxel_size_m,
+            },
+            "memory": last.memory_mb,
+            "held_out": held_out,
+            "curve": self._curve,
+            "versions": versions(),
+            "device": device_name(reconstructor.device),
+        }
+
+
+def _name(frame: Frame) -> str:
+    return f"{frame.stamp_ns:019d}"
+
+
+def save_renders(directory: Path, renders: Iterable[tuple[str, RenderedImage]]) -> None:
+    """Write colour, depth in millimetres and normals of each view as PNG."""
+    for name, image in renders:
+        depth_mm = np.clip(np.round(image.depth_m * 1000), 0, 65535).astype(np.uint16)
+        _write_png(directory / f"{name}_rgb.png", image.rgb[..., ::-1])
+        _write_png(directory / f"{name}_depth_mm.png", depth_mm)
+        _write_png(directory / f"{name}_normal.png", normal_picture(image.normal)[..., ::-1])
+
+
+def normal_picture(normal: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Axes -1 to 1 as red, green and blue; grey where there is no surface."""
+    return np.round((normal * 0.5 + 0.5) * 255).astype(np.uint8)
+
+
+def _write_png(path: Path, picture: np.ndarray) -> None:
+    _, encoded = cv2.imencode(".png", picture)
+    replace_file(path, encoded.tobytes())
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the figures depend on."""
+    found = {"python": platform.python_version()}
+    for name in ("ineus_ros", "torch", "numpy", "triton", "numba", "rosbags"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads, {platform.machine()}"

@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the scene lies and how fine it is, judged by the first frames: no radius is guessed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.geometry import box_of_cameras, known_pixel_rays
+from ineus_core.types import Frame
+
+_STRIDE_PX = 8
+ROOM_VOXEL_M = 0.025
+"""Voxels of a room, which a depth camera sees from 1 m or more."""
+_HALVINGS = 2
+"""Down to 6 mm: nearer than half a metre few depth cameras measure."""
+_POINTS_OF_AN_OBJECT = 0.9
+"""Least share of the measured points that lie within the box of an object seen from around."""
+_VOXELS_OF_A_SIDE = 256
+"""Least number along the box of a scene without depth, whose unit may be any length."""
+
+
+class BoundsConfig(ConfigModel):
+    """Box of the scene, where it is known, and how it is judged where it is not."""
+
+    aabb: tuple[float, ...] = Field(
+        (),
+        description="Box of the scene in m, min x y z then max x y z; "
+        "empty = judged by the first frames.",
+    )
+    frames_to_start: int = Field(
+        24, ge=1, description="Frames without depth that are awaited before the box is judged."
+    )
+    margin_m: float = Field(0.3, ge=0, description="Room left around measured points, in m.")
+    max_depth_m: float = Field(
+        10.0, gt=0, description="Returns beyond this do not widen the box, in m."
+    )
+
+
+@dataclass(frozen=True)
+class SceneBounds:
+    """What the first frames say of a scene."""
+
+    looks: Literal["free", "object", "room"]
+    """Nothing in particular where there is depth; an object from around, a room from within."""
+    aabb: Float[np.ndarray, "2 3"]
+    voxel_m: float
+
+
+def judge_bounds(
+    frames: Sequence[Frame],
+    expected: Sequence[Float[np.ndarray, "4 4"]],
+    config: BoundsConfig,
+    points: Float[np.ndarray, "n 3"] | None = None,
+) -> SceneBounds:
+    """Judge a scene by its first frames: by the depth of one, or without any by the cameras.
+
+    Args:
+        expected: `world_from_camera` of all frames that will come, where they are known.
+        points: What is known to lie on surfaces. Without depth all of it has to be in the box,
+            as only surfaces in there explain pictures.
+    """
+    with_depth = [frame for frame in frames if frame.depth_m is not None]
+    looks: Literal["free", "object", "room"] = "free"
+    if with_depth:
+        aabb = box_of_depth(with_depth[0], known_pixel_rays(with_depth[0].camera), config)
+    else:
+        poses = list(expected) or [frame.world_from_camera for frame in frames]
+        looks, aabb = box_of_cameras(poses)
+        if points is not None and len(points) > 0 and not _is_object(looks, aabb, points):
+            looks, aabb = "room", box_of_points(points, poses)
+    if config.aabb:
+        aabb = np.array(config.aabb).reshape(2, 3)
+    voxel_m = voxel_of_depth(with_depth[0], config) if with_depth else voxel_of_box(aabb)
+    return SceneBounds(looks, aabb, voxel_m)
+
+
+def voxel_of_depth(frame: Frame, config: BoundsConfig) -> float:
+    """Voxels in m as fine as the view is close: halved within a median of 1 m, and of 0.5 m."""
+    depth_m, hit = _sparse_depth(frame, config)
+    if not hit.any():
+        return ROOM_VOXEL_M
+    halvings = int(np.floor(np.log2(2.0 / float(np.median(depth_m[hit])))))
+    return ROOM_VOXEL_M / 2 ** min(max(halvings, 0), _HALVINGS)
+
+
+def voxel_of_box(aabb: Float[np.ndarray, "2 3"]) -> float:
+    """Voxels in m for a scene without depth, which fills its box."""
+    return min(ROOM_VOXEL_M, float((aabb[1] - aabb[0]).max()) / _VOXELS_OF_A_SIDE)
+
+
+def _sparse_depth(
+    frame: Frame, config: BoundsConfig
+) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
+    """Every eighth row and column of the depth, and where it is believed."""
+    assert frame.depth_m is not None
+    depth_m = frame.depth_m[::_STRIDE_PX, ::_STRIDE_PX]
+    hit = (depth_m > 0) & (depth_m <= config.max_depth_m)
+    if frame.mask is not None:
+        hit &= frame.mask[::_STRIDE_PX, ::_STRIDE_PX]
+    return depth_m, hit
+
+
+def box_of_depth(
+    frame: Frame, rays: Float[np.ndarray, "h w 3"], config: BoundsConfig
+) -> Float[np.ndarray, "2 3"]:
+    """Box around the camera and what it has measured."""
+    depth_m, hit = _sparse_depth(frame, config)
+    in_camera = rays[::_STRIDE_PX, ::_STRIDE_PX][hit]
+    points = in_camera * (depth_m[hit] / in_camera[:, 2])[:, None]
+    position = frame.world_from_camera[:3, 3]
+    world = np.vstack((points @ frame.world_from_camera[:3, :3].T + position, position))
+    return np.stack((world.min(axis=0) - config.margin_m, world.max(axis=0) + config.margin_m))
+
+
+def _is_object(
+    looks: str, aabb: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "n 3"]
+) -> bool:
+    is_inside = ((points >= aabb[0]) & (points <= aabb[1])).all(axis=1)
+    return looks == "object" and float(is_inside.mean()) >= _POINTS_OF_AN_OBJECT
+
+
+def box_of_points(
+    points: Float[np.ndarray, "n 3"], poses: Sequence[Float[np.ndarray, "4 4"]]
+) -> Float[np.ndarray, "2 3"]:
+    """Cube around the cameras and all points but strays, with a tenth to spare on every side."""
+    positions = np.stack([pose[:3, 3] for pose in poses])
+    low, high = np.percentile(points, (1.0, 99.0), axis=0)
+    low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))
+    half = 0.6 * float((high - low).max())
+    centre = 0.5 * (low + high)
+    return np.stack((centre - half, centre + half))

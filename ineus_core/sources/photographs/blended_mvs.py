@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A scene of BlendedMVS: pictures, `cams/*_cam.txt` and rendered depth, or as NeuS packs it."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+from pydantic import Field
+
+from ineus_core.errors import SourceError
+from ineus_core.geometry import rigid_inverse
+from ineus_core.sources.photographs.dtu import DtuConfig, DtuSource, is_scan, numbered_pictures
+from ineus_core.sources.photographs.normalisation import (
+    NormalisationConfig,
+    moved_pose,
+    normalising_similarity,
+    similarity_scale,
+)
+from ineus_core.sources.photographs.photo_set import (
+    FRAME_PERIOD_S,
+    Photo,
+    PhotoSet,
+    PhotoSetConfig,
+)
+from ineus_core.sources.picture_files import picture_size
+from ineus_core.sources.sequences.image_sequence import checked_pose, numbered_lines, parse_numbers
+from ineus_core.sources.source import Source
+from ineus_core.types import Camera
+
+PICTURES, CAMERAS, DEPTHS = "blended_images", "cams", "rendered_depth_maps"
+
+
+class BlendedMvsConfig(PhotoSetConfig):
+    """How a scene of BlendedMVS is read."""
+
+    depth: bool = Field(default=True, description="Whether frames have the rendered depth")
+    normalisation: NormalisationConfig = Field(
+        default=NormalisationConfig(), description="Layout of the world"
+    )
+
+
+class BlendedMvsSource(PhotoSet):
+    """Pictures `blended_images/NNNNNNNN.jpg` with `cams/NNNNNNNN_cam.txt`.
+
+    Args:
+        depth_range_m: Returns outside of it count as none.
+        max_frames: Frames after this many are left out; 0: none is.
+        frame_period_s: Time between frames.
+    """
+
+    kind = "blended_mvs"
+
+    def __init__(
+        self,
+        path: str | Path,
+        config: BlendedMvsConfig | None = None,
+        depth_range_m: tuple[float, float] = (0.1, 10.0),
+        max_frames: int = 0,
+        frame_period_s: float = FRAME_PERIOD_S,
+    ) -> None:
+        config = config or BlendedMvsConfig()
+        folder = Path(path)
+        photos = _photos(folder, config)
+        poses = [photo.world_from_camera for photo in photos]
+        points = np.empty((0, 3))
+        move = normalising_similarity(poses, points, config.normalisation, str(folder))
+        self._scale = np.float32(similarity_scale(move))
+        super().__init__(
+            [
+                Photo(p.colour, p.camera, moved_pose(move, p.world_from_camera), None, p.depth)
+                for p in photos
+            ],
+            config,
+            depth_range_m,
+            max_frames,
+            frame_period_s,
+            dataset_from_world=np.linalg.inv(move),
+            read_depth_m=lambda file: read_pfm(file) * self._scale,
+        )
+
+    def foreground(self, index: int) -> Bool[np.ndarray, "h w"] | None:
+        """True where the depth was rendered; nothing if there is no depth."""
+        depth_m = self.frame(index).depth_m
+        return None if depth_m is None else depth_m > 0
+
+
+def open_blended_mvs(
+    path: str | Path,
+    config: BlendedMvsConfig,
+    depth_range_m: tuple[float, float],
+    max_frames: int,
+    frame_period_s: float,
+) -> Source:
+    """Open a scene in its own layout, or with `cameras_sphere.npz` as NeuS packs it."""
+    if not is_scan(Path(path)):
+        return BlendedMvsSource(path, config, depth_range_m, max_frames, frame_period_s)
+    names = PhotoSetConfig.model_fields
+    packed = DtuConfig(**{name: getattr(config, name) for name in names})
+    source = DtuSource(path, packed, depth_range_m, max_frames, frame_period_s)
+    source.kind = "blended_mvs"
+    return source
+
+
+def is_scene(path: Path) -> bool:
+    """Whether a folder has pictures and cameras of this layout."""
+    return (path / PICTURES).is_dir() and (path / CAMERAS).is_dir()
+
+
+def read_pfm(path: Path) -> Float[np.ndarray, "h w"]:
+    """Read depth of one channel in a PFM file."""
+    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if depth is None or depth.ndim != 2 or depth.dtype != np.float32:
+        raise SourceError(f"{path}: cannot be read as a PFM file with one channel")
+    return np.where(np.isfinite(depth), depth, np.float32(0))
+
+
+def _photos(folder: Path, config: BlendedMvsConfig) -> list[Photo]:
+    pictures = numbered_pictures(folder / PICTURES)
+    depths = numbered_pictures(folder / DEPTHS) if config.depth else {}
+    files = sorted((folder / CAMERAS).glob("*_cam.txt"))
+    if not files:
+        raise SourceError(
+            f"{folder / CAMERAS}: no NNNNNNNN_cam.txt; expected one for each picture"
+        )
+    photos = []
+    for file in files:
+        number = file.name.removesuffix("_cam.txt")
+        if not number.isdecimal():
+            raise SourceError(f"{file}: name {number!r}; expected a number before _cam.txt")
+        colour = pictures.get(int(number), folder / PICTURES / f"{number}.jpg")
+        missing = folder / DEPTHS / f"{number}.pfm"
+        depth = depths.get(int(number), missing) if depths else None
+        pose, matrix = _read_camera(file)
+        fx, fy, cx, cy = (float(matrix[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+        camera = Camera(*picture_size(colour), fx, fy, cx, cy)
+        photos.append(Photo(colour, camera, pose, None, depth))
+    return photos
+
+
+def _read_camera(file: Path) -> tuple[Float[np.ndarray, "4 4"], Float[np.ndarray, "3 3"]]:
+    """Pose and intrinsic matrix; the range of depths after them is not needed."""
+    lines = numbered_lines(file)
+    words = [line for _, line in lines]
+    if "extrinsic" not in words or "intrinsic" not in words:
+        raise SourceError(f"{file}: no line 'extrinsic' or 'intrinsic'; expected both")
+    camera_from_world = _rows(file, lines[words.index("extrinsic") + 1 :][:4], 4)
+    intrinsics = _rows(file, lines[words.index("intrinsic") + 1 :][:3], 3)
+    return rigid_inverse(checked_pose(camera_from_world, str(file))), intrinsics
+
+
+def _rows(file: Path, lines: list[tuple[int, str]], size: int) -> Float[np.ndarray, "r c"]:
+    rows = []
+    for number, line in lines:
+        where = f"{file}, line {number}"
+        row = parse_numbers(line.split(), where)
+        if len(row) != size:
+            raise SourceError(f"{where}: {len(row)} numbers; expected {size}")
+        rows.append(row)
+    if len(rows) != size:
+        raise SourceError(f"{file}: matrix of {len(rows)} rows; expected {size}")
+    return np.array(rows)

@@ -1,0 +1,187 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A scan in the layout of DTU as IDR and NeuS pack it: projections, pictures, masks."""
+
+import logging
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from ineus_core.errors import SourceError
+from ineus_core.sources.photographs.photo_set import (
+    FRAME_PERIOD_S,
+    Photo,
+    PhotoSet,
+    PhotoSetConfig,
+)
+from ineus_core.sources.picture_files import picture_size
+from ineus_core.sources.sequences.image_sequence import checked_pose
+from ineus_core.types import Camera
+
+CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
+_SKEW_PX = 0.5
+_LOG = logging.getLogger(__name__)
+
+
+class DtuConfig(PhotoSetConfig):
+    """How a scan of DTU is read."""
+
+    cameras_file: str = Field(
+        default="", description="File of the projections; empty: cameras_sphere.npz, cameras.npz"
+    )
+    integer_pixel_centres: bool = Field(
+        default=False,
+        description="Whether the projections put the centre of the first pixel at 0, not at 0.5",
+    )
+
+
+class DtuSource(PhotoSet):
+    """Pictures `image/NNNNNN.png` with projections `world_mat_N`, in the frame of `scale_mat_N`.
+
+    The world is the normalised one, in which the object lies in the unit sphere;
+    `dataset_from_world` is `scale_mat` and leads back (to millimetres for DTU).
+
+    Args:
+        depth_range_m: Not used; the layout has no depth.
+        max_frames: Frames after this many are left out; 0: none is.
+        frame_period_s: Time between frames.
+    """
+
+    kind = "dtu"
+
+    def __init__(
+        self,
+        path: str | Path,
+        config: DtuConfig | None = None,
+        depth_range_m: tuple[float, float] = (0.0, np.inf),
+        max_frames: int = 0,
+        frame_period_s: float = FRAME_PERIOD_S,
+    ) -> None:
+        config = config or DtuConfig()
+        folder = Path(path)
+        matrices = _Projections(_cameras_file(folder, config.cameras_file))
+        pictures, masks = numbered_pictures(folder / "image"), numbered_pictures(folder / "mask")
+        shift = 0.5 if config.integer_pixel_centres else 0.0
+        photos = []
+        for index in range(matrices.count):
+            colour = pictures.get(index, folder / "image" / f"{index:06d}.png")
+            intrinsics, pose = matrices.camera(index)
+            camera = _camera(intrinsics, picture_size(colour), shift)
+            photos.append(Photo(colour, camera, pose, masks.get(index)))
+            if masks and index not in masks:
+                raise SourceError(
+                    f"{folder / 'mask' / f'{index:03d}.png'}: no such file, though others have "
+                    f"masks"
+                )
+        super().__init__(
+            photos,
+            config,
+            depth_range_m,
+            max_frames,
+            frame_period_s,
+            dataset_from_world=matrices.dataset_from_world,
+        )
+
+
+def is_scan(path: Path) -> bool:
+    """Whether a folder has projections and pictures of this layout."""
+    return (path / "image").is_dir() and any((path / name).is_file() for name in CAMERA_FILES)
+
+
+def numbered_pictures(folder: Path) -> dict[int, Path]:
+    """Pictures of a folder by the number that their name is, whatever zeros are before it."""
+    if not folder.is_dir():
+        return {}
+    files = sorted(file for file in folder.iterdir() if file.stem.isdecimal())
+    return {int(file.stem): file for file in files}
+
+
+def decompose_projection(
+    projection: Float[np.ndarray, "3 4"],
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4 4"]]:
+    """Intrinsic matrix and `world_from_camera` (not checked) of a projection of any scale."""
+    # The sign of a projection is open; this one makes the rotation proper.
+    if np.linalg.det(projection[:, :3]) < 0:
+        projection = -projection
+    intrinsics, rotation, centre = cv2.decomposeProjectionMatrix(projection)[:3]
+    signs = np.diag(np.where(np.diag(intrinsics) < 0, -1.0, 1.0))
+    intrinsics, rotation = intrinsics @ signs, signs @ rotation
+    world_from_camera = np.eye(4)
+    world_from_camera[:3, :3] = rotation.T
+    world_from_camera[:3, 3] = centre[:3, 0] / centre[3, 0]
+    return intrinsics / intrinsics[2, 2], world_from_camera
+
+
+class _Projections:
+    """The matrices of a `cameras.npz`."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                self._matrices = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+            raise SourceError(f"{file}: cannot be read as npz ({error})") from error
+        numbers = [
+            int(name.rsplit("_", 1)[1])
+            for name in self._matrices
+            if name.startswith(("world_mat_", "scale_mat_")) and name.rsplit("_", 1)[1].isdecimal()
+        ]
+        if not numbers:
+            raise SourceError(f"{file}: no world_mat_0; expected world_mat_N and scale_mat_N")
+        self.count = max(numbers) + 1
+        self.dataset_from_world = self._matrix("scale_mat_0")
+
+    def camera(self, index: int) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4 4"]]:
+        """Intrinsic matrix, and the pose in the normalised world."""
+        world, scale = self._matrix(f"world_mat_{index}"), self._matrix(f"scale_mat_{index}")
+        if not np.allclose(scale, self.dataset_from_world, rtol=1e-5, atol=1e-6):
+            raise SourceError(
+                f"{self._file}: scale_mat_{index} differs from scale_mat_0; expected one "
+                f"normalised world"
+            )
+        where = f"{self._file}: world_mat_{index}"
+        projection = (world @ scale)[:3, :4]
+        if abs(np.linalg.det(projection[:, :3])) < 1e-12:
+            raise SourceError(f"{where}: has no inverse; expected K [R t]")
+        intrinsics, pose = decompose_projection(projection)
+        return intrinsics, checked_pose(pose, where)
+
+    def _matrix(self, name: str) -> Float[np.ndarray, "4 4"]:
+        if name not in self._matrices:
+            raise SourceError(
+                f"{self._file}: no {name}, though there are {self.count} pictures; expected it"
+            )
+        matrix = self._matrices[name]
+        is_numeric = np.issubdtype(matrix.dtype, np.number)
+        if matrix.shape not in ((4, 4), (3, 4)) or not is_numeric:
+            raise SourceError(
+                f"{self._file}: {name} of shape {matrix.shape} and {matrix.dtype}; expected (4, 4)"
+            )
+        full = np.eye(4)
+        full[: len(matrix)] = matrix
+        if not np.isfinite(full).all():
+            raise SourceError(f"{self._file}: {name} has a NaN or infinite entry; expected none")
+        return full
+
+
+def _cameras_file(folder: Path, name: str) -> Path:
+    files = [folder / known for known in ((name,) if name else CAMERA_FILES)]
+    for file in files:
+        if file.is_file():
+            return file
+    names = " or ".join(file.name for file in files)
+    raise SourceError(f"{folder}: no {names}; expected the projections of the pictures")
+
+
+def _camera(
+    intrinsics: Float[np.ndarray, "3 3"], size: tuple[int, int], shift_px: float
+) -> Camera:
+    if abs(intrinsics[0, 1]) > _SKEW_PX:
+        _LOG.warning("projection with skew %.3g px, which is left out", intrinsics[0, 1])
+    fx, fy, cx, cy = (float(intrinsics[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    return Camera(*size, fx, fy, cx + shift_px, cy + shift_px)

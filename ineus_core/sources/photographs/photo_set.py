@@ -1,0 +1,288 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the sources of photographs share: cameras, masks, backgrounds, one size, stamps."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import SourceError
+from ineus_core.sources.picture_files import picture_size, read_mask, read_picture
+from ineus_core.sources.sequences.image_sequence import read_depth
+from ineus_core.types import Camera, Frame, Mesh
+
+FRAME_PERIOD_S = 0.1
+_SAME_CAMERA_PX = 0.01
+
+
+class PhotoSetConfig(ConfigModel):
+    """Size, masks and background of photographs."""
+
+    downscale: float = Field(
+        default=1.0, gt=0, description="Pictures are made smaller by this factor"
+    )
+    width_px: int = Field(
+        default=0, ge=0, description="Width of the pictures instead of downscale; 0: by downscale"
+    )
+    height_px: int = Field(
+        default=0, ge=0, description="Height of the pictures; 0: in proportion to the width"
+    )
+    masks: Literal["off", "composite", "exclude"] = Field(
+        default="off",
+        description="Pixels outside of the masks are used as they are, take the colour of the "
+        "background, or are not used",
+    )
+    background: Literal["white", "black"] = Field(
+        default="white", description="Colour behind pictures with alpha and behind masks"
+    )
+
+
+@dataclass(frozen=True)
+class PixelMap:
+    """Where the pixels of an undistorted picture lie in the stored one, from its corner."""
+
+    columns: Float[np.ndarray, "h w"]
+    rows: Float[np.ndarray, "h w"]
+    stored_size: tuple[int, int]
+    """Width and height of the picture in its file."""
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Undistort a picture."""
+        # OpenCV counts from the centre of the first pixel.
+        x, y = (self.columns - 0.5).astype(np.float32), (self.rows - 0.5).astype(np.float32)
+        return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The files of one picture, its camera at the stored size, and its pose in the world."""
+
+    colour: Path
+    camera: Camera
+    world_from_camera: Float[np.ndarray, "4 4"]
+    mask: Path | None = None
+    depth: Path | None = None
+    undistort: PixelMap | None = None
+    """For lenses that `Camera` does not know; `camera` is then the one after it."""
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height that the file should have."""
+        if self.undistort is not None:
+            return self.undistort.stored_size
+        return self.camera.width_px, self.camera.height_px
+
+
+class PhotoSet:
+    """A source of photographs, of which one at a time is in memory.
+
+    Args:
+        depth_range_m: Returns outside of it count as none.
+        max_frames: Frames after this many are left out; 0: none is.
+        frame_period_s: Photographs have no stamps: theirs are the index times this.
+        dataset_from_world: Similarity back to the coordinates of the data set.
+        read_depth_m: Reads a depth file, in units of the world.
+
+    Raises:
+        SourceError: If there is no picture, one is missing, or their sizes differ.
+    """
+
+    kind = "photo_set"
+
+    def __init__(
+        self,
+        photos: Sequence[Photo],
+        config: PhotoSetConfig,
+        depth_range_m: tuple[float, float] = (0.0, np.inf),
+        max_frames: int = 0,
+        frame_period_s: float = FRAME_PERIOD_S,
+        dataset_from_world: Float[np.ndarray, "4 4"] | None = None,
+        read_depth_m: Callable[[Path], np.ndarray] | None = None,
+    ) -> None:
+        self.dropped: Counter[str] = Counter()
+        self.dataset_from_world = np.eye(4) if dataset_from_world is None else dataset_from_world
+        self._config = config
+        self._photos = list(photos)[: max_frames or None]
+        self._depth_range_m = depth_range_m
+        self._period_ns = frame_period_s * 1e9
+        self._read_depth_m = read_depth_m or _depth_of_millimetres
+        for photo in self._photos:
+            _check_files(photo)
+        self.cameras = _unified([_resized(photo, config) for photo in self._photos])
+        _check_one_size(self._photos, self.cameras)
+        self.camera = self.cameras[0]
+        self.world_from_camera = [photo.world_from_camera for photo in self._photos]
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return len(self._photos)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Read the pictures in order; iterating again starts over."""
+        return map(self.frame, range(len(self)))
+
+    def frame(self, index: int) -> Frame:
+        """Read one picture."""
+        photo, camera = self._photos[index], self.cameras[index]
+        rgb, coverage = self._picture(photo)
+        exclude = self._config.masks == "exclude"
+        covered = None if coverage is None else _fitted(coverage, camera)
+        return Frame(
+            stamp_ns=round(index * self._period_ns),
+            camera=camera,
+            world_from_camera=photo.world_from_camera,
+            rgb=_fitted(rgb, camera),
+            depth_m=self._depth(photo, camera),
+            mask=None if covered is None or not exclude else covered > 0.5,
+            foreground=None if exclude else covered,
+        )
+
+    def foreground(self, index: int) -> Bool[np.ndarray, "h w"] | None:
+        """True on the object: in the mask, where the picture is opaque, or nothing if unknown."""
+        photo, camera = self._photos[index], self.cameras[index]
+        alpha = read_picture(photo.colour)[1] if photo.mask is None else read_mask(photo.mask)
+        if alpha is None:
+            return None
+        alpha = alpha if photo.undistort is None else photo.undistort(alpha)
+        return _fitted(alpha, camera) > 0.5
+
+    def reference_mesh(self) -> Mesh | None:
+        """Return nothing: these layouts have no place for a ground truth."""
+        return None
+
+    def _picture(
+        self, photo: Photo
+    ) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "h w"] | None]:
+        """Colour over the background and the share of each pixel that counts, as undistorted."""
+        rgb, alpha = read_picture(photo.colour)
+        _check_size(photo.colour, rgb, photo.stored_size)
+        if alpha is not None:
+            rgb = self._over_background(rgb, alpha)
+        coverage = alpha
+        if photo.mask is not None and self._config.masks != "off":
+            coverage = read_mask(photo.mask)
+            _check_size(photo.mask, coverage, photo.stored_size)
+            if self._config.masks == "composite":
+                rgb = self._over_background(rgb, coverage)
+        if photo.undistort is not None:
+            rgb = photo.undistort(rgb)
+            coverage = None if coverage is None else photo.undistort(coverage)
+        return rgb, coverage
+
+    def _over_background(
+        self, rgb: UInt8[np.ndarray, "h w 3"], share: Float[np.ndarray, "h w"]
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        behind = 255.0 if self._config.background == "white" else 0.0
+        mixed = rgb * share[..., None] + behind * (1 - share[..., None])
+        return np.round(mixed).astype(np.uint8)
+
+    def _depth(self, photo: Photo, camera: Camera) -> Float[np.ndarray, "h w"] | None:
+        if photo.depth is None:
+            return None
+        depth_m = self._read_depth_m(photo.depth).astype(np.float32)
+        _check_size(photo.depth, depth_m, photo.stored_size)
+        # A mean of depths across an edge would lie in the air.
+        height, width = depth_m.shape
+        rows = ((np.arange(camera.height_px) + 0.5) * height / camera.height_px).astype(int)
+        columns = ((np.arange(camera.width_px) + 0.5) * width / camera.width_px).astype(int)
+        depth_m = depth_m[np.ix_(rows, columns)]
+        low, high = self._depth_range_m
+        return np.where((depth_m >= low) & (depth_m <= high), depth_m, np.float32(0))
+
+
+def resize_camera(camera: Camera, width_px: int, height_px: int) -> Camera:
+    """The camera of the same picture at another size."""
+    x, y = width_px / camera.width_px, height_px / camera.height_px
+    return Camera(
+        width_px,
+        height_px,
+        camera.fx * x,
+        camera.fy * y,
+        camera.cx * x,
+        camera.cy * y,
+        camera.distortion_model,
+        camera.distortion,
+    )
+
+
+def _depth_of_millimetres(path: Path) -> np.ndarray:
+    return read_depth(path) / np.float32(1000)
+
+
+def _check_files(photo: Photo) -> None:
+    size, expected = picture_size(photo.colour), photo.stored_size
+    if size != expected:
+        raise SourceError(
+            f"{photo.colour}: picture of {size[0]} x {size[1]} pixels; "
+            f"expected the camera's {expected[0]} x {expected[1]}"
+        )
+    for path in (photo.mask, photo.depth):
+        if path is not None and not path.is_file():
+            raise SourceError(f"{path}: no such file, though there is a pose for it")
+
+
+def _check_size(path: Path, picture: np.ndarray, expected: tuple[int, int]) -> None:
+    height, width = picture.shape[:2]
+    if (width, height) != expected:
+        raise SourceError(
+            f"{path}: picture of {width} x {height} pixels; "
+            f"expected the camera's {expected[0]} x {expected[1]}"
+        )
+
+
+def _resized(photo: Photo, config: PhotoSetConfig) -> Camera:
+    camera = photo.camera
+    width, height = camera.width_px, camera.height_px
+    if not config.width_px and not config.height_px:
+        new_width = max(1, int(width / config.downscale + 0.5))
+        new_height = max(1, int(height / config.downscale + 0.5))
+    else:
+        new_width = config.width_px or max(1, round(width * config.height_px / height))
+        new_height = config.height_px or max(1, round(height * config.width_px / width))
+        if abs(new_height - height * new_width / width) > 1:
+            raise SourceError(
+                f"{photo.colour}: picture of {width} x {height} pixels cannot become "
+                f"{new_width} x {new_height}; expected the same proportions"
+            )
+    if (new_width, new_height) == (width, height):
+        return camera
+    return resize_camera(camera, new_width, new_height)
+
+
+def _check_one_size(photos: Sequence[Photo], cameras: Sequence[Camera]) -> None:
+    first = cameras[0]
+    for photo, camera in zip(photos, cameras, strict=True):
+        if (camera.width_px, camera.height_px) != (first.width_px, first.height_px):
+            raise SourceError(
+                f"{photo.colour}: {camera.width_px} x {camera.height_px} pixels, but "
+                f"{photos[0].colour.name} has {first.width_px} x {first.height_px}; expected "
+                f"one size (width_px and height_px make it so)"
+            )
+
+
+def _unified(cameras: list[Camera]) -> list[Camera]:
+    """One camera in place of many that differ by rounding: the device keeps the rays of each."""
+    first = cameras[0]
+    kinds = {(c.width_px, c.height_px, c.distortion_model, c.distortion) for c in cameras}
+    numbers = np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras])
+    if len(kinds) > 1 or np.ptp(numbers, axis=0).max() > _SAME_CAMERA_PX:
+        return cameras
+    fx, fy, cx, cy = np.median(numbers, axis=0).tolist()
+    size = first.width_px, first.height_px
+    return [Camera(*size, fx, fy, cx, cy, first.distortion_model, first.distortion)] * len(cameras)
+
+
+def _fitted(picture: np.ndarray, camera: Camera) -> np.ndarray:
+    size = camera.width_px, camera.height_px
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    shrinks = size[0] < picture.shape[1]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

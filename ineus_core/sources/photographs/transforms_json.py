@@ -1,0 +1,232 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The `transforms.json` of nerfstudio and instant-ngp: OpenGL poses, a camera for all or each."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from ineus_core.errors import SourceError
+from ineus_core.geometry import OPENGL_CAMERA_FROM_CAMERA
+from ineus_core.sources.photographs.normalisation import (
+    NormalisationConfig,
+    moved_pose,
+    normalising_similarity,
+    similarity_scale,
+)
+from ineus_core.sources.photographs.photo_set import (
+    FRAME_PERIOD_S,
+    Photo,
+    PhotoSet,
+    PhotoSetConfig,
+)
+from ineus_core.sources.picture_files import picture_size
+from ineus_core.sources.sequences.image_sequence import checked_pose, read_depth
+from ineus_core.types import Camera
+
+FILE = "transforms.json"
+SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
+_PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE")
+_RADIAL = ("OPENCV", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV")
+_FISHEYES = ("OPENCV_FISHEYE",)
+
+
+class TransformsJsonConfig(PhotoSetConfig):
+    """How a `transforms.json` is read."""
+
+    masks: Literal["off", "composite", "exclude"] = Field(
+        default="exclude",
+        description="Pixels outside of the masks are used as they are, take the colour of the "
+        "background, or are not used",
+    )
+    depth_unit_m: float = Field(
+        default=0.001, gt=0, description="A step of the depth pictures, in units of the poses"
+    )
+    normalisation: NormalisationConfig = Field(
+        default=NormalisationConfig(enabled=False), description="Layout of the world"
+    )
+
+
+class TransformsJsonSource(PhotoSet):
+    """Pictures listed in a `transforms.json`.
+
+    Intrinsics and the OPENCV or OPENCV_FISHEYE coefficients stand at the top or with a frame.
+
+    Args:
+        path: The file, or the folder with it.
+        depth_range_m: Returns outside of it count as none.
+        max_frames: Frames after this many are left out; 0: none is.
+        frame_period_s: Time between frames.
+    """
+
+    kind = "transforms_json"
+
+    def __init__(
+        self,
+        path: str | Path,
+        config: TransformsJsonConfig | None = None,
+        depth_range_m: tuple[float, float] = (0.1, 10.0),
+        max_frames: int = 0,
+        frame_period_s: float = FRAME_PERIOD_S,
+    ) -> None:
+        config = config or TransformsJsonConfig()
+        file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        listing = Listing(file)
+        photos = listing.photos()
+        poses = [photo.world_from_camera for photo in photos]
+        move = normalising_similarity(poses, np.empty((0, 3)), config.normalisation, str(file))
+        depth_unit = config.depth_unit_m * similarity_scale(move)
+        super().__init__(
+            [listing.moved(photo, move) for photo in photos],
+            config,
+            depth_range_m,
+            max_frames,
+            frame_period_s,
+            dataset_from_world=listing.original_from_poses() @ np.linalg.inv(move),
+            read_depth_m=lambda path: read_depth(path) * np.float32(depth_unit),
+        )
+
+
+class Listing:
+    """The content of a `transforms*.json`."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            self._top = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{file}: cannot be read as JSON ({error})") from error
+        frames = self._top.get("frames") if isinstance(self._top, dict) else None
+        if not isinstance(frames, list) or not frames:
+            raise SourceError(f"{file}: no frames; expected an object with a list of them")
+        self._frames: list[Any] = frames
+
+    def photos(self) -> list[Photo]:
+        """All pictures, with poses as they are in the file."""
+        return [self._photo(number, frame) for number, frame in enumerate(self._frames)]
+
+    @staticmethod
+    def moved(photo: Photo, move: Float[np.ndarray, "4 4"]) -> Photo:
+        """The picture in another world."""
+        pose = moved_pose(move, photo.world_from_camera)
+        return Photo(photo.colour, photo.camera, pose, photo.mask, photo.depth)
+
+    def original_from_poses(self) -> Float[np.ndarray, "4 4"]:
+        """What undoes the transform that nerfstudio has applied to the poses, if it says so."""
+        applied = np.eye(4)
+        if "applied_transform" in self._top:
+            rows = self._matrix(self._top["applied_transform"], "applied_transform", (3, 4))
+            applied[: len(rows)] = rows
+        applied[:3] *= _Fields(self._top, {}, str(self.file)).number("applied_scale", 1.0)
+        if abs(np.linalg.det(applied)) < 1e-12:
+            raise SourceError(f"{self.file}: applied_transform has no inverse; expected a motion")
+        return np.linalg.inv(applied)
+
+    def _photo(self, number: int, frame: Any) -> Photo:
+        where = f"{self.file}, frame {number}"
+        if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
+            raise SourceError(f"{where}: expected an object with file_path and transform_matrix")
+        colour = self._picture(frame["file_path"])
+        rows = self._matrix(frame.get("transform_matrix"), f"frame {number}", (4, 4), (3, 4))
+        pose = checked_pose(rows, where) @ OPENGL_CAMERA_FROM_CAMERA
+        camera = _Fields(self._top, frame, where).camera(picture_size(colour))
+        others = (frame.get("mask_path"), frame.get("depth_file_path"))
+        mask, depth = (self.file.parent / name if name else None for name in others)
+        return Photo(colour, camera, pose, mask, depth)
+
+    def _picture(self, name: str) -> Path:
+        # The poses of NeRF-Synthetic leave the suffix out.
+        path = self.file.parent / name
+        candidates = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
+        return next((candidate for candidate in candidates if candidate.is_file()), path)
+
+    def _matrix(
+        self, values: Any, name: str, *shapes: tuple[int, int]
+    ) -> Float[np.ndarray, "r 4"]:
+        try:
+            matrix = np.array(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise SourceError(f"{self.file}, {name}: matrix {values!r}; {error}") from error
+        if matrix.shape not in shapes:
+            expected = " or ".join(map(str, shapes))
+            raise SourceError(
+                f"{self.file}, {name}: matrix of shape {matrix.shape}; expected {expected}"
+            )
+        return matrix
+
+
+class _Fields:
+    """Numbers of a frame, or of the top of the file where the frame does not say."""
+
+    def __init__(self, top: dict[str, Any], frame: dict[str, Any], where: str) -> None:
+        self._fields = {**top, **frame}
+        self._where = where
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value: Any = self._fields.get(key, default)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not np.isfinite(value):
+            raise SourceError(f"{self._where}: {key} {value!r}; expected a finite number")
+        return float(value)
+
+    def camera(self, size: tuple[int, int]) -> Camera:
+        width, height = int(self.number("w", size[0])), int(self.number("h", size[1]))
+        fx = self._focal(width, "fl_x", "camera_angle_x", "x_fov")
+        fy = self._focal(height, "fl_y", "camera_angle_y", "y_fov", default=fx)
+        if fx is None or fy is None:
+            raise SourceError(f"{self._where}: no fl_x, camera_angle_x or x_fov; expected one")
+        cx, cy = self.number("cx", width / 2), self.number("cy", height / 2)
+        model, coefficients = self._distortion()
+        try:
+            return Camera(width, height, fx, fy, cx, cy, model, coefficients)
+        except SourceError as error:
+            raise SourceError(f"{self._where}: {error}") from error
+
+    def _focal(
+        self, length: int, pixels: str, radians: str, degrees: str, default: float | None = None
+    ) -> float | None:
+        if pixels in self._fields:
+            return self.number(pixels)
+        if radians not in self._fields and degrees not in self._fields:
+            return default
+        is_radians = radians in self._fields
+        angle = self.number(radians) if is_radians else self.number(degrees) * math.pi / 180
+        if not 0 < angle < math.pi:
+            raise SourceError(f"{self._where}: field of view {angle} rad; expected 0 to pi")
+        return 0.5 * length / math.tan(0.5 * angle)
+
+    def _distortion(self) -> tuple[str, tuple[float, ...]]:
+        fallback = "OPENCV_FISHEYE" if self._fields.get("is_fisheye") else "OPENCV"
+        model = self._fields.get("camera_model", fallback)
+        if model in _PINHOLES:
+            return "none", ()
+        if model in _FISHEYES:
+            return "equidistant", self._coefficients("k1", "k2", "k3", "k4")
+        if model not in _RADIAL:
+            known = ", ".join((*_PINHOLES, *_RADIAL, *_FISHEYES))
+            raise SourceError(f"{self._where}: camera_model {model!r}; expected one of {known}")
+        brown = self._coefficients("k1", "k2", "p1", "p2", "k3")
+        rational = self._coefficients("k4", "k5", "k6")
+        if model == "FULL_OPENCV" and any(rational):
+            return "rational_polynomial", brown + rational
+        if any(rational):
+            raise SourceError(
+                f"{self._where}: k4 k5 k6 {rational} with camera_model {model}; "
+                f"expected FULL_OPENCV, or none of them"
+            )
+        return ("plumb_bob", brown) if any(brown) else ("none", ())
+
+    def _coefficients(self, *names: str) -> tuple[float, ...]:
+        return tuple(self.number(name, 0.0) for name in names)
+
+
+def is_listing(path: Path) -> bool:
+    """Whether a path is a `transforms.json` or a folder with one."""
+    if path.is_file():
+        return path.suffix == ".json"
+    return (path / FILE).is_file()

@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A sequence in the layout of 7-Scenes: a colour, a depth and a pose file for each frame."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import SourceError
+from ineus_core.sources.sequences.image_sequence import (
+    DepthCoding,
+    FrameFiles,
+    ImageSequence,
+    checked_pose,
+    numbered_lines,
+    parse_numbers,
+    read_colour,
+)
+from ineus_core.types import Camera
+
+MATRIX_FILE = "camera-intrinsics.txt"
+
+
+class SevenScenesConfig(ConfigModel):
+    """The camera of a sequence of 7-Scenes; the layout says nothing about it.
+
+    In the original recordings depth is not registered to colour; the defaults are the depth
+    camera's, as the data set recommends.
+    """
+
+    fx: float = Field(
+        default=585.0,
+        gt=0,
+        description="Focal length in pixels, where no camera-intrinsics.txt is",
+    )
+    fy: float = Field(default=585.0, gt=0, description="Focal length in pixels, likewise")
+    cx: float = Field(
+        default=320.0, description="Principal point in pixels, centres at integers, likewise"
+    )
+    cy: float = Field(
+        default=240.0, description="Principal point in pixels, centres at integers, likewise"
+    )
+    rate_hz: float = Field(default=30.0, gt=0, description="Frames per second of the recording")
+
+
+class SevenScenesSource(ImageSequence):
+    """Frames `frame-NNNNNN.color.png`, `.depth.png` (millimetres, 65535: none) and `.pose.txt`.
+
+    Args:
+        path: Folder with the frames, or one with a single sequence folder in it.
+        depth_range_m: Returns outside of it count as none.
+        max_frames: Frames after this many are left out; 0: none is.
+    """
+
+    kind = "seven_scenes"
+
+    def __init__(
+        self,
+        path: str | Path,
+        config: SevenScenesConfig | None = None,
+        depth_range_m: tuple[float, float] = (0.1, 10.0),
+        max_frames: int = 0,
+    ) -> None:
+        config = config or SevenScenesConfig()
+        self.path = _sequence_folder(Path(path))
+        poses = sorted(self.path.glob("frame-*.pose.txt"))
+        files = [_frame_files(pose, config.rate_hz) for pose in poses]
+        depth = DepthCoding(1000.0, depth_range_m, no_return=65535)
+        super().__init__(files, _camera(self.path, files[0].colour, config), depth, max_frames)
+        unposed = len({*self.path.glob("frame-*.color.*")} - {frame.colour for frame in files})
+        if unposed:
+            self.dropped["no_pose"] = unposed
+
+
+def is_sequence(folder: Path) -> bool:
+    """Whether a folder holds frames with poses of this layout."""
+    return any(folder.glob("frame-*.pose.txt"))
+
+
+def _sequence_folder(path: Path) -> Path:
+    if is_sequence(path):
+        return path
+    inner = sorted(folder for folder in path.glob("*") if folder.is_dir() and is_sequence(folder))
+    if len(inner) == 1:
+        return inner[0]
+    if inner:
+        names = ", ".join(folder.name for folder in inner)
+        raise SourceError(f"{path}: {len(inner)} sequences ({names}); expected the path of one")
+    raise SourceError(f"{path}: no frame-NNNNNN.pose.txt; expected a sequence of 7-Scenes")
+
+
+def _frame_files(pose_path: Path, rate_hz: float) -> FrameFiles:
+    name = pose_path.name.removesuffix(".pose.txt")
+    digits = name.removeprefix("frame-")
+    if not digits.isdecimal():
+        raise SourceError(f"{pose_path}: frame {digits!r}; expected a number")
+    # The layout as it is packed with other programs has JPEG colour.
+    colours = [pose_path.with_name(f"{name}.color.{suffix}") for suffix in ("png", "jpg")]
+    colour = next((path for path in colours if path.is_file()), colours[0])
+    depth = pose_path.with_name(f"{name}.depth.png")
+    return FrameFiles(round(int(digits) * 1e9 / rate_hz), _read_pose(pose_path), colour, depth)
+
+
+def _read_pose(path: Path) -> Float[np.ndarray, "4 4"]:
+    return checked_pose(_read_rows(path, 4, 4), str(path))
+
+
+def _read_rows(path: Path, rows: int, columns: int) -> Float[np.ndarray, "r c"]:
+    matrix = []
+    for number, line in numbered_lines(path):
+        where = f"{path}, line {number}"
+        row = parse_numbers(line.split(), where)
+        if len(row) != columns or not np.isfinite(row).all():
+            raise SourceError(f"{where}: {line!r}; expected {columns} finite numbers")
+        matrix.append(row)
+    if len(matrix) != rows:
+        raise SourceError(f"{path}: {len(matrix)} rows; expected {rows} of {columns} numbers")
+    return np.array(matrix)
+
+
+def _camera(folder: Path, first_colour: Path, config: SevenScenesConfig) -> Camera:
+    if not first_colour.is_file():
+        raise SourceError(f"{first_colour}: no such file, though there is a pose for it")
+    height, width = read_colour(first_colour).shape[:2]
+    fx, fy, cx, cy = config.fx, config.fy, config.cx, config.cy
+    if (folder / MATRIX_FILE).is_file():
+        matrix = _read_rows(folder / MATRIX_FILE, 3, 3)
+        fx, fy, cx, cy = (float(matrix[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    return Camera(width, height, fx, fy, cx + 0.5, cy + 0.5)

@@ -1,0 +1,192 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A sequence in the layout of the TUM RGB-D benchmark: lists of stamped pictures and of poses."""
+
+import bisect
+from collections import Counter
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.errors import SourceError
+from ineus_core.geometry import interpolate_rigid, rigid_transform
+from ineus_core.sources.sequences.image_sequence import (
+    DepthCoding,
+    FrameFiles,
+    ImageSequence,
+    checked_pose,
+    numbered_lines,
+    parse_numbers,
+    parse_stamp_ns,
+    read_colour,
+)
+from ineus_core.types import Camera
+
+
+class _Calibration(NamedTuple):
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion: tuple[float, ...] = ()
+
+
+# As published with the benchmark, pixel centres at integers.
+CALIBRATIONS = {
+    "freiburg1": _Calibration(
+        517.3, 516.5, 318.6, 255.3, (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)
+    ),
+    "freiburg2": _Calibration(
+        520.9, 521.0, 325.1, 249.7, (0.2312, -0.7849, -0.0033, -0.0001, 0.9172)
+    ),
+    "freiburg3": _Calibration(535.4, 539.2, 320.1, 247.6),
+    "default": _Calibration(525.0, 525.0, 319.5, 239.5),
+}
+
+
+class TumConfig(ConfigModel):
+    """The camera and the tolerances of a TUM sequence."""
+
+    calibration: Literal["auto", "freiburg1", "freiburg2", "freiburg3", "default"] = Field(
+        default="auto", description="Camera of the sequence; auto: by the name of the folder"
+    )
+    depth_scale: float = Field(default=5000.0, gt=0, description="Depth values per metre")
+    sync_tolerance_s: float = Field(
+        default=0.02, ge=0, description="Largest difference of colour and depth stamps in seconds"
+    )
+    pose_tolerance_s: float = Field(
+        default=0.1, ge=0, description="Largest gap between poses to interpolate in seconds"
+    )
+
+
+class TumSource(ImageSequence):
+    """Frames of `rgb.txt`, each with the nearest of `depth.txt` and a pose between two known ones.
+
+    Args:
+        depth_range_m: Returns outside of it count as none.
+        max_frames: Frames after this many are left out; 0: none is.
+    """
+
+    kind = "tum"
+
+    def __init__(
+        self,
+        path: str | Path,
+        config: TumConfig | None = None,
+        depth_range_m: tuple[float, float] = (0.1, 10.0),
+        max_frames: int = 0,
+    ) -> None:
+        self.path = Path(path)
+        config = config or TumConfig()
+        files, dropped = _associate(self.path, config)
+        if not files:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+            raise SourceError(
+                f"{self.path}: no picture of rgb.txt can be used ({reasons or 'it lists none'})"
+            )
+        camera = _camera(self.path, files[0].colour, config.calibration)
+        depth = DepthCoding(config.depth_scale, depth_range_m)
+        super().__init__(files, camera, depth, max_frames)
+        self.dropped.update(dropped)
+
+
+def _associate(folder: Path, config: TumConfig) -> tuple[list[FrameFiles], Counter[str]]:
+    dropped: Counter[str] = Counter()
+    colours = _listed(folder / "rgb.txt", folder)
+    has_depth = (folder / "depth.txt").is_file()
+    depths = _listed(folder / "depth.txt", folder) if has_depth else []
+    trajectory = _Trajectory(folder / "groundtruth.txt")
+    pose_ns, depth_ns = (
+        round(s * 1e9) for s in (config.pose_tolerance_s, config.sync_tolerance_s)
+    )
+    partner = _partners([s for s, _ in colours], [s for s, _ in depths], depth_ns)
+    files = []
+    for i, (stamp_ns, colour) in enumerate(colours):
+        pose = trajectory.at(stamp_ns, pose_ns)
+        if pose is None:
+            dropped["no_pose"] += 1
+        elif has_depth and i not in partner:
+            dropped["no_depth"] += 1
+        else:
+            depth = depths[partner[i]][1] if has_depth else None
+            files.append(FrameFiles(stamp_ns, pose, colour, depth))
+    return files, dropped
+
+
+def _listed(path: Path, folder: Path) -> list[tuple[int, Path]]:
+    """Stamps and files of a list, by rising stamp."""
+    listed = []
+    for number, line in numbered_lines(path):
+        where, words = f"{path}, line {number}", line.split(maxsplit=1)
+        if len(words) != 2:
+            raise SourceError(f"{where}: {line!r}; expected a time stamp and a file")
+        listed.append((parse_stamp_ns(words[0], where), folder / words[1]))
+    return sorted(listed)
+
+
+def _partners(stamps: list[int], others: list[int], tolerance_ns: int) -> dict[int, int]:
+    """For each stamp the index of the nearest other one; of two rivals the nearer gets it."""
+    taken: dict[int, int] = {}
+    for i, stamp in enumerate(stamps):
+        after = bisect.bisect_left(others, stamp)
+        near = [j for j in (after - 1, after) if 0 <= j < len(others)]
+        j = min(near, key=lambda j: abs(others[j] - stamp), default=-1)
+        if j < 0 or abs(others[j] - stamp) > tolerance_ns:
+            continue
+        if j not in taken or abs(others[j] - stamp) < abs(others[j] - stamps[taken[j]]):
+            taken[j] = i
+    return {i: j for j, i in taken.items()}
+
+
+class _Trajectory:
+    """Stamped poses, read between the lines."""
+
+    def __init__(self, path: Path) -> None:
+        poses: dict[int, np.ndarray] = {}
+        for number, line in numbered_lines(path):
+            where, words = f"{path}, line {number}", line.split()
+            if len(words) != 8:
+                raise SourceError(
+                    f"{where}: {len(words)} columns; expected 8: stamp tx ty tz qx qy qz qw"
+                )
+            numbers = parse_numbers(words[1:], where)
+            norm = np.linalg.norm(numbers[3:])
+            if not np.isfinite(numbers).all() or abs(norm - 1) > 0.01:
+                raise SourceError(
+                    f"{where}: {line!r}; expected finite numbers and a unit quaternion"
+                )
+            pose = rigid_transform(numbers[:3], numbers[3:])
+            poses[parse_stamp_ns(words[0], where)] = checked_pose(pose, where)
+        if not poses:
+            raise SourceError(f"{path}: no poses; expected lines stamp tx ty tz qx qy qz qw")
+        self._stamps = sorted(poses)
+        self._poses = [poses[stamp] for stamp in self._stamps]
+
+    def at(self, stamp_ns: int, tolerance_ns: int) -> Float[np.ndarray, "4 4"] | None:
+        """Pose at a stamp; None before, after or in a gap longer than the tolerance."""
+        after = bisect.bisect_left(self._stamps, stamp_ns)
+        if after < len(self._stamps) and self._stamps[after] == stamp_ns:
+            return self._poses[after]
+        if after in (0, len(self._stamps)):
+            return None
+        start, end = self._stamps[after - 1], self._stamps[after]
+        if end - start > tolerance_ns:
+            return None
+        fraction = (stamp_ns - start) / (end - start)
+        return interpolate_rigid(self._poses[after - 1], self._poses[after], fraction)
+
+
+def _camera(folder: Path, first_colour: Path, calibration: str) -> Camera:
+    if not first_colour.is_file():
+        raise SourceError(f"{first_colour}: no such file, though rgb.txt lists it")
+    height, width = read_colour(first_colour).shape[:2]
+    if calibration == "auto":
+        name = folder.resolve().name
+        calibration = next((key for key in CALIBRATIONS if key in name), "default")
+    fx, fy, cx, cy, distortion = CALIBRATIONS[calibration]
+    model = "plumb_bob" if distortion else "none"
+    return Camera(width, height, fx, fy, cx + 0.5, cy + 0.5, model, distortion)

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The update of the occupancy grid on an NVIDIA GPU: two dozen launches, replayed as one graph."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ineus_core.fields import HashSdf, VariantField
+from ineus_core.kernels.fused_field.gpu import field_sdf
+from ineus_core.kernels.mlp.reference import FieldWeights
+from ineus_core.rendering import OccupancyGrid
+
+
+class OccupancyGraph:
+    """`OccupancyGrid.update` from the field's own half-precision table, captured.
+
+    Args:
+        field: Whose surface the grid follows.
+        weights: Views of its parameters that stay where they are.
+        grid: What is updated.
+    """
+
+    def __init__(self, field: HashSdf, weights: FieldWeights, grid: OccupancyGrid) -> None:
+        """Capture nothing yet."""
+        self._field, self._weights, self._grid = field, weights, grid
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._captured_for: object = None
+
+    def __call__(self, cells: int, generator: torch.Generator) -> None:
+        """Renew random cells, as many as given."""
+        key = (self._grid.occupied.data_ptr(), tuple(self._grid.occupied.shape), cells)
+        if key != self._captured_for:
+            self._capture(cells, generator)
+            self._captured_for = key
+        assert self._graph is not None
+        self._graph.replay()
+
+    def _capture(self, cells: int, generator: torch.Generator) -> None:
+        # Compiles the kernels, which a capture may not wait for.
+        self._sdf(self._field.origin_m.expand(min(cells, self._grid.occupied.numel()), 3))
+        torch.cuda.current_stream().synchronize()
+        self._graph = torch.cuda.CUDAGraph()
+        self._graph.register_generator_state(generator)
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+            if isinstance(self._field, VariantField) and self._field.config.kind == "density":
+                self._grid.update_density(self._density, cells, generator)
+                return
+            inv_s = self._field.inv_s.detach()
+            self._grid.update(self._sdf, inv_s, cells, generator)
+
+    def _density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        field = self._field
+        assert isinstance(field, VariantField)
+        exponent = field.config.density_bias - self._sdf(points) / field.sdf_scale_m
+        return torch.exp(exponent) * field.density_factor
+
+    def _sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        field = self._field
+        unit = (points - field.origin_m) / field.side_m
+        weights = self._weights
+        return field_sdf(unit, weights.table, weights.sdf, field.layout, field.sdf_scale_m)

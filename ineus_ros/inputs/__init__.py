@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Topics to frames: cameras, pairing, poses, decoding."""

@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The topics of one camera: its images, paired, its masks and its calibration."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ineus_core.errors import SourceError
+from ineus_core.geometry import rigid_transform
+from ineus_core.ros_config import RosConfig
+from ineus_core.sources.bags.ros_messages import decode_camera, stamp_ns
+from ineus_core.types import Camera
+from ineus_ros.drops import Drops
+from ineus_ros.inputs.decoding import Decoders
+from ineus_ros.inputs.message_loss import LossCounter
+from ineus_ros.inputs.pairing import ImagePairing, Images
+from ineus_ros.inputs.poses import Mounting
+from ineus_ros.inputs.tf import Tf
+
+JUMP_NS = 1_000_000_000
+"""A stamp so far behind the one before is a restarted clock or bag, not a late message."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all cameras of a node share."""
+
+    drops: Drops
+    counters: Counter[str]
+    losses: dict[str, LossCounter]
+    tf: Tf | None
+    holds: set[str]
+    """Why images go by unused, if they do."""
+    on_images: Callable[["CameraInput", list[Images]], None]
+    on_jump: Callable[[], None]
+    """Called when the stamps of the images have jumped back."""
+
+
+class CameraInput:
+    """Subscribes to the topics of a camera and hands on what belongs together.
+
+    Args:
+        camera_id: Its place in `cameras`; 0 if that is empty.
+    """
+
+    def __init__(self, node: Node, config: RosConfig, camera_id: int, shared: Shared) -> None:
+        """Subscribe."""
+        self.camera_id = camera_id
+        self.name = config.cameras[camera_id] if config.cameras else ""
+        self._prefix = f"{self.name}/" if self.name else ""
+        self._node, self._config, self._shared = node, config, shared
+        self.color_calibration, self.depth_calibration = (
+            Calibration(config.rectified, shared.drops) for _ in range(2)
+        )
+        self._color_from_depth = transform_of(config.color_from_depth)
+        mountings = config.body_from_cameras or config.body_from_camera
+        first = 7 * camera_id if config.body_from_cameras else 0
+        mounting = transform_of(mountings[first : first + 7])
+        self._body_from_camera = np.eye(4) if mounting is None else mounting
+        is_moved = bool(np.any(self._body_from_camera - np.eye(4)))
+        # Of one camera the identity is the default, which tells nothing.
+        self._is_mounting_told = is_moved or bool(config.body_from_cameras)
+        self.color_frame = ""
+        """Frame id of the colour images; empty before the first."""
+        self._newest_ns: int | None = None
+        self.pairing = ImagePairing(config, self._is_offered, shared.drops)
+        self._topics: dict[str, Subscription] = {}
+        self.decoders = self._subscribe_images()
+
+    @property
+    def mounting(self) -> Mounting:
+        """Where the camera sits."""
+        return Mounting(self.color_frame, self._body_from_camera, self._is_mounting_told)
+
+    def depth_camera(self) -> Camera | None:
+        """The camera of the depth images if it is not that of the colour images.
+
+        Raises:
+            SourceError: While its camera_info is awaited.
+        """
+        if self._config.depth_camera == "color":
+            return None
+        depth = self.depth_calibration
+        if depth.camera is None:
+            must = self._config.depth_camera == "own"
+            if must or self._node.count_publishers(self._topics["depth_info"].topic_name):
+                raise SourceError(f"no usable {self._prefix}depth/camera_info")
+            return None
+        color = self.color_calibration
+        is_there = depth.frame_id in ("", color.frame_id)
+        is_same = color.camera is not None and same_pinhole(color.camera, depth.camera)
+        return None if is_there and is_same else depth.camera
+
+    def color_from_depth(self, images: Images) -> np.ndarray:
+        """Place of the depth camera in the frame of the colour camera.
+
+        Raises:
+            SourceError: If nobody tells, or `TransformNotYet` if TF may still.
+        """
+        assert images.depth is not None
+        color, depth = images.color.header.frame_id, images.depth.header.frame_id
+        if self._color_from_depth is None and color != depth:
+            if self._shared.tf is None:
+                raise SourceError(
+                    f"nothing tells where {depth!r} is in {color!r}: set color_from_depth"
+                )
+            # The two are fixed to each other, so the first answer serves for ever.
+            stamp = stamp_ns(images.color.header)
+            self._color_from_depth = self._shared.tf.lookup(color, depth, stamp)
+        return np.eye(4) if self._color_from_depth is None else self._color_from_depth
+
+    def _on_color(self, message: Any) -> None:
+        self._count("color_received")
+        if self._shared.holds:
+            self._shared.drops.add(min(self._shared.holds), "images go by unused")
+            return
+        self.color_frame = message.header.frame_id
+        stamp = stamp_ns(message.header)
+        has_jumped = self._newest_ns is not None and stamp < self._newest_ns - JUMP_NS
+        self._newest_ns = stamp
+        if has_jumped:
+            self._shared.on_jump()
+        self._shared.on_images(self, self.pairing.add_color(message))
+
+    def _on_depth(self, message: Any) -> None:
+        self._count("depth_received")
+        if not self._shared.holds:
+            self._shared.on_images(self, self.pairing.add_depth(message))
+
+    def _on_mask(self, message: Any) -> None:
+        self._count("mask_received")
+        if not self._shared.holds:
+            self._shared.on_images(self, self.pairing.add_mask(message))
+
+    def _count(self, what: str) -> None:
+        self._shared.counters[what] += 1
+        if self.name:
+            self._shared.counters[f"{self.name}.{what}"] += 1
+
+    def _subscribe_images(self) -> Decoders:
+        config, subscribe = self._config, self._subscribe
+        is_compressed = config.image_transport == "compressed"
+        is_depth_compressed = {"same": is_compressed, "raw": False, "compressed": True}[
+            config.depth_transport
+        ]
+        subscribe("camera_info", CameraInfo, "color/camera_info", self._on_color_info)
+        if is_compressed:
+            subscribe("color", CompressedImage, "color/image/compressed", self._on_color)
+        else:
+            subscribe("color", Image, "color/image", self._on_color)
+        if config.mask_input != "none":
+            subscribe("mask", Image, "mask/image", self._on_mask)
+        if config.depth_input != "none":
+            subscribe(
+                "depth_info", CameraInfo, "depth/camera_info", self.depth_calibration.on_message
+            )
+            if is_depth_compressed:
+                topic = "depth/image/compressedDepth"
+                subscribe("depth", CompressedImage, topic, self._on_depth)
+            else:
+                subscribe("depth", Image, "depth/image", self._on_depth)
+        return Decoders(is_compressed, is_depth_compressed)
+
+    def _on_color_info(self, message: CameraInfo) -> None:
+        self._count("camera_info_received")
+        self.color_calibration.on_message(message)
+
+    def _subscribe(
+        self, name: str, kind: type, topic: str, callback: Callable[[Any], None]
+    ) -> None:
+        reliability = (
+            ReliabilityPolicy.RELIABLE if self._config.reliable else ReliabilityPolicy.BEST_EFFORT
+        )
+        qos = QoSProfile(depth=self._config.image_queue_size, reliability=reliability)
+        lost = LossCounter(lambda: self._node.count_publishers(subscription.topic_name))
+        self._shared.losses[f"{self.name}.{name}" if self.name else name] = lost
+
+        def receive(message: Any, info: Any) -> None:
+            lost.on_message(info)
+            callback(message)
+
+        subscription = self._node.create_subscription(
+            kind, self._prefix + topic, receive, qos, event_callbacks=lost.events()
+        )
+        self._topics[name] = subscription
+
+    def _is_offered(self, name: str) -> bool:
+        subscription = self._topics.get(name)
+        return subscription is not None and bool(
+            self._node.count_publishers(subscription.topic_name)
+        )
+
+
+class Calibration:
+    """The camera of the newest camera_info; none after a bad one, which is counted.
+
+    Args:
+        rectified: Take P for the matrix.
+    """
+
+    def __init__(self, rectified: bool, drops: Drops) -> None:
+        """Know nothing."""
+        self.camera: Camera | None = None
+        self.frame_id = ""
+        self._rectified, self._drops = rectified, drops
+        self._key: tuple[Any, ...] = ()
+
+    def on_message(self, message: CameraInfo) -> None:
+        """Take a camera_info; most are as the one before."""
+        roi = message.roi
+        sizes = (message.width, message.height, message.binning_x, message.binning_y)
+        window = (roi.x_offset, roi.y_offset, roi.width, roi.height, message.distortion_model)
+        key = (*sizes, *window, tuple(message.k), tuple(message.d), tuple(message.p))
+        # NaN is not equal to itself, so a bad camera is decoded, and counted, each time.
+        if key == self._key and self.camera is not None:
+            return
+        try:
+            self.camera = decode_camera(message, self._rectified)
+            self._key, self.frame_id = key, message.header.frame_id
+        except Exception as error:
+            self.camera = None
+            self._drops.add("bad_camera_info", error)
+
+
+def same_pinhole(a: Camera, b: Camera) -> bool:
+    """Whether cameras agree but for their lens, which drivers of registered depth leave out."""
+    if (a.width_px, a.height_px) != (b.width_px, b.height_px):
+        return False
+    return bool(np.allclose((a.fx, a.fy, a.cx, a.cy), (b.fx, b.fy, b.cx, b.cy), rtol=1e-3))
+
+
+def transform_of(numbers: tuple[float, ...]) -> np.ndarray | None:
+    """The transform of x y z and a quaternion, or None of nothing."""
+    given = np.asarray(numbers)
+    return rigid_transform(given[:3], given[3:]) if len(given) else None

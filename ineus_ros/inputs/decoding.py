@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to frames, on a thread of its own: callbacks only queue."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ineus_core.sources import register_depth
+from ineus_core.sources.bags.ros_messages import (
+    decode_image,
+    decode_mask,
+    image_decoder,
+    knows_encoding,
+    stamp_ns,
+)
+from ineus_core.types import Camera, Frame
+from ineus_ros.drops import Drops
+from ineus_ros.inputs.pairing import Images
+
+Decode = Callable[[Any], np.ndarray]
+
+
+@dataclass(frozen=True)
+class PosedImages:
+    """Messages of one moment with all that makes them a frame."""
+
+    images: Images
+    camera_id: int
+    camera: Camera
+    world_from_camera: np.ndarray
+    depth_camera: Camera | None
+    """None if depth is registered to colour already."""
+    color_from_depth: np.ndarray
+
+
+class Decoders:
+    """The decoders for the transports of colour and depth."""
+
+    def __init__(self, is_color_compressed: bool, is_depth_compressed: bool) -> None:
+        """Choose."""
+        self.color: Decode = (
+            image_decoder(True, is_depth=False) if is_color_compressed else decode_any_image
+        )
+        self.depth: Decode = image_decoder(is_depth_compressed, is_depth=True)
+
+
+class FrameMaker:
+    """Decodes in the order of submission; when too much waits, the oldest is dropped and counted.
+
+    Args:
+        decoders: By camera.
+        capacity: Sets of images that may wait.
+        take: Gets each frame and the header of its colour image, on the thread.
+    """
+
+    def __init__(
+        self,
+        decoders: list[Decoders],
+        capacity: int,
+        drops: Drops,
+        take: Callable[[Frame, Any], None],
+    ) -> None:
+        """Start the thread."""
+        self._decoders, self._capacity, self._drops, self._take = decoders, capacity, drops, take
+        self._waiting: deque[PosedImages] = deque()
+        self._wake = threading.Condition()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="ineus-decoder", daemon=True)
+        self._thread.start()
+
+    def submit(self, images: PosedImages) -> None:
+        """Queue."""
+        with self._wake:
+            is_full = len(self._waiting) >= self._capacity
+            if is_full:
+                self._waiting.popleft()
+            self._waiting.append(images)
+            self._wake.notify()
+        if is_full:
+            self._drops.add("decoding_too_slow", "images come faster than they are decoded")
+
+    def clear(self) -> int:
+        """Forget what waits; how much it was."""
+        with self._wake:
+            count = len(self._waiting)
+            self._waiting.clear()
+        return count
+
+    def close(self) -> None:
+        """End the thread after what it is at."""
+        with self._wake:
+            self._is_closed = True
+            self._waiting.clear()
+            self._wake.notify()
+        self._thread.join(1.0)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._is_closed or self._waiting)
+                if self._is_closed:
+                    return
+                posed = self._waiting.popleft()
+            frame = self._decoded(posed)
+            if frame is not None:
+                self._take(frame, posed.images.color.header)
+
+    def _decoded(self, posed: PosedImages) -> Frame | None:
+        images, decoders = posed.images, self._decoders[posed.camera_id]
+        reason = "bad_color"
+        # Bytes from a network fail in ways that no list of exceptions covers; the node lives on.
+        try:
+            rgb = decoders.color(images.color)
+            reason = "bad_depth"
+            depth_m = None if images.depth is None else decoders.depth(images.depth)
+            if depth_m is not None and posed.depth_camera is not None:
+                depth_m = register_depth(
+                    depth_m, posed.depth_camera, posed.camera, posed.color_from_depth
+                )
+            reason = "bad_mask"
+            mask = None if images.mask is None else usable_pixels(images.mask, rgb.shape[:2])
+            reason = "bad_frame"
+            stamp = stamp_ns(images.color.header)
+            return Frame(
+                stamp,
+                posed.camera,
+                posed.world_from_camera,
+                rgb,
+                depth_m,
+                mask,
+                camera_id=posed.camera_id,
+            )
+        except Exception as error:
+            self._drops.add(reason, error)
+            return None
+
+
+def usable_pixels(message: Any, size: tuple[int, int]) -> np.ndarray:
+    """Pixels [h w] that may be used: where a mask, of any size over the same view, is 0."""
+    painted = decode_mask(message)
+    if painted.shape != size:
+        resized = cv2.resize(
+            painted.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+        )
+        painted = resized > 0
+    return ~painted
+
+
+def decode_any_image(message: Any) -> np.ndarray:
+    """A sensor_msgs/Image as RGB; cv_bridge, where it is installed, for what we do not know."""
+    if not knows_encoding(message.encoding):
+        try:
+            from cv_bridge import CvBridge
+        except ImportError:
+            pass
+        else:
+            return np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8"))
+    return decode_image(message)

@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""TF by whatever is installed: tf2_ros, else our own tree fed by /tf, else none."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+
+from ineus_core.errors import SourceError
+from ineus_core.ros_config import RosConfig
+from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
+from ineus_core.sources.bags.transforms import TransformNotYet, TransformTree, TransformUnknown
+from ineus_ros.drops import Drops
+
+
+class Tf(Protocol):
+    """A tree of frame ids."""
+
+    def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
+        """`target_from_source` [4 4]; `TransformNotYet` if it is not known (yet)."""
+        ...
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no transform at all has come: this robot has no TF."""
+        ...
+
+    def forget(self) -> None:
+        """Drop what moves, as after a jump of the clock, before which all was later."""
+        ...
+
+
+def make_tf(
+    node: Node, config: RosConfig, drops: Drops, on_transform: Callable[[], None]
+) -> Tf | None:
+    """Listen to TF if its packages are installed.
+
+    Args:
+        on_transform: Called after new transforms, where our own tree is used.
+    """
+    try:
+        import tf2_ros
+    except ImportError:
+        pass
+    else:
+        return BufferTf(node, tf2_ros)
+    try:
+        from tf2_msgs.msg import TFMessage
+    except ImportError:
+        return None
+    return TreeTf(node, config, TFMessage, drops, on_transform)
+
+
+class BufferTf:
+    """TF as tf2_ros holds it."""
+
+    def __init__(self, node: Node, tf2_ros: Any) -> None:
+        """Listen on the node's own executor; a thread of its own would end in a traceback."""
+        self._buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self._buffer, node, spin_thread=False)
+        self._error: type[Exception] = tf2_ros.TransformException
+
+    def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
+        """Ask the buffer, without waiting."""
+        # tf2 takes the stamp 0 for the newest transform, so a recording begins one ns later.
+        at = Time(nanoseconds=max(stamp, 1))
+        try:
+            found = self._buffer.lookup_transform(target, source, at)
+        except self._error as error:
+            raise TransformNotYet(str(error)) from error
+        return decode_transform(found)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the buffer is empty."""
+        return not self._buffer.all_frames_as_string()
+
+    def forget(self) -> None:
+        """Else tf2 would refuse what is older than the ten seconds that it holds."""
+        self._buffer.clear()
+
+
+class TreeTf:
+    """TF as our own tree holds it."""
+
+    def __init__(
+        self,
+        node: Node,
+        config: RosConfig,
+        message_type: type,
+        drops: Drops,
+        on_transform: Callable[[], None],
+    ) -> None:
+        """Subscribe to /tf and /tf_static."""
+        self._tree = TransformTree(round(config.pose_tolerance_s * 1e9))
+        self._drops = drops
+        self._is_silent = True
+        self._on_transform = on_transform
+        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        node.create_subscription(message_type, "/tf", self.on_moving, QoSProfile(depth=100))
+        node.create_subscription(message_type, "/tf_static", self.on_static, latched)
+
+    def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
+        """Ask the tree; what is unknown now may be told later."""
+        try:
+            return self._tree.lookup(target, source, stamp)
+        except TransformUnknown as error:
+            raise TransformNotYet(str(error)) from error
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether neither topic has told anything."""
+        return self._is_silent
+
+    def forget(self) -> None:
+        """Static transforms stay."""
+        self._tree.clear()
+
+    def on_moving(self, message: Any) -> None:
+        """Take a message of /tf."""
+        self._take(message, static=False)
+
+    def on_static(self, message: Any) -> None:
+        """Take a message of /tf_static."""
+        self._take(message, static=True)
+
+    def _take(self, message: Any, static: bool) -> None:
+        self._is_silent = self._is_silent and not message.transforms
+        for link in message.transforms:
+            try:
+                self._tree.add(
+                    link.header.frame_id,
+                    link.child_frame_id,
+                    stamp_ns(link.header),
+                    decode_transform(link.transform),
+                    static,
+                )
+            except SourceError as error:
+                self._drops.add("bad_pose", error)
+        self._on_transform()

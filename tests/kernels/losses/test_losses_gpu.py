@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Losses of the kernels and their cotangents against autograd through the plain ones."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from ineus_core.training.losses import LOSS_NAMES, LossWeights, loss_terms, over_colour
+from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
+
+pytestmark = pytest.mark.gpu
+
+GPU = torch.device("cuda")
+TRUNCATION_M, PER_M = 0.3, 2.5
+RAY_TERMS = ("photometric", "depth", "photometric_mse", "mask", "opaque")
+SAMPLE_TERMS = ("band", "free_space", "sparsity")
+
+
+def batch(rays: int, placed: int) -> tuple[RayBatch, RaySamples, int]:
+    """Random rays, of which the last have no room, with 0 to 3 samples each and some padding."""
+    kind = torch.randint(0, 3, (rays,), device=GPU)
+    shares = torch.tensor([-1.0, 0.0, 0.3, 1.0], device=GPU)
+    range_m = torch.rand(rays, device=GPU) * 3.0
+    count = torch.randint(0, 4, (rays,), device=GPU)
+    count[placed:] = 0
+    total = int(count.sum())
+    index = torch.repeat_interleave(torch.arange(rays, device=GPU), count)
+    index = torch.cat((index, torch.zeros(5, dtype=torch.int64, device=GPU)))
+    start = torch.rand(total + 5, device=GPU) * 3.0
+    vectors = [torch.nn.functional.normalize(torch.randn(rays, 3, device=GPU)) for _ in range(2)]
+    normal = vectors[1] * (torch.rand(rays, 1, device=GPU) < 0.7)
+    given = RayBatch(
+        origins=torch.zeros(rays, 3, device=GPU),
+        directions=vectors[0],
+        rgb=torch.rand(rays, 3, device=GPU),
+        range_m=torch.where(kind == 2, range_m, 0.0),
+        normal=normal,
+        has_depth=kind == 2,
+        valid=kind > 0,
+        foreground=shares[torch.randint(0, 4, (rays,), device=GPU)],
+    )
+    samples = RaySamples(
+        t_starts=start,
+        t_ends=start + 0.05,
+        ray_index=index,
+        valid=torch.arange(total + 5, device=GPU) < total,
+        first=torch.cumsum(count, 0) - count,
+        count=count,
+    )
+    return given, samples, total
+
+
+def drawn(given: RayBatch):  # type: ignore[no-untyped-def]
+    """The same rays as the kernels take them."""
+    from ineus_core.kernels.ray_batch import gpu as bits
+
+    assert given.foreground is not None
+    kind = bits.IS_VALID + bits.HAS_DEPTH * given.has_depth.int()
+    kind = kind + bits.IS_BACKGROUND * (given.foreground == 0).int()
+    kind = kind + bits.IS_FOREGROUND * (given.foreground > 0).int()
+    rays = bits.drawn_rays(len(given.rgb), GPU)
+    return replace(
+        rays,
+        directions=given.directions,
+        rgb=given.rgb,
+        range_m=given.range_m,
+        normal=given.normal,
+        foreground=given.foreground,
+        kind=(kind * given.valid.int()).to(torch.uint8),
+    )
+
+
+@pytest.mark.parametrize("weighed", [*RAY_TERMS, *SAMPLE_TERMS, "all"])
+@pytest.mark.parametrize(("rays", "placed"), [(1, 1), (257, 257), (700, 611)])
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_values_and_cotangents_are_those_of_autograd(
+    rays: int, placed: int, weighed: str, is_replaced: bool
+) -> None:
+    terms = (*RAY_TERMS, *SAMPLE_TERMS) if weighed == "all" else (weighed,)
+    weights = LossWeights(**{name: 0.7 if name in terms else 0.0 for name in LOSS_NAMES})
+    given, samples, total = batch(rays, placed)
+    rendered = torch.rand(rays, 8, device=GPU)
+    rendered[:, 7] = 1.4 * rendered[:, 7] - 0.2
+    rendered[::5, 7] = 0.0
+    sdf = torch.randn(total + 5, device=GPU) * 0.5
+    background = torch.rand(3, device=GPU)
+    backdrop = torch.rand(3, device=GPU) if is_replaced else None
+    ours = by_kernels(given, samples, total, placed, rendered, background, sdf, weights, backdrop)
+    usable = replace(given, valid=given.valid & (torch.arange(rays, device=GPU) < placed))
+    theirs = by_autograd(usable, samples, rendered, background, sdf, weights, backdrop)
+    for found, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)
+
+
+def by_autograd(
+    given: RayBatch,
+    samples: RaySamples,
+    buffer: Tensor,
+    background: Tensor,
+    sdf: Tensor,
+    weights: LossWeights,
+    backdrop: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses, cotangents of the rendered rays and of the distances."""
+    buffer, sdf = buffer.clone().requires_grad_(), sdf.clone().requires_grad_()
+    rgb = buffer[:, :3] + (1.0 - buffer[:, 7:]) * background
+    if backdrop is not None:
+        given = over_colour(given, background[None], backdrop)
+    rendered = RenderedRays(rgb, buffer[:, 3], buffer[:, 4:7], buffer[:, 7])
+    vectors = torch.zeros(len(sdf), 3, device=GPU)
+    output = FieldOutput(sdf, vectors, vectors)
+    terms = loss_terms(given, samples, output, rendered, TRUNCATION_M, weights, PER_M)
+    (terms.total(weights) + 0.0 * (buffer.sum() + sdf.sum())).backward()
+    assert buffer.grad is not None and sdf.grad is not None
+    losses = terms.stacked()
+    losses[LOSS_NAMES.index("eikonal")] = 0.0
+    return losses, buffer.grad, sdf.grad
+
+
+def by_kernels(
+    given: RayBatch,
+    samples: RaySamples,
+    total: int,
+    placed: int,
+    rendered: Tensor,
+    background: Tensor,
+    sdf: Tensor,
+    weights: LossWeights,
+    backdrop: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same, into poisoned buffers where the kernels write all of it."""
+    from ineus_core.kernels.losses import gpu as kernels
+
+    rays = drawn(given)
+    scales = kernels.LossScales(
+        torch.tensor([getattr(weights, name) for name in LOSS_NAMES], device=GPU),
+        TRUNCATION_M,
+        PER_M,
+        with_mask=weights.mask > 0,
+        with_opaque=weights.opaque > 0,
+        with_sparsity=weights.sparsity > 0,
+        backdrop=backdrop,
+    )
+    counts = kernels.term_counts(placed, GPU)
+    packed = replace(
+        samples,
+        ray_index=samples.ray_index.int(),
+        first=samples.first.int(),
+        count=samples.count.int(),
+    )
+    used = torch.tensor(total, dtype=torch.int32, device=GPU)
+    losses, d_sdf = torch.zeros(len(LOSS_NAMES), device=GPU), torch.zeros_like(sdf)
+    d_rendered = torch.full_like(rendered, torch.nan)
+    kernels.count_terms(rays, packed, used, scales, counts)
+    kernels.ray_losses(rays, packed, rendered, background, counts, scales, d_rendered, losses)
+    kernels.sample_losses(rays, packed, used, sdf, counts, scales, d_sdf, losses)
+    return losses, d_rendered, d_sdf
+
+
+def test_a_term_that_weighs_nothing_now_is_reported_as_nothing() -> None:
+    given, samples, total = batch(300, 300)
+    rendered, sdf = torch.rand(300, 8, device=GPU), torch.randn(total + 5, device=GPU)
+    from ineus_core.kernels.losses import gpu as kernels
+
+    weights = torch.zeros(len(LOSS_NAMES), device=GPU)
+    scales = kernels.LossScales(weights, TRUNCATION_M, PER_M, True, True, True)
+    counts, rays = kernels.term_counts(300, GPU), drawn(given)
+    used, losses = torch.tensor(total, dtype=torch.int32, device=GPU), torch.zeros_like(weights)
+    d_rendered, d_sdf = torch.zeros_like(rendered), torch.zeros_like(sdf)
+    black = torch.zeros(3, device=GPU)
+    packed = replace(samples, ray_index=samples.ray_index.int(), count=samples.count.int())
+    kernels.count_terms(rays, packed, used, scales, counts)
+    kernels.ray_losses(rays, packed, rendered, black, counts, scales, d_rendered, losses)
+    kernels.sample_losses(rays, packed, used, sdf, counts, scales, d_sdf, losses)
+    assert losses[-6:].tolist() == [0.0] * 6
+    assert float(d_rendered.abs().sum() + d_sdf.abs().sum()) == 0.0
+
+
+def test_the_kernels_know_the_terms_by_their_order() -> None:
+    from ineus_core.kernels.losses.gpu import TERMS
+
+    assert LOSS_NAMES[: len(TERMS)] == TERMS

@@ -1,0 +1,305 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loop by itself, over a reconstructor that only takes notes."""
+
+import time
+from typing import Any
+
+import pytest
+import torch
+from tiny_scene import wall_frame
+
+from ineus_core.errors import CapacityError, SourceError
+from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
+from ineus_core.reconstruction import Reconstructor
+from ineus_core.types import Frame, MeshUpdate, StepReport
+
+S = 1_000_000_000
+
+
+class Notes(Reconstructor):
+    """A reconstructor that notes what is asked of it; frames with a stamp of 13 s are bad."""
+
+    is_ready = False  # type: ignore[assignment]
+    steps = 0  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self.device, self.ranks = torch.device("cpu"), None
+        self.frames: list[int] = []
+        self.extractions = self.whole = self.revisits = 0
+        self.rates: list[float] = []
+
+    def add_frame(self, frame: Frame) -> bool:
+        if frame.stamp_ns == 13 * S:
+            raise SourceError("odd frame")
+        self.frames.append(frame.stamp_ns)
+        self.is_ready = True
+        return True
+
+    def start(self) -> bool:
+        return False
+
+    def step(self) -> None:
+        self.steps += 1
+
+    def settle(self, remaining: float) -> None:
+        self.rates.append(remaining)
+
+    def revisit_surface(self) -> None:
+        self.revisits += 1
+
+    def extract_mesh(self, everything: bool = False) -> MeshUpdate:
+        self.extractions += 1
+        self.whole += everything
+        return MeshUpdate(0, (), ((0, 0, 0),))
+
+    def report(self) -> StepReport:
+        return StepReport(self.steps, 0, {}, {}, {}, 1.0, 0.0, 0.0, 0)
+
+
+class Collected:
+    def __init__(self) -> None:
+        self.meshes: list[MeshUpdate] = []
+        self.reports: list[StepReport] = []
+
+    def on_mesh(self, update: MeshUpdate) -> None:
+        self.meshes.append(update)
+
+    def on_report(self, report: StepReport) -> None:
+        self.reports.append(report)
+
+
+def make(**settings: Any) -> tuple[Pipeline, Notes, Collected]:
+    notes, sink = Notes(), Collected()
+    given = {"steps_per_tick": 3, "mesh_rate_hz": 2.0, "report_rate_hz": 1.0, "settle_steps": 10}
+    config = PipelineConfig(**{**given, **settings})
+    return Pipeline(notes, sink, config), notes, sink
+
+
+def frame_at(stamp_s: int) -> Frame:
+    return wall_frame(10 * stamp_s)
+
+
+def test_a_tick_takes_one_frame_and_one_budget_of_steps() -> None:
+    pipeline, notes, _ = make()
+    pipeline.submit(frame_at(0))
+    pipeline.tick(0)
+    assert (notes.frames, notes.steps) == ([0], 3)
+    pipeline.tick(0)
+    assert (notes.frames, notes.steps) == ([0], 6)
+
+
+def test_while_frames_wait_training_holds_back() -> None:
+    pipeline, notes, _ = make()
+    for i in range(3):
+        pipeline.submit(frame_at(i))
+    taken = []
+    for _ in range(3):
+        pipeline.tick(0)
+        taken.append((len(notes.frames), notes.steps, pipeline.waiting))
+    assert taken == [(1, 1, 2), (2, 2, 1), (3, 5, 0)]
+
+
+def test_meshing_keeps_to_its_share_of_the_time_online(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline, notes, _ = make(mesh_share=0.25)
+    pipeline.is_live = True
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    def extract(everything: bool) -> MeshUpdate:
+        clock[0] += 1.0
+        notes.extractions += 1
+        return MeshUpdate(0, (), ())
+
+    monkeypatch.setattr(notes, "extract_mesh", extract)
+    pipeline.submit(frame_at(0))
+    extractions = []
+    for tick in range(10):
+        pipeline.tick(tick * S)
+        extractions.append(notes.extractions)
+        clock[0] += 1.0
+    # A second of meshing, then three of something else.
+    assert extractions == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+    assert notes.revisits == 0, "a CPU has no time for it"
+
+
+def test_a_full_queue_drops_the_oldest_and_counts_it() -> None:
+    pipeline, notes, _ = make(queue_frames=2)
+    for i in range(5):
+        pipeline.submit(frame_at(i))
+    for _ in range(5):
+        pipeline.tick(0)
+    assert notes.frames == [3 * S, 4 * S]
+    counters = pipeline.counters
+    assert (counters["frames_in"], counters["frames_used"], counters["frames_dropped"]) == (
+        5,
+        2,
+        3,
+    )
+
+
+def test_frames_lost_on_the_way_are_counted_too() -> None:
+    pipeline, _, _ = make()
+    pipeline.count_dropped(4)
+    assert (pipeline.counters["frames_in"], pipeline.counters["frames_dropped"]) == (4, 4)
+
+
+def test_a_frame_that_is_refused_is_counted_and_the_loop_goes_on() -> None:
+    pipeline, notes, _ = make()
+    for stamp_s in (12, 13, 14):
+        pipeline.submit(frame_at(stamp_s))
+    for _ in range(3):
+        pipeline.tick(0)
+    assert notes.frames == [12 * S, 14 * S]
+    assert pipeline.counters["frames_dropped"] == 1
+    assert pipeline.counters["refused: odd frame"] == 1
+
+
+def test_a_frame_for_which_there_is_no_room_is_counted_but_not_a_start_without_room() -> None:
+    pipeline, notes, _ = make()
+    added = notes.add_frame
+
+    def add_frame(frame: Frame) -> bool:
+        if frame.stamp_ns == 2 * S:
+            raise CapacityError("no room")
+        return added(frame)
+
+    notes.add_frame = add_frame  # type: ignore[method-assign]
+    pipeline.submit(frame_at(2))
+    with pytest.raises(CapacityError):
+        pipeline.tick(0)
+    for stamp_s in (1, 2, 3):
+        pipeline.submit(frame_at(stamp_s))
+        pipeline.tick(0)
+    assert notes.frames == [1 * S, 3 * S]
+    assert pipeline.counters["refused: no room"] == 1
+
+
+def test_mesh_and_report_come_at_their_rates() -> None:
+    pipeline, _, sink = make()
+    pipeline.submit(frame_at(0))
+    for tick in range(41):
+        pipeline.tick(tick * S // 10)
+    # 0, 0.5, ... 4.0 and 0, 1, ... 4
+    assert (len(sink.meshes), len(sink.reports)) == (9, 5)
+
+
+def test_online_reports_go_on_when_the_clock_of_a_bag_has_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipeline, _, sink = make()
+    pipeline.is_live = True
+    wall_ns = [5 * S]
+    monkeypatch.setattr(time, "monotonic_ns", lambda: wall_ns[0])
+    for _ in range(41):
+        pipeline.tick(7 * S)
+        wall_ns[0] += S // 10
+    assert len(sink.reports) == 5
+
+
+def test_ticks_that_come_late_do_not_make_the_periods_longer() -> None:
+    pipeline, _, sink = make(report_rate_hz=0.0)
+    pipeline.submit(frame_at(0))
+    meshes = []
+    for tick in range(30):
+        pipeline.tick(tick * 7 * S // 20)
+        meshes.append(len(sink.meshes))
+    # Ticks 0.35 s apart at two meshes a second, so at 0, 0.7, 1.05, 1.75, 2.1 ... 10.15 s.
+    assert meshes[:7] == [1, 1, 2, 3, 3, 4, 5]
+    assert meshes[-1] == 21
+    # A gap is not made up for.
+    pipeline.tick(100 * S)
+    pipeline.tick(100 * S + 1)
+    assert len(sink.meshes) == 22
+
+
+def test_a_clock_that_jumps_back_begins_a_new_period() -> None:
+    pipeline, _, sink = make()
+    pipeline.submit(frame_at(0))
+    pipeline.tick(100 * S)
+    pipeline.tick(5 * S)
+    pipeline.tick(5 * S + 1)
+    assert (len(sink.meshes), len(sink.reports)) == (2, 2)
+
+
+def test_no_reports_if_none_are_wanted() -> None:
+    pipeline, _, sink = make(report_rate_hz=0.0)
+    for tick in range(5):
+        pipeline.tick(tick * S)
+    assert sink.reports == []
+
+
+def test_before_the_first_frame_there_is_no_mesh() -> None:
+    pipeline, notes, sink = make()
+    pipeline.tick(0)
+    pipeline.tick(10 * S)
+    assert (notes.extractions, sink.meshes) == (0, [])
+
+
+def test_an_update_that_changes_nothing_is_not_handed_over(monkeypatch: Any) -> None:
+    pipeline, notes, sink = make()
+    monkeypatch.setattr(notes, "extract_mesh", lambda everything: MeshUpdate(0, (), ()))
+    pipeline.submit(frame_at(0))
+    pipeline.tick(0)
+    assert sink.meshes == []
+
+
+def test_staleness_is_that_of_the_newest_frame_of_an_update() -> None:
+    pipeline, _, _ = make()
+    for i in range(3):
+        pipeline.submit(frame_at(i))
+        pipeline.tick(i * S)
+    pipeline.tick(10 * S)
+    assert len(pipeline.staleness_ms) == 3
+    assert all(0 <= ms < 5000 for ms in pipeline.staleness_ms)
+
+
+def test_finish_takes_what_waits_settles_and_hands_over_everything() -> None:
+    pipeline, notes, sink = make()
+    for i in range(4):
+        pipeline.submit(frame_at(i))
+    shares: list[float] = []
+    pipeline.finish(on_progress=shares.append)
+    assert notes.frames == [0, S, 2 * S, 3 * S]
+    assert notes.steps == 4 * 3 + 10
+    assert notes.whole == 1
+    assert len(sink.meshes) == 1
+    assert len(sink.reports) >= 1
+    assert shares == pytest.approx([i / 10 for i in range(10)])
+    # Rates fall from 1 and are back for a stream that goes on.
+    assert notes.rates[:-1] == pytest.approx([1 - i / 10 for i in range(10)])
+    assert notes.rates[-1] == 1.0
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(0, 3), (5, 8)])
+def test_finish_with_a_number_of_steps(steps: int, expected: int) -> None:
+    pipeline, notes, _ = make()
+    pipeline.submit(frame_at(0))
+    pipeline.finish(steps=steps)
+    assert notes.steps == expected
+
+
+def test_finish_by_the_clock() -> None:
+    import time
+
+    pipeline, notes, _ = make()
+    pipeline.submit(frame_at(0))
+    begin_s = time.perf_counter()
+    pipeline.finish(until_s=begin_s + 0.05)
+    assert time.perf_counter() - begin_s < 2.0
+    assert notes.steps > 3
+    late = notes.steps
+    pipeline.finish(until_s=begin_s)
+    assert notes.steps == late
+
+
+def test_finish_without_a_frame_ends() -> None:
+    pipeline, notes, sink = make()
+    pipeline.finish()
+    assert (notes.steps, sink.meshes, len(sink.reports)) == (0, [], 1)
+
+
+def test_a_sink_that_does_nothing() -> None:
+    sink = NullSink()
+    sink.on_mesh(MeshUpdate(0, (), ()))
+    sink.on_report(Notes().report())

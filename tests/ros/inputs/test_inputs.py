@@ -1,0 +1,273 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages over DDS become frames at the right poses, or counted drops; never a guessed pose."""
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ineus_core.geometry import rigid_transform
+from ineus_core.ros_config import RosConfig
+from ineus_core.sources.bags.transforms import TransformNotYet
+from ineus_core.types import Frame
+
+pytest.importorskip("rclpy", reason="needs rclpy")
+
+from rclpy.node import Node
+from ros_listening import FRAMES, Listening
+from ros_stream import Camera, pose_message
+
+from ineus_ros.drops import Drops
+from ineus_ros.inputs.tf import TreeTf
+
+pytestmark = pytest.mark.ros
+
+
+def test_every_frame_arrives_as_it_was_sent(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen()
+    for frame in FRAMES:
+        camera.publish(frame)
+        listening.spin_until(lambda: len(listening.frames) == camera.sent)
+    for sent, got in zip(FRAMES, listening.frames, strict=True):
+        assert (got.stamp_ns, got.camera) == (sent.stamp_ns, sent.camera)
+        np.testing.assert_allclose(got.world_from_camera, sent.world_from_camera, atol=1e-9)
+        np.testing.assert_array_equal(got.rgb, sent.rgb)
+        np.testing.assert_array_equal(got.depth_m, sent.depth_m)
+    assert not listening.drops and listening.inputs.waiting == 0
+    assert not any(lost.count for lost in listening.inputs.losses.values())
+    assert listening.inputs.world_frame == "odom"
+
+
+def test_a_burst_that_overflows_the_queue_is_counted_to_the_last_image(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(image_queue_size=3)
+    inputs = listening.inputs
+    camera.publish(FRAMES[0])
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    for frame in FRAMES[1:]:
+        camera.publish(frame)
+    time.sleep(0.3)
+    listening.spin_until(
+        lambda: inputs.counters["color_received"] + inputs.losses["color"].count == camera.sent
+    )
+    assert inputs.losses["color"].count >= 5
+    # The last images may wait for depth that was lost as well.
+    inputs.clear()
+    assert inputs.counters["color_received"] == len(listening.frames) + inputs.frames_dropped
+
+
+def test_without_a_pose_images_wait_and_are_then_counted_not_used(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen()
+    camera.publish(FRAMES[0], lambda messages: messages.pop("odom"))
+    listening.spin_until(lambda: listening.inputs.counters["color_received"] == 1)
+    assert listening.inputs.waiting == 1
+    listening.spin_until(lambda: bool(listening.drops))
+    assert listening.drops == {"no_pose_in_time": 1} and not listening.frames
+
+
+def test_a_pose_that_comes_late_but_in_time_is_used(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(tf_timeout_s=5.0)
+    held: list[Any] = []
+    camera.publish(FRAMES[3], lambda messages: held.append(messages.pop("odom")))
+    listening.spin_until(lambda: listening.inputs.counters["depth_received"] == 1)
+    assert not listening.frames
+    camera.odom.publish(held[0])
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    pose = listening.frames[0].world_from_camera
+    np.testing.assert_allclose(pose, FRAMES[3].world_from_camera, atol=1e-9)
+
+
+def test_poses_are_interpolated_between_messages(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(pose_source="pose", pose_tolerance_s=1.0, depth_input="none")
+    from geometry_msgs.msg import PoseStamped
+
+    for x, second in ((0.0, 1), (3.0, 2)):
+        message = PoseStamped()
+        message.header.frame_id, message.header.stamp.sec = "odom", second
+        message.pose = pose_message(rigid_transform(np.array((x, 0, 0)), np.array((0, 0, 0, 1.0))))
+        camera.pose.publish(message)
+    frame = FRAMES[0]
+    between = Frame(1_250_000_000, frame.camera, frame.world_from_camera, frame.rgb)
+    camera.publish(between)
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    assert listening.frames[0].world_from_camera[0, 3] == pytest.approx(0.75)
+
+
+def test_extrinsics_of_the_configuration_stand_between_body_and_camera(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(body_from_camera=(0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 1.0), tf_timeout_s=2.0)
+
+    def on_a_body(messages: dict[str, Any]) -> None:
+        messages["odom"].child_frame_id = "base_link"
+
+    camera.publish(FRAMES[0], on_a_body)
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    mount = np.eye(4)
+    mount[2, 3] = 0.5
+    expected = FRAMES[0].world_from_camera @ mount
+    np.testing.assert_allclose(listening.frames[0].world_from_camera, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("pose_frame", ["", "camera_optical"])
+def test_without_any_tf_the_poses_are_the_cameras(
+    camera: Camera, listen: Callable[..., Listening], pose_frame: str
+) -> None:
+    """Whether that is said, as `pose_frame`, or not."""
+    listening = listen(pose_frame=pose_frame, tf_timeout_s=0.3)
+
+    def of_body(messages: dict[str, Any]) -> None:
+        messages["odom"].child_frame_id = "base_link"
+
+    camera.publish(FRAMES[0], of_body)
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    got = listening.frames[0].world_from_camera
+    np.testing.assert_allclose(got, FRAMES[0].world_from_camera, atol=1e-9)
+    assert not listening.drops
+
+
+def test_poses_in_another_frame_give_the_world_its_name(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen(tf_timeout_s=2.0)
+
+    def in_map(messages: dict[str, Any]) -> None:
+        messages["odom"].header.frame_id = "map"
+
+    camera.publish(FRAMES[0], in_map)
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    assert listening.inputs.world_frame == "map"
+
+
+def spoil_pose(messages: dict[str, Any]) -> None:
+    messages["odom"].pose.pose.position.x = float("nan")
+
+
+def spoil_quaternion(messages: dict[str, Any]) -> None:
+    messages["odom"].pose.pose.orientation.w = 5.0
+
+
+def spoil_data(messages: dict[str, Any]) -> None:
+    del messages["color"].data[-100:]
+
+
+def spoil_encoding(messages: dict[str, Any]) -> None:
+    messages["color"].encoding = "no_such_encoding"
+
+
+def spoil_depth(messages: dict[str, Any]) -> None:
+    del messages["depth"].data[10:]
+
+
+def spoil_depth_size(messages: dict[str, Any]) -> None:
+    messages["depth"].height //= 2
+
+
+def spoil_focal_length(messages: dict[str, Any]) -> None:
+    messages["info"].k[0] = 0.0
+
+
+def spoil_info_size(messages: dict[str, Any]) -> None:
+    messages["info"].width *= 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reasons"),
+    [
+        (spoil_pose, {"bad_pose", "no_pose_in_time", "no_pose"}),
+        (spoil_quaternion, {"bad_pose", "no_pose_in_time", "no_pose"}),
+        (spoil_data, {"bad_color"}),
+        (spoil_encoding, {"bad_color"}),
+        (spoil_depth, {"bad_depth"}),
+        (spoil_depth_size, {"bad_frame"}),
+        (spoil_focal_length, {"bad_camera_info", "no_camera_info"}),
+        (spoil_info_size, {"bad_frame"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_bad_message_is_counted_by_reason_and_the_next_frame_is_used(
+    camera: Camera,
+    listen: Callable[..., Listening],
+    spoil: Callable[[dict[str, Any]], None],
+    reasons: set[str],
+) -> None:
+    listening = listen(pose_tolerance_s=0.01)
+    inputs = listening.inputs
+    camera.publish(FRAMES[0])
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    camera.publish(FRAMES[1], spoil)
+    listening.spin_until(
+        lambda: inputs.counters["color_received"] == 2 and inputs.frames_dropped == 1
+    )
+    camera.publish(FRAMES[2])
+    camera.publish(FRAMES[3])
+    listening.spin_until(lambda: len(listening.frames) == 3)
+    assert listening.drops and set(listening.drops) <= reasons
+    assert inputs.waiting == 0
+
+
+def test_images_without_a_camera_are_counted(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    listening = listen()
+    camera.publish(FRAMES[0], lambda messages: messages.pop("info"))
+    listening.spin_until(lambda: listening.drops == {"no_camera_info": 1})
+
+
+def test_images_go_by_counted_while_held(camera: Camera, listen: Callable[..., Listening]) -> None:
+    listening = listen()
+    listening.inputs.hold("paused")
+    camera.publish(FRAMES[0])
+    listening.spin_until(lambda: listening.drops == {"paused": 1})
+    listening.inputs.release("paused")
+    camera.publish(FRAMES[1])
+    listening.spin_until(lambda: len(listening.frames) == 1)
+
+
+def tf_message(parent: str, child: str, stamp_ns: int, transform: np.ndarray) -> Any:
+    """What /tf brings, by attribute; its type is not on every machine."""
+    pose = pose_message(transform)
+    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    stamp = SimpleNamespace(sec=seconds, nanosec=nanoseconds)
+    link = SimpleNamespace(
+        header=SimpleNamespace(stamp=stamp, frame_id=parent),
+        child_frame_id=child,
+        transform=SimpleNamespace(translation=pose.position, rotation=pose.orientation),
+    )
+    return SimpleNamespace(transforms=[link])
+
+
+def test_our_own_tf_waits_for_what_it_does_not_know(ros: Callable[..., Node]) -> None:
+    from std_msgs.msg import Empty
+
+    node = ros(lambda context: Node("ineus", context=context))
+    drops, told = Drops(node.get_logger()), []
+    tf = TreeTf(node, RosConfig(pose_tolerance_s=1.0), Empty, drops, lambda: told.append(1))
+    with pytest.raises(TransformNotYet):
+        tf.lookup("odom", "camera", 0)
+    mount, rest = np.eye(4), np.array((0, 0, 0, 1.0))
+    mount[2, 3] = 0.25
+    tf.on_static(tf_message("base_link", "camera", 0, mount))
+    for x, stamp_ns in ((0.0, 0), (2.0, 1_000_000_000)):
+        body = rigid_transform(np.array((x, 0, 0)), rest)
+        tf.on_moving(tf_message("odom", "base_link", stamp_ns, body))
+    np.testing.assert_allclose(tf.lookup("odom", "camera", 500_000_000)[:3, 3], (1.0, 0.0, 0.25))
+    with pytest.raises(TransformNotYet):
+        tf.lookup("odom", "camera", 1_500_000_000)
+    bad = tf_message("odom", "base_link", 2_000_000_000, mount)
+    bad.transforms[0].transform.translation.x = float("nan")
+    tf.on_moving(bad)
+    assert drops.counts == {"bad_pose": 1} and len(told) == 4

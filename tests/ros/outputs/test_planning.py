@@ -1,0 +1,310 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A query, slices and a correction over real DDS, beside a tiny trained room."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ineus_core.ros_config import RosConfig
+
+pytest.importorskip("rclpy", reason="needs rclpy")
+
+from geometry_msgs.msg import Point, PoseArray
+from nav_msgs.msg import OccupancyGrid, Path
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
+from ros_clouds import cloud_of, over_the_wire
+from ros_stream import pose_message
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+from tiny_scene import CPU, room_source, tiny_config
+
+from ineus_core.geometry import rigid_inverse, rigid_transform
+from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
+from ineus_core.reconstruction import Reconstructor
+from ineus_ros.outputs import KeyframePublisher, PlanningPublisher, offer_nvblox
+from ineus_ros.outputs.clouds import read_xyz
+from ineus_ros.outputs.planning import ANSWER_POINT, latched
+
+pytestmark = pytest.mark.ros
+
+
+class Robot:
+    """The publishers beside a tiny trained room, and a planner that talks to them over DDS."""
+
+    def __init__(self, node: LifecycleNode, planner: Node, reconstructor: Reconstructor) -> None:
+        self.node, self.planner = node, planner
+        self.reconstructor = reconstructor
+        self._pipeline = Pipeline(reconstructor, NullSink(), PipelineConfig())
+        self.asked = 0
+        config = RosConfig(occupancy_rate_hz=20, esdf_rate_hz=20, keyframes_rate_hz=20)
+        given = (node, lambda: config, lambda: "odom", self._ask)
+        self.planning = PlanningPublisher(*given)
+        self.keyframes = KeyframePublisher(*given, {0: np.eye(4)})
+        node.trigger_configure()
+        node.trigger_activate()
+        self._executors = []
+        for spun in (node, planner):
+            self._executors.append(SingleThreadedExecutor(context=spun.context))
+            self._executors[-1].add_node(spun)
+
+    def _ask(self, job: Any) -> "Future[Any]":
+        """What the worker would do, at once."""
+        self.asked += 1
+        future: Future[Any] = Future()
+        try:
+            future.set_result(job(self._pipeline))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def listen(self, kind: type, topic: str, qos: Any = 5) -> list[Any]:
+        got: list[Any] = []
+        name = f"/ineus/{topic}"
+        self.planner.create_subscription(kind, name, got.append, qos)
+        self.spin_until(lambda: self.node.count_subscribers(name) > 0)
+        return got
+
+    def tell(self, topic: str, message: Any) -> None:
+        publisher = self.planner.create_publisher(type(message), topic, 5)
+        self.spin_until(lambda: publisher.get_subscription_count() > 0)
+        self.spin_for(0.2)
+        publisher.publish(message)
+
+    def spin_until(self, condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+        end = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < end, (self.planning.status(), self.keyframes.status())
+            self.spin_for(0.02)
+
+    def spin_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for executor in self._executors:
+                executor.spin_once(timeout_sec=0.005)
+
+
+@pytest.fixture(scope="module")
+def room() -> Reconstructor:
+    torch.manual_seed(0)
+    reconstructor = Reconstructor(tiny_config(), CPU)
+    for frame in room_source(8):
+        reconstructor.add_frame(frame)
+        for _ in range(10):
+            reconstructor.step()
+    reconstructor.extract_mesh(everything=True)
+    return reconstructor
+
+
+@pytest.fixture
+def robot(ros: Any, room: Reconstructor) -> Robot:
+    node = ros(lambda context: LifecycleNode("ineus", context=context))
+    return Robot(node, ros(lambda context: Node("planner", context=context)), room)
+
+
+def test_a_query_comes_back_with_its_stamp_over_dds(robot: Robot) -> None:
+    got = robot.listen(PointCloud2, "query_result")
+    rng = np.random.default_rng(0)
+    points = rng.uniform((-1.5, -1, 0.8), (1.5, 1, 2), (500, 3)).astype(np.float32)
+    robot.tell("/ineus/query", cloud_of(points, stamp_ns=12_000_000_034))
+    robot.spin_until(lambda: got)
+    header = got[0].header
+    assert (header.stamp.sec, header.stamp.nanosec, header.frame_id) == (12, 34, "odom")
+    np.testing.assert_array_equal(read_xyz(got[0]), points)
+    answer = np.frombuffer(got[0].data, ANSWER_POINT)
+    seen = answer["observed"] == 1
+    assert seen.mean() > 0.5
+    truth_m = room_source(8).sdf(points.astype(np.float64))
+    # A mesh with voxels of 8 cm after 80 steps.
+    assert np.median(np.abs(answer["distance"] - truth_m)[seen]) < 0.06
+    assert robot.planning.status().values["answers"] == 1
+
+
+def test_bad_queries_are_counted_and_the_next_is_answered(robot: Robot) -> None:
+    got = robot.listen(PointCloud2, "query_result")
+    spoilt = cloud_of(np.zeros((3, 3)))
+    spoilt.data.pop()
+    robot.tell("/ineus/query", spoilt)
+    robot.tell("/ineus/query", cloud_of(np.zeros((3, 3)), frame_id="base_link"))
+    robot.tell("/ineus/query", cloud_of(np.full((2, 3), np.nan), frame_id=""))
+    robot.spin_until(lambda: got)
+    assert robot.planning.drops.counts == {"bad_query": 1, "query_in_other_frame": 1}
+    answer = np.frombuffer(got[0].data, ANSWER_POINT)
+    assert np.isinf(answer["distance"]).all() and not answer["observed"].any()
+    assert got[0].header.frame_id == "odom" and not got[0].is_dense
+
+
+def test_nothing_is_built_for_nobody(robot: Robot) -> None:
+    robot.tell("/ineus/query", cloud_of(np.zeros((3, 3))))
+    robot.spin_until(lambda: robot.planning.counters["queries_without_listener"] == 1)
+    robot.spin_for(0.3)
+    assert robot.asked == 0
+
+
+def test_slices_reach_a_map_server_s_client(robot: Robot) -> None:
+    grids = robot.listen(OccupancyGrid, "occupancy", latched(1))
+    clouds = robot.listen(PointCloud2, "esdf_slice", latched(1))
+    robot.spin_until(lambda: grids and clouds)
+    info = grids[-1].info
+    cells = np.array(grids[-1].data, np.int8).reshape(info.height, info.width)
+    assert set(np.unique(cells)) == {-1, 0, 100}
+    state = {}
+    for name, x_m, y_m in (("carpet", 1.4, 0.0), ("table", 0.15, 0.05), ("wall", 2.5, 0.6)):
+        column = int((x_m - info.origin.position.x) / info.resolution)
+        row = int((y_m - info.origin.position.y) / info.resolution)
+        state[name] = cells[row, column]
+    assert state == {"carpet": 0, "table": 100, "wall": 100}
+    points = np.frombuffer(clouds[-1].data, np.float32).reshape(-1, 4)
+    assert len(points) > 100 and np.isfinite(points).all()
+    np.testing.assert_allclose(points[:, 2], 0.5)
+    assert clouds[-1].header.stamp == grids[-1].header.stamp
+
+
+def test_queries_that_pile_up_cost_the_oldest(robot: Robot) -> None:
+    robot.listen(PointCloud2, "query_result")
+    waiting: list[Future[Any]] = []
+
+    def later(job: Any) -> "Future[Any]":
+        waiting.append(Future())
+        return waiting[-1]
+
+    robot.planning._ask = later
+    for _ in range(7):
+        robot.planning.on_query(cloud_of(np.zeros((1, 3))))
+    assert [job.cancelled() for job in waiting] == [True, True] + [False] * 5
+    assert robot.planning.drops.counts == {"query_overtaken": 2}
+
+
+def test_corrected_poses_move_keyframes_and_are_counted(robot: Robot) -> None:
+    arrays = robot.listen(PoseArray, "keyframes", latched(1))
+    paths = robot.listen(Path, "path", latched(1))
+    robot.spin_until(lambda: arrays and paths)
+    before = paths[-1]
+    assert len(arrays[-1].poses) == len(before.poses) > 3
+    correction = Path(header=Header(frame_id="odom"), poses=over_the_wire(before).poses[:3])
+    for stamped in correction.poses:
+        stamped.pose.position.x += 0.25
+    robot.tell("path_correction", correction)
+    robot.spin_until(lambda: len(paths) > 1)
+    shift = [
+        b.pose.position.x - a.pose.position.x
+        for a, b in zip(before.poses, paths[-1].poses, strict=True)
+    ]
+    np.testing.assert_allclose(shift, [0.25] * 3 + [0] * (len(shift) - 3), atol=1e-6)
+    values = robot.keyframes.status().values
+    assert values["keyframes_matched"] == 3
+    assert values["keyframes_unmatched"] == len(before.poses) - 3
+    correction.header.frame_id = "map"
+    robot.tell("path_correction", correction)
+    robot.spin_until(lambda: robot.keyframes.drops.counts["correction_in_other_frame"] == 1)
+
+
+def test_an_array_corrects_the_keyframes_whose_stamp_and_order_it_has(robot: Robot) -> None:
+    arrays = robot.listen(PoseArray, "keyframes", latched(1))
+    robot.spin_until(lambda: arrays)
+    before = arrays[-1]
+    correction = over_the_wire(before)
+    for number, pose in enumerate(correction.poses):
+        pose.position.y += 0.1 * number
+    robot.tell("keyframes_correction", correction)
+    robot.spin_until(lambda: len(arrays) > 1)
+    shift = [
+        b.position.y - a.position.y for a, b in zip(before.poses, arrays[-1].poses, strict=True)
+    ]
+    np.testing.assert_allclose(shift, 0.1 * np.arange(len(shift)), atol=1e-6)
+    values = robot.keyframes.status().values
+    assert (values["keyframes_matched"], values["keyframes_unmatched"]) == (len(shift), 0)
+
+
+@pytest.mark.parametrize("topic", ["path_correction", "keyframes_correction"])
+def test_a_correction_of_the_body_carries_its_camera(robot: Robot, topic: str) -> None:
+    arrays = robot.listen(PoseArray, "keyframes", latched(1))
+    paths = robot.listen(Path, "path", latched(1))
+    robot.spin_until(lambda: arrays and paths)
+    numbers = [0.1, -0.2, 0.3, -0.5, 0.5, -0.5, 0.5]
+    config = RosConfig(correction_of="body", body_from_camera=numbers)
+    robot.keyframes._config = lambda: config
+    mount = rigid_transform(np.array(numbers[:3]), np.array(numbers[3:]))
+    raised = np.eye(4)
+    raised[2, 3] = 0.2
+    expected = {
+        keyframe: raised @ pose for keyframe, pose in robot.reconstructor.keyframe_poses().items()
+    }
+    correction = over_the_wire(paths[-1] if topic == "path_correction" else arrays[-1])
+    for place, pose in zip(correction.poses, expected.values(), strict=True):
+        body = pose_message(pose @ rigid_inverse(mount))
+        target = getattr(place, "pose", place)
+        target.position, target.orientation = body.position, body.orientation
+    robot.tell(topic, correction)
+    robot.spin_until(lambda: robot.keyframes.counters["keyframes_matched"])
+    after = robot.reconstructor.keyframe_poses()
+    for keyframe, pose in expected.items():
+        np.testing.assert_allclose(after[keyframe], pose, atol=1e-6)
+
+
+def test_an_array_that_answers_no_keyframes_moves_nothing(robot: Robot) -> None:
+    arrays = robot.listen(PoseArray, "keyframes", latched(1))
+    robot.spin_until(lambda: arrays)
+    before = robot.reconstructor.keyframe_poses()
+    short, late, broken = (over_the_wire(arrays[-1]) for _ in range(3))
+    short.poses.pop()
+    late.header.stamp.sec += 1
+    broken.poses[1].position.x = float("nan")
+    counts = robot.keyframes.drops.counts
+    for correction in (short, late, broken):
+        refused = counts["bad_correction"]
+        robot.tell("keyframes_correction", correction)
+        robot.spin_until(lambda n=refused + 1: counts["bad_correction"] == n)  # type: ignore[misc]
+    robot.spin_for(0.1)
+    after = robot.reconstructor.keyframe_poses()
+    assert all((after[keyframe] == pose).all() for keyframe, pose in before.items())
+    assert robot.keyframes.status().values["corrections"] == 3
+
+
+def test_a_client_of_nvblox_gets_its_grid_and_its_slice(robot: Robot) -> None:
+    reason = "needs nvblox_msgs, which comes with Isaac ROS"
+    pytest.importorskip("nvblox_msgs", reason=reason)
+    from nvblox_msgs.msg import DistanceMapSlice
+    from nvblox_msgs.srv import EsdfAndGradients
+
+    drops = robot.planning.drops
+    config = RosConfig(esdf_rate_hz=20, esdf_slice_z_m=0.5)
+    face = offer_nvblox(robot.node, lambda: config, lambda: "odom", robot._ask, drops)
+    assert face is not None
+    slices = robot.listen(DistanceMapSlice, "static_map_slice")
+    robot.node.trigger_deactivate()
+    robot.node.trigger_activate()
+    client = robot.planner.create_client(EsdfAndGradients, "/ineus/get_esdf_and_gradient")
+    robot.spin_until(client.service_is_ready)
+    request = EsdfAndGradients.Request(use_aabb=True, frame_id="odom")
+    request.aabb_min_m = Point(x=-1.0, y=-1.0, z=0.5)
+    request.aabb_size_m.x, request.aabb_size_m.y, request.aabb_size_m.z = 2.0, 2.0, 1.0
+    done = client.call_async(request)
+    robot.spin_until(done.done)
+    answer = done.result()
+    assert answer is not None and answer.success and answer.header.frame_id == "odom"
+    sizes = [dim.size for dim in answer.esdf_and_gradients.layout.dim]
+    values = np.array(answer.esdf_and_gradients.data, np.float32).reshape(sizes)
+    known = values > -999
+    assert known.mean() > 0.3
+    steps = [np.arange(size) + 0.5 for size in sizes]
+    grid = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1) * answer.voxel_size_m
+    origin = answer.origin_m
+    points = grid.reshape(-1, 3) + np.array((origin.x, origin.y, origin.z))
+    truth_m = room_source(8).sdf(points).reshape(sizes)
+    assert np.median(np.abs(values - truth_m)[known]) < 0.08
+    request.frame_id = "base_link"
+    refused = client.call_async(request)
+    robot.spin_until(refused.done)
+    assert not refused.result().success
+    robot.spin_until(lambda: slices)
+    cells = np.array(slices[-1].data, np.float32)
+    assert len(cells) == slices[-1].width * slices[-1].height
+    assert (cells != slices[-1].unknown_value).any()

@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Poses of the camera of a bag: odometry of a body, its mounting, trees of transforms."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bag_making import MOUNT, MS, START_NS, BagMaker, make_frame, pose_at
+
+from ineus_core.errors import SourceError
+from ineus_core.geometry import rotation_to_quaternion
+from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
+
+
+@pytest.mark.parametrize("pose_source", ["auto", "odom"])
+def test_odometry_of_a_body_and_its_static_mount(tmp_path: Path, pose_source: str) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        bag.tf("/tf_static", START_NS, "base_link", "lens", MOUNT)
+        # A moving part of the robot that has nothing to do with the camera.
+        bag.tf("/tf", START_NS, "base_link", "wheel", np.eye(4))
+        bag.info("/image/camera_info", START_NS)
+        for step in range(20):
+            bag.odom("/wheel/odometry", START_NS + step * 10 * MS, pose_at(step * 0.01))
+        bag.image("/image", START_NS + 53 * MS, make_frame(0).rgb, frame_id="lens")
+    config = RosbagConfig(pose_source=pose_source)
+    (frame,) = RosbagSource(tmp_path / "bag", config)
+    np.testing.assert_allclose(frame.world_from_camera, pose_at(0.053) @ MOUNT, atol=1e-5)
+
+
+def write_odometry(path: Path, *other_transforms: str) -> Path:
+    """A bag whose TF, if there is any, does not say where the camera sits."""
+    with BagMaker(path) as bag:
+        for child in other_transforms:
+            bag.tf("/tf_static", START_NS, "base_link", child, np.eye(4))
+        bag.info("/image/camera_info", START_NS)
+        for step in range(20):
+            bag.odom("/odom", START_NS + step * 10 * MS, pose_at(step * 0.01))
+        bag.image("/image", START_NS + 53 * MS, make_frame(0).rgb, frame_id="lens")
+    return path
+
+
+def test_tf_that_leaves_out_the_camera_is_an_error_that_says_what_would_do(
+    tmp_path: Path,
+) -> None:
+    path = write_odometry(tmp_path / "bag", "laser")
+    with pytest.raises(SourceError, match="'base_link' of /odom to the camera 'lens': expected"):
+        RosbagSource(path)
+    (frame,) = RosbagSource(path, RosbagConfig(pose_frame="lens"))
+    np.testing.assert_allclose(frame.world_from_camera, pose_at(0.053), atol=1e-5)
+
+
+@pytest.mark.parametrize("other_transforms", [(), ("laser",)])
+def test_a_mounting_that_is_configured_holds_where_tf_cannot_tell(
+    tmp_path: Path, other_transforms: tuple[str, ...]
+) -> None:
+    path = write_odometry(tmp_path / "bag", *other_transforms)
+    mount = (0.2, 0.0, 0.5, *(float(x) for x in rotation_to_quaternion(MOUNT[:3, :3])))
+    (frame,) = RosbagSource(path, RosbagConfig(body_from_camera=mount))
+    np.testing.assert_allclose(frame.world_from_camera, pose_at(0.053) @ MOUNT, atol=1e-5)
+
+
+def test_where_there_is_no_tf_at_all_the_poses_are_those_of_the_camera(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        (frame,) = RosbagSource(write_odometry(tmp_path / "bag"))
+    np.testing.assert_allclose(frame.world_from_camera, pose_at(0.053), atol=1e-5)
+    assert "'base_link' of /odom to the camera 'lens'; taking" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "reason"), [((1.0,) * 6, "expected 7"), ((0, 0, 0, 0, 0, 0, 2.0), "length 2")]
+)
+def test_a_mounting_that_is_none_is_refused(numbers: tuple[float, ...], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        RosbagConfig(body_from_camera=numbers)
+
+
+def test_a_tree_without_the_global_frame_is_read_from_its_root(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        for step in range(10):
+            bag.tf(
+                "/tf", START_NS + step * 33 * MS, "vicon/world", "camera", pose_at(step * 0.033)
+            )
+        for frame in map(make_frame, range(10)):
+            bag.info("/camera_info", frame.stamp_ns)
+            bag.image("/image_raw", frame.stamp_ns, frame.rgb)
+    with caplog.at_level(logging.WARNING):
+        source = RosbagSource(tmp_path / "bag")
+    assert source.poses.world_frame == "vicon/world"
+    assert "'odom'" in caplog.text and "'vicon/world'" in caplog.text
+    assert len(list(source)) == 10
+
+
+def test_a_camera_that_stands_still_by_tf(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        bag.tf("/tf_static", START_NS, "odom", "camera", MOUNT)
+        bag.info("/c/camera_info", START_NS)
+        bag.image("/c/image_raw", START_NS, make_frame(0).rgb)
+    with caplog.at_level(logging.WARNING):
+        (frame,) = RosbagSource(tmp_path / "bag")
+    np.testing.assert_allclose(frame.world_from_camera, MOUNT, atol=1e-12)
+    assert "does not move" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["pose", "tf"])
+def test_a_pose_of_nan_is_an_error(tmp_path: Path, where: str) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        bag.info("/c/camera_info", START_NS)
+        for frame in map(make_frame, range(3)):
+            bag.image("/c/image", frame.stamp_ns, frame.rgb)
+            pose = frame.world_from_camera.copy()
+            pose[0, 3] = np.nan if frame.stamp_ns != START_NS else 0
+            if where == "pose":
+                bag.pose("/pose", frame.stamp_ns, pose)
+            else:
+                bag.tf("/tf", frame.stamp_ns, "odom", "camera", pose)
+    with pytest.raises(SourceError, match=f"/{where} at {START_NS + 33 * MS} ns.*nan"):
+        RosbagSource(tmp_path / "bag")
