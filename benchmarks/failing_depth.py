@@ -28,7 +28,7 @@ from scipy.spatial import cKDTree
 from ineus_core.config import load_config
 from ineus_core.evaluation.reference_fusion import ReferenceFusion
 from ineus_core.evaluation.surface_samples import sample_surface
-from ineus_core.geometry import known_pixel_rays
+from ineus_core.geometry import cached_pixel_rays
 from ineus_core.meshing.io import write_mesh
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
@@ -73,7 +73,7 @@ def part_of(points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
 def without_returns(frame: Frame) -> Frame:
     """A frame that lacks the depth of the failing parts."""
     assert frame.depth_m is not None
-    rays = known_pixel_rays(frame.camera)
+    rays = cached_pixel_rays(frame.camera)
     pose = frame.world_from_camera
     points = (rays * (frame.depth_m / rays[..., 2])[..., None]) @ pose[:3, :3].T + pose[:3, 3]
     depth_m = np.where(part_of(points) > 0, np.float32(0), frame.depth_m)
@@ -132,7 +132,7 @@ def main() -> None:
     for step in range(arguments.steps):
         left = arguments.steps - step
         if left <= settling:
-            reconstructor.settle(left / settling)
+            reconstructor.refine(left / settling)
         reconstructor.step()
     mesh = reconstructor.mesh()
     if arguments.mesh:

@@ -41,7 +41,7 @@ def train(frames: list, seconds: float, settings: list[str]) -> tuple[Reconstruc
     begin = time.perf_counter()
     elapsed = 0.0
     while elapsed < seconds:
-        reconstructor.settle(1.0 - elapsed / seconds)
+        reconstructor.refine(1.0 - elapsed / seconds)
         for _ in range(16):
             reconstructor.step()
         torch.cuda.synchronize()

@@ -84,7 +84,7 @@ def main() -> None:
     print(json.dumps(figures, indent=1), flush=True)
     begin = time.perf_counter()
     for step in range(arguments.steps):
-        reconstructor.settle(1.0 - step / arguments.steps if step > 0.7 * arguments.steps else 1.0)
+        reconstructor.refine(1.0 - step / arguments.steps if step > 0.7 * arguments.steps else 1.0)
         reconstructor.step()
         if step in (100, 300, 1000, arguments.steps - 1):
             report = reconstructor.report()

@@ -50,7 +50,7 @@ def train(
     synchronise(device)
     begin, elapsed = time.perf_counter(), 0.0
     while elapsed < seconds:
-        reconstructor.settle(min(1.0, (1.0 - elapsed / seconds) / 0.4))
+        reconstructor.refine(min(1.0, (1.0 - elapsed / seconds) / 0.4))
         for _ in range(_STEPS_AT_ONCE):
             reconstructor.step()
         synchronise(device)

@@ -11,7 +11,7 @@ import torch
 import yaml
 from pydantic import Field, ValidationError
 
-from ineus_core.config_model import ConfigModel
+from ineus_core.config_model import ConfigModel, section_of, walk
 from ineus_core.errors import ConfigError
 from ineus_core.pipeline import PipelineConfig
 from ineus_core.reconstruction import ReconstructorConfig
@@ -121,20 +121,12 @@ def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
 
 
 def _refuse_unknown(tree: dict[str, Any], model: type[ConfigModel], prefix: str) -> None:
-    for key, value in tree.items():
+    for given, value in tree.items():
+        key = model.renamed.get(given, given)
         if key not in model.model_fields:
-            known = _all_keys(Config, "")
+            known = [name for name, _ in walk(Config)]
             near = difflib.get_close_matches(f"{prefix}{key}", known, n=1, cutoff=0.0)
             raise ConfigError(f"unknown configuration key {prefix}{key}: the nearest is {near[0]}")
-        inner = model.model_fields[key].annotation
-        if isinstance(inner, type) and issubclass(inner, ConfigModel) and isinstance(value, dict):
-            _refuse_unknown(value, inner, f"{prefix}{key}.")
-
-
-def _all_keys(model: type[ConfigModel], prefix: str) -> list[str]:
-    keys = []
-    for name, field in model.model_fields.items():
-        keys.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, ConfigModel):
-            keys += _all_keys(field.annotation, f"{prefix}{name}.")
-    return keys
+        section = section_of(model.model_fields[key])
+        if section is not None and isinstance(value, dict):
+            _refuse_unknown(value, section, f"{prefix}{key}.")

@@ -148,7 +148,7 @@ def pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
 
 
 @functools.lru_cache(maxsize=4)
-def known_pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
+def cached_pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
     """`pixel_rays`, kept for the cameras of a rig; not to be written to."""
     rays = pixel_rays(camera)
     rays.flags.writeable = False

@@ -5,7 +5,7 @@
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -20,6 +20,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ineus_core.config_model import ConfigModel, value_at, walk, walk_renamed
 from ineus_core.errors import ConfigError
 
 ROS_OWN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
@@ -27,7 +28,7 @@ ROS_OWN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 _INT_LIMIT = 2**63 - 1
 _PLAIN = (bool, int, float, str)
 
-Tree = TypeVar("Tree", bound=BaseModel)
+Tree = TypeVar("Tree", bound=ConfigModel)
 
 
 def declare_parameters(node: Node, tree: type[Tree]) -> Tree:
@@ -40,11 +41,15 @@ def declare_parameters(node: Node, tree: type[Tree]) -> Tree:
         ConfigError: For an unknown name (with the nearest known one) or a value that does not fit.
     """
     fields = dict(walk(tree))
-    overrides = {
-        name: parameter.value
-        for name, parameter in node.get_parameters_by_prefix("").items()
-        if not name.startswith(ROS_OWN)
-    }
+    overrides = _with_present_names(
+        node,
+        tree,
+        {
+            name: parameter.value
+            for name, parameter in node.get_parameters_by_prefix("").items()
+            if not name.startswith(ROS_OWN)
+        },
+    )
     for name in overrides:
         if name not in fields:
             raise ConfigError(f"unknown parameter {name!r}: {_nearest(name, fields)}")
@@ -52,7 +57,7 @@ def declare_parameters(node: Node, tree: type[Tree]) -> Tree:
         tree, {name: _decode(fields[name], value) for name, value in overrides.items()}
     )
     for name, field in fields.items():
-        if name in overrides:
+        if node.has_parameter(name):
             node.undeclare_parameter(name)
         node.declare_parameter(
             name, to_ros(value_at(config, name)), describe(field), ignore_override=True
@@ -60,22 +65,20 @@ def declare_parameters(node: Node, tree: type[Tree]) -> Tree:
     return config
 
 
-def walk(tree: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Dotted names and fields of all leaves of a configuration class."""
-    for name, field in tree.model_fields.items():
-        section = _section(field)
-        if section is None:
-            yield prefix + name, field
-        else:
-            yield from walk(section, f"{prefix}{name}.")
-
-
-def value_at(config: BaseModel, name: str) -> Any:
-    """The value at a dotted name."""
-    value: Any = config
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
+def _with_present_names(
+    node: Node, tree: type[ConfigModel], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Take parameters under names of the last release for those that they have now."""
+    renamed, present = dict(walk_renamed(tree)), {}
+    for name, value in values.items():
+        now = renamed.get(name, name)
+        if now != name:
+            if now in values:
+                raise ConfigError(f"parameter {name} is the former name of {now}: expected one")
+            node.get_logger().warning(f"parameter {name} is now called {now}")
+            node.undeclare_parameter(name)
+        present[now] = value
+    return present
 
 
 def describe(field: FieldInfo) -> ParameterDescriptor:
@@ -186,11 +189,6 @@ def _build(tree: type[Tree], values: Mapping[str, Any]) -> Tree:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
         raise ConfigError(f"parameter {name} is {first['input']!r}: {first['msg']}") from error
-
-
-def _section(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:

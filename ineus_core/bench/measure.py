@@ -17,7 +17,7 @@ from ineus_core.bench.timing import captured_ms, ceilings, median_ms, wall_ms
 from ineus_core.bench.work import Work, built_in_work, prepared
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.timing import Timers
-from ineus_core.training import TrainStep
+from ineus_core.training import EagerStep
 from ineus_core.types import Frame
 
 _REPEATS = 5
@@ -117,7 +117,7 @@ def _stages(
     work: Work, reconstructor: Reconstructor, size: StepSize, most: dict[str, float]
 ) -> dict[str, dict[str, float]]:
     step: Any = reconstructor.train_step
-    if isinstance(step, TrainStep):
+    if isinstance(step, EagerStep):
         return _timed_stages(work, reconstructor)
     gradients, *_ = step.gradients_once()
     touched = sum(int(gradient.count_nonzero()) for gradient in gradients.values())
@@ -148,7 +148,7 @@ def _captured_stages(stages: dict[str, Callable[[], None]]) -> dict[str, float]:
 def _timed_stages(work: Work, reconstructor: Reconstructor) -> dict[str, dict[str, float]]:
     """Of the step for every device, which has autograd and so one backward pass."""
     step, field = reconstructor.train_step, reconstructor.field
-    assert isinstance(step, TrainStep) and field is not None
+    assert isinstance(step, EagerStep) and field is not None
     step.timers = timers = Timers(reconstructor.device)
     encode = field._encode
 

@@ -39,8 +39,8 @@ _SIZES_OF_THE_SEED = (
 )
 _RAYS_OF_CO_SLAM = (
     "training.rays_per_step=2148",
-    "placement.samples_in_free_space=32",
-    "placement.samples_in_band=11",
+    "ray_sampling.samples_in_free_space=32",
+    "ray_sampling.samples_in_band=11",
 )
 OBJECT_NAME, ROOM_NAME = "object, colour only", "room, RGB-D"
 

@@ -13,7 +13,7 @@ from ineus_core.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     import numpy as np
 
-    from ineus_core.evaluation import View
+    from ineus_core.evaluation import CullingView
     from ineus_core.sources import Source
     from ineus_core.types import Frame, Mesh
 
@@ -164,14 +164,16 @@ def _mesh_figures(
     }
 
 
-def _view_in(dataset_from_world: "np.ndarray", frame: "Frame") -> "View":
+def _view_in(dataset_from_world: "np.ndarray", frame: "Frame") -> "CullingView":
     """Where a frame was taken, in the coordinates of saved meshes."""
-    from ineus_core.evaluation import View
+    from ineus_core.evaluation import CullingView
     from ineus_core.sources import moved_pose, similarity_scale
 
     scale = similarity_scale(dataset_from_world)
     depth = None if frame.depth_m is None else (frame.depth_m * scale).astype("float32")
-    return View(frame.camera, moved_pose(dataset_from_world, frame.world_from_camera), depth)
+    return CullingView(
+        frame.camera, moved_pose(dataset_from_world, frame.world_from_camera), depth
+    )
 
 
 def _held_out_figures(

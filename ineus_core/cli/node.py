@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ineus_core.config_model import ConfigModel
+from ineus_core.config_model import value_at, walk
 from ineus_core.errors import ConfigError, MissingDependencyError
 
 CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -41,20 +41,13 @@ def _as_overrides(path: Path) -> list[str]:
     """The keys of a configuration file that differ from the defaults, as `-p name:=value`."""
     from ineus_core.config import Config, load_config
 
-    given, defaults = _leaves(load_config(path)), _leaves(Config())
-    changed = {name: value for name, value in given.items() if value != defaults[name]}
+    given, defaults = load_config(path), Config()
+    changed = {
+        name: value
+        for name, _ in walk(Config)
+        if (value := value_at(given, name)) != value_at(defaults, name)
+    }
     return [word for name, value in changed.items() for word in ("-p", f"{name}:={_yaml(value)}")]
-
-
-def _leaves(record: ConfigModel, prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for name in type(record).model_fields:
-        value = getattr(record, name)
-        if isinstance(value, ConfigModel):
-            leaves |= _leaves(value, f"{prefix}{name}.")
-        else:
-            leaves[prefix + name] = value
-    return leaves
 
 
 def _yaml(value: Any) -> str:

@@ -85,7 +85,7 @@ def _run(
     from ineus_core.pipeline import OfflineRun
     from ineus_core.reconstruction import Reconstructor
     from ineus_core.sources import dataset_from_world, open_source
-    from ineus_core.training import device_of, joined, ranks_of
+    from ineus_core.training import device_of, process_group, ranks_of
 
     ranks = ranks_of(os.environ)
     if ranks is not None and limits.real_time:
@@ -99,7 +99,7 @@ def _run(
         reconstructor.load_weights(resume_weights)
     reconstructor.dataset_from_world = dataset_from_world(frames)
     check_writable(out)
-    with joined(ranks, device):
+    with process_group(ranks, device):
         if ranks is None or ranks.is_writer:
             _train_and_write(path, frames, reconstructor, config, limits, out)
         else:

@@ -18,8 +18,8 @@ from ineus_core.evaluation.reference_fusion import ReferenceFusion, ReferenceFus
 from ineus_core.evaluation.report import Panel, to_plain, write_report
 from ineus_core.evaluation.surface_samples import (
     Culling,
+    CullingView,
     SurfacePoints,
-    View,
     cull,
     sample_surface,
 )
@@ -33,6 +33,7 @@ from ineus_core.evaluation.tanks_protocol import (
 __all__ = [
     "DEFAULT_THRESHOLDS_M",
     "Culling",
+    "CullingView",
     "DtuMetrics",
     "DtuReference",
     "MaskView",
@@ -43,7 +44,6 @@ __all__ = [
     "SurfacePoints",
     "TanksMetrics",
     "TanksReference",
-    "View",
     "cull",
     "depth_l1_m",
     "dtu_points_file",

@@ -13,8 +13,8 @@ from scipy.spatial import cKDTree
 from ineus_core.errors import ConfigError
 from ineus_core.evaluation.surface_samples import (
     Culling,
+    CullingView,
     SurfacePoints,
-    View,
     cull,
     sample_surface,
     surface_area,
@@ -74,7 +74,7 @@ def evaluate_mesh(
     thresholds_m: Sequence[float] = DEFAULT_THRESHOLDS_M,
     culling: Culling = "none",
     *,
-    views: Sequence[View] = (),
+    views: Sequence[CullingView] = (),
     samples: int = 200_000,
     seed: int = 0,
 ) -> MeshMetrics:

@@ -37,7 +37,7 @@ class SurfacePoints:
 
 
 @dataclass(frozen=True)
-class View:
+class CullingView:
     """What one frame saw, for culling."""
 
     camera: Camera
@@ -76,7 +76,7 @@ def cull(
     reference: SurfacePoints,
     strategy: Culling,
     margin_m: float,
-    views: Sequence[View],
+    views: Sequence[CullingView],
 ) -> SurfacePoints:
     """Leave out the points that the strategy does not compare.
 
@@ -107,7 +107,7 @@ def cull(
 
 
 def _seen_by(
-    view: View, positions: Float[np.ndarray, "n 3"], margin_m: float, occludes: bool
+    view: CullingView, positions: Float[np.ndarray, "n 3"], margin_m: float, occludes: bool
 ) -> Bool[np.ndarray, " n"]:
     """Which points a view has in its image and, if asked, not behind its measured depth."""
     seen = np.zeros(len(positions), dtype=bool)

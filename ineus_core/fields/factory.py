@@ -36,7 +36,7 @@ def make_field(
             of it.
         voxel_size_m: Of the mesh: the finest level of a stream resolves it.
     """
-    side_m = config.extent_m if init == "free" else float((aabb[1] - aabb[0]).max())
+    side_m = config.extent_m if init == "depth" else float((aabb[1] - aabb[0]).max())
     config = _resolved(config, init, side_m, voxel_size_m, device)
     centre_m = torch.as_tensor(aabb.mean(axis=0), dtype=torch.float32)
     return restore_field(config, init, centre_m, side_m, device)
@@ -108,7 +108,7 @@ def _resolved(
     device: torch.device,
 ) -> FieldConfig:
     on_gpu = device.type == "cuda"
-    streams = init == "free"
+    streams = init == "depth"
     finest_m = config.finest_cell_m or (voxel_size_m if streams else side_m / 2048)
     # A coarse voxel, of a map of a street, needs coarser levels still.
     of_stream_m = max(_ROOM_COARSEST_CELL_M, 8 * finest_m)
@@ -134,7 +134,7 @@ def _resolved(
 def _first_inv_s(init: Initialisation, side_m: float) -> float:
     # The walls of a room are nearer to each camera than the box is wide: blurred less, they leave
     # less in the air (`benchmarks/room_colour_only.py`).
-    return {"free": 80.0, "object": 40.0 / side_m, "room": 200.0 / side_m}[init]
+    return {"depth": 80.0, "object": 40.0 / side_m, "room": 200.0 / side_m}[init]
 
 
 def _resolved_backend(backend: str, device: torch.device) -> str:

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The signed distance field with colour: hash grid, two heads and the sharpness of the surface."""
 
+import logging
 import math
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import BeforeValidator
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
@@ -26,7 +28,15 @@ from ineus_core.types import FieldOutput
 
 Encode = Callable[[Tensor, Tensor, HashGridLayout], tuple[Tensor, Tensor]]
 EncodeValue = Callable[[Tensor, Tensor, HashGridLayout], Tensor]
-Initialisation = Literal["free", "object", "room"]
+Initialisation = Literal["depth", "object", "room"]
+_LOG = logging.getLogger(__name__)
+
+
+def _present_name(init: Any) -> Any:
+    if init == "free":
+        _LOG.warning("field.init free is now called depth")
+        return "depth"
+    return init
 
 
 class FusedField(Protocol):
@@ -55,10 +65,12 @@ class FieldConfig(FieldVariantConfig):
         description="Implementation; auto = triton on a GPU and numba on a CPU, or torch where "
         "these are not installed.",
     )
-    init: Literal["auto", "free", "object", "room"] = Setting(
-        "auto",
-        description="First surface: free (none, for depth), object (a sphere seen from outside), "
-        "room (a sphere seen from inside); auto decides by the first frames.",
+    init: Annotated[Literal["auto", "depth", "object", "room"], BeforeValidator(_present_name)] = (
+        Setting(
+            "auto",
+            description="First surface: depth (none, a sensor measures it), object (a sphere seen "
+            "from outside), room (a sphere seen from inside); auto decides by the first frames.",
+        )
     )
     levels: int = Setting(0, ge=0, le=32, description="Levels of the hash grid; 0 = by device.")
     features: int = Setting(2, ge=1, le=8, description="Features of a table entry.")
@@ -133,7 +145,7 @@ class HashSdf(nn.Module):
         super().__init__()
         self.config, self.layout, self.side_m, self.init = config, layout, side_m, init
         # Distances of a first sphere grow with the cube; those of a stream do not.
-        self.sdf_scale_m = 1.0 if init == "free" else side_m / 2
+        self.sdf_scale_m = 1.0 if init == "depth" else side_m / 2
         self._encode, self._encode_value = encode, encode_value
         self.fused: FusedField | None = None
         """Evaluation without gradients, where the backend has one."""
@@ -168,7 +180,7 @@ class HashSdf(nn.Module):
             nn.init.kaiming_uniform_(weight, nonlinearity="relu")
         hidden = len(self.w1)
         with torch.no_grad():
-            if self.init == "free":
+            if self.init == "depth":
                 nn.init.kaiming_uniform_(self.w1, nonlinearity="relu")
                 nn.init.xavier_uniform_(self.w2)
                 # Free for metres around the centre: unseen space near the camera is no surface.

@@ -55,17 +55,17 @@ class VariantField(HashSdf):
         for index in range(1, config.hidden_layers):
             self.register_parameter(f"w1_{index}", nn.Parameter(torch.empty(hidden, hidden)))
             self.register_parameter(f"b1_{index}", nn.Parameter(torch.zeros(hidden)))
-        if config.kind == "density" or (self.init == "free" and config.hidden_layers > 1):
+        if config.kind == "density" or (self.init == "depth" and config.hidden_layers > 1):
             # A density begins as fog, not as a sphere.
             for name, _ in self._layer_names[:-1]:
                 nn.init.kaiming_uniform_(self.get_parameter(name), nonlinearity="relu")
         if config.kind == "density":
             nn.init.xavier_uniform_(self.w2)
             nn.init.zeros_(self.b2)
-        elif self.init != "free" and config.hidden_layers > 1:
+        elif self.init != "depth" and config.hidden_layers > 1:
             sign = 1.0 if self.init == "object" else -1.0
             sphere_layers(self._layers(), sign, config.sphere_radius)
-        if config.kind == "sdf" and not config.include_points and self.init != "free":
+        if config.kind == "sdf" and not config.include_points and self.init != "depth":
             raise ConfigError(
                 f"field.include_points false with field.init {self.init}: the first sphere is a "
                 "function of the points; expected true, or field.kind density"

@@ -13,7 +13,7 @@ _FILE_OF = {"numba": "cpu", "triton": "gpu", "torch": "reference"}
 
 
 def fastest(operator: str, device: torch.device) -> ModuleType:
-    """The file of an operator, such as `carve`, that is compiled for a device, else in torch."""
+    """Return the module of an operator that is compiled for a device, else its reference."""
     compiler = _COMPILED_BY.get(device.type)
     version = compiler if compiler and find_spec(compiler) is not None else "torch"
     return import_module(f"ineus_core.kernels.{operator}.{_FILE_OF[version]}")

@@ -89,7 +89,7 @@ class KeyframeBuffer:
         self.depth = torch.zeros((self.capacity, pixels), dtype=torch.int16, device=device)
         self.foreground: Int8[Tensor, "slots pixels"] | None = None
         """Share of a pixel that shows the object, from 0 to `WHOLE`, or `UNKNOWN`."""
-        self.backdrop = torch.ones(3, device=device)
+        self.image_background = torch.ones(3, device=device)
         """Colour, 0 to 1, that the pictures have where no object is; white until one tells."""
         self._knows_backdrop = False
         if has_foreground:
@@ -277,7 +277,7 @@ class KeyframeBuffer:
         if len(behind):
             self._knows_backdrop = True
             colour = np.median(behind, axis=0).astype(np.float32) / 255
-            self.backdrop.copy_(torch.from_numpy(colour))
+            self.image_background.copy_(torch.from_numpy(colour))
 
     def _index_of(self, camera: Camera) -> int:
         if camera not in self._cameras:

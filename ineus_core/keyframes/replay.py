@@ -90,9 +90,9 @@ class Replay:
         )
 
     @property
-    def backdrop(self) -> Float[Tensor, " 3"]:
+    def image_background(self) -> Float[Tensor, " 3"]:
         """Colour that the pictures have where no object is."""
-        return self._buffer.backdrop
+        return self._buffer.image_background
 
     @property
     def one_keyframe(self) -> bool:
@@ -122,7 +122,7 @@ class Replay:
         cdf[max(slots) :] = 2.0
         write_to(self._slot_cdf, cdf.numpy())
 
-    def even_out(self) -> None:
+    def replay_uniformly(self) -> None:
         """Draw from all keyframes alike, as no newer ones will come."""
         self._newest_share = 0.0
         if self._buffer.slots:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.geometry import block_indices, known_pixel_rays
+from ineus_core.geometry import block_indices, cached_pixel_rays
 from ineus_core.types import Frame
 
 
@@ -89,7 +89,7 @@ class KeyframeSelector:
         hit: Bool[np.ndarray, "h w"] = depth_m > 0
         if frame.mask is not None:
             hit &= frame.mask[every]
-        rays = known_pixel_rays(frame.camera)[every][hit]
+        rays = cached_pixel_rays(frame.camera)[every][hit]
         points = rays * (depth_m[hit] / rays[:, 2])[:, None]
         world = points @ frame.world_from_camera[:3, :3].T + frame.world_from_camera[:3, 3]
         index: Int[np.ndarray, "n 3"] = block_indices(world, self._cell_m)

@@ -5,7 +5,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ from ineus_core.types import Frame, MeshUpdate, StepReport
 
 class PipelineConfig(ConfigModel):
     """Budget and rates of the loop."""
+
+    renamed: ClassVar = {"settle_steps": "refine_steps"}
 
     steps_per_tick: int = Field(0, ge=0, description="Optimiser steps of a tick; 0 = by device.")
     queue_frames: int = Field(
@@ -31,7 +33,7 @@ class PipelineConfig(ConfigModel):
     report_rate_hz: float = Field(
         1.0, ge=0, description="Reports a second, of stream time in an offline run; 0 = none."
     )
-    settle_steps: int = Field(
+    refine_steps: int = Field(
         -1,
         ge=-1,
         description="Steps after the last frame of an offline run, rates falling; -1 = by device, "
@@ -73,7 +75,7 @@ class Pipeline:
         self.reconstructor, self.sink = reconstructor, sink
         on_gpu = reconstructor.device.type == "cuda"
         self.steps_per_tick = config.steps_per_tick or (8 if on_gpu else 2)
-        self._settle_steps = config.settle_steps
+        self._refine_steps = config.refine_steps
         self._on_gpu = on_gpu
         self._mesh_rate_hz = config.mesh_rate_hz or (5.0 if on_gpu else 1.0)
         self._report_rate_hz = config.report_rate_hz
@@ -92,10 +94,10 @@ class Pipeline:
         self._last_report_ns: int | None = None
 
     @property
-    def settle_steps(self) -> int:
+    def refine_steps(self) -> int:
         """Steps after the last frame of an offline run."""
-        if self._settle_steps >= 0:
-            return self._settle_steps
+        if self._refine_steps >= 0:
+            return self._refine_steps
         grid = self.reconstructor.grid
         has_depth = grid is None or grid.has_sensor
         return (1000 if self._on_gpu else 500) * (1 if has_depth else 10)
@@ -155,7 +157,7 @@ class Pipeline:
         until_s: float | None = None,
         on_progress: Callable[[float], None] = lambda share: None,
     ) -> None:
-        """Take what still waits, settle the field, and hand over the whole mesh.
+        """Take what still waits, refine the field, and hand over the whole mesh.
 
         Args:
             steps: Instead of the configured number.
@@ -166,16 +168,16 @@ class Pipeline:
             self.take_frame()
             self._train(self.steps_per_tick)
         self.reconstructor.start()
-        self._settle(self.settle_steps if steps is None else steps, until_s, on_progress)
+        self._refine(self.refine_steps if steps is None else steps, until_s, on_progress)
         self.update_mesh(everything=True)
         self.sink.on_report(self.reconstructor.report())
 
-    def _settle(
+    def _refine(
         self, steps: int, until_s: float | None, on_progress: Callable[[float], None]
     ) -> None:
         begin_s = last_report_s = self._now_s()
         if until_s is not None and self.reconstructor.ranks is not None:
-            until_s = self.reconstructor.ranks.of_first(until_s)
+            until_s = self.reconstructor.ranks.broadcast(until_s)
         share, step = 0.0, 0
         while share < 1.0 and self.reconstructor.is_ready:
             now_s = self._now_s()
@@ -185,19 +187,19 @@ class Pipeline:
                 share = step / steps if steps else 1.0
             if share >= 1.0:
                 break
-            self.reconstructor.settle(1.0 - share)
+            self.reconstructor.refine(1.0 - share)
             self.reconstructor.step()
             step += 1
             if self._report_rate_hz and now_s - last_report_s >= 1.0 / self._report_rate_hz:
                 last_report_s = now_s
                 self.sink.on_report(self.reconstructor.report())
             on_progress(share)
-        self.reconstructor.settle(1.0)
+        self.reconstructor.refine(1.0)
 
     def _now_s(self) -> float:
         """The time; of several processes that of the first, so that all take the same steps."""
         ranks = self.reconstructor.ranks
-        return ranks.of_first(time.perf_counter()) if ranks is not None else time.perf_counter()
+        return ranks.broadcast(time.perf_counter()) if ranks is not None else time.perf_counter()
 
     def update_mesh(self, everything: bool = False) -> None:
         """Extract what changed and hand it over."""

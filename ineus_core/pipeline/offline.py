@@ -108,7 +108,7 @@ class OfflineRun:
             reconstructor.expect(poses, getattr(source, "points", None))
 
     def run(self) -> RunResult:
-        """Stream, settle, measure."""
+        """Stream, refine, measure."""
         streamed_s, trained_s = self.train()
         self._on_progress("measuring", 0.0, None)
         held_out, panels, renders = self._measure()
@@ -117,7 +117,7 @@ class OfflineRun:
         return RunResult(report, panels, renders)
 
     def train(self) -> tuple[float, float]:
-        """Stream and settle alone; seconds until the stream ended, and until all did."""
+        """Stream and refine alone; seconds until the stream ended, and until all did."""
         begin_s = time.perf_counter()
         self._began_s = begin_s
         self._stream()

@@ -52,9 +52,9 @@ class PlanningAnswer:
 class PlanningScene:
     """What of a reconstruction a planner sees."""
 
-    evidence: Int8[Tensor, "gx gy gz"]
+    log_odds: Int8[Tensor, "gx gy gz"]
     low_m: Float[Tensor, " 3"]
-    """Lowest corner of the evidence."""
+    """Lowest corner of the log odds."""
     cell_m: float
     blocks: Mapping[BlockIndex, MeshBlock]
     sdf: Callable[[Tensor], Tensor]
@@ -62,8 +62,8 @@ class PlanningScene:
 
     @cached_property
     def shape(self) -> Int[Tensor, " 3"]:
-        """Cells along each axis, where the evidence is."""
-        return torch.tensor(self.evidence.shape).to(self.evidence.device, non_blocking=True)
+        """Cells along each axis, where the log odds is."""
+        return torch.tensor(self.log_odds.shape).to(self.log_odds.device, non_blocking=True)
 
 
 class Planner:
@@ -114,16 +114,16 @@ class Planner:
         low_z_m = float(scene.low_m[2])
         first = math.floor((z_min_m - low_z_m) / scene.cell_m) - _SMEAR_CELLS
         last = math.ceil((z_max_m - low_z_m) / scene.cell_m) + _SMEAR_CELLS
-        first, last = max(0, first), min(scene.evidence.shape[2], last)
+        first, last = max(0, first), min(scene.log_odds.shape[2], last)
         low_m = scene.low_m.clone()
         low_m[2] += first * scene.cell_m
-        band = scene.evidence[:, :, first : max(first, last)]
+        band = scene.log_odds[:, :, first : max(first, last)]
         thin = self._thinned(band, low_m, scene)
         return occupancy_slice(thin, low_m, scene.cell_m, z_min_m, z_max_m)
 
     @torch.no_grad()
     def _thinned(
-        self, evidence: Int8[Tensor, "gx gy gz"], low_m: Float[Tensor, " 3"], scene: PlanningScene
+        self, log_odds: Int8[Tensor, "gx gy gz"], low_m: Float[Tensor, " 3"], scene: PlanningScene
     ) -> Int8[Tensor, "gx gy gz"]:
         """Evidence whose returns are only in cells that the mesh goes through, where it is near.
 
@@ -131,14 +131,14 @@ class Planner:
         they come. The mesh knows it; the field says which of the other cells are in front, and so
         free. Where there is no mesh yet, every return counts.
         """
-        holds = self._cells_of_mesh(tuple(evidence.shape), low_m, scene)
-        doubtful = (evidence > 0) & ~holds & _dilated(holds, _SMEAR_CELLS)
+        holds = self._cells_of_mesh(tuple(log_odds.shape), low_m, scene)
+        doubtful = (log_odds > 0) & ~holds & _dilated(holds, _SMEAR_CELLS)
         cells = doubtful.nonzero()
         if not len(cells):
-            return evidence
+            return log_odds
         centres = low_m + (cells + 0.5) * scene.cell_m
         in_front = scene.sdf(centres) > 0
-        thin = evidence.clone()
+        thin = log_odds.clone()
         thin[doubtful] = torch.where(in_front, -1, 0).to(torch.int8)
         return thin
 
@@ -160,7 +160,7 @@ class Planner:
     @torch.no_grad()
     def esdf_slice(self, z_m: float, scene: PlanningScene) -> EsdfSlice:
         """Distances at one height, at the centres of the cells."""
-        nx, ny, _ = scene.evidence.shape
+        nx, ny, _ = scene.log_odds.shape
         centres = slice_centres((nx, ny), scene.low_m, scene.cell_m, z_m)
         distance, _, observed = self._ask(centres, scene)
         x_m, y_m, _ = scene.low_m.tolist()
@@ -176,16 +176,16 @@ class Planner:
         self, points: Float[Tensor, "n 3"], scene: PlanningScene
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
         """Signed distance, direction in which it grows at the very point, whether it was seen."""
-        surface_m, outward, evidence = self._from_surface(points, scene)
-        return self._with_field(surface_m, points, scene), outward, evidence != 0
+        surface_m, outward, log_odds = self._from_surface(points, scene)
+        return self._with_field(surface_m, points, scene), outward, log_odds != 0
 
     def _from_surface(
         self, points: Float[Tensor, "n 3"], scene: PlanningScene
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Int8[Tensor, " n"]]:
-        """Signed distance to the mesh, unit direction in which it grows, and the evidence."""
-        surface, evidence = self._map_of(scene).closest(points), _look_up(points, scene)
-        sign = torch.where((evidence < 0) | surface.in_front, 1.0, -1.0)
-        return sign * surface.distance_m, sign[:, None] * surface.away, evidence
+        """Signed distance to the mesh, unit direction in which it grows, and the log odds."""
+        surface, log_odds = self._map_of(scene).closest(points), _look_up(points, scene)
+        sign = torch.where((log_odds < 0) | surface.in_front, 1.0, -1.0)
+        return sign * surface.distance_m, sign[:, None] * surface.away, log_odds
 
     def _steadied(
         self, outward: Float[Tensor, "n 3"], points: Float[Tensor, "n 3"], scene: PlanningScene
@@ -241,7 +241,7 @@ def _look_up(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Int8[Tensor,
     place = torch.floor((points - scene.low_m) / scene.cell_m)
     within = torch.minimum(place.clamp(min=0), scene.shape - 1)
     x, y, z = within.long().unbind(dim=1)
-    return scene.evidence[x, y, z] * (within == place).all(dim=1)
+    return scene.log_odds[x, y, z] * (within == place).all(dim=1)
 
 
 def _dilated(cells: Bool[Tensor, "gx gy gz"], by: int) -> Bool[Tensor, "gx gy gz"]:

@@ -39,7 +39,7 @@ class EsdfSlice:
 
 
 def occupancy_slice(
-    evidence: Int8[Tensor, "gx gy gz"],
+    log_odds: Int8[Tensor, "gx gy gz"],
     low_m: Float[Tensor, " 3"],
     cell_m: float,
     z_min_m: float,
@@ -48,14 +48,14 @@ def occupancy_slice(
     """Occupied if a cell between the heights is, free if one is known to be and none is occupied.
 
     Args:
-        evidence: Above 0 where surface was seen, below 0 where rays passed, 0 where unseen.
+        log_odds: Above 0 where surface was seen, below 0 where rays passed, 0 where unseen.
         low_m: Lowest corner of the grid.
     """
     x_m, y_m, low_z_m = low_m.tolist()
     first = max(0, math.floor((z_min_m - low_z_m) / cell_m + _WITHIN))
-    last = min(evidence.shape[2], math.ceil((z_max_m - low_z_m) / cell_m - _WITHIN))
-    band = evidence[:, :, first : max(first, last)]
-    state = torch.full(evidence.shape[:2], UNKNOWN, dtype=torch.int8, device=evidence.device)
+    last = min(log_odds.shape[2], math.ceil((z_max_m - low_z_m) / cell_m - _WITHIN))
+    band = log_odds[:, :, first : max(first, last)]
+    state = torch.full(log_odds.shape[:2], UNKNOWN, dtype=torch.int8, device=log_odds.device)
     state[(band < 0).any(dim=2)] = FREE
     state[(band > 0).any(dim=2)] = OCCUPIED
     return OccupancySlice((x_m, y_m), cell_m, state.T.contiguous().cpu().numpy())

@@ -5,6 +5,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -30,14 +31,14 @@ from ineus_core.keyframes import (
 from ineus_core.meshing import DirtyBlocks, MeshingConfig
 from ineus_core.planning import PlanningConfig
 from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion
-from ineus_core.reconstruction.keyframe_inserter import DepthObserver, Intake
-from ineus_core.reconstruction.scene_bounds import BoundsConfig, SceneBounds, judge_bounds
+from ineus_core.reconstruction.keyframe_inserter import DepthIntegrator, KeyframeInserter
+from ineus_core.reconstruction.scene_bounds import BoundsConfig, SceneBounds, estimate_bounds
 from ineus_core.rendering import (
     OccupancyConfig,
     OccupancyGrid,
-    PlacementConfig,
+    RaySamplingConfig,
     RenderingConfig,
-    SeenByViews,
+    ViewVisibility,
 )
 from ineus_core.training import Ranks, Step, TrainingConfig, make_step, resolved_training
 from ineus_core.types import Camera, Frame
@@ -45,6 +46,8 @@ from ineus_core.types import Camera, Frame
 
 class ReconstructorConfig(ConfigModel):
     """Every part of a reconstruction."""
+
+    renamed: ClassVar = {"placement": "ray_sampling"}
 
     seed: int = Field(0, ge=0, description="Seed of all random numbers.")
     bounds: BoundsConfig = BoundsConfig()
@@ -55,7 +58,7 @@ class ReconstructorConfig(ConfigModel):
     field: FieldConfig = FieldConfig()
     background: BackgroundConfig = BackgroundConfig()
     occupancy: OccupancyConfig = OccupancyConfig()
-    placement: PlacementConfig = PlacementConfig()
+    ray_sampling: RaySamplingConfig = RaySamplingConfig()
     rendering: RenderingConfig = RenderingConfig()
     training: TrainingConfig = TrainingConfig()
     meshing: MeshingConfig = MeshingConfig()
@@ -84,11 +87,11 @@ class Parts:
     buffer: KeyframeBuffer
     replay: Replay
     train_step: Step
-    intake: Intake
-    seen_by_views: SeenByViews
+    inserter: KeyframeInserter
+    visibility: ViewVisibility
 
 
-def judge_scene(
+def estimate_scene(
     config: ReconstructorConfig,
     frames: Sequence[Frame],
     poses: Sequence[Float[np.ndarray, "4 4"]],
@@ -102,7 +105,7 @@ def judge_scene(
             boxed without them.
     """
     is_alone = config.field.init == "object" or config.background.kind == "learned"
-    return judge_bounds(frames, poses, config.bounds, None if is_alone else points)
+    return estimate_bounds(frames, poses, config.bounds, None if is_alone else points)
 
 
 def with_training_for(
@@ -126,16 +129,19 @@ def first_field_and_grid(
         given: A field that is trained already, and its box, to begin with; else a new one is made.
     """
     voxel_m = config.meshing.voxel_size_m
-    init, aabb = bounds.looks if config.field.init == "auto" else config.field.init, bounds.aabb
+    init, aabb = (
+        bounds.scene_kind if config.field.init == "auto" else config.field.init,
+        bounds.aabb,
+    )
     if given is not None:
         field, given_box = given
-        init, aabb = field.init, aabb if field.init == "free" else given_box
+        init, aabb = field.init, aabb if field.init == "depth" else given_box
     else:
         field = make_field(config.field, init, aabb, voxel_m, device)
         if config.background.kind == "learned":
             add_background(field, config.background)
     side_m = float((aabb[1] - aabb[0]).max())
-    cell_m = config.occupancy.cell_m or (2 * voxel_m if init == "free" else side_m / 128)
+    cell_m = config.occupancy.cell_m or (2 * voxel_m if init == "depth" else side_m / 128)
     box = torch.as_tensor(aabb, dtype=torch.float32)
     return field, OccupancyGrid(config.occupancy, cell_m, box, device)
 
@@ -162,7 +168,7 @@ def assemble(
     replay = Replay(config.replay, buffer, given.generator)
     step = make_step(
         config.training,
-        config.placement,
+        config.ray_sampling,
         field,
         grid,
         replay,
@@ -170,13 +176,13 @@ def assemble(
         given.rendering,
         given.ranks,
     )
-    band_m = config.placement.truncation_m
+    band_m = config.ray_sampling.truncation_m
     reach_m = 0.5 * config.meshing.voxel_size_m
-    observer = DepthObserver(config.keyframes, band_m, reach_m, grid, dirty, given.device)
+    observer = DepthIntegrator(config.keyframes, band_m, reach_m, grid, dirty, given.device)
     selector = KeyframeSelector(config.selector)
     believed_m = config.keyframes.min_depth_m, config.keyframes.max_depth_m
     completion = DepthCompletion(config.completion, believed_m)
-    intake = Intake(
+    inserter = KeyframeInserter(
         selector,
         config.bounds,
         field,
@@ -187,5 +193,7 @@ def assemble(
         completion,
         given.counters,
     )
-    seen = SeenByViews(field.sdf, grid, replay.draw, config.occupancy.seen_rays, given.device)
-    return Parts(buffer, replay, step, intake, seen)
+    visibility = ViewVisibility(
+        field.sdf, grid, replay.draw, config.occupancy.visibility_rays, given.device
+    )
+    return Parts(buffer, replay, step, inserter, visibility)

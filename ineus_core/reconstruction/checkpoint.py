@@ -6,6 +6,7 @@ How it lies on disk is in `training.checkpoint`.
 """
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,11 @@ from ineus_core.fields import (
 )
 from ineus_core.keyframes import KeyframeBuffer, Replay
 from ineus_core.reconstruction.assembly import ReconstructorConfig
+from ineus_core.reconstruction.checkpoint_files import read_checkpoint
 from ineus_core.rendering import OccupancyConfig, OccupancyGrid
 from ineus_core.types import Camera
+
+_RENAMED_TENSORS = {"grid.evidence": "grid.log_odds", "grid.probed": "grid.observed"}
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,22 @@ class CheckpointContent:
             "side_m": field.side_m,
             "grid": grid_meta,
             "has_foreground": buffer.foreground is not None,
-            "backdrop": buffer.backdrop.tolist(),
+            "image_background": buffer.image_background.tolist(),
             "camera": asdict(buffer.camera),
         }
+        return cls(tensors, meta)
+
+    @classmethod
+    def read(cls, directory: Path) -> "CheckpointContent":
+        """Read a checkpoint, also one of the last release, whose names were others."""
+        tensors, meta = read_checkpoint(directory)
+        for old, new in _RENAMED_TENSORS.items():
+            if old in tensors:
+                tensors[new] = tensors.pop(old)
+        if "backdrop" in meta:
+            meta["image_background"] = meta.pop("backdrop")
+        if meta.get("init") == "free":
+            meta["init"] = "depth"
         return cls(tensors, meta)
 
     @property
@@ -103,9 +120,9 @@ class CheckpointContent:
         return bool(self.meta.get("has_foreground", False))
 
     @property
-    def backdrop(self) -> Float[Tensor, " 3"]:
+    def image_background(self) -> Float[Tensor, " 3"]:
         """Colour that the pictures have where no object is."""
-        return torch.tensor(self.meta.get("backdrop", (1.0, 1.0, 1.0)))
+        return torch.tensor(self.meta.get("image_background", (1.0, 1.0, 1.0)))
 
     @property
     def rays(self) -> Shaped[Tensor, "..."]:

@@ -4,6 +4,7 @@
 
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.geometry import known_pixel_rays, project
+from ineus_core.geometry import cached_pixel_rays, project
 from ineus_core.types import Camera, Frame, KeyframeId
 
 _WIDTH_PX = 160
@@ -38,7 +39,9 @@ _CROSS = np.ones((3, 3), np.uint8)
 class CompletionConfig(ConfigModel):
     """What is asked before a hole of the depth is closed."""
 
-    witnesses: int = Field(
+    renamed: ClassVar = {"witnesses": "reference_views"}
+
+    reference_views: int = Field(
         32,
         ge=0,
         description="Last keyframes that are asked by colour whether a hole of the depth is the "
@@ -47,7 +50,7 @@ class CompletionConfig(ConfigModel):
 
 
 @dataclass
-class _Witness:
+class _ReferenceView:
     """What is remembered of a keyframe, reduced."""
 
     keyframe: KeyframeId
@@ -59,7 +62,7 @@ class _Witness:
     reduction: int
 
     @classmethod
-    def of(cls, frame: Frame) -> "_Witness":
+    def of(cls, frame: Frame) -> "_ReferenceView":
         assert frame.depth_m is not None
         k = reduction_of(frame.camera)
         size = frame.camera.width_px // k, frame.camera.height_px // k
@@ -114,28 +117,28 @@ class DepthCompletion:
     def __init__(self, config: CompletionConfig, range_m: tuple[float, float]) -> None:
         """Remember no keyframe."""
         self._range_m = range_m
-        self._witnesses: deque[_Witness] = deque(maxlen=config.witnesses)
+        self._reference_views: deque[_ReferenceView] = deque(maxlen=config.reference_views)
 
     def completed(self, frame: Frame) -> Frame:
         """A keyframe with the holes closed that the ones before it agree about."""
-        if frame.depth_m is None or self._witnesses.maxlen == 0:
+        if frame.depth_m is None or self._reference_views.maxlen == 0:
             return frame
-        seen = _Witness.of(frame)
+        seen = _ReferenceView.of(frame)
         usable = None if frame.mask is None else reduced(frame.mask, seen.reduction)
-        slopes = _slopes(reduced(known_pixel_rays(frame.camera), seen.reduction))
+        slopes = _slopes(reduced(cached_pixel_rays(frame.camera), seen.reduction))
         holes = planar_holes(seen.depth_m, slopes, usable, self._range_m)
         agreed = self._agreed(seen, holes, slopes) if holes else []
-        self._witnesses.append(seen)
+        self._reference_views.append(seen)
         return replace(frame, depth_m=_filled(frame, agreed)) if agreed else frame
 
     def move(self, keyframe: KeyframeId, world_from_camera: Float[np.ndarray, "4 4"]) -> None:
         """Correct the pose of a keyframe, if it is remembered."""
-        for witness in self._witnesses:
-            if witness.keyframe == keyframe:
-                witness.world_from_camera = world_from_camera
+        for view in self._reference_views:
+            if view.keyframe == keyframe:
+                view.world_from_camera = world_from_camera
 
     def _agreed(
-        self, seen: _Witness, holes: list[Hole], slopes: Float[np.ndarray, "h w 2"]
+        self, seen: _ReferenceView, holes: list[Hole], slopes: Float[np.ndarray, "h w 2"]
     ) -> list[Hole]:
         """Those of which enough is seen alike from elsewhere, along the contour as well as within.
 
@@ -149,8 +152,8 @@ class DepthCompletion:
         pose, planes = seen.world_from_camera, np.stack([hole.plane for hole in holes])
         points = _on_planes(slopes[rows, columns], planes[number]) @ pose[:3, :3].T + pose[:3, 3]
         votes = np.zeros((len(rows), 2), dtype=np.int64)
-        for witness in self._witnesses:
-            votes += _votes(witness, points, seen.rgb[rows, columns], pose[:3, 3])
+        for view in self._reference_views:
+            votes += _votes(view, points, seen.rgb[rows, columns], pose[:3, 3])
 
         def count(of: Bool[np.ndarray, " n"], side: int) -> Float[np.ndarray, " holes"]:
             return np.bincount(number[of], votes[of, side], len(holes))
@@ -253,33 +256,37 @@ def _on_planes(
 
 
 def _votes(
-    witness: _Witness,
+    view: _ReferenceView,
     points: Float[np.ndarray, "n 3"],
     rgb: Float[np.ndarray, "n 3"],
     eye: Float[np.ndarray, " 3"],
 ) -> Int[np.ndarray, "n 2"]:
-    """Of each point a vote for it or one against it, or none if the witness cannot see it.
+    """Of each point a vote for it or one against it, or none if the view cannot see it.
 
     Args:
         points: World.
         rgb: Their colours, seen from `eye`.
     """
     votes = np.zeros((len(points), 2), dtype=np.int64)
-    pose, camera, k = witness.world_from_camera, witness.camera, witness.reduction
+    pose, camera, k = (
+        reference_view.world_from_camera,
+        reference_view.camera,
+        reference_view.reduction,
+    )
     local = (points - pose[:3, 3]) @ pose[:3, :3]
     ahead = np.flatnonzero((local[:, 2] > 0.2) & _has_parallax(points, eye, pose[:3, 3]))
     if not len(ahead):
         return votes
     pixels = project(camera, local[ahead]) / k
-    height, width = witness.depth_m.shape
+    height, width = view.depth_m.shape
     inside = ((pixels >= 1) & (pixels < (width - 1, height - 1))).all(axis=1)
     seen, pixels = ahead[inside], pixels[inside]
     if not len(seen):
         return votes
     column, row = pixels.astype(np.int64).T
-    measured_m, depth_m = witness.depth_m[row, column], local[seen, 2]
+    measured_m, depth_m = view.depth_m[row, column], local[seen, 2]
     x, y = (pixels - 0.5).astype(np.float32).T
-    there = cv2.remap(witness.rgb, x[:, None], y[:, None], cv2.INTER_LINEAR)[:, 0]
+    there = cv2.remap(view.rgb, x[:, None], y[:, None], cv2.INTER_LINEAR)[:, 0]
     alike = np.abs(there - rgb[seen]).mean(axis=1) < _COLOUR_DIFFERENCE
     hidden = (measured_m > 0) & (measured_m < depth_m - _IN_FRONT_M)
     absent = measured_m > depth_m + _BEHIND_M
@@ -304,7 +311,7 @@ def _slopes(rays: Float[np.ndarray, "*pixels 3"]) -> Float[np.ndarray, "*pixels 
 def _filled(frame: Frame, holes: list[Hole]) -> Float[np.ndarray, "h w"]:
     """The depth of a frame with planes through holes."""
     assert frame.depth_m is not None
-    k, rays = reduction_of(frame.camera), known_pixel_rays(frame.camera)
+    k, rays = reduction_of(frame.camera), cached_pixel_rays(frame.camera)
     depth_m = frame.depth_m.copy()
     for hole in holes:
         rows, columns = (

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
-from ineus_core.geometry import known_pixel_rays
+from ineus_core.geometry import cached_pixel_rays
 from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig, KeyframeSelector, Replay
 from ineus_core.meshing import DirtyBlocks
 from ineus_core.reconstruction.completion import DepthCompletion
@@ -27,7 +27,7 @@ _OBSERVE_STRIDE_PX = 4
 _PROBE_STRIDE_PX = 2
 """Finer, as the cells are; both are for wide images, and half of it for others."""
 _PROBE_OVERLAP = 0.6
-"""Half side of what a return has probed, by the distance of neighbouring returns head-on: more
+"""Half side of what a return has observed, by the distance of neighbouring returns head-on: more
 than half, as surfaces are aslant; less than all, or webs at edges would count as measured."""
 _Rays = tuple[Tensor, Tensor]
 """World directions [n 3], and ranges [n] in m, below 0 without a return."""
@@ -35,13 +35,13 @@ _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
 
 
-class DepthObserver:
+class DepthIntegrator:
     """Tells the grid and the surface what the depth of a keyframe shows.
 
     Args:
         config: Limits of the depth that is believed.
         truncation_m: Half width of the band around a return that is not free.
-        reach_m: A return has probed what is at least so near along each axis.
+        reach_m: A return has observed what is at least so near along each axis.
         grid: Learns what is free and what is surface.
         dirty: Learns which blocks have new returns.
         device: Where the grid lies.
@@ -71,7 +71,7 @@ class DepthObserver:
         )
         stride_px = _stride_px(_PROBE_STRIDE_PX, frame.camera)
         fine, fine_m = self._rays(frame, stride_px)
-        self._probe(
+        self._mark_observed(
             origin,
             (self._tensor(fine), self._tensor(fine_m)),
             (self._tensor(coarse), self._tensor(coarse_m)),
@@ -91,7 +91,7 @@ class DepthObserver:
         assert frame.depth_m is not None
         s = stride_px
         depth_m, limits = frame.depth_m[::s, ::s], self._config
-        in_camera = known_pixel_rays(frame.camera)[::s, ::s]
+        in_camera = cached_pixel_rays(frame.camera)[::s, ::s]
         hit = (depth_m >= limits.min_depth_m) & (depth_m <= limits.max_depth_m)
         range_m = np.where(hit, depth_m / in_camera[..., 2], np.float32(-1.0))
         directions = in_camera @ frame.world_from_camera[:3, :3].T.astype(np.float32)
@@ -100,7 +100,7 @@ class DepthObserver:
         used = frame.mask[::s, ::s]
         return directions[used], range_m[used]
 
-    def _probe(
+    def _mark_observed(
         self,
         origin: Float[Tensor, " 3"],
         fine: _Rays,
@@ -111,7 +111,7 @@ class DepthObserver:
         """Returns by the fine rays; of rays without one, which take longer, the coarse do."""
         spread = _PROBE_OVERLAP * stride_px / min(camera.fx, camera.fy)
         for (directions, range_m), longest_m in ((fine, 0.0), (coarse, self._config.max_depth_m)):
-            self._grid.probed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
+            self._grid.observed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
 
     def observe_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:
         """Take in the depth of a keyframe that now lies in a slot."""
@@ -141,7 +141,7 @@ class DepthObserver:
         coarse = rays(_stride_px(_OBSERVE_STRIDE_PX, camera))
         grid.observe(pose[:, 3], *coarse, self._truncation_m)
         stride_px = _stride_px(_PROBE_STRIDE_PX, camera)
-        self._probe(pose[:, 3], rays(stride_px), coarse, max(reduction, stride_px), camera)
+        self._mark_observed(pose[:, 3], rays(stride_px), coarse, max(reduction, stride_px), camera)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32).to(self._device)
@@ -151,7 +151,7 @@ def _stride_px(wide: int, camera: Camera) -> int:
     return wide if camera.width_px >= 480 else wide // 2
 
 
-class Intake:
+class KeyframeInserter:
     """Takes the frames that are needed as keyframes, and their poses when these are corrected.
 
     Args:
@@ -174,14 +174,14 @@ class Intake:
         grid: OccupancyGrid,
         buffer: KeyframeBuffer,
         replay: Replay,
-        observer: DepthObserver,
+        observer: DepthIntegrator,
         completion: DepthCompletion,
         counters: Counter[str],
     ) -> None:
         """Begin without a keyframe."""
         self._selector, self._bounds = selector, bounds
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
-        self._observer, self._completion, self._counters = observer, completion, counters
+        self._integrator, self._completion, self._counters = observer, completion, counters
 
     def add(self, frame: Frame, expected: int) -> bool:
         """Take a frame; False if it is not needed as a keyframe or does not fit.
@@ -204,7 +204,7 @@ class Intake:
         slot = self._buffer.add(frame)
         self._replay.on_keyframe_added()
         if frame.depth_m is not None:
-            self._observer.observe_added(frame, self._buffer, slot)
+            self._integrator.observe_added(frame, self._buffer, slot)
         self._counters["keyframes"] += 1
         return True
 
@@ -213,7 +213,7 @@ class Intake:
         return frame.depth_m is None and 0 < expected <= self._buffer.capacity
 
     def _grow(self, frame: Frame) -> bool:
-        box = box_of_depth(frame, known_pixel_rays(frame.camera), self._bounds)
+        box = box_of_depth(frame, cached_pixel_rays(frame.camera), self._bounds)
         if not self._field.holds(torch.as_tensor(box, dtype=torch.float32)):
             self._counters["frames_out_of_bounds"] += 1
             _LOG.warning(
@@ -222,7 +222,7 @@ class Intake:
             return False
         try:
             if self._grid.grow(torch.as_tensor(box, dtype=torch.float32), spare_m=_SPARE_M):
-                _LOG.info("occupancy grid grown to %s", tuple(self._grid.evidence.shape))
+                _LOG.info("occupancy grid grown to %s", tuple(self._grid.log_odds.shape))
         except CapacityError as error:
             self._counters["frames_out_of_bounds"] += 1
             _LOG.warning("%s", error)
@@ -239,5 +239,5 @@ class Intake:
             moved += 1
             frame = self._buffer.frame_of(keyframe)
             if frame is not None and frame.depth_m is not None and self._grow(frame):
-                self._observer.observe(frame)
+                self._integrator.observe(frame)
         return moved

@@ -25,20 +25,20 @@ from ineus_core.reconstruction.assembly import (
     Conditions,
     ReconstructorConfig,
     assemble,
+    estimate_scene,
     first_field_and_grid,
-    judge_scene,
     with_training_for,
 )
 from ineus_core.reconstruction.checkpoint import CheckpointContent
-from ineus_core.reconstruction.checkpoint_files import read_checkpoint, write_checkpoint
-from ineus_core.reconstruction.keyframe_inserter import Intake
+from ineus_core.reconstruction.checkpoint_files import write_checkpoint
+from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.scene_bounds import ROOM_VOXEL_M
 from ineus_core.rendering import (
+    ImageRenderer,
     OccupancyGrid,
-    SeenByViews,
-    View,
+    ViewVisibility,
     resolved_rendering,
-    surface_colour,
+    vertex_colour,
 )
 from ineus_core.timing import Pace, peak_memory_mb
 from ineus_core.training import Ranks, Step, check_device
@@ -77,7 +77,7 @@ class Reconstructor:
         self.dataset_from_world = np.eye(4)
         """Similarity to the coordinates that saved meshes have, where the source has others."""
         buffers = config.keyframes, config.replay
-        check_device(*buffers, config.field, config.placement, config.training, device)
+        check_device(*buffers, config.field, config.ray_sampling, config.training, device)
         self._rendering = resolved_rendering(config.rendering, device)
         self.reset()
 
@@ -101,9 +101,9 @@ class Reconstructor:
         self._expected: list[Float[np.ndarray, "4 4"]] = []
         self._surface_points: Float[np.ndarray, "n 3"] | None = None
         self._set_voxel(ROOM_VOXEL_M)
-        self._intake: Intake | None = None
-        self._seen_by_views: SeenByViews | None = None
-        self._view: View | None = None
+        self._inserter: KeyframeInserter | None = None
+        self._visibility: ViewVisibility | None = None
+        self._image_renderer: ImageRenderer | None = None
         self._pace = Pace(self.device)
         self._newest_stamp_ns = 0
         self._report_began_s = time.perf_counter()
@@ -113,10 +113,10 @@ class Reconstructor:
         given = self._given_config
         voxel_m = given.meshing.voxel_size_m or voxel_m
         meshing = given.meshing.model_copy(update={"voxel_size_m": voxel_m})
-        placement = given.placement.resolved(voxel_m)
-        self.config = given.model_copy(update={"meshing": meshing, "placement": placement})
+        ray_sampling = given.ray_sampling.resolved(voxel_m)
+        self.config = given.model_copy(update={"meshing": meshing, "ray_sampling": ray_sampling})
         self._surface = Surface(meshing, self.device)
-        self._planner = Planner(given.planning, voxel_m, placement.truncation_m, self.device)
+        self._planner = Planner(given.planning, voxel_m, ray_sampling.truncation_m, self.device)
 
     @property
     def is_ready(self) -> bool:
@@ -161,8 +161,8 @@ class Reconstructor:
             if not (enough or self.config.bounds.aabb):
                 return True
             return self.start()
-        assert self._intake is not None
-        return self._intake.add(frame, len(self._expected))
+        assert self._inserter is not None
+        return self._inserter.add(frame, len(self._expected))
 
     def start(self) -> bool:
         """Build the field from the frames so far; comes by itself, or is called after the last."""
@@ -170,13 +170,13 @@ class Reconstructor:
             return False
         frames, self._waiting = self._waiting, []
         self._build(frames)
-        assert self._intake is not None
+        assert self._inserter is not None
         # Every frame is added before anyone asks whether one was.
-        added = [self._intake.add(frame, len(self._expected)) for frame in frames]
+        added = [self._inserter.add(frame, len(self._expected)) for frame in frames]
         return any(added)
 
     def _build(self, frames: list[Frame]) -> None:
-        bounds = judge_scene(self.config, frames, self._expected, self._surface_points)
+        bounds = estimate_scene(self.config, frames, self._expected, self._surface_points)
         self._set_voxel(bounds.voxel_m)
         field, grid = first_field_and_grid(self.config, bounds, self._given, self.device)
         knows = any(frame.foreground is not None for frame in frames)
@@ -185,7 +185,7 @@ class Reconstructor:
     def _assemble(
         self, field: HashSdf, grid: OccupancyGrid, camera: Camera, knows_foreground: bool
     ) -> None:
-        self.field, self.grid, self._view = field, grid, None
+        self.field, self.grid, self._image_renderer = field, grid, None
         given = Conditions(
             self.device, self._generator, self._rendering, self.ranks, self.counters
         )
@@ -193,7 +193,7 @@ class Reconstructor:
         dirty = self._surface.dirty
         parts = assemble(self.config, field, grid, dirty, camera, knows_foreground, given)
         self.buffer, self._replay, self.train_step = parts.buffer, parts.replay, parts.train_step
-        self._intake, self._seen_by_views = parts.intake, parts.seen_by_views
+        self._inserter, self._visibility = parts.inserter, parts.visibility
 
     def step(self) -> None:
         """Take one optimiser step; nothing happens before the first keyframe."""
@@ -215,32 +215,32 @@ class Reconstructor:
         if not self.is_ready:
             return MeshUpdate(self._newest_stamp_ns, (), ())
         assert self.field is not None and self.grid is not None
-        assert self._seen_by_views is not None
+        assert self._visibility is not None
         if everything:
             self._surface.dirty.clear()
-            self._seen_by_views.look_for_surface()
-        is_blurred = self.field.init != "free" and self.field.config.kind == "sdf"
+            self._visibility.find_surface()
+        is_blurred = self.field.init != "depth" and self.field.config.kind == "sdf"
         knows_views = self.config.training.view_dropout == 0
         update = self._surface.renew(
             self._blocks_with_surface() if everything else self._surface.take_dirty(),
             self.field.sdf,
-            partial(surface_colour, self.field, is_blurred, knows_views),
+            partial(vertex_colour, self.field, is_blurred, knows_views),
             self.grid.may_hold_mesh,
             self.field.is_pointwise,
             self._newest_stamp_ns,
         )
         if update.upserts or update.removed:
             self._planner.forget()
-            self._seen_by_views.on_surface_changed()
+            self._visibility.on_surface_changed()
         return update
 
     def revisit_surface(self) -> None:
         """Without depth nothing tells which blocks change: have all of them meshed in turn."""
         if not self.is_ready or self.grid is None or self.grid.has_sensor:
             return
-        assert self._seen_by_views is not None
+        assert self._visibility is not None
         if not len(self._surface.dirty):
-            self._seen_by_views.look_for_surface()
+            self._visibility.find_surface()
             self._surface.dirty.add(self._blocks_with_surface())
 
     def _blocks_with_surface(self) -> list[BlockIndex]:
@@ -265,12 +265,12 @@ class Reconstructor:
         if not self.is_ready or self.field is None or self.grid is None:
             raise SourceError("nothing to render: no keyframe has come yet")
         is_white = self.config.training.shows_white and self.field.background is None
-        if self._view is None:
-            self._view = View(self.field, self.grid)
+        if self._image_renderer is None:
+            self._image_renderer = ImageRenderer(self.field, self.grid)
         # Sharpness and annealing are trained together: exact opacities would show another surface.
         cos_anneal = self.config.training.cos_anneal(self.steps)
         pose = torch.as_tensor(world_from_camera, dtype=torch.float32).to(self.device)
-        return self._view.render(camera, pose, float(is_white), cos_anneal)
+        return self._image_renderer.render(camera, pose, float(is_white), cos_anneal)
 
     def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
         """Distance to the surface as last extracted, gradient, and whether the place was seen."""
@@ -287,13 +287,13 @@ class Reconstructor:
         return self._planner.esdf_slice(z_m, scene) if scene else None
 
     def _planning_scene(self) -> PlanningScene | None:
-        if self.field is None or self.grid is None or self._seen_by_views is None:
+        if self.field is None or self.grid is None or self._visibility is None:
             return None
         grid, blocks = self.grid, self._surface.blocks
         # What the sensor saw, or without one, what the views see of the field.
         tells = grid.has_sensor or not self.is_ready
-        evidence = grid.evidence if tells else self._seen_by_views.evidence()
-        return PlanningScene(evidence, grid.aabb[0], grid.cell_m, blocks, self.field.sdf)
+        log_odds = grid.log_odds if tells else self._visibility.log_odds()
+        return PlanningScene(log_odds, grid.aabb[0], grid.cell_m, blocks, self.field.sdf)
 
     @property
     def newest_stamp_ns(self) -> int:
@@ -312,9 +312,9 @@ class Reconstructor:
         What their depth shows is observed anew. The field follows as training goes on, and what
         was seen in the old place goes as rays pass through it.
         """
-        return self._intake.move(poses) if self._intake is not None else 0
+        return self._inserter.move(poses) if self._inserter is not None else 0
 
-    def settle(self, remaining: float) -> None:
+    def refine(self, remaining: float) -> None:
         """Lower the learning rates for the end of an offline run.
 
         Args:
@@ -322,7 +322,7 @@ class Reconstructor:
         """
         if self.train_step is not None and self._replay is not None:
             if remaining == 1.0:
-                self._replay.even_out()
+                self._replay.replay_uniformly()
             self.train_step.optimiser.rate_factor = 0.05 ** (1.0 - remaining)
 
     def report(self) -> StepReport:
@@ -375,7 +375,7 @@ class Reconstructor:
     def _from_checkpoint(
         self, directory: Path, restore: Callable[[CheckpointContent], None]
     ) -> None:
-        content = CheckpointContent(*read_checkpoint(directory))
+        content = CheckpointContent.read(directory)
         self.reset()
         try:
             restore(content)
@@ -399,7 +399,7 @@ class Reconstructor:
         self._assemble(field, grid, camera, content.has_foreground)
         assert self._replay is not None and self.train_step is not None
         self._replay.keep(content.rays)
-        self._replay.backdrop.copy_(content.backdrop)
+        self._replay.image_background.copy_(content.image_background)
         self.train_step.steps = content.step
         field.set_step(self.train_step.steps)
         self._newest_stamp_ns = content.stamp_ns

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.geometry import box_of_cameras, known_pixel_rays
+from ineus_core.geometry import box_of_cameras, cached_pixel_rays
 from ineus_core.types import Frame
 
 _STRIDE_PX = 8
@@ -46,13 +46,13 @@ class BoundsConfig(ConfigModel):
 class SceneBounds:
     """What the first frames say of a scene."""
 
-    looks: Literal["free", "object", "room"]
+    scene_kind: Literal["depth", "object", "room"]
     """Nothing in particular where there is depth; an object from around, a room from within."""
     aabb: Float[np.ndarray, "2 3"]
     voxel_m: float
 
 
-def judge_bounds(
+def estimate_bounds(
     frames: Sequence[Frame],
     expected: Sequence[Float[np.ndarray, "4 4"]],
     config: BoundsConfig,
@@ -66,18 +66,18 @@ def judge_bounds(
             as only surfaces in there explain pictures.
     """
     with_depth = [frame for frame in frames if frame.depth_m is not None]
-    looks: Literal["free", "object", "room"] = "free"
+    scene_kind: Literal["depth", "object", "room"] = "depth"
     if with_depth:
-        aabb = box_of_depth(with_depth[0], known_pixel_rays(with_depth[0].camera), config)
+        aabb = box_of_depth(with_depth[0], cached_pixel_rays(with_depth[0].camera), config)
     else:
         poses = list(expected) or [frame.world_from_camera for frame in frames]
-        looks, aabb = box_of_cameras(poses)
-        if points is not None and len(points) > 0 and not _is_object(looks, aabb, points):
-            looks, aabb = "room", box_of_points(points, poses)
+        scene_kind, aabb = box_of_cameras(poses)
+        if points is not None and len(points) > 0 and not _is_object(scene_kind, aabb, points):
+            scene_kind, aabb = "room", box_of_points(points, poses)
     if config.aabb:
         aabb = np.array(config.aabb).reshape(2, 3)
     voxel_m = voxel_of_depth(with_depth[0], config) if with_depth else voxel_of_box(aabb)
-    return SceneBounds(looks, aabb, voxel_m)
+    return SceneBounds(scene_kind, aabb, voxel_m)
 
 
 def voxel_of_depth(frame: Frame, config: BoundsConfig) -> float:
@@ -119,10 +119,10 @@ def box_of_depth(
 
 
 def _is_object(
-    looks: str, aabb: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "n 3"]
+    scene_kind: str, aabb: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "n 3"]
 ) -> bool:
     is_inside = ((points >= aabb[0]) & (points <= aabb[1])).all(axis=1)
-    return looks == "object" and float(is_inside.mean()) >= _POINTS_OF_AN_OBJECT
+    return scene_kind == "object" and float(is_inside.mean()) >= _POINTS_OF_AN_OBJECT
 
 
 def box_of_points(

@@ -8,27 +8,27 @@ from ineus_core.rendering.backends import (
     renderer,
     resolved_rendering,
 )
-from ineus_core.rendering.image_renderer import View, render_view
+from ineus_core.rendering.image_renderer import ImageRenderer, render_view
 from ineus_core.rendering.occupancy import OccupancyConfig, OccupancyGrid
-from ineus_core.rendering.ray_sampling import PlacementConfig, place_samples
-from ineus_core.rendering.vertex_colour import surface_colour
-from ineus_core.rendering.visibility import SeenByViews, evidence_of_views, seen_cells
+from ineus_core.rendering.ray_sampling import RaySamplingConfig, sample_rays
+from ineus_core.rendering.vertex_colour import vertex_colour
+from ineus_core.rendering.visibility import ViewVisibility, log_odds_of_views, visible_cells
 from ineus_core.rendering.volume import render_rays
 
 __all__ = [
+    "ImageRenderer",
     "OccupancyConfig",
     "OccupancyGrid",
-    "PlacementConfig",
+    "RaySamplingConfig",
     "RenderRays",
     "RenderingConfig",
-    "SeenByViews",
-    "View",
-    "evidence_of_views",
-    "place_samples",
+    "ViewVisibility",
+    "log_odds_of_views",
     "render_rays",
     "render_view",
     "renderer",
     "resolved_rendering",
-    "seen_cells",
-    "surface_colour",
+    "sample_rays",
+    "vertex_colour",
+    "visible_cells",
 ]

@@ -54,7 +54,7 @@ class Renderable(Protocol):
         ...
 
 
-class View:
+class ImageRenderer:
     """Renders images of one field; remembers the rays of the camera that it was last asked for.
 
     Args:
@@ -196,5 +196,5 @@ def render_view(
     world_from_camera: Float[Tensor, "4 4"],
     background: float = 0.0,
 ) -> RenderedImage:
-    """One image; who wants many of one camera keeps a `View`."""
-    return View(field, grid).render(camera, world_from_camera, background)
+    """One image; who wants many of one camera keeps a `ImageRenderer`."""
+    return ImageRenderer(field, grid).render(camera, world_from_camera, background)

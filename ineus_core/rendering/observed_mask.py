@@ -4,7 +4,7 @@
 
 Between the edge of a thing and what lies behind it is a wedge that no ray reaches. A field closes
 it smoothly with a web that no sensor has measured. Where rays had no return, nothing is known
-against a surface, so all that lies on their way counts as probed.
+against a surface, so all that lies on their way counts as observed.
 """
 
 from importlib.util import find_spec
@@ -20,8 +20,8 @@ _PARTS = 2
 """Cells along the side of a cell of the occupancy grid, which by default is two voxels wide."""
 
 
-class ProbedCells:
-    """The cells of a grid that depth images have probed.
+class ObservedMask:
+    """The cells of a grid that depth images have observed.
 
     Args:
         shape: Of the occupancy grid that these cells divide.
@@ -33,9 +33,9 @@ class ProbedCells:
     def __init__(
         self, shape: list[int], low_cell: list[int], cell_m: float, device: torch.device
     ) -> None:
-        """Nothing is probed."""
+        """Nothing is observed."""
         self._cell_m, self._device = cell_m / _PARTS, device
-        self._probe = fastest("observed_mask", device).probe
+        self._mark_observed = fastest("observed_mask", device).mark_observed
         self._lie_over(shape, low_cell)
 
     def _lie_over(self, shape: list[int], low_cell: list[int]) -> None:
@@ -74,10 +74,12 @@ class ProbedCells:
         diagonal = sum(n * n for n in self.cells.shape) ** 0.5
         origin_cells, range_cells = origin * per_m - self._low_cell_there, range_m * per_m
         reach, longest = max(0.5, reach_m * per_m), min(longest_m * per_m, diagonal)
-        self._probe(self.cells, origin_cells, directions, range_cells, reach, spread, longest)
+        self._mark_observed(
+            self.cells, origin_cells, directions, range_cells, reach, spread, longest
+        )
 
     def at(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
-        """Whether points lie in probed cells."""
+        """Whether points lie in observed cells."""
         x, y, z = self._low_cell
         return cells_at(points, self.cells, (x, y, z), self._cell_m)
 

@@ -6,6 +6,7 @@ It decides where rays are sampled and where a mesh may be; it is not a map for p
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
 from ineus_core.kernels.dispatch import fastest
-from ineus_core.rendering.observed_mask import ProbedCells, cells_at
+from ineus_core.rendering.observed_mask import ObservedMask, cells_at
 from ineus_core.rendering.ray_marching import CellMarcher
 from ineus_core.types import RaySamples
 
@@ -31,6 +32,8 @@ _UNEVALUATED = 2.0
 
 class OccupancyConfig(ConfigModel):
     """Cells and how they are kept up to date."""
+
+    renamed: ClassVar = {"seen_rays": "visibility_rays"}
 
     cell_m: float = Field(
         0.0,
@@ -56,7 +59,7 @@ class OccupancyConfig(ConfigModel):
     max_steps: int = Field(
         1024, ge=8, description="Steps tried along a ray that is marched through the grid."
     )
-    seen_rays: int = Field(
+    visibility_rays: int = Field(
         0,
         ge=-1,
         description="Rays of the views that look for the surface before all of it is meshed "
@@ -87,18 +90,18 @@ class OccupancyGrid:
         high_cell = torch.ceil(aabb[1].cpu() / cell_m - 1e-4).long()
         shape = (high_cell - self._low_cell).clamp(min=1)
         self._check(shape)
-        self.evidence = torch.zeros(shape.tolist(), dtype=torch.int8, device=device)
+        self.log_odds = torch.zeros(shape.tolist(), dtype=torch.int8, device=device)
         """Above 0 where returns came from, below 0 where rays went through, 0 where unseen."""
         self.opacity = torch.full(shape.tolist(), _UNEVALUATED, dtype=torch.float16, device=device)
         self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
         self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
-        self.probed = ProbedCells(shape.tolist(), self._low_cell.tolist(), cell_m, device)
-        """Where, finer than the evidence, depth images have looked."""
+        self.observed = ObservedMask(shape.tolist(), self._low_cell.tolist(), cell_m, device)
+        """Where, finer than the log odds, depth images have looked."""
         self.has_sensor = False
         self.seen: Bool[Tensor, "gx gy gz"] | None = None
         """Where views met the surface, for whom there is no depth; None if nobody looked."""
         self._marcher = CellMarcher(cell_m, config.max_steps, device)
-        self._carve = fastest("occupancy", device).carve
+        self._integrate_depth = fastest("occupancy", device).integrate_depth
 
     def _move_to(self, low_cell: Int[Tensor, " 3"]) -> None:
         self._low_cell = low_cell
@@ -110,18 +113,18 @@ class OccupancyGrid:
     def aabb(self) -> Float[Tensor, "2 3"]:
         """Box of the grid, world."""
         # Asked for with every image: a copy to the device would wait for all it has to do.
-        if self._aabb is None or self._aabb[0] != self.evidence.shape:
+        if self._aabb is None or self._aabb[0] != self.log_odds.shape:
             low = self._low_cell.float()
-            high = low + torch.tensor(self.evidence.shape, dtype=torch.float32)
+            high = low + torch.tensor(self.log_odds.shape, dtype=torch.float32)
             box = torch.stack((low, high)).to(self._device) * self.cell_m
-            self._aabb = (self.evidence.shape, box)
+            self._aabb = (self.log_odds.shape, box)
         return self._aabb[1]
 
     @property
     def host_aabb(self) -> Float[np.ndarray, "2 3"]:
         """`aabb` without a look at the device."""
         low = self._low_cell.numpy()
-        return np.stack((low, low + np.array(self.evidence.shape))) * self.cell_m
+        return np.stack((low, low + np.array(self.log_odds.shape))) * self.cell_m
 
     @property
     def max_steps(self) -> int:
@@ -137,7 +140,7 @@ class OccupancyGrid:
         """
         if self.has_sensor:
             return 0.5 * self.cell_m
-        diagonal_m = self.cell_m * sum(n * n for n in self.evidence.shape) ** 0.5
+        diagonal_m = self.cell_m * sum(n * n for n in self.log_odds.shape) ** 0.5
         return min(0.5 * self.cell_m, diagonal_m / self._config.max_steps)
 
     def grow(self, aabb: Float[Tensor, "2 3"], spare_m: float = 0.0) -> bool:
@@ -147,7 +150,7 @@ class OccupancyGrid:
             spare_m: Added on the sides that have to move.
         """
         low = torch.minimum(self._low_cell, torch.floor(aabb[0].cpu() / self.cell_m).long())
-        old_shape = torch.tensor(self.evidence.shape)
+        old_shape = torch.tensor(self.log_odds.shape)
         high = torch.maximum(
             self._low_cell + old_shape, torch.ceil(aabb[1].cpu() / self.cell_m).long()
         )
@@ -159,13 +162,13 @@ class OccupancyGrid:
         shape, shift = high - low, self._low_cell - low
         self._check(shape)
         region = tuple(slice(int(s), int(s + n)) for s, n in zip(shift, old_shape, strict=True))
-        fills = {"evidence": 0, "opacity": _UNEVALUATED, "occupied": True, "_scratch": 0}
+        fills = {"log_odds": 0, "opacity": _UNEVALUATED, "occupied": True, "_scratch": 0}
         for name, fill in fills.items():
             old = getattr(self, name)
             new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
             new[region] = old
             setattr(self, name, new)
-        self.probed.grow(shape.tolist(), low.tolist())
+        self.observed.grow(shape.tolist(), low.tolist())
         self.seen = None
         self._move_to(low)
         return True
@@ -181,9 +184,9 @@ class OccupancyGrid:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """What a checkpoint needs."""
-        tensors = {"evidence": self.evidence, "opacity": self.opacity}
+        tensors = {"log_odds": self.log_odds, "opacity": self.opacity}
         if self.has_sensor:
-            tensors["probed"] = self.probed.packed()
+            tensors["observed"] = self.observed.packed()
         meta: dict[str, object] = {
             "low_cell": self._low_cell.tolist(),
             "cell_m": self.cell_m,
@@ -197,19 +200,19 @@ class OccupancyGrid:
     ) -> "OccupancyGrid":
         """The grid of a checkpoint."""
         low = torch.tensor(meta["low_cell"], dtype=torch.float32)
-        shape = torch.tensor(tensors["evidence"].shape)
+        shape = torch.tensor(tensors["log_odds"].shape)
         grid = cls(
             config, meta["cell_m"], torch.stack((low, low + shape)) * meta["cell_m"], device
         )
-        grid.evidence, grid.opacity = (
-            tensors[name].to(device) for name in ("evidence", "opacity")
+        grid.log_odds, grid.opacity = (
+            tensors[name].to(device) for name in ("log_odds", "opacity")
         )
         grid.has_sensor = meta["has_sensor"]
-        if "probed" in tensors:
-            grid.probed.unpack(tensors["probed"])
+        if "observed" in tensors:
+            grid.observed.unpack(tensors["observed"])
         else:
             # A checkpoint from before anyone noted it.
-            grid.probed.cells.fill_(True)
+            grid.observed.cells.fill_(True)
         grid._combine()
         return grid
 
@@ -220,10 +223,10 @@ class OccupancyGrid:
         range_m: Float[Tensor, " rays"],
         truncation_m: float,
     ) -> None:
-        """Add the evidence of one depth image: free up to the band, surface within it."""
+        """Add the log odds of one depth image: free up to the band, surface within it."""
         cells = 1.0 / self.cell_m
-        self._carve(
-            self.evidence,
+        self._integrate_depth(
+            self.log_odds,
             self._scratch,
             origin * cells - self._low_cell_there,
             directions,
@@ -238,7 +241,7 @@ class OccupancyGrid:
     def _cell_index(
         self, points: Float[Tensor, "n 3"]
     ) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
-        shape = torch.tensor(self.evidence.shape, device=self._device)
+        shape = torch.tensor(self.log_odds.shape, device=self._device)
         cell = torch.floor(points / self.cell_m).long() - self._low_cell_there
         inside = ((cell >= 0) & (cell < shape)).all(dim=1)
         cell = cell.clamp(min=0).minimum(shape - 1)
@@ -247,7 +250,7 @@ class OccupancyGrid:
     @property
     def cells_of_view(self) -> Bool[Tensor, "gx gy gz"]:
         """Where a surface was seen: by returns, or by the field if there are none."""
-        return self.evidence > 0 if self.has_sensor else self.occupied
+        return self.log_odds > 0 if self.has_sensor else self.occupied
 
     @property
     def cells_of_mesh(self) -> Bool[Tensor, "gx gy gz"]:
@@ -265,7 +268,7 @@ class OccupancyGrid:
         """Whether a surface at a point was seen: by returns, or by the field if there are none."""
         x, y, z = self._low_cell.tolist()
         may = cells_at(points, self.cells_of_mesh, (x, y, z), self.cell_m)
-        return may & self.probed.at(points) if self.has_sensor else may
+        return may & self.observed.at(points) if self.has_sensor else may
 
     def occupied_centres(self) -> Float[Tensor, "n 3"]:
         """Centres of the cells that may hold a mesh."""
@@ -320,7 +323,7 @@ class OccupancyGrid:
             index = torch.arange(total, device=self._device)
         else:
             index = torch.randint(total, (cells,), generator=generator, device=self._device)
-        shape = self.evidence.shape
+        shape = self.log_odds.shape
         grid = torch.stack(
             (index // (shape[1] * shape[2]), index // shape[2] % shape[1], index % shape[2]), dim=1
         )
@@ -337,8 +340,8 @@ class OccupancyGrid:
     def _combine(self) -> None:
         # One pass each over bytes: on a CPU this runs for every keyframe, over the whole grid.
         torch.gt(self.opacity, self._config.threshold, out=self.occupied)
-        self.occupied &= self.evidence == 0
-        self.occupied |= self.evidence > 0
+        self.occupied &= self.log_odds == 0
+        self.occupied |= self.log_odds > 0
 
     def march_padded(
         self,

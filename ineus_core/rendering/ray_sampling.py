@@ -15,7 +15,7 @@ _LEAST_TRUNCATION_M = 0.06
 """Several times the noise of a depth camera in a room, and thin enough for what lies behind."""
 
 
-class PlacementConfig(ConfigModel):
+class RaySamplingConfig(ConfigModel):
     """Samples of a ray."""
 
     samples_in_band: int = Field(
@@ -32,7 +32,7 @@ class PlacementConfig(ConfigModel):
     )
     near_m: float = Field(0.05, ge=0, description="Nearest sample of a ray, in m from the camera.")
 
-    def resolved(self, voxel_size_m: float) -> "PlacementConfig":
+    def resolved(self, voxel_size_m: float) -> "RaySamplingConfig":
         """Fill in what the configuration leaves to the size of the voxels."""
         truncation_m = self.truncation_m or max(_LEAST_TRUNCATION_M, 2 * voxel_size_m)
         return self.model_copy(update={"truncation_m": truncation_m})
@@ -43,8 +43,8 @@ class PlacementConfig(ConfigModel):
         return self.samples_in_band + self.samples_in_free_space
 
 
-def place_samples(
-    batch: RayBatch, grid: OccupancyGrid, config: PlacementConfig, generator: torch.Generator
+def sample_rays(
+    batch: RayBatch, grid: OccupancyGrid, config: RaySamplingConfig, generator: torch.Generator
 ) -> RaySamples:
     """Stratified samples of every ray, the same number for each.
 
@@ -73,7 +73,7 @@ def place_samples(
 
 
 def _edges_of_measured(
-    batch: RayBatch, config: PlacementConfig, generator: torch.Generator
+    batch: RayBatch, config: RaySamplingConfig, generator: torch.Generator
 ) -> Float[Tensor, "rays edges"]:
     device, free, band = batch.origins.device, config.samples_in_free_space, config.samples_in_band
     band_start = (batch.range_m - config.truncation_m).clamp(min=config.near_m)[:, None]

@@ -21,11 +21,11 @@ _PLANNING_RAYS = {"cpu": 1 << 11, "cuda": 1 << 18}
 _DRAWN_AT_ONCE = 1 << 16
 
 
-class SeenByViews:
+class ViewVisibility:
     """What views say of a grid without a depth sensor, by random rays of theirs.
 
     Args:
-        sdf_fn: As of `seen_cells`.
+        sdf_fn: As of `visible_cells`.
         grid: Whose cells are seen.
         draw_rays: So many random rays of the views.
         rays: Of a look for the surface; 0 = by device, -1 = nobody looks.
@@ -43,26 +43,26 @@ class SeenByViews:
         """No view has told anything."""
         self._sdf_fn, self._grid, self._draw_rays = sdf_fn, grid, draw_rays
         self._rays, self._device = rays, device
-        self._evidence: Int8[Tensor, "gx gy gz"] | None = None
+        self._log_odds: Int8[Tensor, "gx gy gz"] | None = None
         self._is_current = False
 
-    def look_for_surface(self) -> None:
+    def find_surface(self) -> None:
         """Let views without depth say which surface they see, as a field invents more of it."""
         if self._grid.has_sensor or self._rays < 0:
             return
         rays = self._random_rays(self._rays or _SEEN_RAYS[self._device.type])
-        self._grid.seen = seen_cells(self._sdf_fn, self._grid, rays)
+        self._grid.seen = visible_cells(self._sdf_fn, self._grid, rays)
 
-    def evidence(self) -> Int8[Tensor, "gx gy gz"]:
-        """As `evidence_of_views`, of the surface as it last changed."""
-        old = self._evidence
+    def log_odds(self) -> Int8[Tensor, "gx gy gz"]:
+        """As `log_odds_of_views`, of the surface as it last changed."""
+        old = self._log_odds
         if old is None or not self._is_current:
             rays = self._random_rays(_PLANNING_RAYS[self._device.type])
-            new = evidence_of_views(self._sdf_fn, self._grid, rays)
+            new = log_odds_of_views(self._sdf_fn, self._grid, rays)
             # Rays are few, so what earlier ones told holds where these say nothing.
             if old is not None and old.shape == new.shape:
                 new = torch.where(new != 0, new, old)
-            self._evidence, self._is_current = new, True
+            self._log_odds, self._is_current = new, True
             return new
         return old
 
@@ -80,52 +80,52 @@ class SeenByViews:
 
 
 @torch.no_grad()
-def seen_cells(
+def visible_cells(
     sdf_fn: Callable[[Tensor], Tensor],
     grid: OccupancyGrid,
     rays: Iterator[Rays],
 ) -> Bool[Tensor, "gx gy gz"]:
     """The cells where rays first meet the surface, and the cells around these.
 
-    What lies behind, as what is left of a first sphere, is met by none.
+    What lies behind, as what is left of a first sphere, is hit by none.
 
     Args:
         sdf_fn: Signed distances [n] of world points [n 3], positive in free space.
         rays: Batches of origins and unit directions.
     """
-    met = torch.zeros_like(grid.occupied)
+    first_hits = torch.zeros_like(grid.occupied)
     for origins, directions in _batches(rays):
-        ray, t = _first_met(sdf_fn, grid, origins, directions)
-        grid.set_cells(met, origins[ray] + directions[ray] * t[:, None])
-    return _widened(met)
+        ray, t = _first_hits(sdf_fn, grid, origins, directions)
+        grid.set_cells(first_hits, origins[ray] + directions[ray] * t[:, None])
+    return _widened(first_hits)
 
 
 @torch.no_grad()
-def evidence_of_views(
+def log_odds_of_views(
     sdf_fn: Callable[[Tensor], Tensor],
     grid: OccupancyGrid,
     rays: Iterator[Rays],
 ) -> Int8[Tensor, "gx gy gz"]:
-    """What views say of the cells without a depth sensor, as `OccupancyGrid.evidence`.
+    """What views say of the cells without a depth sensor, as `OccupancyGrid.log_odds`.
 
     1 where rays first meet the surface, -1 where they pass before, 0 elsewhere. A ray that meets
     nothing says nothing.
 
     Args:
-        sdf_fn: As of `seen_cells`.
+        sdf_fn: As of `visible_cells`.
         rays: Batches of origins and unit directions.
     """
-    met, passed = torch.zeros_like(grid.occupied), torch.zeros_like(grid.occupied)
+    first_hits, free = torch.zeros_like(grid.occupied), torch.zeros_like(grid.occupied)
     for all_origins, all_directions in _batches(rays):
-        ray, t = _first_met(sdf_fn, grid, all_origins, all_directions)
+        ray, t = _first_hits(sdf_fn, grid, all_origins, all_directions)
         origins, directions = all_origins[ray], all_directions[ray]
-        grid.set_cells(met, origins + directions * t[:, None])
-        _mark_passed(passed, grid, origins, directions, t)
-    return torch.where(met, 1, torch.where(passed, -1, 0)).to(torch.int8)
+        grid.set_cells(first_hits, origins + directions * t[:, None])
+        _mark_free(free, grid, origins, directions, t)
+    return torch.where(first_hits, 1, torch.where(free, -1, 0)).to(torch.int8)
 
 
-def _mark_passed(
-    passed: Bool[Tensor, "gx gy gz"],
+def _mark_free(
+    free: Bool[Tensor, "gx gy gz"],
     grid: OccupancyGrid,
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],
@@ -136,7 +136,7 @@ def _mark_passed(
     for step in range(int(cells.max().ceil()) if len(cells) else 0):
         before = step < cells
         points = origins[before] + directions[before] * (step * grid.cell_m)
-        grid.set_cells(passed, points)
+        grid.set_cells(free, points)
 
 
 def _batches(rays: Iterator[Rays]) -> Iterator[Rays]:
@@ -144,12 +144,12 @@ def _batches(rays: Iterator[Rays]) -> Iterator[Rays]:
         yield from zip(origins.split(_RAYS_AT_ONCE), directions.split(_RAYS_AT_ONCE), strict=True)
 
 
-def _first_met(
+def _first_hits(
     sdf_fn: Callable[[Tensor], Tensor],
     grid: OccupancyGrid,
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],
-) -> tuple[Int[Tensor, " met"], Float[Tensor, " met"]]:
+) -> tuple[Int[Tensor, " first_hits"], Float[Tensor, " first_hits"]]:
     """The rays that meet the surface, and where on them."""
     samples = grid.march_view(origins, directions, _STEPS_PER_RAY)
     used = samples.valid.nonzero()[:, 0]

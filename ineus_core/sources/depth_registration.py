@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 from jaxtyping import Float
 
-from ineus_core.geometry import known_pixel_rays, project
+from ineus_core.geometry import cached_pixel_rays, project
 from ineus_core.types import Camera
 
 _OVERLAP = 1.1
@@ -107,5 +107,5 @@ def _spread(depth_camera: Camera, color_camera: Camera) -> float:
 @functools.lru_cache(maxsize=4)
 def _plane(camera: Camera) -> Float[np.ndarray, "h w 2"]:
     """Where the view rays meet the plane z = 1; far away for those that hardly do."""
-    rays = known_pixel_rays(camera)
+    rays = cached_pixel_rays(camera)
     return np.ascontiguousarray(rays[..., :2] / np.maximum(rays[..., 2:], 1e-6))

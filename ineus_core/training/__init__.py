@@ -6,23 +6,23 @@ from ineus_core.training.captured.gradient_check import gradient_errors
 from ineus_core.training.gpu_memory_check import check_device
 from ineus_core.training.losses import LOSS_NAMES, LossWeights
 from ineus_core.training.optimiser import OptimiserConfig
-from ineus_core.training.ranks import Ranks, device_of, joined, ranks_of
-from ineus_core.training.step import TrainingConfig, TrainStep, make_step, resolved_training
+from ineus_core.training.ranks import Ranks, device_of, process_group, ranks_of
+from ineus_core.training.step import EagerStep, TrainingConfig, make_step, resolved_training
 from ineus_core.training.step_protocol import Step
 
 __all__ = [
     "LOSS_NAMES",
+    "EagerStep",
     "LossWeights",
     "OptimiserConfig",
     "Ranks",
     "Step",
-    "TrainStep",
     "TrainingConfig",
     "check_device",
     "device_of",
     "gradient_errors",
-    "joined",
     "make_step",
+    "process_group",
     "ranks_of",
     "resolved_training",
 ]

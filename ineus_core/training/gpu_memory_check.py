@@ -10,7 +10,7 @@ import torch
 from ineus_core.errors import CapacityError, ConfigError
 from ineus_core.fields import FieldConfig
 from ineus_core.keyframes import KeyframeConfig, ReplayConfig
-from ineus_core.rendering import PlacementConfig
+from ineus_core.rendering import RaySamplingConfig
 from ineus_core.training.step import TrainingConfig, resolved_training
 
 _LEAST_CAPABILITY = (7, 0)
@@ -37,7 +37,7 @@ def memory_needs(
     keyframes: KeyframeConfig,
     replay: ReplayConfig,
     field: FieldConfig,
-    placement: PlacementConfig,
+    ray_sampling: RaySamplingConfig,
     training: TrainingConfig,
 ) -> list[MemoryNeed]:
     """Bytes on a GPU before anything is known of the images and of the scene: upper bounds."""
@@ -47,7 +47,7 @@ def memory_needs(
     capped = images < pixels * _PIXEL_BYTES
     levels, log2_entries = field.levels or 16, field.log2_entries or 19
     parameters = levels * field.features << log2_entries
-    with_depth = training.rays_per_step * placement.samples_per_ray
+    with_depth = training.rays_per_step * ray_sampling.samples_per_ray
     is_with_depth = with_depth > training.samples_per_step
     samples = max(with_depth, training.samples_per_step)
     sample_bytes = bytes_per_sample(levels * field.features, field.geometry_features)
@@ -112,7 +112,7 @@ def check_device(
     keyframes: KeyframeConfig,
     replay: ReplayConfig,
     field: FieldConfig,
-    placement: PlacementConfig,
+    ray_sampling: RaySamplingConfig,
     training: TrainingConfig,
     device: torch.device,
 ) -> None:
@@ -128,7 +128,7 @@ def check_device(
     free, _ = torch.cuda.mem_get_info(device)
     # What torch holds for reuse is not free, but will be.
     free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    check_memory(memory_needs(keyframes, replay, field, placement, training), free, device)
+    check_memory(memory_needs(keyframes, replay, field, ray_sampling, training), free, device)
 
 
 def check_capability(capability: tuple[int, int], by_triton: bool, device: torch.device) -> None:

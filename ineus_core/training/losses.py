@@ -212,19 +212,19 @@ def loss_terms(
 
 
 def over_colour(
-    batch: RayBatch, colour: Float[Tensor, "#rays 3"], backdrop: Float[Tensor, " 3"]
+    batch: RayBatch, colour: Float[Tensor, "#rays 3"], image_background: Float[Tensor, " 3"]
 ) -> RayBatch:
     """The batch as if its pictures had been taken before another colour.
 
     Where nobody knows what is object the pictures stay.
 
     Args:
-        backdrop: What is behind the object in the pictures as they are.
+        image_background: What is behind the object in the pictures as they are.
     """
     if batch.foreground is None:
         return batch
     behind = torch.where(batch.foreground < 0, 0.0, 1.0 - batch.foreground)
-    return replace(batch, rgb=batch.rgb + behind[:, None] * (colour - backdrop))
+    return replace(batch, rgb=batch.rgb + behind[:, None] * (colour - image_background))
 
 
 def _distance_terms(

@@ -84,7 +84,7 @@ class Rates:
         self._config = config
         self._factor = config.factor()
         self.rate_factor = 1.0
-        """Set from outside to settle the field at the end of an offline run."""
+        """Set from outside to refine the field at the end of an offline run."""
 
     def factor(self, steps_taken: int) -> float:
         """Factor of all rates."""

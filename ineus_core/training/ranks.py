@@ -52,7 +52,7 @@ class Ranks:
             for tensor, part in zip(tensors, parts, strict=True):
                 tensor.copy_(part.view_as(tensor))
 
-    def of_first(self, value: float) -> float:
+    def broadcast(self, value: float) -> float:
         """The value that the first process has; all have to call it."""
         holder = torch.tensor([value], dtype=torch.float64)
         with self._others():
@@ -102,7 +102,7 @@ def _whole(name: str, text: str) -> int:
 
 
 @contextmanager
-def joined(ranks: Ranks | None, device: torch.device) -> Iterator[None]:
+def process_group(ranks: Ranks | None, device: torch.device) -> Iterator[None]:
     """Meet the other processes; leave them at the end.
 
     Args:

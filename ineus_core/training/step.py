@@ -18,11 +18,11 @@ from ineus_core.fields import Background, HashSdf, Initialisation, VariantField
 from ineus_core.keyframes import Replay
 from ineus_core.rendering import (
     OccupancyGrid,
-    PlacementConfig,
+    RaySamplingConfig,
     RenderRays,
-    place_samples,
     render_rays,
     renderer,
+    sample_rays,
 )
 from ineus_core.timing import Timers
 from ineus_core.training.losses import (
@@ -110,7 +110,7 @@ class TrainingConfig(ConfigModel):
 
 
 def resolved_training(
-    config: TrainingConfig, device: torch.device, init: Initialisation = "free"
+    config: TrainingConfig, device: torch.device, init: Initialisation = "depth"
 ) -> TrainingConfig:
     """Fill in what the configuration leaves to the device and to what the scene looks like."""
     on_gpu = device.type == "cuda"
@@ -119,7 +119,7 @@ def resolved_training(
         weights = weights.model_copy(update={"eikonal": 0.3 if init == "room" else 0.1})
     if anneal_steps < 0:
         # Half of the cosine lets colour pull at surface that still faces the wrong way.
-        anneal_steps = 0 if init == "free" else 4000 if on_gpu else 400
+        anneal_steps = 0 if init == "depth" else 4000 if on_gpu else 400
     # Colours that a CPU has hundreds of steps for are reached by larger ones.
     heads_rate = config.optimiser.heads_rate or (0.004 if on_gpu else 0.01)
     return config.model_copy(
@@ -135,7 +135,7 @@ def resolved_training(
 
 def make_step(
     config: TrainingConfig,
-    placement: PlacementConfig,
+    ray_sampling: RaySamplingConfig,
     field: HashSdf,
     grid: OccupancyGrid,
     replay: Replay,
@@ -158,9 +158,9 @@ def make_step(
         option = field.config.option_without_step or config.option_without_kernel
         option = option or ("background.kind learned" if field.background is not None else "")
         if not option:
-            from ineus_core.training.captured.step import GraphStep
+            from ineus_core.training.captured.step import CapturedStep
 
-            return GraphStep(config, placement, field, grid, replay, ranks=ranks)
+            return CapturedStep(config, ray_sampling, field, grid, replay, ranks=ranks)
         _LOG.info("training step by torch, as the captured one does not know %s", option)
     if config.may_weigh("distortion") or field.config.kind == "density":
         if rendering == "nerfacc":
@@ -170,15 +170,15 @@ def make_step(
             )
         rendering = "torch"
     render = renderer(rendering)
-    return TrainStep(config, placement, field, grid, replay, generator, render, ranks)
+    return EagerStep(config, ray_sampling, field, grid, replay, generator, render, ranks)
 
 
-class TrainStep:
+class EagerStep:
     """Draws, renders, compares, updates.
 
     Args:
         config: With every automatic value resolved.
-        placement: Where samples lie.
+        ray_sampling: Where samples lie.
         field: What is trained.
         grid: Where to sample rays without depth.
         replay: Where rays come from.
@@ -190,7 +190,7 @@ class TrainStep:
     def __init__(
         self,
         config: TrainingConfig,
-        placement: PlacementConfig,
+        ray_sampling: RaySamplingConfig,
         field: HashSdf,
         grid: OccupancyGrid,
         replay: Replay,
@@ -199,7 +199,7 @@ class TrainStep:
         ranks: Ranks | None = None,
     ) -> None:
         """Allocate the optimiser's state and the first snapshot."""
-        self._config, self._placement = config, placement
+        self._config, self._ray_sampling = config, ray_sampling
         self._field, self._grid, self._replay = field, grid, replay
         self._generator, self._render, self._ranks = generator, render, ranks
         self.timers: Timers | None = None
@@ -267,12 +267,16 @@ class TrainStep:
             batch, rendered = self._over_background(batch, rendered, behind, colour)
         self._samples_valid += samples.valid.sum()
         with self._stage("loss"):
-            measures = (self._placement.truncation_m, self._weights, self._config.sparsity_per_m)
+            measures = (
+                self._ray_sampling.truncation_m,
+                self._weights,
+                self._config.sparsity_per_m,
+            )
             return loss_terms(batch, samples, output, rendered, *measures, behind)
 
     def _place(self, batch: RayBatch) -> RaySamples:
         if self._grid.has_sensor:
-            return place_samples(batch, self._grid, self._placement, self._generator)
+            return sample_rays(batch, self._grid, self._ray_sampling, self._generator)
         rays, device = len(batch.origins), batch.origins.device
         jitter = torch.rand(rays, generator=self._generator, device=device)
         budget = self._config.samples_per_step
@@ -311,7 +315,7 @@ class TrainStep:
             return batch, rendered
         rendered = replace(rendered, rgb=rendered.rgb + through * colour)
         if self._config.background == "random":
-            batch = over_colour(batch, colour, self._replay.backdrop)
+            batch = over_colour(batch, colour, self._replay.image_background)
         return batch, rendered
 
     def _seen_directions(self, batch: RayBatch) -> Float[Tensor, "rays 1"]:

@@ -12,7 +12,7 @@ from ineus_core.training.optimiser import Rates
 
 @runtime_checkable
 class Step(Protocol):
-    """One optimiser step when called: `step.TrainStep`, or `graph_step.GraphStep` on a GPU."""
+    """One optimiser step when called: `step.EagerStep`, or `graph_step.CapturedStep` on a GPU."""
 
     steps: int
     """How many were taken."""

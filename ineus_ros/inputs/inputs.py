@@ -48,7 +48,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class View:
+class TakenFrame:
     """Where a frame was taken, for rendering beside it."""
 
     frame: Frame
@@ -76,7 +76,7 @@ class Inputs:
         self.counters: Counter[str] = Counter(color_received=0, frames=0)
         self.losses: dict[str, LossCounter] = {}
         """Messages that the middleware did not deliver, by stream."""
-        self.newest: View | None = None
+        self.newest: TakenFrame | None = None
         """Of the first camera."""
         self.first_from_camera: dict[int, np.ndarray] = {0: np.eye(4)}
         """Place of each camera in the frame of the first one, once it is known."""
@@ -221,7 +221,7 @@ class Inputs:
     def _take_frame(self, frame: Frame, header: Any) -> None:
         """Hand on a frame, on the decoder's thread."""
         if frame.camera_id == 0:
-            self.newest = View(frame, header.frame_id)
+            self.newest = TakenFrame(frame, header.frame_id)
         self.counters["frames"] += 1
         self._submit(frame)
 

@@ -27,7 +27,7 @@ field: {levels: 5, log2_entries: 13, hidden: 16, extent_m: 16.0}
 training: {rays_per_step: 128}
 keyframes: {capacity: 8}
 meshing: {voxel_size_m: 0.1, min_component_triangles: 8}
-pipeline: {steps_per_tick: 2, settle_steps: 4, report_rate_hz: 10.0}
+pipeline: {steps_per_tick: 2, refine_steps: 4, report_rate_hz: 10.0}
 source: {synthetic: {frames: 8, width_px: 64, height_px: 48}}
 device: cpu
 """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ineus_core.errors import ConfigError
-from ineus_core.evaluation import View, evaluate_mesh, sample_surface
+from ineus_core.evaluation import CullingView, evaluate_mesh, sample_surface
 from ineus_core.types import Camera, Mesh
 
 
@@ -138,12 +138,12 @@ def test_what_makes_no_sense_is_refused() -> None:
         evaluate_mesh(square(), square(), (0.05,), culling="frusta")
 
 
-def view_down(depth_m: float | None) -> View:
+def view_down(depth_m: float | None) -> CullingView:
     """From 1 m above the middle of the square, 100 pixels a metre: sees 0.5 m to each side."""
     world_from_camera = np.diag((1.0, -1.0, -1.0, 1.0))
     world_from_camera[:3, 3] = (0.5, 0.5, 1.0)
     depth = None if depth_m is None else np.full((50, 50), depth_m, dtype=np.float32)
-    return View(Camera(50, 50, 100, 100, 25, 25), world_from_camera, depth)
+    return CullingView(Camera(50, 50, 100, 100, 25, 25), world_from_camera, depth)
 
 
 def test_frusta_keep_what_is_in_the_image() -> None:

@@ -34,11 +34,11 @@ def test_the_first_surface_is_a_sphere_with_free_space_on_the_right_side(init, s
 
 
 def test_a_stream_begins_free() -> None:
-    field = tiny_field("free", side_m=64.0, hidden=64)
+    field = tiny_field("depth", side_m=64.0, hidden=64)
     assert bool((field.sdf(4 * torch.rand(200, 3) - 2) > 0).all())
 
 
-@pytest.mark.parametrize("init", ["object", "room", "free"])
+@pytest.mark.parametrize("init", ["object", "room", "depth"])
 def test_gradient_is_that_of_finite_differences_in_metres(init) -> None:
     field = tiny_field(init, side_m=4.0)
     torch.nn.init.uniform_(field.table, -0.05, 0.05)
@@ -63,7 +63,7 @@ def test_the_sphere_has_unit_gradients() -> None:
 
 
 def test_a_loss_on_everything_reaches_every_parameter() -> None:
-    field = tiny_field("free")
+    field = tiny_field("depth")
     output = field(points_at(0.5), points_at(1.0))
     loss = output.sdf.sum() + output.rgb.sum() + output.gradient.square().sum() + field.inv_s
     loss.backward()
@@ -76,8 +76,8 @@ def test_a_loss_on_everything_reaches_every_parameter() -> None:
 def test_sharpness_by_hand() -> None:
     # 20 over half the side of 4 m
     assert tiny_field("object", side_m=4.0).inv_s.item() == pytest.approx(10.0, rel=1e-5)
-    assert tiny_field("free").inv_s.item() == pytest.approx(80.0, rel=1e-5)
-    assert tiny_field("free", initial_inv_s=33.0).inv_s.item() == pytest.approx(33.0, rel=1e-5)
+    assert tiny_field("depth").inv_s.item() == pytest.approx(80.0, rel=1e-5)
+    assert tiny_field("depth", initial_inv_s=33.0).inv_s.item() == pytest.approx(33.0, rel=1e-5)
 
 
 def test_the_cube_holds_what_lies_in_it() -> None:
@@ -107,12 +107,12 @@ def test_both_cpu_backends_are_the_same_field() -> None:
 
 
 def test_automatic_values_are_resolved_and_can_be_restored() -> None:
-    field = make_field(FieldConfig(extent_m=8.0), "free", UNIT_BOX, 0.05, CPU)
+    field = make_field(FieldConfig(extent_m=8.0), "depth", UNIT_BOX, 0.05, CPU)
     config = field.config
     assert config.levels >= 2
     assert (config.finest_cell_m, config.coarsest_cell_m) == (0.05, 0.64)
     assert field.layout.resolutions[-1] == 160
-    again = restore_field(config, "free", torch.zeros(3), 8.0, CPU)
+    again = restore_field(config, "depth", torch.zeros(3), 8.0, CPU)
     assert again.layout == field.layout
     again.load_state_dict(field.state_dict())
     points = points_at(0.7)
@@ -156,5 +156,5 @@ def test_a_backend_that_was_asked_for_and_is_not_there_is_refused(
 
 
 def test_a_coarse_voxel_needs_no_other_setting() -> None:
-    field = make_field(FieldConfig(extent_m=400.0), "free", UNIT_BOX, 0.5, CPU)
+    field = make_field(FieldConfig(extent_m=400.0), "depth", UNIT_BOX, 0.5, CPU)
     assert (field.config.finest_cell_m, field.config.coarsest_cell_m) == (0.5, 4.0)

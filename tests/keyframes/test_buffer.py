@@ -239,12 +239,12 @@ def test_foreground_of_a_larger_frame_is_the_mean_over_its_pixels() -> None:
 
 def test_the_backdrop_is_what_pictures_have_where_no_object_is() -> None:
     held = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, CPU, has_foreground=True)
-    assert held.backdrop.tolist() == [1.0, 1.0, 1.0]
+    assert held.image_background.tolist() == [1.0, 1.0, 1.0]
     rgb = np.full((30, 40, 3), 255, dtype=np.uint8)
     rgb[:, 20:] = (51, 102, 0)
     share = np.repeat([[1.0] * 20 + [0.0] * 20], 30, axis=0).astype(np.float32)
     held.add(wall_frame(rgb=rgb, foreground=share))
-    np.testing.assert_allclose(held.backdrop, (0.2, 0.4, 0.0), atol=1e-6)
+    np.testing.assert_allclose(held.image_background, (0.2, 0.4, 0.0), atol=1e-6)
 
 
 @pytest.mark.gpu

@@ -42,7 +42,7 @@ class Notes(Reconstructor):
     def step(self) -> None:
         self.steps += 1
 
-    def settle(self, remaining: float) -> None:
+    def refine(self, remaining: float) -> None:
         self.rates.append(remaining)
 
     def revisit_surface(self) -> None:
@@ -71,7 +71,7 @@ class Collected:
 
 def make(**settings: Any) -> tuple[Pipeline, Notes, Collected]:
     notes, sink = Notes(), Collected()
-    given = {"steps_per_tick": 3, "mesh_rate_hz": 2.0, "report_rate_hz": 1.0, "settle_steps": 10}
+    given = {"steps_per_tick": 3, "mesh_rate_hz": 2.0, "report_rate_hz": 1.0, "refine_steps": 10}
     config = PipelineConfig(**{**given, **settings})
     return Pipeline(notes, sink, config), notes, sink
 

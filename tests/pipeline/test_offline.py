@@ -39,7 +39,7 @@ class Walls:
 
 def run(source: Walls, settings: dict | None = None, **limits: float) -> RunResult:
     reconstructor = Reconstructor(tiny_config(training={"rays_per_step": 64}), CPU)
-    config = PipelineConfig(**{"steps_per_tick": 2, "settle_steps": 4, **(settings or {})})
+    config = PipelineConfig(**{"steps_per_tick": 2, "refine_steps": 4, **(settings or {})})
     return OfflineRun(source, reconstructor, config, RunLimits(**limits)).run()  # type: ignore[arg-type]
 
 

@@ -67,7 +67,7 @@ def surface(layout: str, seed: int) -> Mesh:
     for frame in frames:
         reconstructor.add_frame(frame)
     for step in range(STEPS):
-        reconstructor.settle(1.0 - step / STEPS)
+        reconstructor.refine(1.0 - step / STEPS)
         reconstructor.step()
     reconstructor.extract_mesh(everything=True)
     return reconstructor.mesh_to_save()

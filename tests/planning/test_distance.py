@@ -130,7 +130,7 @@ class Truth:
         sdf = self.sdf(centres)
         near, free = sdf.abs() < 0.75 * ROOM_CELL_M, sdf > 0
         state = torch.where(near, 1, torch.where(free, -1, 0))
-        self.evidence = state.to(torch.int8).view(*map(int, shape))
+        self.log_odds = state.to(torch.int8).view(*map(int, shape))
         config = MeshingConfig(voxel_size_m=ROOM_VOXEL_M)
         touched = blocks_touched(
             centres[sdf.abs() < ROOM_CELL_M].double().numpy(), ROOM_VOXEL_M, config.block_size_m
@@ -158,7 +158,7 @@ class Truth:
 
     def scene(self, device: torch.device) -> PlanningScene:
         return PlanningScene(
-            self.evidence.to(device), self.low_m.to(device), ROOM_CELL_M, self.blocks, self.sdf
+            self.log_odds.to(device), self.low_m.to(device), ROOM_CELL_M, self.blocks, self.sdf
         )
 
 
@@ -201,10 +201,10 @@ def test_gradients_have_unit_length_and_lead_to_free_space(room: Truth) -> None:
 
 
 def test_near_the_surface_the_field_decides_and_far_from_it_the_surface_does() -> None:
-    evidence = torch.full((24, 24, 24), -1, dtype=torch.int8)
+    log_odds = torch.full((24, 24, 24), -1, dtype=torch.int8)
     blocks = {(0, 0, 0): MeshBlock((0, 0, 0), floor_mesh())}
     scene = PlanningScene(
-        evidence,
+        log_odds,
         torch.full((3,), -1.2),
         CELL_M,
         blocks,
@@ -225,8 +225,8 @@ def steps_scene(at_x_m: float) -> PlanningScene:
     turned.vertices[:] = turned.vertices[:, [2, 1, 0]] + (at_x_m, 0, 0)
     turned.normals[:] = (-1, 0, 0)
     blocks = {(i, 0, 0): MeshBlock((i, 0, 0), mesh) for i, mesh in enumerate((floor, turned))}
-    evidence = torch.full((24, 24, 24), -1, dtype=torch.int8)
-    return PlanningScene(evidence, torch.full((3,), -1.2), CELL_M, blocks, no_field)
+    log_odds = torch.full((24, 24, 24), -1, dtype=torch.int8)
+    return PlanningScene(log_odds, torch.full((3,), -1.2), CELL_M, blocks, no_field)
 
 
 def test_where_two_surfaces_are_equally_near_the_gradient_is_that_of_one() -> None:
@@ -258,11 +258,11 @@ def test_what_is_not_known_is_marked() -> None:
     planner = Planner(PlanningConfig(), 0.05, TRUNCATION_M, torch.device("cpu"))
     nothing = planner.query(np.zeros((2, 3)), None)
     assert np.isinf(nothing.distance_m).all() and not nothing.observed.any()
-    evidence = torch.zeros((24, 24, 24), dtype=torch.int8)
-    evidence[12, 12, 18] = -1  # holds (0.05, 0.05, 0.65)
+    log_odds = torch.zeros((24, 24, 24), dtype=torch.int8)
+    log_odds[12, 12, 18] = -1  # holds (0.05, 0.05, 0.65)
     blocks = {(0, 0, 0): MeshBlock((0, 0, 0), floor_mesh())}
     scene = PlanningScene(
-        evidence,
+        log_odds,
         torch.full((3,), -1.2),
         CELL_M,
         blocks,
@@ -276,10 +276,10 @@ def test_what_is_not_known_is_marked() -> None:
 
 
 def test_a_changed_surface_is_seen_after_the_map_was_forgotten() -> None:
-    evidence = torch.full((24, 24, 24), -1, dtype=torch.int8)
+    log_odds = torch.full((24, 24, 24), -1, dtype=torch.int8)
     blocks = {(0, 0, 0): MeshBlock((0, 0, 0), floor_mesh())}
     scene = PlanningScene(
-        evidence,
+        log_odds,
         torch.full((3,), -1.2),
         CELL_M,
         blocks,

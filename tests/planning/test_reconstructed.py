@@ -15,7 +15,7 @@ HERE = [0.0, 0.0, 0.0]
 @pytest.fixture
 def wall() -> Reconstructor:
     """A wall at z = 2 m, seen from the origin along z."""
-    made = Reconstructor(tiny_config(placement={"truncation_m": 0.1}), CPU)
+    made = Reconstructor(tiny_config(ray_sampling={"truncation_m": 0.1}), CPU)
     made.add_frame(wall_frame(depth_m=2.0))
     for _ in range(100):
         made.step()
@@ -61,7 +61,7 @@ def test_a_wall_is_no_thicker_than_it_is(wall: Reconstructor) -> None:
     in_front, at_it = wall.occupancy_slice(1.78, 1.9), wall.occupancy_slice(1.94, 2.06)
     assert in_front is not None and at_it is not None
     row, column = (int((0.0 - origin) / at_it.cell_m) for origin in at_it.origin_m[::-1])
-    layers = (wall.grid.evidence > 0).flatten(0, 1).any(dim=0)
+    layers = (wall.grid.log_odds > 0).flatten(0, 1).any(dim=0)
     assert int(layers.sum()) == 2, "else there is nothing to be made thinner"
     assert (in_front.cells[row, column], at_it.cells[row, column]) == (FREE, OCCUPIED)
 
@@ -92,7 +92,7 @@ def test_without_depth_the_views_tell_what_is_free_and_what_was_seen() -> None:
     assert answer.observed.tolist() == [True, False], "ahead of the cameras, and behind them"
     columns = made.occupancy_slice(-0.1, 0.1)
     assert columns is not None and (columns.cells == FREE).any()
-    assert made.grid is not None and not made.grid.evidence.any()
+    assert made.grid is not None and not made.grid.log_odds.any()
 
 
 def test_without_depth_a_live_mesh_is_renewed_block_by_block() -> None:

@@ -21,7 +21,7 @@ LOW_M = torch.tensor([-1.0, 2.0, 0.0])
 CELL_M = 0.5
 
 
-def evidence() -> torch.Tensor:
+def log_odds() -> torch.Tensor:
     """3 x 2 columns of 4 cells: z from 0 to 2 m."""
     cells = torch.zeros((3, 2, 4), dtype=torch.int8)
     cells[0, 0] = torch.tensor([6, -1, -1, -1])  # floor, then free
@@ -46,7 +46,7 @@ def evidence() -> torch.Tensor:
     ],
 )
 def test_columns_by_hand(z_min_m: float, z_max_m: float, expected: list[list[int]]) -> None:
-    found = occupancy_slice(evidence(), LOW_M, CELL_M, z_min_m, z_max_m)
+    found = occupancy_slice(log_odds(), LOW_M, CELL_M, z_min_m, z_max_m)
     assert found.cells.tolist() == expected
     assert (found.origin_m, found.cell_m) == ((-1.0, 2.0), 0.5)
     assert found.cells.dtype == np.int8 and found.cells.flags.c_contiguous
@@ -60,7 +60,7 @@ def test_centres_run_along_x_first() -> None:
 
 
 def test_an_esdf_slice_has_a_distance_for_each_cell_and_says_which_were_seen() -> None:
-    scene = PlanningScene(evidence(), LOW_M, CELL_M, {}, lambda points: points[:, 0])
+    scene = PlanningScene(log_odds(), LOW_M, CELL_M, {}, lambda points: points[:, 0])
     planner = Planner(PlanningConfig(), 0.1, 0.1, torch.device("cpu"))
     found = planner.esdf_slice(0.75, scene)
     assert found.distance_m.shape == found.observed.shape == (2, 3)

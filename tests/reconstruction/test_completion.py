@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_scene import CPU, tiny_config
 
-from ineus_core.geometry import known_pixel_rays, look_at
+from ineus_core.geometry import cached_pixel_rays, look_at
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion, planar_holes
 from ineus_core.sources.synthetic.analytic_scene import AnalyticScene, Part
@@ -24,7 +24,7 @@ BLACK = (0.1, 0.1, 0.1)
 
 
 def slopes() -> np.ndarray:
-    rays = known_pixel_rays(CAMERA)
+    rays = cached_pixel_rays(CAMERA)
     return rays[..., :2] / rays[..., 2:]
 
 
@@ -104,7 +104,7 @@ def test_a_screen_in_the_wall_is_closed_once_it_was_seen_from_elsewhere() -> Non
     frames, truth = frames_of_screen(stands_out_m=0.002)
     completion = DepthCompletion(CompletionConfig(), RANGE_M)
     closed = [completion.completed(frame) for frame in frames]
-    # The first view has no witness; it stays as it is.
+    # The first view has no reference_view; it stays as it is.
     assert closed[0] is frames[0]
     for frame, whole, depth_m in list(zip(closed, frames, truth, strict=True))[2:]:
         assert frame.depth_m is not None and whole.depth_m is not None
@@ -123,7 +123,7 @@ def test_a_screen_before_the_wall_is_not_pressed_into_it() -> None:
 
 def test_no_witness_closes_nothing() -> None:
     frames, _ = frames_of_screen(stands_out_m=0.002)
-    completion = DepthCompletion(CompletionConfig(witnesses=0), RANGE_M)
+    completion = DepthCompletion(CompletionConfig(reference_views=0), RANGE_M)
     assert all(completion.completed(frame) is frame for frame in frames)
 
 

@@ -312,7 +312,7 @@ def test_a_close_view_makes_fine_voxels_which_a_checkpoint_keeps(tmp_path: Path)
     close = Reconstructor(config, CPU)
     close.add_frame(wall_frame(depth_m=0.4))
     assert close.config.meshing.voxel_size_m == 0.00625
-    assert close.config.placement.truncation_m == 0.06
+    assert close.config.ray_sampling.truncation_m == 0.06
     assert close.grid is not None and close.grid.cell_m == 0.0125
     close.save(tmp_path / "checkpoint")
     again = Reconstructor(config, CPU)

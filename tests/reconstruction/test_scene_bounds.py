@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the scene lies and how fine it is: boxes of depth by hand, and who looks inwards."""
+"""Where the scene lies and how fine it is: boxes of depth by hand, and who scene_kind inwards."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from ineus_core.reconstruction.scene_bounds import (
     BoundsConfig,
     box_of_depth,
     box_of_points,
-    judge_bounds,
+    estimate_bounds,
     voxel_of_box,
     voxel_of_depth,
 )
@@ -49,8 +49,8 @@ def test_returns_beyond_the_limit_and_none_at_all() -> None:
 def test_cameras_around_an_object(centre: tuple[float, float, float]) -> None:
     target = np.array(centre)
     eyes = [target + 2 * np.array((np.cos(a), np.sin(a), 0.4)) for a in np.linspace(0, 6, 12)]
-    looks, found = box_of_cameras([look_at(eye, target, UP) for eye in eyes])
-    assert looks == "object"
+    scene_kind, found = box_of_cameras([look_at(eye, target, UP) for eye in eyes])
+    assert scene_kind == "object"
     np.testing.assert_allclose(found.mean(axis=0), target, atol=1e-3)
     np.testing.assert_allclose(np.ptp(found, axis=0), 2 * (1 + 0.4**2) ** 0.5, rtol=0.01)
 
@@ -58,8 +58,8 @@ def test_cameras_around_an_object(centre: tuple[float, float, float]) -> None:
 def test_cameras_that_look_out_into_a_room() -> None:
     angles = np.linspace(0, 6, 12)
     eyes = [np.array((np.cos(a), np.sin(a), 1.5)) for a in angles]
-    looks, found = box_of_cameras([look_at(eye, 3 * eye - (0, 0, 3), UP) for eye in eyes])
-    assert looks == "room"
+    scene_kind, found = box_of_cameras([look_at(eye, 3 * eye - (0, 0, 3), UP) for eye in eyes])
+    assert scene_kind == "room"
     assert (found[0] < np.min(eyes, axis=0) - 2).all()
     assert (found[1] > np.max(eyes, axis=0) + 2).all()
 
@@ -91,11 +91,11 @@ def test_points_of_an_object_leave_its_box_and_those_around_it_make_it_a_room() 
     _, of_cameras = box_of_cameras(poses)
     near = np.random.default_rng(0).uniform(-0.4, 0.4, (1000, 3))
     frames = [wall_frame(depth_m=None)]
-    alone = judge_bounds(frames, poses, BoundsConfig(), near)
-    assert alone.looks == "object"
+    alone = estimate_bounds(frames, poses, BoundsConfig(), near)
+    assert alone.scene_kind == "object"
     np.testing.assert_array_equal(alone.aabb, of_cameras)
-    around = judge_bounds(frames, poses, BoundsConfig(), np.vstack((near, 20 * near)))
-    assert around.looks == "room"
+    around = estimate_bounds(frames, poses, BoundsConfig(), np.vstack((near, 20 * near)))
+    assert around.scene_kind == "room"
     # Of points out to 8 on either side, most of a hundredth is left out; a tenth is added.
     np.testing.assert_allclose(around.aabb, [[-9.4] * 3, [9.4] * 3], atol=0.4)
 

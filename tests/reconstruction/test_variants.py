@@ -14,7 +14,7 @@ from tiny_scene import CPU, tiny_config
 from ineus_core.config import load_config
 from ineus_core.errors import ConfigError
 from ineus_core.reconstruction import Reconstructor, ReconstructorConfig
-from ineus_core.rendering import View
+from ineus_core.rendering import ImageRenderer
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 
@@ -140,7 +140,10 @@ def test_views_are_rendered_as_the_field_has_been_trained() -> None:
     made = reconstructed(2, training={"background": "white", "cos_anneal_steps": 8})
     assert made.field is not None and made.grid is not None
     frame = frames()[0]
-    view, pose = View(made.field, made.grid), torch.from_numpy(frame.world_from_camera).float()
+    view, pose = (
+        ImageRenderer(made.field, made.grid),
+        torch.from_numpy(frame.world_from_camera).float(),
+    )
     found = made.render(frame.camera, frame.world_from_camera)
     by_ratio = {ratio: view.render(frame.camera, pose, 1.0, ratio).rgb for ratio in (0.25, 1.0)}
     assert np.array_equal(found.rgb, by_ratio[0.25])

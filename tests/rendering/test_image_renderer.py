@@ -40,9 +40,9 @@ def grid() -> OccupancyGrid:
 def shell() -> OccupancyGrid:
     """Cells near the surface only, as a sensor would leave them."""
     found = grid()
-    index = (torch.ones(found.evidence.shape) > 0).nonzero()
+    index = (torch.ones(found.log_odds.shape) > 0).nonzero()
     distance = (found._centres(index) - torch.tensor([0.0, 0, 2.0])).norm(dim=1)
-    found.evidence.view(-1)[:] = torch.where((distance - 0.5).abs() < 0.05, 6, -1).to(torch.int8)
+    found.log_odds.view(-1)[:] = torch.where((distance - 0.5).abs() < 0.05, 6, -1).to(torch.int8)
     found.has_sensor = True
     found._combine()
     return found
@@ -95,7 +95,7 @@ def test_a_camera_may_stand_anywhere() -> None:
 
 def test_nothing_is_drawn_where_no_return_came_from() -> None:
     unseen = shell()
-    unseen.evidence[unseen.evidence > 0] = -1
+    unseen.log_odds[unseen.log_odds > 0] = -1
     picture = render_view(Sphere(), unseen, CAMERA, torch.eye(4))
     assert not picture.depth_m.any()
     assert not picture.rgb.any()

@@ -32,7 +32,7 @@ def test_matches_torch(inv_s: float, has_sensor: bool) -> None:
     index = torch.ones_like(grid.occupied).nonzero()
     near = fused.sdf(grid._centres(index)).abs() < 0.1
     if has_sensor:
-        grid.evidence.view(-1)[:] = torch.where(near, 6, -1).to(torch.int8)
+        grid.log_odds.view(-1)[:] = torch.where(near, 6, -1).to(torch.int8)
         grid.has_sensor = True
         grid._combine()
     else:

@@ -23,7 +23,7 @@ def look(grid: OccupancyGrid, range_m: float) -> None:
     """One ray along x, at the middle of the grid."""
     origin = torch.tensor([0.0, 0.55, 0.55])
     grid.observe(origin, ALONG_X, torch.tensor([range_m]), 0.15)
-    grid.probed.add(origin, ALONG_X, torch.tensor([range_m]), 0.03, 0.0, 5.0)
+    grid.observed.add(origin, ALONG_X, torch.tensor([range_m]), 0.03, 0.0, 5.0)
 
 
 def far_from_all(points: Tensor) -> Tensor:
@@ -34,12 +34,12 @@ def test_what_is_unseen_is_not_empty() -> None:
     grid = make_grid()
     assert grid.occupied.shape == (20, 10, 10)
     assert bool(grid.occupied.all())
-    assert not grid.evidence.any()
+    assert not grid.log_odds.any()
 
 
 def test_the_box_is_rounded_outwards_to_whole_cells() -> None:
     grid = make_grid([[-0.04, 0.0, 0.0], [0.32, 0.1, 0.1]])
-    assert tuple(grid.evidence.shape) == (5, 1, 1)
+    assert tuple(grid.log_odds.shape) == (5, 1, 1)
     torch.testing.assert_close(grid.aabb, torch.tensor([[-0.1, 0, 0], [0.4, 0.1, 0.1]]))
 
 
@@ -51,9 +51,9 @@ def test_a_ray_carves_free_space_and_leaves_the_rest_unknown() -> None:
     assert not row[:9].any()
     assert bool(row[9:].all())
     assert bool(grid.occupied[:, 2, 2].all())
-    assert grid.evidence[10, 5, 5] > 0
-    assert grid.evidence[3, 5, 5] < 0
-    assert grid.evidence[15, 5, 5] == 0
+    assert grid.log_odds[10, 5, 5] > 0
+    assert grid.log_odds[3, 5, 5] < 0
+    assert grid.log_odds[15, 5, 5] == 0
 
 
 def test_a_mesh_may_only_be_where_returns_came_from() -> None:
@@ -74,11 +74,11 @@ def test_of_what_is_near_returns_a_mesh_is_only_where_a_ray_has_looked() -> None
     look(grid, 1.06)
     points = torch.tensor([[0.97, 0.55, 0.55], [1.01, 0.55, 0.55], [1.07, 0.55, 0.55]])
     points = torch.cat((points, torch.tensor([[1.13, 0.55, 0.55]])))
-    assert (grid.evidence[9:12, 5, 5] > 0).all()
+    assert (grid.log_odds[9:12, 5, 5] > 0).all()
     assert grid.may_hold_mesh(points).tolist() == [False, True, True, False]
     # A ray that comes back empty has looked at all on its way, and says nothing else.
     lost = torch.tensor([0.0, 0.55, 0.55]), ALONG_X, torch.tensor([-1.0])
-    grid.probed.add(*lost, 0.03, 0.0, 5.0)
+    grid.observed.add(*lost, 0.03, 0.0, 5.0)
     assert grid.may_hold_mesh(points).all()
 
 
@@ -86,7 +86,7 @@ def test_what_was_probed_stays_where_it_is_when_the_grid_grows() -> None:
     grid = make_grid()
     look(grid, 1.05)
     assert grid.grow(torch.tensor([[-0.5, -0.2, 0.0], [2.0, 1.0, 1.3]]))
-    assert tuple(grid.probed.cells.shape) == (50, 24, 26)
+    assert tuple(grid.observed.cells.shape) == (50, 24, 26)
     points = torch.tensor([[1.05, 0.55, 0.55], [0.97, 0.55, 0.55], [1.05, 0.65, 0.55]])
     assert grid.may_hold_mesh(points).tolist() == [True, False, False]
 
@@ -104,19 +104,19 @@ def test_growing_keeps_every_cell_where_it_is() -> None:
     look(grid, 1.05)
     points = torch.rand(500, 3) * torch.tensor([2.0, 1.0, 1.0])
     index, _ = grid._cell_index(points)
-    evidence = grid.evidence.view(-1)[index]
+    log_odds = grid.log_odds.view(-1)[index]
     opacity = torch.rand(grid.opacity.shape).half()
     grid.opacity.copy_(opacity)
     before = grid.opacity.view(-1)[index]
     assert grid.grow(torch.tensor([[-0.55, -0.2, 0.1], [2.3, 0.5, 1.75]]))
-    assert tuple(grid.evidence.shape) == (29, 12, 18)
+    assert tuple(grid.log_odds.shape) == (29, 12, 18)
     index, inside = grid._cell_index(points)
     assert bool(inside.all())
-    assert torch.equal(grid.evidence.view(-1)[index], evidence)
+    assert torch.equal(grid.log_odds.view(-1)[index], log_odds)
     assert torch.equal(grid.opacity.view(-1)[index], before)
     # What is new has not been seen.
     assert bool(grid.occupied[0, 0, 0])
-    assert grid.evidence[0, 0, 0] == 0
+    assert grid.log_odds[0, 0, 0] == 0
 
 
 def test_a_box_that_is_held_changes_nothing() -> None:
@@ -128,7 +128,7 @@ def test_a_grid_that_would_be_too_large_is_refused_and_stays() -> None:
     grid = make_grid(max_cells=4000)
     with pytest.raises(CapacityError, match=r"occupancy\.max_cells 4000"):
         grid.grow(torch.tensor([[0.0, 0.0, 0.0], [5.0, 1.0, 1.0]]))
-    assert tuple(grid.evidence.shape) == (20, 10, 10)
+    assert tuple(grid.log_odds.shape) == (20, 10, 10)
     with pytest.raises(CapacityError):
         make_grid(max_cells=10)
 
@@ -212,25 +212,25 @@ def test_state_and_back(shift_m: float) -> None:
     grid = make_grid(box)
     ray = torch.tensor([shift_m, 0.55, 0.55]), ALONG_X, torch.tensor([1.05])
     grid.observe(*ray, 0.15)
-    grid.probed.add(*ray, 0.03, 0.0, 5.0)
+    grid.observed.add(*ray, 0.03, 0.0, 5.0)
     tensors, meta = grid.state()
-    assert tensors["probed"].numel() == grid.evidence.numel(), "eight cells of a bit each"
+    assert tensors["observed"].numel() == grid.log_odds.numel(), "eight cells of a bit each"
     again = OccupancyGrid.from_state(OccupancyConfig(), tensors, meta, CPU)
-    assert torch.equal(again.evidence, grid.evidence)
+    assert torch.equal(again.log_odds, grid.log_odds)
     assert torch.equal(again.occupied, grid.occupied)
     assert torch.equal(again.aabb, grid.aabb)
-    assert torch.equal(again.probed.cells, grid.probed.cells) and grid.probed.cells.any()
+    assert torch.equal(again.observed.cells, grid.observed.cells) and grid.observed.cells.any()
     assert again.has_sensor
     # It goes on where it was.
     again.observe(*ray, 0.15)
-    assert again.evidence.max() == 12
+    assert again.log_odds.max() == 12
 
 
 def test_a_state_from_before_rays_probed_trims_nothing() -> None:
     grid = make_grid()
     look(grid, 1.05)
     tensors, meta = grid.state()
-    del tensors["probed"]
+    del tensors["observed"]
     again = OccupancyGrid.from_state(OccupancyConfig(), tensors, meta, CPU)
     points = torch.tensor([[0.95, 0.55, 0.55], [1.05, 0.55, 0.55]])
     assert grid.may_hold_mesh(points).tolist() == [False, True]
@@ -240,7 +240,7 @@ def test_a_state_from_before_rays_probed_trims_nothing() -> None:
 def test_a_state_has_the_cells_it_had_whatever_rounding_says() -> None:
     for low in range(-2000, 2000, 7):
         state = {
-            "evidence": torch.zeros((3, 2, 1), dtype=torch.int8),
+            "log_odds": torch.zeros((3, 2, 1), dtype=torch.int8),
             "opacity": torch.zeros((3, 2, 1), dtype=torch.float16),
         }
         meta = {"low_cell": [low, low, low], "cell_m": 0.05, "has_sensor": False}

@@ -7,10 +7,12 @@ import torch
 from tiny_scene import CPU
 from torch import Tensor
 
-from ineus_core.rendering import OccupancyConfig, OccupancyGrid, PlacementConfig, place_samples
+from ineus_core.rendering import OccupancyConfig, OccupancyGrid, RaySamplingConfig, sample_rays
 from ineus_core.types import RayBatch, RaySamples
 
-CONFIG = PlacementConfig(samples_in_band=4, samples_in_free_space=3, truncation_m=0.2, near_m=0.1)
+CONFIG = RaySamplingConfig(
+    samples_in_band=4, samples_in_free_space=3, truncation_m=0.2, near_m=0.1
+)
 
 
 def batch_of(ranges: list[float], valid: list[bool] | None = None) -> RayBatch:
@@ -30,7 +32,7 @@ def batch_of(ranges: list[float], valid: list[bool] | None = None) -> RayBatch:
 def place(batch: RayBatch, grid: OccupancyGrid | None = None) -> RaySamples:
     box = torch.tensor([[0.0, 0.0, 0.0], [4.0, 1.0, 1.0]])
     grid = grid or OccupancyGrid(OccupancyConfig(), 0.1, box, CPU)
-    return place_samples(batch, grid, CONFIG, torch.Generator().manual_seed(0))
+    return sample_rays(batch, grid, CONFIG, torch.Generator().manual_seed(0))
 
 
 def by_ray(values: Tensor) -> Tensor:
@@ -104,5 +106,5 @@ def test_every_ray_has_the_same_room() -> None:
 def test_the_truncation_follows_the_voxels_unless_given(
     given_m: float, voxel_size_m: float, resolved_m: float
 ) -> None:
-    placement = PlacementConfig(truncation_m=given_m).resolved(voxel_size_m)
-    assert placement.truncation_m == pytest.approx(resolved_m)
+    ray_sampling = RaySamplingConfig(truncation_m=given_m).resolved(voxel_size_m)
+    assert ray_sampling.truncation_m == pytest.approx(resolved_m)

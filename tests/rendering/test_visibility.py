@@ -10,8 +10,8 @@ from torch import Tensor
 from ineus_core.rendering import (
     OccupancyConfig,
     OccupancyGrid,
-    evidence_of_views,
-    seen_cells,
+    log_odds_of_views,
+    visible_cells,
 )
 
 BOX = torch.tensor([[-2.0, -2.0, -2.0], [2.0, 2.0, 2.0]])
@@ -38,7 +38,7 @@ def grid() -> OccupancyGrid:
 
 
 def test_the_wall_in_front_is_seen_and_the_one_behind_it_is_not(grid: OccupancyGrid) -> None:
-    grid.seen = seen_cells(two_walls, grid, iter([rays()]))
+    grid.seen = visible_cells(two_walls, grid, iter([rays()]))
     places = torch.tensor([[0.52, 0.1, 0.1], [-0.52, -0.2, 0.2], [1.0, 0.1, 0.1], [0.02] * 3])
     assert grid.may_hold_mesh(places).tolist() == [True, True, False, False]
     # What a mesh may not hold is sampled in training all the same.
@@ -47,8 +47,8 @@ def test_the_wall_in_front_is_seen_and_the_one_behind_it_is_not(grid: OccupancyG
 
 def test_cells_around_the_place_that_is_met_count_too(grid: OccupancyGrid) -> None:
     along_x = (torch.tensor([[0.05, 0.05, 0.05]]), torch.tensor([[1.0, 0.0, 0.0]]))
-    seen = seen_cells(two_walls, grid, iter([along_x]))
-    # x = 0.5 is met in the cell from 0.5 to 0.6, which is number 25 of 40; y and z in number 20.
+    seen = visible_cells(two_walls, grid, iter([along_x]))
+    # x = 0.5 is hit in the cell from 0.5 to 0.6, which is number 25 of 40; y and z in number 20.
     assert seen.nonzero().amin(0).tolist() == [24, 19, 19]
     assert seen.nonzero().amax(0).tolist() == [26, 21, 21]
     assert int(seen.sum()) == 27
@@ -56,35 +56,35 @@ def test_cells_around_the_place_that_is_met_count_too(grid: OccupancyGrid) -> No
 
 def test_without_a_ray_that_meets_anything_nothing_is_seen(grid: OccupancyGrid) -> None:
     away = (torch.full((4, 3), 5.0), torch.tensor([[1.0, 0.0, 0.0]]).expand(4, 3))
-    assert not seen_cells(two_walls, grid, iter([away])).any()
-    assert not seen_cells(two_walls, grid, iter([])).any()
-    nothing = seen_cells(lambda points: torch.ones(len(points)), grid, iter([rays(50)]))
+    assert not visible_cells(two_walls, grid, iter([away])).any()
+    assert not visible_cells(two_walls, grid, iter([])).any()
+    nothing = visible_cells(lambda points: torch.ones(len(points)), grid, iter([rays(50)]))
     assert not nothing.any()
 
 
 def test_a_growing_grid_forgets_what_was_seen(grid: OccupancyGrid) -> None:
-    grid.seen = seen_cells(two_walls, grid, iter([rays(100)]))
+    grid.seen = visible_cells(two_walls, grid, iter([rays(100)]))
     grid.grow(torch.tensor([[-3.0, -2.0, -2.0], [2.0, 2.0, 2.0]]))
     assert bool(grid.may_hold_mesh(torch.tensor([[1.0, 0.1, 0.1]])).all())
 
 
 def test_views_tell_what_is_free_up_to_the_first_surface(grid: OccupancyGrid) -> None:
     along_x = (torch.tensor([[0.05, 0.05, 0.05]]), torch.tensor([[1.0, 0.0, 0.0]]))
-    evidence = evidence_of_views(two_walls, grid, iter([along_x]))
-    # From 0.05 on to the wall at 0.5: cells 20 to 23 are passed, 25 is met, 24 is left open.
-    line = evidence[:, 20, 20]
+    log_odds = log_odds_of_views(two_walls, grid, iter([along_x]))
+    # From 0.05 on to the wall at 0.5: cells 20 to 23 are free, 25 is first_hits, 24 is left open.
+    line = log_odds[:, 20, 20]
     assert line[20:26].tolist() == [-1, -1, -1, -1, 0, 1]
-    assert int((evidence != 0).sum()) == 5
+    assert int((log_odds != 0).sum()) == 5
 
 
 def test_views_of_all_sides_agree_with_the_walls(grid: OccupancyGrid) -> None:
-    evidence = evidence_of_views(two_walls, grid, iter([rays(), rays()]))
-    centres = (evidence != 0).nonzero() * 0.1 - 1.95
-    value = evidence[evidence != 0]
+    log_odds = log_odds_of_views(two_walls, grid, iter([rays(), rays()]))
+    centres = (log_odds != 0).nonzero() * 0.1 - 1.95
+    value = log_odds[log_odds != 0]
     distance_m = two_walls(centres)
     assert (distance_m[value < 0] > 0).all() and (distance_m[value > 0].abs() < 0.1).all()
 
 
 def test_a_ray_that_meets_nothing_says_nothing(grid: OccupancyGrid) -> None:
-    free = evidence_of_views(lambda points: torch.ones(len(points)), grid, iter([rays(50)]))
+    free = log_odds_of_views(lambda points: torch.ones(len(points)), grid, iter([rays(50)]))
     assert not free.any()

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from ineus_core.config import Config
-from ineus_core.config_model import ConfigModel
+from ineus_core.config_model import ConfigModel, walk
 from ineus_core.errors import ConfigError
 
 pytest.importorskip("rclpy", reason="needs rclpy")
@@ -18,7 +18,7 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ineus_ros.parameters import ParameterChanges, declare_parameters, walk
+from ineus_ros.parameters import ParameterChanges, declare_parameters
 
 pytestmark = pytest.mark.ros
 

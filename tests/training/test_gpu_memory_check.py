@@ -21,7 +21,7 @@ GPU = torch.device("cuda")
 def needs(**sections: dict) -> dict[str, MemoryNeed]:
     config = ReconstructorConfig.model_validate(sections)
     found = memory_needs(
-        config.keyframes, config.replay, config.field, config.placement, config.training
+        config.keyframes, config.replay, config.field, config.ray_sampling, config.training
     )
     return {need.what: need for need in found}
 

@@ -170,13 +170,13 @@ def test_pixels_take_another_background_by_the_share_that_they_show_of_it() -> N
     share, valid = torch.tensor([1.0, 0.25, -1.0]), torch.ones(3, dtype=torch.bool)
     rgb = torch.tensor([[0.1, 0.2, 0.3], [0.7, 0.8, 0.9], [0.5, 0.5, 0.5]])
     batch = RayBatch(rays, rays, rgb, torch.zeros(3), rays, valid, valid, share)
-    colour, backdrop = torch.tensor([[0.0, 0.6, 1.0]]), torch.tensor([0.8, 0.8, 1.0])
-    found = over_colour(batch, colour, backdrop).rgb
-    # Three quarters of the second pixel were backdrop; of the last nobody knows.
+    colour, image_background = torch.tensor([[0.0, 0.6, 1.0]]), torch.tensor([0.8, 0.8, 1.0])
+    found = over_colour(batch, colour, image_background).rgb
+    # Three quarters of the second pixel were image_background; of the last nobody knows.
     expected = rgb.clone()
     expected[1] = torch.tensor([0.7 - 0.75 * 0.8, 0.8 - 0.75 * 0.2, 0.9])
     torch.testing.assert_close(found, expected)
-    assert over_colour(replace(batch, foreground=None), colour, backdrop).rgb is rgb
+    assert over_colour(replace(batch, foreground=None), colour, image_background).rgb is rgb
 
 
 def test_a_weight_can_ramp() -> None:

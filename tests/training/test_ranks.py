@@ -21,7 +21,7 @@ from tiny_scene import CPU, room_source, tiny_config
 
 from ineus_core.errors import ConfigError
 from ineus_core.reconstruction import Reconstructor
-from ineus_core.training import Ranks, device_of, joined, ranks_of
+from ineus_core.training import Ranks, device_of, process_group, ranks_of
 
 WORKER = """
 import sys
@@ -29,12 +29,12 @@ import torch
 from safetensors.torch import save_file
 from tiny_scene import CPU, room_source, tiny_config
 from ineus_core.reconstruction import Reconstructor
-from ineus_core.training import joined, ranks_of
+from ineus_core.training import process_group, ranks_of
 import os
 
 torch.set_num_threads(1)
 ranks = ranks_of(os.environ)
-with joined(ranks, CPU):
+with process_group(ranks, CPU):
     reconstructor = Reconstructor(tiny_config(), CPU, ranks)
     for frame in room_source(4):
         reconstructor.add_frame(frame)
@@ -227,7 +227,7 @@ def test_a_captured_step_averages_between_two_graphs(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(name, value)
     fields = []
     alone = Ranks(0, 1, 0)
-    with joined(alone, gpu):
+    with process_group(alone, gpu):
         for ranks in (None, alone):
             reconstructor = Reconstructor(tiny_config(), gpu, ranks)
             for frame in room_source(4):

@@ -11,13 +11,13 @@ from tiny_scene import CPU, pose, tiny_config, tiny_field, wall_frame
 from ineus_core.fields import Initialisation
 from ineus_core.keyframes import KeyframeBuffer, Replay
 from ineus_core.rendering import OccupancyGrid
-from ineus_core.training import TrainingConfig, TrainStep, resolved_training
+from ineus_core.training import EagerStep, TrainingConfig, resolved_training
 from ineus_core.types import Frame
 
 BOX = torch.tensor([[-1.5, -1.5, -0.5], [1.5, 1.5, 2.5]])
 
 
-def train_step(frame: Frame, **training: object) -> TrainStep:
+def train_step(frame: Frame, **training: object) -> EagerStep:
     config = tiny_config(training=training)
     generator = torch.Generator().manual_seed(0)
     buffer = KeyframeBuffer(config.keyframes, frame.camera, CPU)
@@ -26,10 +26,10 @@ def train_step(frame: Frame, **training: object) -> TrainStep:
     replay.on_keyframe_added()
     grid = OccupancyGrid(config.occupancy, 0.1, BOX, CPU)
     grid.has_sensor = frame.depth_m is not None
-    field = tiny_field("free", side_m=8.0)
+    field = tiny_field("depth", side_m=8.0)
     settings = resolved_training(config.training, CPU)
-    placement = config.placement.resolved(config.meshing.voxel_size_m)
-    return TrainStep(settings, placement, field, grid, replay, generator)
+    ray_sampling = config.ray_sampling.resolved(config.meshing.voxel_size_m)
+    return EagerStep(settings, ray_sampling, field, grid, replay, generator)
 
 
 def test_a_wall_is_learned() -> None:
@@ -158,7 +158,7 @@ def test_rates_follow_the_device_unless_given() -> None:
 
 @pytest.mark.parametrize(
     ("init", "eikonal", "anneal_steps"),
-    [("free", 0.1, 0), ("object", 0.1, 400), ("room", 0.3, 400)],
+    [("depth", 0.1, 0), ("object", 0.1, 400), ("room", 0.3, 400)],
 )
 def test_what_is_trained_without_depth_is_annealed(
     init: Initialisation, eikonal: float, anneal_steps: int

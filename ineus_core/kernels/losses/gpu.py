@@ -35,7 +35,7 @@ class LossScales:
     with_mask: bool = False
     with_opaque: bool = False
     with_sparsity: bool = False
-    backdrop: Float[Tensor, " 3"] | None = None
+    image_background: Float[Tensor, " 3"] | None = None
     """Colour behind the object in the pictures, which is replaced by the one behind everything;
     None where the pictures stay as they are."""
     half_weight_m: float = 4.0
@@ -90,8 +90,9 @@ def ray_losses(
     n = len(rays.origins)
     _ray_losses[(triton.cdiv(n, _BLOCK),)](
         rays.kind, rays.rgb, rays.range_m, rays.foreground, samples.count, rendered, background,
-        scales.backdrop, counts.placed, counts.values, scales.weights, d_rendered, losses, n,
-        scales.truncation_m, MASK=scales.with_mask, OPAQUE=scales.with_opaque, BLOCK=_BLOCK,
+        scales.image_background, counts.placed, counts.values, scales.weights, d_rendered,
+        losses, n, scales.truncation_m, MASK=scales.with_mask, OPAQUE=scales.with_opaque,
+        BLOCK=_BLOCK,
     )  # fmt: skip
 
 
@@ -185,8 +186,8 @@ def _sign(x):
 
 @triton.jit
 def _ray_losses(
-    kinds, colours, ranges, foreground, ray_counts, rendered, background, backdrop, placed, counts,
-    weights, d_rendered, losses, rays, truncation,
+    kinds, colours, ranges, foreground, ray_counts, rendered, background, image_background,
+    placed, counts, weights, d_rendered, losses, rays, truncation,
     MASK: tl.constexpr, OPAQUE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -204,9 +205,9 @@ def _ray_losses(
         behind = tl.load(background + c)
         value = tl.load(rendered + i * 8 + c, mask, other=0.0) + behind * (1.0 - opacity)
         target = tl.load(colours + i * 3 + c, mask, other=0.0)
-        if backdrop is not None:
+        if image_background is not None:
             open_share = tl.where(kind > 3, 1.0 - object_share, 0.0)
-            target += open_share * (behind - tl.load(backdrop + c))
+            target += open_share * (behind - tl.load(image_background + c))
         difference = tl.where(seen, value - target, 0.0)
         error += tl.abs(difference) / 3.0
         square += difference * difference / 3.0

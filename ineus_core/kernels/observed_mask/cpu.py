@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cells that the rays of a depth image have probed, on a CPU, compiled at run time by numba."""
+"""Cells that the rays of a depth image have observed, on a CPU, compiled at run time by numba."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,7 +10,7 @@ from ineus_core.kernels.jit import jit
 from ineus_core.kernels.observed_mask.reference import MOST_CELLS
 
 
-def probe(
+def mark_observed(
     cells: Bool[Tensor, "gx gy gz"],
     origin_cells: Float[Tensor, " 3"],
     directions: Float[Tensor, "rays 3"],
@@ -19,8 +19,8 @@ def probe(
     spread: float,
     longest_cells: float,
 ) -> None:
-    """Set cells in place; see `observed_mask.reference.probe`."""
-    _probe(
+    """Set cells in place; see `observed_mask.reference.mark_observed`."""
+    _mark_observed(
         cells.numpy(),
         origin_cells.contiguous().numpy(),
         directions.contiguous().numpy(),
@@ -32,7 +32,7 @@ def probe(
 
 
 @jit()
-def _probe(cells, origin, directions, ranges, reach, spread, longest):  # type: ignore[no-untyped-def]
+def _mark_observed(cells, origin, directions, ranges, reach, spread, longest):  # type: ignore[no-untyped-def]
     half_cell, one = np.float32(0.5), np.float32(1.0)
     for r in range(len(directions)):
         d, t = directions[r], ranges[r]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cells that the rays of a depth image have probed, on NVIDIA GPUs, in Triton, in one launch."""
+"""Cells that the rays of a depth image have observed, on NVIDIA GPUs, in Triton, in one launch."""
 
 import torch
 import triton
@@ -13,7 +13,7 @@ from ineus_core.kernels.observed_mask.reference import MOST_CELLS
 _RAYS = 128
 
 
-def probe(
+def mark_observed(
     cells: Bool[Tensor, "gx gy gz"],
     origin_cells: Float[Tensor, " 3"],
     directions: Float[Tensor, "rays 3"],
@@ -22,10 +22,10 @@ def probe(
     spread: float,
     longest_cells: float,
 ) -> None:
-    """Set cells in place; see `observed_mask.reference.probe`. Never waits for the device."""
+    """Set cells in place, without a wait; see `observed_mask.reference.mark_observed`."""
     rays = len(range_cells)
     if rays:
-        _probe[(triton.cdiv(rays, _RAYS),)](
+        _mark_observed[(triton.cdiv(rays, _RAYS),)](
             cells.view(torch.uint8), origin_cells.contiguous(), directions, range_cells,
             float(reach_cells), float(spread), MOST_CELLS, float(longest_cells), rays,
             *cells.shape, *directions.stride(), BLOCK=_RAYS,
@@ -40,7 +40,7 @@ def _set(cells, x, y, z, mask, gx, gy, gz):
 
 
 @triton.jit(do_not_specialize=["rays", "gx", "gy", "gz"])
-def _probe(
+def _mark_observed(
     cells, origin, directions, ranges, reach, spread, most, longest, rays, gx, gy, gz, stride_n,
     stride_k, BLOCK: tl.constexpr,
 ):  # fmt: skip

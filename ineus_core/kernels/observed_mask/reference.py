@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cells that the rays of a depth image have probed, in plain torch."""
+"""Cells that the rays of a depth image have observed, in plain torch."""
 
 from itertools import product
 
@@ -12,7 +12,7 @@ MOST_CELLS = 3.0
 """Bound of half the side of the cube around a return."""
 
 
-def probe(
+def mark_observed(
     cells: Bool[Tensor, "gx gy gz"],
     origin_cells: Float[Tensor, " 3"],
     directions: Float[Tensor, "rays 3"],

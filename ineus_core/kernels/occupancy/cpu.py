@@ -9,8 +9,8 @@ from torch import Tensor
 from ineus_core.kernels.jit import jit
 
 
-def carve(
-    evidence: Int8[Tensor, "gx gy gz"],
+def integrate_depth(
+    log_odds: Int8[Tensor, "gx gy gz"],
     scratch: UInt8[Tensor, "gx gy gz"],
     origin_cells: Float[Tensor, " 3"],
     directions: Float[Tensor, "rays 3"],
@@ -19,9 +19,9 @@ def carve(
     band_cells: float,
     gains: tuple[int, int, int],
 ) -> None:
-    """Update the evidence in place; see `occupancy.reference.carve`."""
-    _carve(
-        evidence.numpy(),
+    """Update the log odds in place; see `occupancy.reference.integrate_depth`."""
+    _integrate_depth(
+        log_odds.numpy(),
         scratch.numpy(),
         origin_cells.numpy(),
         directions.contiguous().numpy(),
@@ -42,7 +42,7 @@ def _mark(scratch, origin, direction, t, value):  # type: ignore[no-untyped-def]
 
 
 @jit(inline="always")
-def _settle(evidence, scratch, origin, direction, t, hit, miss, limit):  # type: ignore[no-untyped-def]
+def _settle(log_odds, scratch, origin, direction, t, hit, miss, limit):  # type: ignore[no-untyped-def]
     x = np.int64(np.floor(origin[0] + direction[0] * t))
     y = np.int64(np.floor(origin[1] + direction[1] * t))
     z = np.int64(np.floor(origin[2] + direction[2] * t))
@@ -50,15 +50,17 @@ def _settle(evidence, scratch, origin, direction, t, hit, miss, limit):  # type:
         mark = scratch[x, y, z]
         if mark:
             change = hit if mark == 2 else miss
-            value = min(max(np.int64(evidence[x, y, z]) + change, -limit), limit)
-            evidence[x, y, z] = value if value != 0 else -1
+            value = min(max(np.int64(log_odds[x, y, z]) + change, -limit), limit)
+            log_odds[x, y, z] = value if value != 0 else -1
             scratch[x, y, z] = 0
 
 
 @jit()
-def _carve(evidence, scratch, origin, directions, range_cells, truncation, band, hit, miss, limit):  # type: ignore[no-untyped-def]
+def _integrate_depth(
+    log_odds, scratch, origin, directions, range_cells, truncation, band, hit, miss, limit
+):  # type: ignore[no-untyped-def]
     half, one = np.float32(0.5), np.float32(1.0)
-    # First marks, then settles, so that a cell gets the evidence of an image once, and a return
+    # First marks, then settles, so that a cell gets the log odds of an image once, and a return
     # beats a pass.
     for r in range(len(directions)):
         t = half
@@ -72,9 +74,9 @@ def _carve(evidence, scratch, origin, directions, range_cells, truncation, band,
     for r in range(len(directions)):
         t = half
         while t < range_cells[r] - truncation:
-            _settle(evidence, scratch, origin, directions[r], t, hit, miss, limit)
+            _settle(log_odds, scratch, origin, directions[r], t, hit, miss, limit)
             t += one
         t = max(range_cells[r] - band, np.float32(0.0))
         while t <= range_cells[r] + band:
-            _settle(evidence, scratch, origin, directions[r], t, hit, miss, limit)
+            _settle(log_odds, scratch, origin, directions[r], t, hit, miss, limit)
             t += half

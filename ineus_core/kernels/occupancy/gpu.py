@@ -20,8 +20,8 @@ _NOTHING = tl.constexpr(-1e9)
 """Range of a ray without a return: no cell is nearer than it."""
 
 
-def carve(
-    evidence: Int8[Tensor, "gx gy gz"],
+def integrate_depth(
+    log_odds: Int8[Tensor, "gx gy gz"],
     scratch: UInt8[Tensor, "gx gy gz"],
     origin_cells: Float[Tensor, " 3"],
     directions: Float[Tensor, "rays 3"],
@@ -30,19 +30,19 @@ def carve(
     band_cells: float,
     gains: tuple[int, int, int],
 ) -> None:
-    """Update evidence in place; see `occupancy.reference.carve`. Never waits for the device."""
+    """Update in place, without a wait; see `occupancy.reference.integrate_depth`."""
     rays = len(range_cells)
     if rays:
-        shape = evidence.shape
+        shape = log_odds.shape
         origin_cells = origin_cells.contiguous()
         for mark, back, step in ((1, truncation_cells, 1.0), (2, band_cells, 0.5)):
             _mark[(triton.cdiv(rays, _RAYS),)](
                 scratch, origin_cells, directions, range_cells, float(back), rays, *shape,
                 *directions.stride(), MARK=mark, STEP=step, BLOCK=_RAYS,
             )  # fmt: skip
-    n = evidence.numel()
+    n = log_odds.numel()
     if n:
-        _settle[(triton.cdiv(n, _CELLS),)](evidence, scratch, n, *gains, BLOCK=_CELLS)
+        _settle[(triton.cdiv(n, _CELLS),)](log_odds, scratch, n, *gains, BLOCK=_CELLS)
 
 
 def rays_of_depth(
@@ -108,15 +108,15 @@ def _mark(
 
 
 @triton.jit(do_not_specialize=["n"])
-def _settle(evidence, scratch, n, hit, miss, limit, BLOCK: tl.constexpr):
+def _settle(log_odds, scratch, n, hit, miss, limit, BLOCK: tl.constexpr):
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mark = tl.load(scratch + i, i < n, other=0)
     touched = mark != 0
-    value = tl.load(evidence + i, touched, other=0).to(tl.int32)
+    value = tl.load(log_odds + i, touched, other=0).to(tl.int32)
     value += tl.where(mark == 2, hit, miss)
     value = tl.minimum(tl.maximum(value, -limit), limit)
     value = tl.where(value == 0, -1, value)
-    tl.store(evidence + i, value.to(tl.int8), touched)
+    tl.store(log_odds + i, value.to(tl.int8), touched)
     tl.store(scratch + i, tl.zeros((BLOCK,), tl.uint8), touched)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samples of rays with and without depth for NVIDIA GPUs, in Triton.
 
-For where they lie, see `rendering.placement`. Three launches into preallocated buffers: count,
+For where they lie, see `rendering.ray_sampling`. Three launches into preallocated buffers: count,
 place the rays one after the other, fill.
 """
 
@@ -19,7 +19,7 @@ from ineus_core.types import RaySamples
 _STEPS = 64
 
 
-def place_samples_into(
+def sample_rays_into(
     rays: DrawnRays,
     occupied: Bool[Tensor, "gx gy gz"],
     aabb: Float[Tensor, "2 3"],

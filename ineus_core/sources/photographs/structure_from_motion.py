@@ -33,7 +33,7 @@ class StructureFromMotionConfig(ConfigModel):
     )
     camera_model: str = Field(
         default="SIMPLE_RADIAL",
-        description="COLMAP's name of the lens; few pictures do not settle more coefficients",
+        description="COLMAP's name of the lens; few pictures do not refine more coefficients",
     )
     camera: Literal["single", "per_folder", "per_image"] = Field(
         default="single", description="Which pictures share a camera"

@@ -15,13 +15,13 @@ from ineus_core.types import RayBatch, RaySamples
 
 if TYPE_CHECKING:
     from ineus_core.kernels.ray_batch.gpu import DrawnRays
-    from ineus_core.training.captured.step import GraphStep
+    from ineus_core.training.captured.step import CapturedStep
 
 # The bits of `kernels.ray_batch.gpu`, which may not be imported without a GPU.
 _HAS_DEPTH = 2
 
 
-def gradient_errors(step: "GraphStep", batches: int = 9) -> dict[str, float]:
+def gradient_errors(step: "CapturedStep", batches: int = 9) -> dict[str, float]:
     """Relative difference by parameter, on the same rays and samples, and that of the losses.
 
     Of gradients the median over some batches, as in one of them they may nearly cancel, or a
@@ -40,7 +40,7 @@ def gradient_errors(step: "GraphStep", batches: int = 9) -> dict[str, float]:
 
 
 def _by_torch(
-    step: "GraphStep", batch: "DrawnRays", samples: RaySamples
+    step: "CapturedStep", batch: "DrawnRays", samples: RaySamples
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Gradients by parameter, and losses."""
     rays = _rays(step, batch)
@@ -73,7 +73,7 @@ def _by_torch(
     return gradients, terms.stacked()
 
 
-def _rays(step: "GraphStep", drawn: "DrawnRays") -> RayBatch:
+def _rays(step: "CapturedStep", drawn: "DrawnRays") -> RayBatch:
     """Drawn rays as plain torch takes them; those that found no room may not be used."""
     index = torch.arange(len(drawn.kind), device=drawn.kind.device)
     rays = RayBatch(
@@ -87,5 +87,5 @@ def _rays(step: "GraphStep", drawn: "DrawnRays") -> RayBatch:
         foreground=drawn.foreground,
     )
     if step.config.background == "random":
-        rays = over_colour(rays, step.background[None], step.backdrop)
+        rays = over_colour(rays, step.background[None], step.image_background)
     return rays

@@ -12,7 +12,7 @@ from ineus_core.kernels.mlp.reference import FieldWeights
 from ineus_core.rendering import OccupancyGrid
 
 
-class OccupancyGraph:
+class CapturedOccupancyUpdate:
     """`OccupancyGrid.update` from the field's own half-precision table, captured.
 
     Args:

@@ -46,7 +46,7 @@ class StepScalars:
         self._written: tuple[float, ...] = ()
 
     def scales(
-        self, truncation_m: float, knows_foreground: bool, backdrop: Float[Tensor, " 3"]
+        self, truncation_m: float, knows_foreground: bool, image_background: Float[Tensor, " 3"]
     ) -> LossScales:
         """How the losses are worked out, by these weights."""
         config = self._config
@@ -57,7 +57,9 @@ class StepScalars:
             with_mask=knows_foreground and config.may_weigh("mask"),
             with_opaque=config.may_weigh("opaque"),
             with_sparsity=config.may_weigh("sparsity"),
-            backdrop=backdrop if knows_foreground and config.background == "random" else None,
+            image_background=image_background
+            if knows_foreground and config.background == "random"
+            else None,
         )
 
     def write(self, step: int, cos_anneal: float | None = None) -> None:

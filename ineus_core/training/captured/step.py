@@ -3,7 +3,7 @@
 """One optimiser step on an NVIDIA GPU: kernels over buffers that are kept, captured as one graph.
 
 Nothing here waits for the device, allocates or branches on a value of the device; what changes
-between steps are scalars on the device. `step.TrainStep` is the same step for every device and
+between steps are scalars on the device. `step.EagerStep` is the same step for every device and
 the reference.
 """
 
@@ -24,16 +24,16 @@ from ineus_core.kernels.fused_field.gpu import (
 from ineus_core.kernels.losses.gpu import count_terms, ray_losses, sample_losses, term_counts
 from ineus_core.kernels.ray_batch.gpu import DrawnRays, draw, drawn_rays
 from ineus_core.kernels.ray_marching.gpu import ray_march_into, sample_buffers
-from ineus_core.kernels.ray_sampling.gpu import place_samples_into
+from ineus_core.kernels.ray_sampling.gpu import sample_rays_into
 from ineus_core.keyframes import Replay
-from ineus_core.rendering import OccupancyGrid, PlacementConfig
+from ineus_core.rendering import OccupancyGrid, RaySamplingConfig
 from ineus_core.training.captured.field_options import (
     density_scales,
     output_buffers,
     unseen_inputs,
 )
 from ineus_core.training.captured.flat_field import FlatField
-from ineus_core.training.captured.occupancy import OccupancyGraph
+from ineus_core.training.captured.occupancy import CapturedOccupancyUpdate
 from ineus_core.training.captured.scalars import StepScalars
 from ineus_core.training.losses import LOSS_NAMES, LossWeights
 from ineus_core.training.optimiser import Rates
@@ -47,12 +47,12 @@ _RUN_LEVELS = 10
 """Coarse levels, where neighbouring samples share cells and runs of them are summed first."""
 
 
-class GraphStep:
+class CapturedStep:
     """A step of kernels; see `Step`.
 
     Args:
         config: With every automatic value resolved.
-        placement: Where samples lie.
+        ray_sampling: Where samples lie.
         field: What is trained; its parameters move into one buffer.
         grid: Where to sample rays without depth.
         replay: Where rays come from.
@@ -63,7 +63,7 @@ class GraphStep:
     def __init__(
         self,
         config: TrainingConfig,
-        placement: PlacementConfig,
+        ray_sampling: RaySamplingConfig,
         field: HashSdf,
         grid: OccupancyGrid,
         replay: Replay,
@@ -71,10 +71,10 @@ class GraphStep:
         ranks: Ranks | None = None,
     ) -> None:
         """Allocate every buffer of a step."""
-        self.config, self._placement = config, placement
+        self.config, self._ray_sampling = config, ray_sampling
         self._field, self._grid, self._replay = field, grid, replay
-        self.field, self.truncation_m = field, placement.truncation_m
-        self.backdrop = replay.backdrop
+        self.field, self.truncation_m = field, ray_sampling.truncation_m
+        self.image_background = replay.image_background
         self._is_captured, self._ranks = is_captured, ranks
         self.optimiser = Rates(config.optimiser)
         self.steps = 0
@@ -87,7 +87,7 @@ class GraphStep:
             self._flat.value_view(weight)[:, columns] = 0.0
         self._has_sensor: bool | None = None
         self._snapshot = self._flat.value.clone()
-        self._update_grid = OccupancyGraph(field, self._flat.weights(), grid)
+        self._update_grid = CapturedOccupancyUpdate(field, self._flat.weights(), grid)
         self._graphs: list[torch.cuda.CUDAGraph] = []
         self._captured_for: object = None
 
@@ -98,7 +98,9 @@ class GraphStep:
         # left out.
         self._rays = config.rays_per_step if has_sensor else 4 * config.rays_per_step
         self._budget = (
-            self._rays * self._placement.samples_per_ray if has_sensor else config.samples_per_step
+            self._rays * self._ray_sampling.samples_per_ray
+            if has_sensor
+            else config.samples_per_step
         )
         self._batch = drawn_rays(self._rays, device)
         self._samples = sample_buffers(self._rays, self._budget, device)
@@ -132,7 +134,7 @@ class GraphStep:
         """Colour behind everything in the newest step."""
         self._steps_summed = 0
         self._scales = self._scalars.scales(
-            self.truncation_m, self._replay.has_foreground, self.backdrop
+            self.truncation_m, self._replay.has_foreground, self.image_background
         )
         cube = [*self._field.origin_m.tolist(), self._field.side_m]
         self._cube = torch.tensor(cube, device=device)
@@ -285,8 +287,8 @@ class GraphStep:
     def _place(self) -> None:
         batch, grid, samples, box = self._batch, self._grid, self._samples, self._box
         if grid.has_sensor:
-            place = self._placement
-            place_samples_into(
+            place = self._ray_sampling
+            sample_rays_into(
                 batch, grid.occupied, box, grid.step_m, grid.max_steps,
                 place.samples_in_free_space, place.samples_in_band, place.truncation_m,
                 place.near_m, self._counter, self._cube, samples, self._total, self._points,

@@ -87,10 +87,12 @@ def test_values_and_cotangents_are_those_of_autograd(
     rendered[::5, 7] = 0.0
     sdf = torch.randn(total + 5, device=GPU) * 0.5
     background = torch.rand(3, device=GPU)
-    backdrop = torch.rand(3, device=GPU) if is_replaced else None
-    ours = by_kernels(given, samples, total, placed, rendered, background, sdf, weights, backdrop)
+    image_colour = torch.rand(3, device=GPU) if is_replaced else None
+    ours = by_kernels(
+        given, samples, total, placed, rendered, background, sdf, weights, image_colour
+    )
     usable = replace(given, valid=given.valid & (torch.arange(rays, device=GPU) < placed))
-    theirs = by_autograd(usable, samples, rendered, background, sdf, weights, backdrop)
+    theirs = by_autograd(usable, samples, rendered, background, sdf, weights, image_colour)
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)
 
@@ -102,13 +104,13 @@ def by_autograd(
     background: Tensor,
     sdf: Tensor,
     weights: LossWeights,
-    backdrop: Tensor | None,
+    image_colour: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses, cotangents of the rendered rays and of the distances."""
     buffer, sdf = buffer.clone().requires_grad_(), sdf.clone().requires_grad_()
     rgb = buffer[:, :3] + (1.0 - buffer[:, 7:]) * background
-    if backdrop is not None:
-        given = over_colour(given, background[None], backdrop)
+    if image_colour is not None:
+        given = over_colour(given, background[None], image_colour)
     rendered = RenderedRays(rgb, buffer[:, 3], buffer[:, 4:7], buffer[:, 7])
     vectors = torch.zeros(len(sdf), 3, device=GPU)
     output = FieldOutput(sdf, vectors, vectors)
@@ -129,7 +131,7 @@ def by_kernels(
     background: Tensor,
     sdf: Tensor,
     weights: LossWeights,
-    backdrop: Tensor | None,
+    image_colour: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same, into poisoned buffers where the kernels write all of it."""
     from ineus_core.kernels.losses import gpu as kernels
@@ -142,7 +144,7 @@ def by_kernels(
         with_mask=weights.mask > 0,
         with_opaque=weights.opaque > 0,
         with_sparsity=weights.sparsity > 0,
-        backdrop=backdrop,
+        image_background=image_colour,
     )
     counts = kernels.term_counts(placed, GPU)
     packed = replace(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cells that depth rays have probed: rays by hand, and the twins."""
+"""Cells that depth rays have observed: rays by hand, and the twins."""
 
 from importlib import import_module
 
@@ -12,22 +12,22 @@ BACKENDS = ["reference", "cpu", pytest.param("gpu", marks=pytest.mark.gpu)]
 ALONG_X = torch.tensor([1.0, 0.0, 0.0])
 
 
-def probed(
+def observed(
     backend: str, shape: tuple[int, ...], origin: Tensor, directions: Tensor, ranges: Tensor,
     **settings: float,
 ) -> Tensor:  # fmt: skip
     device = "cuda" if backend == "gpu" else "cpu"
     cells = torch.zeros(shape, dtype=torch.bool, device=device)
     lengths = {"reach_cells": 0.5, "spread": 0.0, "longest_cells": 100.0} | settings
-    probe = import_module(f"ineus_core.kernels.observed_mask.{backend}").probe
-    probe(cells, origin.to(device), directions.to(device), ranges.to(device), **lengths)
+    mark_observed = import_module(f"ineus_core.kernels.observed_mask.{backend}").mark_observed
+    mark_observed(cells, origin.to(device), directions.to(device), ranges.to(device), **lengths)
     return cells.cpu()
 
 
 def along_x(backend: str, range_cells: float, **settings: float) -> list[int]:
     """The cells of a row that one ray sets."""
     origin, ranges = torch.tensor([0.0, 0.5, 0.5]), torch.tensor([range_cells])
-    cells = probed(backend, (10, 1, 1), origin, ALONG_X[None], ranges, **settings)
+    cells = observed(backend, (10, 1, 1), origin, ALONG_X[None], ranges, **settings)
     return cells[:, 0, 0].nonzero()[:, 0].tolist()
 
 
@@ -49,7 +49,7 @@ def test_a_ray_without_a_return_has_probed_all_its_way(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_rays_probe_nothing(backend: str) -> None:
-    none = probed(backend, (3, 3, 3), torch.zeros(3), torch.zeros((0, 3)), torch.zeros(0))
+    none = observed(backend, (3, 3, 3), torch.zeros(3), torch.zeros((0, 3)), torch.zeros(0))
     assert not none.any()
 
 
@@ -60,8 +60,8 @@ def test_the_twin_probes_the_same_cells(backend: str) -> None:
     ranges = 20 * torch.rand(1001) - 2
     shape, origin = (31, 24, 27), torch.tensor([14.2, 11.7, -1.3])
     sizes = {"reach_cells": 0.4, "spread": 0.07, "longest_cells": 9.7}
-    found = probed(backend, shape, origin, directions, ranges, **sizes)
-    expected = probed("reference", shape, origin, directions, ranges, **sizes)
+    found = observed(backend, shape, origin, directions, ranges, **sizes)
+    expected = observed("reference", shape, origin, directions, ranges, **sizes)
     # What falls on the face between two cells may be rounded into either.
     assert (found != expected).float().mean() < 1e-3
     assert 0.1 < expected.float().mean() < 0.9

@@ -13,62 +13,64 @@ GAINS = (6, -1, 120)
 
 
 @pytest.fixture(params=["torch", "numba"])
-def carve(request: pytest.FixtureRequest):
-    return {"torch": carve_torch, "numba": carve_numba}[request.param].carve
+def integrate_depth(request: pytest.FixtureRequest):
+    return {"torch": carve_torch, "numba": carve_numba}[request.param].integrate_depth
 
 
 def empty(*shape: int) -> tuple[Tensor, Tensor]:
     return torch.zeros(shape, dtype=torch.int8), torch.zeros(shape, dtype=torch.uint8)
 
 
-def look(carve, evidence: Tensor, scratch: Tensor, ranges: list[float], **changes: Tensor) -> None:
+def look(
+    integrate_depth, log_odds: Tensor, scratch: Tensor, ranges: list[float], **changes: Tensor
+) -> None:
     directions = changes.get("directions", torch.tensor([[1.0, 0, 0]]).expand(len(ranges), 3))
     origin = changes.get("origin", torch.tensor([0.0, 0.5, 0.5]))
-    carve(evidence, scratch, origin, directions, torch.tensor(ranges), 2.0, 1.0, GAINS)
+    integrate_depth(log_odds, scratch, origin, directions, torch.tensor(ranges), 2.0, 1.0, GAINS)
 
 
-def test_one_ray_by_hand(carve) -> None:
-    evidence, scratch = empty(10, 1, 1)
+def test_one_ray_by_hand(integrate_depth) -> None:
+    log_odds, scratch = empty(10, 1, 1)
     # Free up to 6.5 - 2 = 4.5, so steps 0.5, 1.5, ... 3.5; the return is 5.5 to 7.5.
-    look(carve, evidence, scratch, [6.5])
-    assert evidence[:, 0, 0].tolist() == [-1, -1, -1, -1, 0, 6, 6, 6, 0, 0]
+    look(integrate_depth, log_odds, scratch, [6.5])
+    assert log_odds[:, 0, 0].tolist() == [-1, -1, -1, -1, 0, 6, 6, 6, 0, 0]
     assert not scratch.any()
 
 
-def test_an_image_counts_once_and_a_return_beats_a_pass(carve) -> None:
-    evidence, scratch = empty(10, 1, 1)
-    look(carve, evidence, scratch, [3.5, 9.5, 9.5])
+def test_an_image_counts_once_and_a_return_beats_a_pass(integrate_depth) -> None:
+    log_odds, scratch = empty(10, 1, 1)
+    look(integrate_depth, log_odds, scratch, [3.5, 9.5, 9.5])
     # 3.5: returns in 2.5 to 4.5. 9.5: free to 7.5, returns in 8.5 to 10.5.
-    assert evidence[:, 0, 0].tolist() == [-1, -1, 6, 6, 6, -1, -1, 0, 6, 6]
+    assert log_odds[:, 0, 0].tolist() == [-1, -1, 6, 6, 6, -1, -1, 0, 6, 6]
 
 
-def test_evidence_is_bounded_and_never_forgets_that_it_has_seen(carve) -> None:
-    evidence, scratch = empty(10, 1, 1)
+def test_evidence_is_bounded_and_never_forgets_that_it_has_seen(integrate_depth) -> None:
+    log_odds, scratch = empty(10, 1, 1)
     for _ in range(25):
-        look(carve, evidence, scratch, [6.5])
-    assert (evidence[0, 0, 0].item(), evidence[6, 0, 0].item()) == (-25, 120)
+        look(integrate_depth, log_odds, scratch, [6.5])
+    assert (log_odds[0, 0, 0].item(), log_odds[6, 0, 0].item()) == (-25, 120)
     for _ in range(200):
-        look(carve, evidence, scratch, [6.5])
-    assert evidence[0, 0, 0].item() == -120
+        look(integrate_depth, log_odds, scratch, [6.5])
+    assert log_odds[0, 0, 0].item() == -120
     # One return and six looks through it would be 0, which stands for unseen.
-    evidence, scratch = empty(10, 1, 1)
-    look(carve, evidence, scratch, [2.5])
+    log_odds, scratch = empty(10, 1, 1)
+    look(integrate_depth, log_odds, scratch, [2.5])
     for _ in range(6):
-        look(carve, evidence, scratch, [9.0])
-    assert evidence[2, 0, 0].item() == -1
+        look(integrate_depth, log_odds, scratch, [9.0])
+    assert log_odds[2, 0, 0].item() == -1
 
 
-def test_a_wall_right_before_the_camera(carve) -> None:
-    evidence, scratch = empty(4, 1, 1)
-    look(carve, evidence, scratch, [0.25])
-    assert evidence[:, 0, 0].tolist() == [6, 6, 0, 0]
+def test_a_wall_right_before_the_camera(integrate_depth) -> None:
+    log_odds, scratch = empty(4, 1, 1)
+    look(integrate_depth, log_odds, scratch, [0.25])
+    assert log_odds[:, 0, 0].tolist() == [6, 6, 0, 0]
 
 
-def test_rays_out_of_the_grid_and_no_rays_at_all(carve) -> None:
-    evidence, scratch = empty(4, 1, 1)
-    look(carve, evidence, scratch, [3.0], origin=torch.tensor([0.0, 7.5, 0.5]))
-    look(carve, evidence, scratch, [])
-    assert not evidence.any()
+def test_rays_out_of_the_grid_and_no_rays_at_all(integrate_depth) -> None:
+    log_odds, scratch = empty(4, 1, 1)
+    look(integrate_depth, log_odds, scratch, [3.0], origin=torch.tensor([0.0, 7.5, 0.5]))
+    look(integrate_depth, log_odds, scratch, [])
+    assert not log_odds.any()
 
 
 def test_the_cpu_twin_gives_the_same_evidence() -> None:
@@ -76,12 +78,12 @@ def test_the_cpu_twin_gives_the_same_evidence() -> None:
     results = []
     for module in (carve_torch, carve_numba):
         torch.manual_seed(3)
-        evidence, scratch = empty(16, 14, 20)
+        log_odds, scratch = empty(16, 14, 20)
         for _ in range(4):
             directions = torch.nn.functional.normalize(torch.randn(400, 3))
             ranges = 12 * torch.rand(400)
-            module.carve(evidence, scratch, origin, directions, ranges, 2.3, 1.5, GAINS)
-        results.append(evidence)
+            module.integrate_depth(log_odds, scratch, origin, directions, ranges, 2.3, 1.5, GAINS)
+        results.append(log_odds)
         assert not scratch.any()
     # A step that falls on the face between two cells may be rounded into either.
     assert (results[0] != results[1]).float().mean() < 1e-3

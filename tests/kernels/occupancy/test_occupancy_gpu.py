@@ -16,28 +16,28 @@ GAINS = (6, -1, 120)
 def test_matches_torch(rays: int) -> None:
     from ineus_core.kernels.occupancy import gpu as carve_triton
 
-    evidence = torch.randint(-120, 120, (37, 21, 18), device="cuda").to(torch.int8)
-    twin, scratch = evidence.clone(), torch.zeros(evidence.shape, dtype=torch.uint8, device="cuda")
+    log_odds = torch.randint(-120, 120, (37, 21, 18), device="cuda").to(torch.int8)
+    twin, scratch = log_odds.clone(), torch.zeros(log_odds.shape, dtype=torch.uint8, device="cuda")
     origin = torch.tensor((18.3, 10.2, -2.7), device="cuda")
     directions = normalize(torch.randn((rays, 3), device="cuda"), dim=1)
     ranges = 25 * torch.rand(rays, device="cuda")
     # Marks of one ray at a time are compared, as rounding may put a step into the next cell.
-    for carve, target in ((carve_triton.carve, evidence), (carve_torch.carve, twin)):
-        carve(target, scratch, origin, directions, ranges, 2.0, 1.5, GAINS)
+    for backend, target in ((carve_triton, log_odds), (carve_torch, twin)):
+        backend.integrate_depth(target, scratch, origin, directions, ranges, 2.0, 1.5, GAINS)
     assert not scratch.any()
-    assert (evidence != twin).float().mean() < 1e-3
+    assert (log_odds != twin).float().mean() < 1e-3
 
 
 def test_a_ray_without_a_return_says_nothing() -> None:
     from ineus_core.kernels.occupancy import gpu as carve_triton
 
-    evidence = torch.zeros((4, 4, 4), dtype=torch.int8, device="cuda")
+    log_odds = torch.zeros((4, 4, 4), dtype=torch.int8, device="cuda")
     scratch = torch.zeros((4, 4, 4), dtype=torch.uint8, device="cuda")
     directions = torch.tensor([[1.0, 0, 0]], device="cuda")
     ranges = torch.tensor([-1e9], device="cuda")
     origin = torch.full((3,), 0.5, device="cuda")
-    carve_triton.carve(evidence, scratch, origin, directions, ranges, 2.0, 1.5, GAINS)
-    assert not evidence.any()
+    carve_triton.integrate_depth(log_odds, scratch, origin, directions, ranges, 2.0, 1.5, GAINS)
+    assert not log_odds.any()
 
 
 def test_rays_of_depth_by_hand() -> None:

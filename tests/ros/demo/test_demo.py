@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ineus_core.errors import SourceError
-from ineus_ros.demo import job as demo
+from ineus_ros.demo import __main__ as demo
 from ineus_ros.demo.report import shortfalls
 
 

@@ -16,7 +16,7 @@ from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.training import gradient_errors, resolved_training
 
 if TYPE_CHECKING:
-    from ineus_core.training.captured.step import GraphStep
+    from ineus_core.training.captured.step import CapturedStep
 
 pytestmark = pytest.mark.gpu
 
@@ -58,15 +58,15 @@ def reconstruction(depth: bool = True, **training: object) -> Reconstructor:
     return reconstructor
 
 
-def step_of(reconstructor: Reconstructor, is_captured: bool = True) -> "GraphStep":
+def step_of(reconstructor: Reconstructor, is_captured: bool = True) -> "CapturedStep":
     """A step of its own, over copies of what the reconstruction starts from."""
-    from ineus_core.training.captured.step import GraphStep
+    from ineus_core.training.captured.step import CapturedStep
 
     config = reconstructor.config
     torch.manual_seed(1)
-    return GraphStep(
+    return CapturedStep(
         resolved_training(config.training, GPU),
-        config.placement,
+        config.ray_sampling,
         reconstructor.field,
         reconstructor.grid,
         reconstructor._replay,
@@ -75,7 +75,7 @@ def step_of(reconstructor: Reconstructor, is_captured: bool = True) -> "GraphSte
 
 
 def captured_in(reconstructor: Reconstructor) -> Any:
-    """The step that a reconstruction on a GPU takes: a GraphStep."""
+    """The step that a reconstruction on a GPU takes: a CapturedStep."""
     return reconstructor.train_step
 
 
@@ -170,11 +170,11 @@ def test_weights_and_rates_follow_their_schedules_in_a_captured_step() -> None:
 
 
 def test_the_seeds_neus_runs_captured() -> None:
-    from ineus_core.training.captured.step import GraphStep
+    from ineus_core.training.captured.step import CapturedStep
 
     optimiser = {"weight_decay": 0.01, "rate_steps": (5, 50), "rate_factors": (1.0, 0.1)}
     reconstructor = reconstruction(False, **OPTIONS[1], optimiser=optimiser, cos_anneal_steps=20)
-    assert isinstance(captured_in(reconstructor), GraphStep)
+    assert isinstance(captured_in(reconstructor), CapturedStep)
     for _ in range(60):
         reconstructor.step()
     means = captured_in(reconstructor).take_means()[0]
@@ -231,9 +231,9 @@ def test_a_grown_grid_is_captured_anew() -> None:
         reconstructor.step()
     step = captured_in(reconstructor)
     graphs = step._graphs
-    shape = reconstructor.grid.evidence.shape
+    shape = reconstructor.grid.log_odds.shape
     reconstructor.add_frame(wall_frame(1, 3.0, world_from_camera=pose(z=-2.0, yaw_deg=170.0)))
-    assert reconstructor.grid.evidence.shape != shape
+    assert reconstructor.grid.log_odds.shape != shape
     for _ in range(40):
         reconstructor.step()
     assert step._graphs and step._graphs is not graphs
@@ -280,10 +280,10 @@ def test_the_captured_occupancy_update_is_the_eager_one() -> None:
     total = grid.opacity.numel()
     kept = grid.opacity.clone()
     generators = [torch.Generator(GPU).manual_seed(7) for _ in range(2)]
-    from ineus_core.training.captured.occupancy import OccupancyGraph
+    from ineus_core.training.captured.occupancy import CapturedOccupancyUpdate
 
     weights = captured_in(reconstructor)._flat.weights()
-    OccupancyGraph(field, weights, grid)(total, generators[0])
+    CapturedOccupancyUpdate(field, weights, grid)(total, generators[0])
     captured = grid.opacity.clone()
     grid.opacity.copy_(kept)
     grid.update(field.sdf, field.inv_s.detach(), total, generators[1])
@@ -313,7 +313,7 @@ def test_variants_in_the_captured_step_are_those_of_torch(variant: dict[str, Any
         reconstructor.add_frame(frame)
     reconstructor.start()
     step = captured_in(reconstructor)
-    assert type(step).__name__ == "GraphStep"
+    assert type(step).__name__ == "CapturedStep"
     first = reconstructor.report().losses.get("photometric_mse", 0.0)
     for _ in range(100):
         reconstructor.step()
