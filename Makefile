@@ -8,13 +8,16 @@ BIN := $(VENV)/bin
 # A sourced ROS installation would be mixed with the pinned wheels in the environment.
 unexport PYTHONPATH AMENT_PREFIX_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
-.PHONY: demo test check format test-gpu bench clean
+.PHONY: demo test check format test-gpu coverage docs bench clean
 
 demo: $(VENV)/.run       ; $(BIN)/ineus demo --out out/demo
 test: $(VENV)/.dev       ; $(BIN)/python -m pytest $(ARGS)
 check: $(VENV)/.dev      ; $(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy
 format: $(VENV)/.dev     ; $(BIN)/ruff check --fix && $(BIN)/ruff format && $(BIN)/python tests/support/tree.py && $(BIN)/ineus config --ros > config/default.yaml
 test-gpu: $(VENV)/.dev   ; $(BIN)/python -m pytest -m gpu --require-gpu $(ARGS)
+# Compiled code (Triton, numba) and other processes are not seen by it.
+coverage: $(VENV)/.dev   ; $(BIN)/coverage run -m pytest $(ARGS) && $(BIN)/coverage report && $(BIN)/coverage html
+docs: $(VENV)/.docs      ; $(BIN)/python docs/reference.py --out build/docs
 bench: $(VENV)/.run      ; $(BIN)/ineus bench $(ARGS)
 clean:                   ; rm -rf $(VENV) build dist install log *.egg-info
 
@@ -30,4 +33,8 @@ $(VENV)/.run: $(VENV)/.python setup.py setup.cfg package.xml requirements/$(TORC
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(BIN)/pip install --requirement requirements/dev.txt
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.run requirements/docs.txt
+	$(BIN)/pip install --requirement requirements/docs.txt
 	touch $@

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Installs ineus by pip and by colcon. The version stands in package.xml alone."""
+"""Install ineus by pip and by colcon. The version stands in package.xml alone."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,7 +12,7 @@ NAME = "ineus_ros"
 
 
 def files_of(folder: str) -> list[str]:
-    """Files of a folder, relative to this one, as data_files wants them."""
+    """List the files of a folder, relative to this one, as data_files wants them."""
     return sorted(str(path.relative_to(HERE)) for path in HERE.glob(f"{folder}/*.*"))
 
 
@@ -53,7 +53,6 @@ setup(
         "typer>=0.16",
     ],
     extras_require={
-        "bag": ["rosbags>=0.10"],
         "ros": [
             "ros-jazzy-rclpy==7.1.6",
             "ros-jazzy-common-interfaces==5.3.6",
@@ -63,8 +62,10 @@ setup(
         "eval": ["open3d>=0.18,<0.20"],
         "colmap": ["pycolmap>=4.0"],
         "view": ["viser>=0.2"],
+        "docs": ["pdoc>=15.0"],
         "dev": [
             "beartype>=0.18",
+            "coverage>=7.4",
             "mypy>=1.8",
             "pytest>=8.0",
             "ruff>=0.5",

@@ -11,7 +11,7 @@ from ineus_core.config_model import ConfigModel
 
 PoseSource = Literal["auto", "tf", "pose", "pose_with_covariance", "transform", "odom"]
 """TF, or a topic of this name."""
-CHANGEABLE: JsonDict = {"changeable": True}
+CHANGEABLE = JsonDict(changeable=True)
 """Marks a field that the node lets a user change while it runs."""
 
 

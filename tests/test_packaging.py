@@ -17,6 +17,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("ineus_core", "ineus_ros", "launch", "config", "resource")
+ROSDEP_KEYS = {
+    "cv2": "python3-opencv",
+    "numpy": "python3-numpy",
+    "PIL": "python3-pil",
+    "pydantic": "python3-pydantic",
+    "rich": "python3-rich",
+    "scipy": "python3-scipy",
+    "yaml": "python3-yaml",
+}
+"""Packages that rosdep knows; the others come from pip."""
 FILES = ("package.xml", "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -110,7 +120,7 @@ def test_wheel_offers_the_commands(wheel: zipfile.ZipFile) -> None:
 
 def test_extras(wheel: zipfile.ZipFile) -> None:
     extras = set(re.findall(r"^Provides-Extra: (\w+)$", _metadata(wheel), re.MULTILINE))
-    assert {"bag", "ros", "eval", "view", "dev"} <= extras
+    assert extras == {"ros", "eval", "colmap", "view", "docs", "dev"}
 
 
 def test_ros_wheels_are_pinned_alike() -> None:
@@ -133,11 +143,23 @@ def test_manifest_names_what_the_node_imports() -> None:
     assert root.findtext("export/build_type") == "ament_python"
     declared = {node.text for node in root.findall("exec_depend")}
     sources = "\n".join(path.read_text() for path in (ROOT / "ineus_ros").rglob("*.py"))
-    imported = set(
-        re.findall(r"^\s*(?:from|import) (rclpy|\w+_msgs|\w+_srvs|tf2_ros)", sources, re.M)
-    )
+    imported = set(re.findall(r"^\s*(?:from|import) (\w+)", sources, re.M))
+    ros = {
+        n for n in imported if re.fullmatch(r"rclpy|rcl_interfaces|\w+_msgs|\w+_srvs|tf2_ros", n)
+    }
     # These two are used where they happen to be installed.
-    assert imported - {"tf2_msgs", "nvblox_msgs"} <= declared
+    assert ros - {"tf2_msgs", "nvblox_msgs"} <= declared
+    assert {ROSDEP_KEYS[name] for name in imported & ROSDEP_KEYS.keys()} <= declared
+
+
+def test_tag_of_another_version_is_not_released() -> None:
+    bash = shutil.which("bash")
+    assert bash is not None
+    refused = subprocess.run(
+        [bash, str(ROOT / ".ci" / "release"), "9.9.9"], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "9.9.9" in refused.stderr and "package.xml" in refused.stderr
 
 
 @pytest.mark.slow

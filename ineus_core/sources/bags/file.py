@@ -62,7 +62,7 @@ class BagFile:
             from rosbags.rosbag2 import Reader
             from rosbags.typesys import Stores, get_typestore
         except ModuleNotFoundError as error:
-            raise MissingDependencyError("rosbags", extra="bag") from error
+            raise MissingDependencyError("rosbags") from error
         # The standard messages have the same fields in all distributions since Foxy, and so the
         # definitions in the bag, which may be missing or odd for other types, are not needed.
         self._types = get_typestore(Stores.ROS2_JAZZY)

@@ -99,7 +99,7 @@ class _BagWriter:
             from rosbags.rosbag2 import StoragePlugin, Writer
             from rosbags.typesys import Stores, get_typestore
         except ModuleNotFoundError as error:
-            raise MissingDependencyError("rosbags", extra="bag") from error
+            raise MissingDependencyError("rosbags") from error
         self.frames = 0
         self._config = config
         self._types = get_typestore(Stores.ROS2_HUMBLE)

@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every file of examples/ runs by itself, and docs/python.md quotes what stands in them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ineus_core.meshing import read_mesh
+from ineus_core.sources import SyntheticSource
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+
+
+def run_example(name: str, folder: Path) -> str:
+    """Run an example in a process of its own, as what it registers stays registered."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py")],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_loop_writes_the_surface_of_the_room(tmp_path: Path) -> None:
+    assert "blocks of the mesh changed" in run_example("loop", tmp_path)
+    mesh = read_mesh(tmp_path / "room.ply")
+    off_m = np.abs(SyntheticSource().sdf(np.asarray(mesh.vertices, dtype=np.float64)))
+    assert np.median(off_m) < 0.05
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_page_tells_of_every_example(path: Path) -> None:
+    assert f"(../examples/{path.name})" in PAGE
+
+
+@pytest.mark.parametrize("quote", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+def test_page_quotes_examples(quote: str) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.py")]
+    assert any(quote in text for text in texts), "this is in no file of examples/"
