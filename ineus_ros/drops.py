@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node could not use, counted by reason and said now and then."""
+"""Drops: what the node could not use, counted by reason and logged now and then."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ class Drops:
         self._said_s: dict[str, float] = {}
 
     def snapshot(self) -> dict[str, int]:
-        """The counts by name as they are now, while other threads go on counting."""
+        """Return the counts by name as they are now, while other threads go on counting."""
         with self._lock:
             return dict(sorted(self.counts.items()))
 

@@ -89,15 +89,15 @@ class Engine:
         self._refresh = self.worker.call(self._refresh_mesh)
 
     def counters(self) -> dict[str, int]:
-        """Frames as the pipeline counts them."""
+        """Return the frames as the pipeline counts them."""
         return dict(self._pipeline.counters)
 
     def staleness_ms(self) -> list[float]:
-        """From the submission of a frame to the mesh that knows it, of late."""
+        """Return the latest times from the submission of a frame to the mesh that knows it."""
         return list(self._pipeline.staleness_ms)[-100:]
 
     def current_mesh(self) -> Mesh:
-        """The mesh as last handed out, also when the worker has stopped."""
+        """Return the mesh as last handed out, also when the worker has stopped."""
         return remove_small_components(weld(self.mesh.blocks()), self._min_component_triangles)
 
     def save_mesh(self, path: Path) -> "Future[str]":

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 
 from ineus_core.types import StepReport
 from ineus_ros.engine import Engine
-from ineus_ros.inputs.inputs import Inputs
-from ineus_ros.outputs import MeshPublisher
-from ineus_ros.outputs.status import PartStatus, Rate
+from ineus_ros.inputs import Inputs
+from ineus_ros.outputs import MeshPublisher, PartStatus, Rate
 
 _CLOCKS_DIFFER_MS = 3.6e6
 
@@ -37,7 +36,7 @@ class Health:
         self._drops_before = 0
 
     def parts(self) -> list[PartStatus]:
-        """The status of each part; rates are since the last call."""
+        """Return the status of each part; rates are since the last call."""
         ours = [self._input_status(), self._training_status(), self._mesh_status()]
         return ours + [status() for status in self._others]
 
@@ -106,14 +105,13 @@ def _of_report(report: StepReport) -> dict[str, object]:
         "samples_per_second": report.samples_per_second,
         "rays_per_second": report.rays_per_second,
         **{f"loss.{name}": value for name, value in report.losses.items()},
-        **{f"ms.{name}": value for name, value in report.timings_ms.items()},
         **report.memory_mb,
         **{f"training.{name}": count for name, count in report.counters.items()},
     }
 
 
 def _staleness(mesh: MeshPublisher) -> dict[str, object]:
-    """From sensor stamp to published mesh; nonsense if the stamps are of another clock."""
+    """Return the times from sensor stamp to published mesh, unless the clocks differ."""
     stale_ms = list(mesh.staleness_ms)
     if stale_ms and abs(stale_ms[-1]) > _CLOCKS_DIFFER_MS:
         return {"stamp_to_mesh_ms": "the stamps are of another clock than the node's"}

@@ -9,16 +9,19 @@ from typing import Any, Generic, TypeVar
 from rclpy.node import Node
 from rclpy.task import Future as RosFuture
 
+from ineus_core.pipeline import Pipeline
 from ineus_ros.drops import Drops
 from ineus_ros.timers import wall_timer
 
 Result = TypeVar("Result")
+Ask = Callable[[Callable[[Pipeline], Result]], "Future[Result]"]
+"""Has a function called between two ticks of the worker."""
 LOOK_PERIOD_S = 1.0
 """How often is looked whether a rate of 0 has become another one."""
 
 
 def finished(node: Node, job: "Future[Result]") -> Coroutine[Any, Any, "Future[Result]"]:
-    """An awaitable of ROS that ends when the job does."""
+    """Return an awaitable of ROS that ends when the job does."""
     bridge = RosFuture(executor=node.executor)
     # Without a callback of its own, a finished future would not wake the executor.
     bridge.add_done_callback(lambda _: None)

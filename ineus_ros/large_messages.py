@@ -37,7 +37,7 @@ def make_room_for_images(environment: MutableMapping[str, str] = os.environ) -> 
 
 
 def _find() -> Path | None:
-    """The profile in the source tree, in an installation by colcon, or in one by pip."""
+    """Find the profile in the source tree, in an installation by colcon, or in one by pip."""
     here = Path(__file__).resolve()
     places = [here.parents[1] / _PROFILE]
     places += [folder / "share" / "ineus_ros" / _PROFILE for folder in here.parents]

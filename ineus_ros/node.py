@@ -30,7 +30,7 @@ from ineus_core.meshing import write_mesh
 from ineus_core.reconstruction import Reconstructor
 from ineus_ros.engine import Engine
 from ineus_ros.health import Health
-from ineus_ros.inputs.inputs import Inputs
+from ineus_ros.inputs import Inputs
 from ineus_ros.large_messages import make_room_for_images
 from ineus_ros.outputs import (
     ImagePublisher,
@@ -139,14 +139,15 @@ class ReconstructionNode(LifecycleNode):
             self, lambda: self.config, self._world_frame, call, inputs.first_from_camera
         )
         views = ViewRequests(self, lambda: self.config, inputs, engine.render)
-        others = (planning.status, keyframes.status, views.status)
+        images = ImagePublisher(self, lambda: self.config, inputs, engine.render)
+        others = (planning.status, keyframes.status, images.status, views.status)
         health = Health(inputs, engine, str(device), others)
         self._parts = (
             planning,
             keyframes,
             views,
             offer_nvblox(self, lambda: self.config, self._world_frame, call, planning.drops),
-            ImagePublisher(self, lambda: self.config, inputs, engine.render),
+            images,
             StatusPublisher(self, config, health.parts),
             Services(self, lambda: self.config, engine, inputs),
         )
@@ -294,7 +295,7 @@ def _spin(node: ReconstructionNode, interrupted: threading.Event) -> None:
 
 
 def _run_callbacks(executor: SingleThreadedExecutor, interrupted: threading.Event) -> None:
-    """An error in a callback is said, and the node lives on for the others."""
+    """Spin; log an error in a callback and live on for the others."""
     while not interrupted.is_set():
         try:
             executor.spin_once()

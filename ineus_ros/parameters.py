@@ -82,7 +82,7 @@ def _with_present_names(
 
 
 def describe(field: FieldInfo) -> ParameterDescriptor:
-    """Description, range and choices of a field, as ROS tells them."""
+    """Describe a field for ROS: description, range and choices."""
     descriptor = ParameterDescriptor(description=field.description or "")
     low, high = _bounds(field)
     if field.annotation is int and (low is not None or high is not None):
@@ -107,7 +107,7 @@ def describe(field: FieldInfo) -> ParameterDescriptor:
 
 
 def is_changeable(field: FieldInfo) -> bool:
-    """Whether a running node takes a new value of the field."""
+    """Decide whether a running node takes a new value of the field."""
     extra = field.json_schema_extra
     return isinstance(extra, dict) and bool(extra.get("changeable"))
 
@@ -140,7 +140,7 @@ class ParameterChanges(Generic[Tree]):
 
 
 def to_ros(value: Any) -> Any:
-    """A value in a type that ROS parameters have; what they lack travels as JSON text."""
+    """Convert a value to a type that ROS parameters have; what they lack is JSON text."""
     if value is None:
         return ""
     if isinstance(value, _PLAIN):
@@ -154,7 +154,7 @@ def to_ros(value: Any) -> Any:
 
 
 def _decode(field: FieldInfo, value: Any) -> Any:
-    """The value that pydantic shall check, from the value that ROS gave."""
+    """Convert a value from ROS to one for pydantic to check."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -192,7 +192,7 @@ def _build(tree: type[Tree], values: Mapping[str, Any]) -> Tree:
 
 
 def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
-    """Smallest and largest value; ROS ranges are closed, so an open end moves by one step."""
+    """Return least and greatest value; ROS ranges are closed, so open ends move by one step."""
     whole = field.annotation is int
     low: float | None = None
     high: float | None = None

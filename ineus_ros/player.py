@@ -122,7 +122,7 @@ class Player:
         self._clock.publish(log_ns)
 
     def _colour_topic(self) -> str:
-        """The topic of colour, or "" if it is not played."""
+        """Return the topic of colour, or "" if it is not played."""
         try:
             name = find_images(self._bag, "", "")[0].name
         except SourceError:
@@ -159,7 +159,7 @@ def _topics(bag: BagFile, only: Sequence[str]) -> list[BagTopic]:
 
 
 def _message_type(type_name: str) -> Any:
-    """Python class of a message type, or None if its package is not installed."""
+    """Import the Python class of a message type, or None if its package is not installed."""
     package, _, name = type_name.replace("/msg/", "/").partition("/")
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name, None)
@@ -168,7 +168,7 @@ def _message_type(type_name: str) -> Any:
 
 
 def _profile(topic: BagTopic) -> QoSProfile:
-    """The recorded reliability and durability; images go out reliably, as loss helps nobody."""
+    """Return the recorded profile, but for images, which go out reliably: loss helps nobody."""
     recorded = topic.qos[0] if topic.qos else None
     is_best_effort = recorded is not None and recorded.reliability.name == "BEST_EFFORT"
     is_latched = recorded is not None and recorded.durability.name == "TRANSIENT_LOCAL"
@@ -197,7 +197,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _stop_on_signals() -> threading.Event:
-    """Event that SIGINT and SIGTERM set; it ends a pause at once, also in the background."""
+    """Make an event that SIGINT and SIGTERM set; it ends a pause at once."""
     stop = threading.Event()
 
     def set_stop(_number: int, _frame: FrameType | None) -> None:

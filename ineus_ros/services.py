@@ -14,7 +14,7 @@ from std_srvs.srv import SetBool, Trigger
 from ineus_core.errors import ConfigError
 from ineus_core.ros_config import RosConfig
 from ineus_ros.engine import Engine
-from ineus_ros.inputs.inputs import Inputs
+from ineus_ros.inputs import Inputs
 from ineus_ros.jobs import finished
 
 
@@ -84,7 +84,7 @@ class Services:
 
 
 def confined_path(folder: str, relative: str) -> Path:
-    """A path inside a folder.
+    """Return a path inside a folder.
 
     Raises:
         ConfigError: If it would lie outside.

@@ -10,5 +10,5 @@ from rclpy.timer import Timer
 
 
 def wall_timer(node: Node, period_s: float, callback: Callable[[], object]) -> Timer:
-    """A timer that goes on whatever happens to /clock."""
+    """Make a timer that goes on whatever happens to /clock."""
     return node.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))

@@ -47,7 +47,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def commands(given: dict[str, str]) -> list[list[str]]:
-    """The commands that the arguments ask for, one after the other."""
+    """List the commands that the arguments ask for, one after the other."""
     # colcon installs it beside the node, pip on the path.
     ineus = ["ineus"] if shutil.which("ineus") else ["ros2", "run", PACKAGE, "ineus"]
     run = [*ineus, "run", given["bag"], "--out", given["out"], "--device", given["device"]]
@@ -62,7 +62,7 @@ def commands(given: dict[str, str]) -> list[list[str]]:
 
 
 def start(context: LaunchContext) -> list[ExecuteProcess | RegisterEventHandler]:
-    """The run, then the comparison if there is a reference, then the end of the launch."""
+    """Start the run, then the comparison if there is a reference, then end the launch."""
     given = {
         name: context.perform_substitution(LaunchConfiguration(name)) for name, *_ in ARGUMENTS
     }
@@ -77,7 +77,7 @@ def start(context: LaunchContext) -> list[ExecuteProcess | RegisterEventHandler]
 
 
 def then(*following: ExecuteProcess) -> Callable[[ProcessExited, LaunchContext], list[Action]]:
-    """What comes after a process: the following one unless it failed, else the end."""
+    """Return what comes after a process: the following one unless it failed, else the end."""
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[Action]:
         if event.returncode == 0 and following:

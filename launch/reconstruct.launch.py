@@ -106,7 +106,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
-    """The node, and the bag's player, for the arguments as they now are."""
+    """Make the node, and the bag's player, for the arguments as they now are."""
 
     def given(name: str) -> str:
         return context.perform_substitution(LaunchConfiguration(name))
@@ -159,5 +159,5 @@ def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
 
 
 def share() -> Path:
-    """Where the installed package keeps its files; beside this file in a source tree."""
+    """Find the files of the installed package, or of the source tree around this file."""
     return Path(__file__).resolve().parent.parent

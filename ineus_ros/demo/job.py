@@ -185,7 +185,7 @@ def _await(condition: Any, timeout_s: float, node: ChildProcess, failure: str) -
 
 
 def _has_taken_all(listener: Listener) -> bool:
-    """Whether each received image is a frame in use or a counted drop."""
+    """Decide whether each received image is a frame in use or a counted drop."""
     number = listener.number
     is_quiet = float(listener.status["input"]["color_rate_hz"]) == 0
     frames = number("input", "frames")

@@ -60,7 +60,7 @@ class Listener:
         self.close()
 
     def number(self, part: str, name: str) -> int:
-        """A count of the node's status; 0 if it is not there."""
+        """Return a count of the node's status; 0 if it is not there."""
         return int(float(self.status.get(part, {}).get(name, "0")))
 
     def call(

@@ -54,13 +54,13 @@ class MeshReceiver:
         return sum(len(marker.points) // 3 for marker in self.markers.values())
 
     def mesh(self) -> Mesh:
-        """One mesh of all blocks, its normals from its triangles."""
+        """Join all blocks to one mesh, its normals from its triangles."""
         blocks = [MeshBlock((marker.id, 0, 0), _soup(marker)) for marker in self.markers.values()]
         return _with_normals(weld(blocks))
 
 
 def read_marker_array(data: bytes) -> list[ReceivedMarker]:
-    """Markers of a little endian CDR MarkerArray; points and colours are views of the bytes."""
+    """Read the markers of a CDR MarkerArray, little endian; arrays are views of the bytes."""
     if data[:2] != b"\x00\x01":
         raise SourceError(
             f"MarkerArray with encapsulation {data[:2]!r}: expected little endian CDR"
@@ -134,7 +134,7 @@ def _soup(marker: ReceivedMarker) -> Mesh:
 
 
 def _with_normals(mesh: Mesh) -> Mesh:
-    """Normals of the vertices: the mean of their triangles', by area."""
+    """Return the normals of the vertices: the mean of their triangles', by area."""
     a, b, c = (mesh.vertices[corner].astype(np.float64) for corner in mesh.triangles.T)
     across = np.cross(b - a, c - a)
     normals = np.zeros((len(mesh.vertices), 3))

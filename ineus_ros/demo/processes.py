@@ -108,7 +108,7 @@ class ChildProcess:
         _remove_leftovers()
 
     def cpu_s(self) -> float:
-        """Processor time that the program has used."""
+        """Return the processor time that the program has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -125,7 +125,7 @@ def _remove_leftovers() -> None:
 
 
 def _shared_memory_of(pid: str) -> set[Path]:
-    """Segments of Fast DDS that a process uses: its own and those of its peers."""
+    """List the segments of Fast DDS that a process uses: its own and those of its peers."""
     try:
         maps = Path(f"/proc/{pid}/maps").read_text()
     except OSError:

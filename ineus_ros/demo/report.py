@@ -13,7 +13,7 @@ LEAST_F_SCORE = 0.9
 
 
 def shortfalls(report: Mapping[str, Any]) -> list[str]:
-    """What falls short of the demo's promise, a line each; none if all is well."""
+    """List what falls short of the demo's promise, a line each; none if all is well."""
     lines = []
     f_score = report["evaluation"]["mesh"]["f_score"][f"{THRESHOLD_M:g}"] or 0.0
     if f_score < LEAST_F_SCORE:

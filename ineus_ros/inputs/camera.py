@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -24,6 +23,7 @@ from ineus_ros.inputs.message_loss import LossCounter
 from ineus_ros.inputs.pairing import ImagePairing, Images
 from ineus_ros.inputs.poses import Mounting
 from ineus_ros.inputs.tf import Tf
+from ineus_ros.qos import of_sensors
 
 JUMP_NS = 1_000_000_000
 """A stamp so far behind the one before is a restarted clock or bag, not a late message."""
@@ -81,7 +81,7 @@ class CameraInput:
         return Mounting(self.color_frame, self._body_from_camera, self._is_mounting_told)
 
     def depth_camera(self) -> Camera | None:
-        """The camera of the depth images if it is not that of the colour images.
+        """Return the camera of the depth images if it is not that of the colour images.
 
         Raises:
             SourceError: While its camera_info is awaited.
@@ -100,7 +100,7 @@ class CameraInput:
         return None if is_there and is_same else depth.camera
 
     def color_from_depth(self, images: Images) -> np.ndarray:
-        """Place of the depth camera in the frame of the colour camera.
+        """Return the place of the depth camera in the frame of the colour camera.
 
         Raises:
             SourceError: If nobody tells, or `TransformNotYet` if TF may still.
@@ -176,10 +176,7 @@ class CameraInput:
     def _subscribe(
         self, name: str, kind: type, topic: str, callback: Callable[[Any], None]
     ) -> None:
-        reliability = (
-            ReliabilityPolicy.RELIABLE if self._config.reliable else ReliabilityPolicy.BEST_EFFORT
-        )
-        qos = QoSProfile(depth=self._config.image_queue_size, reliability=reliability)
+        qos = of_sensors(self._config, self._config.image_queue_size)
         lost = LossCounter(lambda: self._node.count_publishers(subscription.topic_name))
         self._shared.losses[f"{self.name}.{name}" if self.name else name] = lost
 
@@ -231,13 +228,13 @@ class Calibration:
 
 
 def same_pinhole(a: Camera, b: Camera) -> bool:
-    """Whether cameras agree but for their lens, which drivers of registered depth leave out."""
+    """Decide whether cameras agree but for the distortion, which drivers of depth leave out."""
     if (a.width_px, a.height_px) != (b.width_px, b.height_px):
         return False
     return bool(np.allclose((a.fx, a.fy, a.cx, a.cy), (b.fx, b.fy, b.cx, b.cy), rtol=1e-3))
 
 
 def transform_of(numbers: tuple[float, ...]) -> np.ndarray | None:
-    """The transform of x y z and a quaternion, or None of nothing."""
+    """Return the transform of x y z and a quaternion, or None of nothing."""
     given = np.asarray(numbers)
     return rigid_transform(given[:3], given[3:]) if len(given) else None

@@ -142,7 +142,7 @@ class FrameMaker:
 
 
 def usable_pixels(message: Any, size: tuple[int, int]) -> np.ndarray:
-    """Pixels [h w] that may be used: where a mask, of any size over the same view, is 0."""
+    """Return which pixels [h w] may be used: where a mask, of any size, is 0."""
     painted = decode_mask(message)
     if painted.shape != size:
         resized = cv2.resize(
@@ -153,7 +153,7 @@ def usable_pixels(message: Any, size: tuple[int, int]) -> np.ndarray:
 
 
 def decode_any_image(message: Any) -> np.ndarray:
-    """A sensor_msgs/Image as RGB; cv_bridge, where it is installed, for what we do not know."""
+    """Decode a sensor_msgs/Image to RGB; by cv_bridge, if installed, what we do not know."""
     if not knows_encoding(message.encoding):
         try:
             from cv_bridge import CvBridge

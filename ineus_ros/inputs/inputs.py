@@ -32,7 +32,6 @@ NOT_FRAMES = (
     "bad_camera_info",
     "depth_without_color",
     "mask_without_color",
-    "render_failed",
 )
 """Reasons of drops that cost a message, but not a colour image."""
 
@@ -48,11 +47,12 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class TakenFrame:
-    """Where a frame was taken, for rendering beside it."""
+class NewestFrame:
+    """The newest frame of the first camera, which rendered images are shown beside."""
 
     frame: Frame
     frame_id: str
+    """Of the colour image."""
 
 
 class Inputs:
@@ -76,7 +76,7 @@ class Inputs:
         self.counters: Counter[str] = Counter(color_received=0, frames=0)
         self.losses: dict[str, LossCounter] = {}
         """Messages that the middleware did not deliver, by stream."""
-        self.newest: TakenFrame | None = None
+        self.newest: NewestFrame | None = None
         """Of the first camera."""
         self.first_from_camera: dict[int, np.ndarray] = {0: np.eye(4)}
         """Place of each camera in the frame of the first one, once it is known."""
@@ -221,7 +221,7 @@ class Inputs:
     def _take_frame(self, frame: Frame, header: Any) -> None:
         """Hand on a frame, on the decoder's thread."""
         if frame.camera_id == 0:
-            self.newest = TakenFrame(frame, header.frame_id)
+            self.newest = NewestFrame(frame, header.frame_id)
         self.counters["frames"] += 1
         self._submit(frame)
 
@@ -250,7 +250,7 @@ class Inputs:
                 self.drops.add("pose_queue_full", "too many images wait for their pose")
 
     def _on_time_jump(self) -> None:
-        """What was told of later times does not hold any more."""
+        """Forget what was told of later times: it does not hold any more."""
         self.counters["time_jumps"] += 1
         if self._tf is not None:
             self._tf.forget()

@@ -39,7 +39,7 @@ class LossCounter:
         self._last = number
 
     def events(self) -> Any:
-        """Callbacks for the subscription, used as long as messages have no number."""
+        """Return callbacks for the subscription, used as long as messages have no number."""
         try:
             from rclpy.event_handler import SubscriptionEventCallbacks
         except ImportError:  # Humble

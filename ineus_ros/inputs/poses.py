@@ -11,7 +11,6 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ineus_core.errors import MissingDependencyError, SourceError
 from ineus_core.ros_config import RosConfig
@@ -19,6 +18,7 @@ from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.bags.transforms import PoseTrack, TransformNotYet
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.tf import Tf
+from ineus_ros.qos import of_sensors
 
 KINDS = {
     "pose": PoseStamped,
@@ -110,10 +110,7 @@ class TopicPoses:
         self._body_from_camera: dict[str, np.ndarray] = {}
         """Of cameras that TF knows nothing of, by frame id."""
         self._asked_s: dict[str, float] = {}
-        reliability = (
-            ReliabilityPolicy.RELIABLE if config.reliable else ReliabilityPolicy.BEST_EFFORT
-        )
-        qos = QoSProfile(depth=config.pose_queue_size, reliability=reliability)
+        qos = of_sensors(config, config.pose_queue_size)
         self._subscription = node.create_subscription(kind, topic, self._on_message, qos)
 
     @property

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import QoSProfile
 from rclpy.time import Time
 
 from ineus_core.errors import SourceError
@@ -15,13 +15,14 @@ from ineus_core.ros_config import RosConfig
 from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.bags.transforms import TransformNotYet, TransformTree, TransformUnknown
 from ineus_ros.drops import Drops
+from ineus_ros.qos import latched
 
 
 class Tf(Protocol):
     """A tree of frame ids."""
 
     def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
-        """`target_from_source` [4 4]; `TransformNotYet` if it is not known (yet)."""
+        """Return `target_from_source` [4 4]; `TransformNotYet` if it is not known (yet)."""
         ...
 
     @property
@@ -80,7 +81,7 @@ class BufferTf:
         return not self._buffer.all_frames_as_string()
 
     def forget(self) -> None:
-        """Else tf2 would refuse what is older than the ten seconds that it holds."""
+        """Clear the buffer: tf2 refuses what is older than the ten seconds that it holds."""
         self._buffer.clear()
 
 
@@ -100,9 +101,8 @@ class TreeTf:
         self._drops = drops
         self._is_silent = True
         self._on_transform = on_transform
-        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         node.create_subscription(message_type, "/tf", self.on_moving, QoSProfile(depth=100))
-        node.create_subscription(message_type, "/tf_static", self.on_static, latched)
+        node.create_subscription(message_type, "/tf_static", self.on_static, latched(100))
 
     def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
         """Ask the tree; what is unknown now may be told later."""
@@ -117,7 +117,7 @@ class TreeTf:
         return self._is_silent
 
     def forget(self) -> None:
-        """Static transforms stay."""
+        """Forget what moves; static transforms stay."""
         self._tree.clear()
 
     def on_moving(self, message: Any) -> None:

@@ -7,13 +7,15 @@ from ineus_ros.outputs.keyframes import KeyframePublisher
 from ineus_ros.outputs.mesh import MeshPublisher
 from ineus_ros.outputs.nvblox import offer_nvblox
 from ineus_ros.outputs.planning import PlanningPublisher
-from ineus_ros.outputs.status import StatusPublisher
+from ineus_ros.outputs.status import PartStatus, Rate, StatusPublisher
 
 __all__ = [
     "ImagePublisher",
     "KeyframePublisher",
     "MeshPublisher",
+    "PartStatus",
     "PlanningPublisher",
+    "Rate",
     "StatusPublisher",
     "ViewRequests",
     "offer_nvblox",

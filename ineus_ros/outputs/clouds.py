@@ -16,7 +16,7 @@ _NAMES = {np.dtype("<f4"): PointField.FLOAT32, np.dtype("u1"): PointField.UINT8}
 
 
 def read_xyz(message: Any) -> np.ndarray:
-    """The points of a cloud [n 3] as float32, in the order of its rows.
+    """Return the points of a cloud [n 3] as float32, in the order of its rows.
 
     Raises:
         SourceError: If it has no x, y and z as floats, or less data than it says.
@@ -55,7 +55,7 @@ def read_xyz(message: Any) -> np.ndarray:
 
 
 def cloud_message(header: Header, records: np.ndarray, is_dense: bool = True) -> PointCloud2:
-    """A cloud of a structured array; its fields whose names begin with `_` are padding."""
+    """Make a cloud of a structured array; fields whose names begin with `_` are padding."""
     record = records.dtype
     assert record.names is not None and record.fields is not None
     message = PointCloud2(header=header, height=1, width=len(records), is_dense=is_dense)

@@ -54,14 +54,14 @@ class ImageTopics:
 
 
 def normal_colours(normal: np.ndarray) -> np.ndarray:
-    """World normals [h w 3] as colours: -1 to 1 becomes 0 to 255; black where there is none."""
+    """Show world normals [h w 3] as colours: -1 to 1 is 0 to 255, black where there is none."""
     colours = np.round((normal + 1.0) * 127.5).astype(np.uint8)
     colours[~normal.any(axis=-1)] = 0
     return colours
 
 
 def image_message(header: Header, encoding: str, pixels: np.ndarray) -> Image:
-    """A sensor_msgs/Image of an array [h w ...]."""
+    """Make a sensor_msgs/Image of an array [h w ...]."""
     message = Image(header=header, encoding=encoding)
     message.height, message.width = pixels.shape[:2]
     message.step = pixels[0].nbytes
@@ -71,7 +71,7 @@ def image_message(header: Header, encoding: str, pixels: np.ndarray) -> Image:
 
 
 def camera_info_message(header: Header, camera: Camera) -> CameraInfo:
-    """A sensor_msgs/CameraInfo of a camera without distortion."""
+    """Make a sensor_msgs/CameraInfo of a camera without distortion."""
     matrix = opencv_matrix(camera)
     message = CameraInfo(header=header, width=camera.width_px, height=camera.height_px)
     message.distortion_model = "plumb_bob"

@@ -12,7 +12,8 @@ from std_msgs.msg import Header
 from ineus_core.errors import SourceError
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources.bags.ros_messages import decode_transform
-from ineus_ros.inputs.inputs import Inputs
+from ineus_ros.inputs import Inputs
+from ineus_ros.outputs.headers import header_of
 from ineus_ros.outputs.renderings import Render, Renderings
 from ineus_ros.outputs.status import PartStatus
 from ineus_ros.timers import wall_timer
@@ -22,7 +23,7 @@ class ImagePublisher:
     """Asks the worker for one image at a time and publishes it when it is there.
 
     Args:
-        inputs: Know the newest view and count what fails.
+        inputs: Know the newest view.
         render: Queues a rendering on the worker's thread.
     """
 
@@ -34,21 +35,24 @@ class ImagePublisher:
         render: Render,
     ) -> None:
         """Advertise the images and their camera_info."""
-        self._renderings = Renderings(node, "~/", inputs, render, lambda: config().render_width_px)
+        self._renderings = Renderings(node, "~/", render, lambda: config().render_width_px)
         self._config, self._inputs = config, inputs
         self._rate_hz = 0.0
         self._timer = wall_timer(node, 1.0, self._tick)
 
+    def status(self) -> PartStatus:
+        """Return what was rendered, for /diagnostics."""
+        return self._renderings.status("images")
+
     def _tick(self) -> None:
-        """Nothing is rendered without a subscriber, nor faster than it is done."""
+        """Begin a rendering if someone subscribes and the last one is done."""
         self._follow_rate()
         view = self._inputs.newest
         if view is None or not self._renderings.is_wanted or not self._config().render_rate_hz:
             return
         if self._renderings.is_busy:
             return
-        header = Header(frame_id=view.frame_id)
-        header.stamp.sec, header.stamp.nanosec = divmod(view.frame.stamp_ns, 1_000_000_000)
+        header = header_of(view.frame.stamp_ns, view.frame_id)
         self._renderings.begin(view.frame.camera, view.frame.world_from_camera, header)
 
     def _follow_rate(self) -> None:
@@ -64,7 +68,7 @@ class ViewRequests:
     """Renders what a camera would see at the poses of `~/render`, by the newest image's camera.
 
     Args:
-        inputs: Know the camera and the frame id of the world, and count what fails.
+        inputs: Know the camera and the frame id of the world.
         render: Queues a rendering on the worker's thread.
     """
 
@@ -76,9 +80,7 @@ class ViewRequests:
         render: Render,
     ) -> None:
         """Subscribe to ~/render; advertise ~/render/color/image and the others."""
-        self._renderings = Renderings(
-            node, "~/render/", inputs, render, lambda: config().render_width_px
-        )
+        self._renderings = Renderings(node, "~/render/", render, lambda: config().render_width_px)
         self._inputs, self.counters = inputs, self._renderings.counters
         self._subscription = node.create_subscription(PoseStamped, "~/render", self.on_pose, 1)
 
@@ -97,7 +99,7 @@ class ViewRequests:
                 raise SourceError(f"~/render in {frame!r}: expected {world!r}")
             pose = decode_transform(message)
         except SourceError as error:
-            self._inputs.drops.add("render_failed", error)
+            self._renderings.drops.add("bad_request", error)
             return
         # Only the newest wish counts, as of who steers a camera.
         if self._renderings.overtake():
@@ -106,6 +108,5 @@ class ViewRequests:
         self._renderings.begin(view.frame.camera, pose, header)
 
     def status(self) -> PartStatus:
-        """What was asked for, for /diagnostics."""
-        message = f"{self.counters['rendered']} views"
-        return PartStatus("render", "ok", message, dict(sorted(self.counters.items())))
+        """Return what was asked for, for /diagnostics."""
+        return self._renderings.status("render")

@@ -19,9 +19,10 @@ from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.bags.transforms import PoseTrack
 from ineus_core.types import KeyframeId
 from ineus_ros.drops import Drops
-from ineus_ros.jobs import Periodic
-from ineus_ros.outputs.planning import Ask, header_of, latched
+from ineus_ros.jobs import Ask, Periodic
+from ineus_ros.outputs.headers import header_of
 from ineus_ros.outputs.status import PartStatus
+from ineus_ros.qos import latched
 
 Poses = Mapping[KeyframeId, np.ndarray]
 """`world_from_camera` of keyframes."""
@@ -95,7 +96,7 @@ class KeyframePublisher:
         self._correct("keyframes_correction", message, self._by_order)
 
     def status(self) -> PartStatus:
-        """What was corrected, for /diagnostics."""
+        """Return what was corrected, for /diagnostics."""
         values: dict[str, object] = dict(sorted(self.counters.items()))
         values |= {f"dropped.{name}": n for name, n in self.drops.snapshot().items()}
         return PartStatus("keyframes", "ok", f"{self.counters['corrections']} corrections", values)
@@ -129,7 +130,7 @@ class KeyframePublisher:
         return lambda keyframe: track.at(keyframe[0]) @ rig[keyframe[1]]
 
     def _by_order(self, array: Any) -> PoseOf:
-        """An array has one stamp: that of the ~/keyframes whose poses it corrects."""
+        """Read an array, whose one stamp is that of the ~/keyframes whose poses it corrects."""
         stamp, count = stamp_ns(array.header), len(array.poses)
         keyframes = self._told.get((stamp, count))
         if keyframes is None:
@@ -144,7 +145,7 @@ class KeyframePublisher:
         return lambda keyframe: told[keyframe] @ body_from_camera @ rig[keyframe[1]]
 
     def _corrected_from_camera(self) -> np.ndarray:
-        """The first camera's place in what corrections are of."""
+        """Return the first camera's place in what corrections are of."""
         config = self._config()
         if config.correction_of == "camera":
             return np.eye(4)
@@ -176,7 +177,7 @@ def correct(pipeline: Pipeline, pose_of: PoseOf) -> tuple[int, int]:
 
 
 def keyframe_messages(poses: Poses, frame_id: str) -> tuple[PoseArray, Path]:
-    """The poses of all as an array, of the first camera as a path, which has their stamps."""
+    """Make an array of all poses, and a path, which has stamps, of those of the first camera."""
     header = header_of(max((stamp for stamp, _ in poses), default=0), frame_id)
     messages = {keyframe: pose_message(pose) for keyframe, pose in poses.items()}
     path = Path(header=header)
@@ -189,7 +190,7 @@ def keyframe_messages(poses: Poses, frame_id: str) -> tuple[PoseArray, Path]:
 
 
 def pose_message(transform: np.ndarray) -> Pose:
-    """A geometry_msgs/Pose of a rigid transform."""
+    """Make a geometry_msgs/Pose of a rigid transform."""
     pose = Pose()
     pose.position.x, pose.position.y, pose.position.z = map(float, transform[:3, 3])
     x, y, z, w = map(float, rotation_to_quaternion(transform[:3, :3]))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""MarkerArray messages written straight from numpy to CDR bytes.
+"""RViz markers of the mesh: MarkerArray messages written from numpy to CDR bytes.
 
 An object for every vertex takes 400 times as long.
 The layout is that of visualization_msgs in Humble and later; `self_check` has rclpy read it.
@@ -106,7 +106,7 @@ class MarkerArrayWriter:
 
 
 def self_check() -> bool:
-    """Whether rclpy reads a small array as it was meant; logged if it does not."""
+    """Decide whether rclpy reads a small array as it was meant; log it if it does not."""
     from rclpy.serialization import deserialize_message, serialize_message
     from visualization_msgs.msg import MarkerArray
 
@@ -145,7 +145,7 @@ def self_check() -> bool:
 def marker_array_message(
     stamp_ns: int, frame_id: str, namespace: str, markers: Sequence[BlockMarker]
 ) -> object:
-    """The same array as a message object: slow, for the check and where the layout differs."""
+    """Make the same array as a message object: slow, for the check and other layouts."""
     from geometry_msgs.msg import Point
     from std_msgs.msg import ColorRGBA
     from visualization_msgs.msg import Marker, MarkerArray
@@ -171,7 +171,7 @@ def marker_array_message(
 
 
 def _head(phase: int, stamp_ns: int, frame_id: str, namespace: str) -> tuple[bytes, int]:
-    """Everything before the points, and where in it id, type and action stand."""
+    """Return all bytes before the points, and where in them id, type and action stand."""
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     out = bytearray(phase)
     out += struct.pack("<iI", seconds, nanoseconds)
@@ -191,7 +191,7 @@ def _head(phase: int, stamp_ns: int, frame_id: str, namespace: str) -> tuple[byt
 
 
 def _tail(phase: int) -> bytes:
-    """Everything after the colours: texture, its coordinates, text, mesh resource, all empty."""
+    """Return all bytes after the colours: texture, coordinates, text, mesh resource, all empty."""
     out = bytearray(phase)
     _put_string(out, "")  # texture_resource
     _align(out, 4)
@@ -210,7 +210,7 @@ def _tail(phase: int) -> bytes:
 
 
 def _rgba(mesh: Mesh) -> np.ndarray:
-    """Colours of the vertices [v 4], 0 to 1."""
+    """Return the colours of the vertices [v 4], 0 to 1."""
     rgba = np.ones((len(mesh.colours), 4), "<f4")
     np.multiply(mesh.colours, np.float32(1 / 255), out=rgba[:, :3], casting="unsafe")
     return rgba

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The mesh on topics: changed blocks as markers, vertices as a cloud, all for late joiners."""
+"""The mesh on topics: changed blocks as RViz markers, vertices as a cloud; all for who joins."""
 
 import array
 import time
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2, PointField
 from visualization_msgs.msg import MarkerArray
 
@@ -25,6 +24,7 @@ from ineus_ros.outputs.marker_cdr import (
     marker_array_message,
     self_check,
 )
+from ineus_ros.qos import latched
 from ineus_ros.timers import wall_timer
 
 NAMESPACE = "mesh"
@@ -99,7 +99,7 @@ class MeshPublisher:
         self.publish_all()
 
     def blocks(self) -> list[MeshBlock]:
-        """The blocks as last published."""
+        """Return the blocks as last published."""
         return list(self._blocks.values())
 
     @property
@@ -111,7 +111,7 @@ class MeshPublisher:
         return BlockMarker(self._id(block.index), ADD, block.mesh)
 
     def _id(self, index: BlockIndex) -> int:
-        """The marker of a block keeps its id for ever, also while the block is empty."""
+        """Return the id of a block's marker, which it keeps for ever, also while it is empty."""
         return self._ids.setdefault(index, len(self._ids) + 1)
 
     def _publish_markers(self, markers: list[BlockMarker]) -> None:
@@ -145,11 +145,7 @@ class MeshPublisher:
     def _latched(
         self, message_type: type, topic: str, depth: int, on_join: Callable[[], None]
     ) -> Publisher:
-        qos = QoSProfile(
-            depth=depth,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )
+        qos = latched(depth)
         create = self._node.create_lifecycle_publisher
         try:
             from rclpy.event_handler import PublisherEventCallbacks
@@ -198,7 +194,7 @@ def split_by_triangles(
 
 
 def packed_vertices(blocks: Iterable[MeshBlock]) -> np.ndarray:
-    """The vertices of all blocks as records of type `VERTEX`."""
+    """Pack the vertices of all blocks as records of type `VERTEX`."""
     meshes = [block.mesh for block in blocks]
     packed = np.zeros(sum(len(mesh.vertices) for mesh in meshes), VERTEX)
     first = 0

@@ -16,8 +16,8 @@ from ineus_core.pipeline import Pipeline
 from ineus_core.planning import EsdfSlice, PlanningAnswer
 from ineus_core.ros_config import RosConfig
 from ineus_ros.drops import Drops
-from ineus_ros.jobs import Periodic, finished
-from ineus_ros.outputs.planning import Ask, header_of
+from ineus_ros.jobs import Ask, Periodic, finished
+from ineus_ros.outputs.headers import header_of
 
 UNKNOWN_IN_GRID, UNKNOWN_IN_SLICE = -1000.0, 1000.0
 """What nvblox's clients take for unknown, here and nowhere else."""
@@ -124,7 +124,7 @@ def _grid_of(
 def voxel_centres(
     low_m: np.ndarray, high_m: np.ndarray, voxel_m: float
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Centres [n 3] of all voxels that a box touches, z fastest; the lowest corner; the shape."""
+    """Return the centres [n 3] of a box's voxels, z fastest, its lowest corner and shape."""
     if not np.isfinite((low_m, high_m)).all() or (high_m < low_m).any():
         raise SourceError(f"box from {low_m.tolist()} to {high_m.tolist()}: expected a size")
     # A border that is one but for rounding belongs to one voxel only.
@@ -147,7 +147,7 @@ def fill_response(
     shape: tuple[int, ...],
     answer: PlanningAnswer,
 ) -> None:
-    """The dense grid of the documented layout: x, y, z, the last one fastest."""
+    """Fill in the dense grid of the documented layout: x, y, z, the last one fastest."""
     response.header = header_of(stamp_ns, world_frame)
     response.origin_m.x, response.origin_m.y, response.origin_m.z = map(float, origin_m)
     response.voxel_size_m = float(voxel_m)
@@ -163,7 +163,7 @@ def fill_response(
 
 
 def fill_slice(message: Any, distances: EsdfSlice) -> Any:
-    """A DistanceMapSlice: rows of x."""
+    """Fill in a DistanceMapSlice: rows of x."""
     known = distances.observed & np.isfinite(distances.distance_m)
     values = np.where(known, distances.distance_m, UNKNOWN_IN_SLICE).astype(np.float32)
     message.resolution = float(distances.cell_m)

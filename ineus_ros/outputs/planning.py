@@ -6,12 +6,11 @@ import array
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from nav_msgs.msg import OccupancyGrid
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
@@ -20,13 +19,11 @@ from ineus_core.pipeline import Pipeline
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
 from ineus_core.ros_config import RosConfig
 from ineus_ros.drops import Drops
-from ineus_ros.jobs import Periodic
+from ineus_ros.jobs import Ask, Periodic
 from ineus_ros.outputs.clouds import cloud_message, read_xyz
+from ineus_ros.outputs.headers import header_of
 from ineus_ros.outputs.status import PartStatus
-
-Result = TypeVar("Result")
-Ask = Callable[[Callable[[Pipeline], Result]], "Future[Result]"]
-"""Has a function called between two ticks of the worker."""
+from ineus_ros.qos import latched
 
 ESDF_POINT = np.dtype([(name, "<f4") for name in ("x", "y", "z", "distance")])
 ANSWER_POINT = np.dtype(
@@ -106,7 +103,7 @@ class PlanningPublisher:
         job.add_done_callback(lambda done: self._answer(done, header, points))
 
     def status(self) -> PartStatus:
-        """What was asked and what failed, for /diagnostics."""
+        """Return what was asked and what failed, for /diagnostics."""
         values: dict[str, object] = dict(sorted(self.counters.items()))
         values |= {f"dropped.{name}": n for name, n in self.drops.snapshot().items()}
         return PartStatus("planning", "ok", f"{self.counters['answers']} answers", values)
@@ -156,24 +153,8 @@ class PlanningPublisher:
             self.counters["esdf_slices"] += 1
 
 
-def latched(depth: int) -> QoSProfile:
-    """Reliable, and kept for who comes later, as a map server does."""
-    return QoSProfile(
-        depth=depth,
-        reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL,
-    )
-
-
-def header_of(stamp_ns: int, frame_id: str) -> Header:
-    """A header with a stamp in ns."""
-    header = Header(frame_id=frame_id)
-    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
-    return header
-
-
 def occupancy_message(header: Header, columns: OccupancySlice) -> OccupancyGrid:
-    """A nav_msgs/OccupancyGrid whose cell (0, 0) has its lowest corner at the origin."""
+    """Make a nav_msgs/OccupancyGrid whose cell (0, 0) has its lowest corner at the origin."""
     message = OccupancyGrid(header=header)
     info = message.info
     info.map_load_time = header.stamp
@@ -186,7 +167,7 @@ def occupancy_message(header: Header, columns: OccupancySlice) -> OccupancyGrid:
 
 
 def esdf_message(header: Header, distances: EsdfSlice) -> PointCloud2:
-    """The centres of the cells that were seen, with their distance."""
+    """Make a cloud of the centres of the observed cells, with their distance."""
     known = distances.observed & np.isfinite(distances.distance_m)
     rows, columns = known.nonzero()
     records = np.zeros(len(rows), ESDF_POINT)
@@ -198,7 +179,7 @@ def esdf_message(header: Header, distances: EsdfSlice) -> PointCloud2:
 
 
 def answer_message(header: Header, points: np.ndarray, answer: PlanningAnswer) -> PointCloud2:
-    """The points as they were asked for, with what is known of them."""
+    """Make a cloud of the points as they were asked for, with what is known of them."""
     records = np.zeros(len(points), ANSWER_POINT)
     for axis, (name, slope) in enumerate(zip("xyz", ("gx", "gy", "gz"), strict=True)):
         records[name], records[slope] = points[:, axis], answer.gradient[:, axis]

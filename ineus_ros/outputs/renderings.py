@@ -12,8 +12,9 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
 from ineus_core.types import Camera, RenderedImage
-from ineus_ros.inputs.inputs import Inputs
+from ineus_ros.drops import Drops
 from ineus_ros.outputs.image_topics import ImageTopics
+from ineus_ros.outputs.status import PartStatus
 
 Render = Callable[[Camera, np.ndarray], "Future[RenderedImage]"]
 
@@ -23,7 +24,6 @@ class Renderings:
 
     Args:
         prefix: Of the topics; ends with a slash.
-        inputs: Count what fails.
         render: Queues a rendering on the worker's thread.
         width_px: Most that an image is wide; 0: as wide as the camera's.
     """
@@ -32,13 +32,13 @@ class Renderings:
         self,
         node: LifecycleNode,
         prefix: str,
-        inputs: Inputs,
         render: Render,
         width_px: Callable[[], int],
     ) -> None:
         """Advertise the images and their camera_info."""
         self._topics = ImageTopics(node, prefix)
-        self._inputs, self._render, self._width_px = inputs, render, width_px
+        self._render, self._width_px = render, width_px
+        self.drops = Drops(node.get_logger())
         self._pending: Future[RenderedImage] | None = None
         self.counters: Counter[str] = Counter()
 
@@ -62,20 +62,27 @@ class Renderings:
         self._pending = self._render(camera, world_from_camera)
         self._pending.add_done_callback(lambda done: self._publish(done, camera, header))
 
+    def status(self, name: str) -> PartStatus:
+        """Return what was rendered and what failed, for /diagnostics."""
+        failed = self.drops.snapshot()
+        values: dict[str, object] = dict(sorted(self.counters.items()))
+        values |= {f"dropped.{reason}": count for reason, count in failed.items()}
+        return PartStatus(name, "ok", f"{self.counters['rendered']} views", values)
+
     def _publish(self, done: "Future[RenderedImage]", camera: Camera, header: Header) -> None:
         """Publish from the worker's thread."""
         if done.cancelled():
             return
         error = done.exception()
         if error is not None:
-            self._inputs.drops.add("render_failed", error)
+            self.drops.add("render_failed", error)
             return
         self._topics.publish(header, camera, done.result())
         self.counters["rendered"] += 1
 
 
 def rendered_camera(camera: Camera, width_px: int) -> Camera:
-    """The camera without distortion, at most so wide (0: as wide as it is)."""
+    """Return the camera without distortion, at most so wide (0: as wide as it is)."""
     scale = min(1.0, width_px / camera.width_px) if width_px else 1.0
     return dataclasses.replace(
         camera,

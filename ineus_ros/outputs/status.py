@@ -75,7 +75,7 @@ class Rate:
         self._since_s = time.monotonic()
 
     def per_second(self, count: int) -> float:
-        """Mean rate since the last call."""
+        """Return the mean rate since the last call."""
         now_s = time.monotonic()
         rate = (count - self._last) / max(now_s - self._since_s, 1e-9)
         self._last, self._since_s = count, now_s
@@ -83,5 +83,5 @@ class Rate:
 
 
 def as_text(value: object) -> str:
-    """A number or word as /diagnostics shows it."""
+    """Format a number or word for /diagnostics."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -14,7 +14,7 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 
 @pytest.fixture(scope="session", autouse=True)
 def domain() -> Iterator[Mapping[str, str]]:
-    """Environment of a ROS domain that these tests have for themselves."""
+    """Hold a ROS domain for these tests alone; the environment that joins it."""
     from ineus_ros.demo.processes import private_domain
 
     with private_domain() as environment:
@@ -27,7 +27,7 @@ def domain() -> Iterator[Mapping[str, str]]:
 
 @pytest.fixture
 def ros(domain: Mapping[str, str]) -> Iterator[Callable[..., Any]]:
-    """Makes nodes: `ros(name, class=Node, arguments=[...])`; all are destroyed at the end."""
+    """Make nodes: `ros(name, class=Node, arguments=[...])`; all are destroyed at the end."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
@@ -55,7 +55,7 @@ def ros(domain: Mapping[str, str]) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def camera(domain: Mapping[str, str]) -> Iterator[Any]:
-    """Publishes frames."""
+    """Publish frames."""
     from ros_stream import Camera
 
     with Camera() as made:
@@ -64,7 +64,7 @@ def camera(domain: Mapping[str, str]) -> Iterator[Any]:
 
 @pytest.fixture
 def listen(ros: Callable[..., Any], camera: Any) -> Callable[..., Any]:
-    """Makes inputs that the camera has found: `listen(parameter=value)`."""
+    """Make inputs that the camera has found: `listen(parameter=value)`."""
     from rclpy.node import Node
     from ros_listening import Listening
 

@@ -26,7 +26,7 @@ Rows = dict[str, tuple[str, str]]
 
 
 def documented(title: str) -> Rows:
-    """The table below a title."""
+    """Read the table below a title."""
     text = DOCUMENT.split(f"\n## {title}\n")[1].split("\n## ")[0]
     rows: Rows = {}
     before = ""

@@ -33,7 +33,7 @@ def camera(domain: Mapping[str, str]) -> Iterator[Camera]:
 def node(
     domain: Mapping[str, str], camera: Camera, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    """A node that has seen the frames and has a mesh."""
+    """Run a node that has taken the frames and has a mesh."""
     running = Running(tmp_path_factory.mktemp("node"), domain)
     try:
         camera.wait_for_subscriber()
@@ -157,7 +157,7 @@ def test_a_view_is_rendered_where_it_is_asked_for(node: Running) -> None:
     request = PoseStamped(pose=pose_message(FRAMES[3].world_from_camera))
     request.header.frame_id, request.header.stamp.sec = "no_such_frame", 77
     asking.publish(request)
-    node.wait(lambda: node.number("input", "dropped.render_failed") == 1)
+    node.wait(lambda: node.number("render", "dropped.bad_request") == 1)
     request.header.frame_id = "odom"
     asking.publish(request)
     node.wait(lambda: bool(got))

@@ -9,7 +9,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2
 
 from ineus_ros.outputs.clouds import cloud_message
-from ineus_ros.outputs.planning import header_of
+from ineus_ros.outputs.headers import header_of
 
 XYZ = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4")])
 

@@ -12,7 +12,7 @@ from rclpy.node import Node
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
-from ineus_ros.inputs.inputs import Inputs
+from ineus_ros.inputs import Inputs
 
 SETTINGS = {"reliable": True, "tf_timeout_s": 0.4, "depth_wait_s": 0.2}
 SOURCE = SyntheticSource(SyntheticConfig(frames=12, width_px=32, height_px=24))

@@ -16,7 +16,7 @@ BAG_SUFFIXES = (".mcap", ".db3")
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path looks like a ROS 2 bag, by its name and what is in the folder."""
+    """Decide whether a path is a ROS 2 bag, by its name and what is in the folder."""
     if path.is_dir():
         return (path / "metadata.yaml").is_file() or bool(_storage_files(path))
     return path.suffix in BAG_SUFFIXES
@@ -91,7 +91,7 @@ class BagFile:
         return max(0, self.end_ns - self.start_ns) * 1e-9
 
     def of_type(self, *type_names: str) -> list[BagTopic]:
-        """Topics of the given types that have messages."""
+        """List the topics of the given types that have messages."""
         short = {name.replace("/msg/", "/") for name in type_names}
         return [
             topic
@@ -100,7 +100,7 @@ class BagFile:
         ]
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
-        """Topic, time of recording in nanoseconds and bytes of each message, by that time."""
+        """Yield topic, time of recording in ns and bytes of each message, by that time."""
         wanted = set(topics)
         streams = []
         for reader in self._readers:
@@ -114,14 +114,14 @@ class BagFile:
             raise self._unreadable(error) from error
 
     def first(self, topic: str) -> Any:
-        """The first message of a topic, decoded."""
+        """Decode the first message of a topic."""
         messages = self.messages([topic])
         for name, _, raw in messages:
             return self.decode(name, raw)
         raise SourceError(f"bag {self.path}: topic {topic} has no message")
 
     def decode(self, topic: str, raw: bytes) -> Any:
-        """Message of its bytes."""
+        """Decode a message from its bytes."""
         type_name = self.topics[topic].type_name
         try:
             return self._types.deserialize_cdr(raw, type_name)

@@ -99,7 +99,7 @@ class NearestStampMatcher:
         return sets
 
     def _pick(self, stream: str, stamp_ns: int, is_end: bool) -> int:
-        """Index of the item nearest to a stamp, or that there is none, or none yet."""
+        """Find the index of the item nearest to a stamp, or that there is none, or none yet."""
         stamps = self._stamps[stream]
         after = bisect.bisect_left(stamps, stamp_ns)
         candidates = [index for index in (after - 1, after) if 0 <= index < len(stamps)]

@@ -28,24 +28,24 @@ class MessageFactory(Protocol):
 
 
 def encode_time(make: MessageFactory, stamp_ns: int) -> Any:
-    """builtin_interfaces/Time."""
+    """Make a builtin_interfaces/Time."""
     return make("builtin_interfaces/msg/Time", sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
 
 
 def encode_header(make: MessageFactory, stamp_ns: int, frame_id: str) -> Any:
-    """std_msgs/Header."""
+    """Make a std_msgs/Header."""
     return make("std_msgs/msg/Header", stamp=encode_time(make, stamp_ns), frame_id=frame_id)
 
 
 def encode_image(make: MessageFactory, header: Any, rgb: UInt8[np.ndarray, "h w 3"]) -> Any:
-    """sensor_msgs/Image of encoding rgb8."""
+    """Make a sensor_msgs/Image of encoding rgb8."""
     return _image(make, header, rgb, "rgb8")
 
 
 def encode_compressed_image(
     make: MessageFactory, header: Any, rgb: UInt8[np.ndarray, "h w 3"], jpeg_quality: int = 95
 ) -> Any:
-    """sensor_msgs/CompressedImage as JPEG."""
+    """Make a sensor_msgs/CompressedImage as JPEG."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, jpeg_quality))
     return make(
@@ -59,7 +59,7 @@ def encode_compressed_image(
 def encode_depth(
     make: MessageFactory, header: Any, depth_m: Float[np.ndarray, "h w"], encoding: str = "16UC1"
 ) -> Any:
-    """sensor_msgs/Image of encoding 16UC1 (millimetres) or 32FC1 (metres, NaN for none)."""
+    """Make a sensor_msgs/Image of encoding 16UC1 (millimetres) or 32FC1 (metres, NaN for none)."""
     if encoding == "16UC1":
         return _image(make, header, _millimetres(depth_m), encoding)
     # REP 118: NaN is the value of a missing return in metres.
@@ -70,7 +70,7 @@ def encode_depth(
 def encode_compressed_depth(
     make: MessageFactory, header: Any, depth_m: Float[np.ndarray, "h w"]
 ) -> Any:
-    """sensor_msgs/CompressedImage of format compressedDepth, 16UC1 as PNG."""
+    """Make a sensor_msgs/CompressedImage of format compressedDepth, 16UC1 as PNG."""
     _, png = cv2.imencode(".png", _millimetres(depth_m))
     data = np.frombuffer(struct.pack("<iff", 0, 0.0, 0.0) + png.tobytes(), dtype=np.uint8)
     return make(
@@ -82,7 +82,7 @@ def encode_compressed_depth(
 
 
 def encode_camera(make: MessageFactory, header: Any, camera: Camera) -> Any:
-    """sensor_msgs/CameraInfo; ROS has pixel centres at integers."""
+    """Make a sensor_msgs/CameraInfo; ROS has pixel centres at integers."""
     fx, fy, cx, cy = camera.fx, camera.fy, camera.cx - 0.5, camera.cy - 0.5
     has_model = camera.distortion_model != "none"
     return make(
@@ -109,7 +109,7 @@ def encode_camera(make: MessageFactory, header: Any, camera: Camera) -> Any:
 
 
 def encode_pose(make: MessageFactory, parent_from_child: Float[np.ndarray, "4 4"]) -> Any:
-    """geometry_msgs/Pose."""
+    """Make a geometry_msgs/Pose."""
     x, y, z = (float(value) for value in parent_from_child[:3, 3])
     return make(
         "geometry_msgs/msg/Pose",
@@ -124,7 +124,7 @@ def encode_odometry(
     child_frame_id: str,
     world_from_body: Float[np.ndarray, "4 4"],
 ) -> Any:
-    """nav_msgs/Odometry with a pose; twist and covariances stay zero, which means unknown."""
+    """Make a nav_msgs/Odometry; twist and covariances stay zero, which means unknown."""
     zero = make("geometry_msgs/msg/Vector3", x=0.0, y=0.0, z=0.0)
     return make(
         "nav_msgs/msg/Odometry",
@@ -149,7 +149,7 @@ def encode_transforms(
     child_frame_id: str,
     parent_from_child: Float[np.ndarray, "4 4"],
 ) -> Any:
-    """tf2_msgs/TFMessage with one transform."""
+    """Make a tf2_msgs/TFMessage with one transform."""
     x, y, z = (float(value) for value in parent_from_child[:3, 3])
     transform = make(
         "geometry_msgs/msg/Transform",
@@ -180,7 +180,7 @@ def _image(make: MessageFactory, header: Any, values: np.ndarray, encoding: str)
 
 
 def _millimetres(depth_m: np.ndarray) -> np.ndarray:
-    """16-bit depth; what does not fit counts as none rather than as a wall at 65.5 m."""
+    """Round to 16 bits; what does not fit counts as none, not as a wall at 65.5 m."""
     depth_mm = np.rint(np.nan_to_num(depth_m, nan=0.0, posinf=0.0, neginf=0.0) * 1e3)
     return np.where((depth_mm > 0) & (depth_mm <= _MAX_DEPTH_MM), depth_mm, 0).astype(np.uint16)
 

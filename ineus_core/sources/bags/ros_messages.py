@@ -88,17 +88,17 @@ _MODEL_NAMES = {
 
 
 def stamp_ns(header: Any) -> int:
-    """Stamp of a std_msgs/Header in nanoseconds."""
+    """Return the stamp of a std_msgs/Header in nanoseconds."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 def knows_encoding(encoding: str) -> bool:
-    """Whether `decode_image` or `decode_depth` read images of an encoding."""
+    """Decide whether `decode_image` or `decode_depth` read images of an encoding."""
     return encoding in _LAYOUTS
 
 
 def decode_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
-    """Colour image of a sensor_msgs/Image as RGB.
+    """Decode a sensor_msgs/Image to RGB.
 
     Raises:
         SourceError: If the encoding carries no colour or the data are short.
@@ -124,7 +124,7 @@ def decode_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def decode_compressed_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
-    """Colour image of a sensor_msgs/CompressedImage (JPEG, PNG) as RGB."""
+    """Decode a sensor_msgs/CompressedImage (JPEG, PNG) to RGB."""
     data = np.frombuffer(msg.data, dtype=np.uint8)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     picture = cv2.imdecode(data, flags) if len(data) else None
@@ -137,12 +137,12 @@ def decode_compressed_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def decode_mask(msg: Any) -> Bool[np.ndarray, "h w"]:
-    """Where a sensor_msgs/Image is above 0 in any of its colours."""
+    """Decode a sensor_msgs/Image to where it is above 0 in any of its colours."""
     return np.any(_pixels(msg)[..., :3] > 0, axis=-1)
 
 
 def decode_depth(msg: Any) -> Float[np.ndarray, "h w"]:
-    """Depth of a sensor_msgs/Image in metres, float32; 0 where there is no return."""
+    """Decode a sensor_msgs/Image to depth in m, float32; 0 where there is no return."""
     if msg.encoding in ("16UC1", "mono16"):
         return _pixels(msg)[..., 0].astype(np.float32) * np.float32(1e-3)
     if msg.encoding == "32FC1":
@@ -152,7 +152,7 @@ def decode_depth(msg: Any) -> Float[np.ndarray, "h w"]:
 
 
 def decode_compressed_depth(msg: Any) -> Float[np.ndarray, "h w"]:
-    """Depth of a compressedDepth sensor_msgs/CompressedImage in metres, float32; 0 for none.
+    """Decode a compressedDepth sensor_msgs/CompressedImage to depth in m, float32; 0 for none.
 
     A 12-byte header (format, two quantisation parameters) stands before a 16-bit PNG, or before
     width, height and the words of an RVL stream.
@@ -196,7 +196,7 @@ def _decode_rvl(body: bytes) -> UInt16[np.ndarray, "h w"] | None:
 
 
 def decode_camera(msg: Any, rectified: bool = False) -> Camera:
-    """Camera of a sensor_msgs/CameraInfo, with its region of interest and binning.
+    """Decode a sensor_msgs/CameraInfo to a camera, with its region of interest and binning.
 
     Args:
         rectified: The image is rectified: its matrix is P, and it has no distortion.
@@ -225,7 +225,7 @@ def decode_camera(msg: Any, rectified: bool = False) -> Camera:
 
 
 def decode_transform(msg: Any) -> Float[np.ndarray, "4 4"]:
-    """Rigid transform of a Pose or Transform, or of any stamped message around one."""
+    """Decode the rigid transform of a Pose or Transform, or of a message around one."""
     while not (hasattr(msg, "position") or hasattr(msg, "translation")):
         msg = msg.pose if hasattr(msg, "pose") else msg.transform
     is_pose = hasattr(msg, "position")
@@ -251,7 +251,7 @@ def image_decoder(is_compressed: bool, is_depth: bool) -> Callable[[Any], np.nda
 
 
 def _pixels(msg: Any) -> np.ndarray:
-    """Values [h w c] as a view of the data, without the padding of the rows."""
+    """View the data as values [h w c], without the padding of the rows."""
     if msg.encoding not in _LAYOUTS:
         known = ", ".join(_LAYOUTS)
         raise SourceError(f"image of unknown encoding {msg.encoding!r}: expected one of {known}")
@@ -264,7 +264,7 @@ def _pixels(msg: Any) -> np.ndarray:
 
 
 def _rows(msg: Any, rows: int, row_bytes: int) -> UInt8[np.ndarray, "rows row_bytes"]:
-    """Bytes of the rows, without their padding."""
+    """Return the bytes of the rows, without their padding."""
     step = int(msg.step) or row_bytes
     data = np.frombuffer(msg.data, dtype=np.uint8)
     # The padding of the last row may be left out.
@@ -280,7 +280,7 @@ def _rows(msg: Any, rows: int, row_bytes: int) -> UInt8[np.ndarray, "rows row_by
 
 
 def _decode_nv24(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
-    """Grey, then a pair of colour values for each pixel, in rows of twice the step.
+    """Decode grey, then a pair of colour values for each pixel, in rows of twice the step.
 
     OpenCV has none but NV12, a pair for four pixels: each pixel is made four of them.
     """
@@ -297,7 +297,7 @@ def _without_invalid(depth_m: np.ndarray) -> np.ndarray:
 
 
 def _distortion(msg: Any) -> tuple[str, tuple[float, ...]]:
-    """Model and coefficients under our names, filled up with zeros."""
+    """Return model and coefficients under our names, filled up with zeros."""
     name = msg.distortion_model.lower()
     model = _MODEL_NAMES.get(name, name)
     given = tuple(float(value) for value in msg.d)

@@ -94,7 +94,7 @@ class RosbagSource:
             self.poses = BagPoses(bag, self._config, self._camera_frame(bag))
 
     def __len__(self) -> int:
-        """Number of colour images, or `max_frames` if that is less."""
+        """Return the number of colour images, or `max_frames` if that is less."""
         return min(self.colour.count, self._max_frames or self.colour.count)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -127,7 +127,7 @@ class RosbagSource:
         return None
 
     def describe(self) -> dict[str, str]:
-        """What is used, for people."""
+        """Describe what is used, for people."""
         size = " x ".join(map(str, self.colour.size_px))
         return {
             "colour": f"{self.colour.name} ({size}, frame id {self.colour.frame_id})",
@@ -138,7 +138,7 @@ class RosbagSource:
         }
 
     def _matched(self, bag: BagFile) -> Iterator[tuple[_Image, ...]]:
-        """Sets of a colour image and its depth image."""
+        """Yield sets of a colour image and its depth image."""
         topics = [topic.name for topic in (self.colour, self.depth) if topic]
         matcher = NearestStampMatcher(
             topics,
@@ -160,7 +160,7 @@ class RosbagSource:
             self.dropped["no_depth"] = matcher.dropped[self.colour.name]
 
     def _frame(self, images: tuple[_Image, ...]) -> Frame | None:
-        """Frame of matched images, or None if it has to be dropped."""
+        """Make a frame of matched images; None if it has to be dropped."""
         try:
             world_from_camera = self.poses.at(images[0].stamp_ns)
         except SourceError as error:
@@ -186,7 +186,7 @@ class RosbagSource:
             ) from error
 
     def _decode(self, images: tuple[_Image, ...]) -> tuple[np.ndarray, np.ndarray | None] | None:
-        """Colour and depth, or None if one of them is damaged."""
+        """Decode colour and depth; None if one of them is damaged."""
         try:
             rgb = image_decoder(self.colour.is_compressed, False)(images[0].message)
             if self.depth is None:
@@ -212,7 +212,7 @@ class RosbagSource:
         self.dropped[reason] += 1
 
     def _read_cameras(self, bag: BagFile) -> list[tuple[int, Camera]]:
-        """Cameras by the time from which they hold; mostly one."""
+        """Read the cameras, by the time from which they hold; mostly one."""
         cameras: list[tuple[int, Camera]] = []
         is_rectified = re.search(r"[/_]rect(ified)?([/_]|$)", self.colour.name) is not None
         for topic, log_ns, raw in bag.messages([self.camera_info_topic]):
@@ -231,5 +231,5 @@ class RosbagSource:
         return self._cameras[max(0, index - 1)][1]
 
     def _camera_frame(self, bag: BagFile) -> str:
-        """Frame id of the colour images; some drivers set it in camera_info only."""
+        """Return the frame id of the colour images; some drivers set it in camera_info only."""
         return self.colour.frame_id or bag.first(self.camera_info_topic).header.frame_id

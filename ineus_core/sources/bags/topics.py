@@ -60,7 +60,7 @@ class ImageTopic:
 def find_images(
     bag: BagFile, colour_name: str, depth_name: str
 ) -> tuple[ImageTopic, ImageTopic | None]:
-    """Colour topic and depth topic, if any.
+    """Find the topic of colour, and that of depth if there is one.
 
     Args:
         colour_name: Topic to use, or "" for the best one.
@@ -86,7 +86,7 @@ def find_images(
 
 
 def find_camera_info(bag: BagFile, colour: ImageTopic, name: str) -> str:
-    """Topic of the camera of the colour images."""
+    """Find the topic of the camera of the colour images."""
     if name:
         return require_topic(bag, name, CAMERA_INFO).name
     infos = [topic.name for topic in bag.of_type(CAMERA_INFO)]
@@ -109,7 +109,7 @@ def find_camera_info(bag: BagFile, colour: ImageTopic, name: str) -> str:
 
 
 def find_pose_topic(bag: BagFile, name: str, type_names: tuple[str, ...]) -> str:
-    """Topic of poses of the given types, or "" if there is none."""
+    """Find a topic of poses of the given types; "" if there is none."""
     if name:
         return require_topic(bag, name, *type_names).name
     topics = [topic for topic in bag.of_type(*type_names) if not _has_word(topic.name, _POSE_NOT)]
@@ -118,12 +118,12 @@ def find_pose_topic(bag: BagFile, name: str, type_names: tuple[str, ...]) -> str
 
 
 def find_tf_topics(bag: BagFile) -> list[str]:
-    """All topics of transforms."""
+    """Find all topics of transforms."""
     return [topic.name for topic in bag.of_type(TF)]
 
 
 def require_topic(bag: BagFile, name: str, *type_names: str) -> BagTopic:
-    """The topic of a configured name, with or without its leading slash, and of a type."""
+    """Return the topic of a configured name, with or without leading slash, and of a type."""
     topic = bag.topics.get(name) or bag.topics.get(f"/{name}")
     if topic is None:
         raise SourceError(f"bag {bag.path}: no topic {name}: {topic_list(bag)}")
@@ -136,7 +136,7 @@ def require_topic(bag: BagFile, name: str, *type_names: str) -> BagTopic:
 
 
 def topic_list(bag: BagFile) -> str:
-    """The topics of a bag for a message."""
+    """List the topics of a bag for an error message."""
     names = [f"{t.name} ({t.type_name}, {t.count})" for t in bag.topics.values()]
     return f"the bag has {', '.join(names)}" if names else "the bag has no topic"
 

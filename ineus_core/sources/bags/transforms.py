@@ -50,7 +50,7 @@ class PoseTrack:
         self._poses: list[np.ndarray] = []
 
     def __len__(self) -> int:
-        """Number of poses held."""
+        """Return the number of poses held."""
         return len(self._stamps)
 
     def add(self, stamp_ns: int, world_from_body: Float[np.ndarray, "4 4"]) -> None:
@@ -71,7 +71,7 @@ class PoseTrack:
             del stamps[0], self._poses[0]
 
     def at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
-        """`world_from_body` at a stamp.
+        """Return `world_from_body` at a stamp.
 
         Raises:
             TransformNotYet: If the stamp is later than the newest pose.
@@ -159,7 +159,7 @@ class TransformTree:
         self._tracks[child].add(stamp_ns, parent_from_child)
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
-        """`target_from_source` at a stamp.
+        """Return `target_from_source` at a stamp.
 
         Raises:
             TransformNotYet: If a link on the way is known only up to an earlier stamp.
@@ -170,7 +170,7 @@ class TransformTree:
         return rigid_inverse(common_from_target) @ self._climb(source_up, stamp_ns)
 
     def is_connected(self, target: str, source: str) -> bool:
-        """Whether there is a way, at whatever stamp."""
+        """Decide whether there is a way, at whatever stamp."""
         try:
             self._ways(target, source)
         except TransformUnknown:
@@ -178,16 +178,16 @@ class TransformTree:
         return True
 
     def moves(self, target: str, source: str) -> bool:
-        """Whether a link of the way is not static."""
+        """Decide whether a link of the way is not static."""
         return any(child in self._tracks for way in self._ways(target, source) for child in way)
 
     def links(self, target: str, source: str) -> list[str]:
-        """The child frame ids of all links of the way."""
+        """List the child frame ids of all links of the way."""
         target_up, source_up = self._ways(target, source)
         return target_up + source_up
 
     def root(self, frame_id: str) -> str:
-        """The frame id above all others over this one."""
+        """Return the frame id above all others over this one."""
         return self._ancestors(frame_id)[-1]
 
     @property
@@ -196,7 +196,7 @@ class TransformTree:
         return not self._parents
 
     def __contains__(self, frame_id: str) -> bool:
-        """Whether a frame id has been seen, as parent or child."""
+        """Decide whether a frame id is known, as parent or child."""
         name = bare_frame_id(frame_id)
         return name in self._parents or name in self._parents.values()
 
@@ -207,7 +207,7 @@ class TransformTree:
         self._tracks.clear()
 
     def _ancestors(self, frame_id: str) -> list[str]:
-        """The frame id and all above it."""
+        """List the frame id and all above it."""
         names = [bare_frame_id(frame_id)]
         while names[-1] in self._parents:
             names.append(self._parents[names[-1]])
@@ -216,7 +216,7 @@ class TransformTree:
         return names
 
     def _ways(self, target: str, source: str) -> tuple[list[str], list[str]]:
-        """The links to climb from each of the two to where they meet."""
+        """List the links to climb from each of the two to where they meet."""
         target_line, source_line = self._ancestors(target), self._ancestors(source)
         common = next((name for name in source_line if name in target_line), None)
         if common is None:
@@ -239,5 +239,5 @@ def _check_finite(transform: np.ndarray) -> None:
 
 
 def bare_frame_id(frame_id: str) -> str:
-    """Frame id without the leading slash of older recordings."""
+    """Return a frame id without the leading slash of older recordings."""
     return frame_id.strip().lstrip("/")

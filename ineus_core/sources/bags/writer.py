@@ -147,7 +147,7 @@ class _BagWriter:
         self._put("/tf_static", stamp_ns, mount)
 
     def _write_poses(self, stamp_ns: int, world_from_body: Float[np.ndarray, "4 4"]) -> None:
-        """Odometry and TF at the frame's stamp, and in between since the last frame."""
+        """Write odometry and TF at the frame's stamp, and in between since the last frame."""
         for stamp, pose in self._between(stamp_ns, world_from_body):
             header = encode.encode_header(self._make, stamp, ODOM_FRAME)
             self._put("/odom", stamp, encode.encode_odometry(self._make, header, BODY_FRAME, pose))
@@ -183,7 +183,7 @@ class _BagWriter:
 
 
 def _qos(is_latched: bool) -> Any:
-    """Reliable profile, as a recorder would have noted it."""
+    """Return a reliable profile, as a recorder would have noted it."""
     from rosbags.interfaces import (
         Qos,
         QosDurability,
@@ -209,7 +209,7 @@ def _qos(is_latched: bool) -> Any:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """Temporary folder on the file system of a path, gone afterwards."""
+    """Make a temporary folder on the file system of a path, gone afterwards."""
     path.absolute().parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.absolute().parent))
     try:

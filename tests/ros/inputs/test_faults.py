@@ -55,7 +55,7 @@ def is_accounted_for(listening: Listening, sent: int) -> bool:
 
 
 def keep(messages: dict[str, Any]) -> None:
-    """All messages of a frame."""
+    """Keep all messages of a frame."""
 
 
 def without_pose(messages: dict[str, Any]) -> None:

@@ -238,7 +238,7 @@ def test_images_go_by_counted_while_held(camera: Camera, listen: Callable[..., L
 
 
 def tf_message(parent: str, child: str, stamp_ns: int, transform: np.ndarray) -> Any:
-    """What /tf brings, by attribute; its type is not on every machine."""
+    """Make what /tf brings, by attribute; its type is not on every machine."""
     pose = pose_message(transform)
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     stamp = SimpleNamespace(sec=seconds, nanosec=nanoseconds)

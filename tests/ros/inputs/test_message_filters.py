@@ -28,7 +28,7 @@ def message(stamp_ms: float) -> Any:
 
 
 def events(streams: int, jitter_ms: float, loss: float, seed: int) -> list[tuple[int, float]]:
-    """Stream and stamp of each message of 10 s at 30 Hz, in the order of arrival."""
+    """List stream and stamp of each message of 10 s at 30 Hz, in the order of arrival."""
     rng = random.Random(seed)
     made = []
     for index in range(300):

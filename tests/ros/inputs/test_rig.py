@@ -55,7 +55,7 @@ def meet(listening: Listening, *topics: Any) -> None:
 
 
 def of_body(frame: Frame) -> Callable[[dict[str, Any]], None]:
-    """Odometry of the body at the place of a frame's camera."""
+    """Make odometry of the body at the place of a frame's camera."""
 
     def edit(messages: dict[str, Any]) -> None:
         messages["odom"].child_frame_id = "base_link"

@@ -57,7 +57,7 @@ class Body:
         self.static.publish(TFMessage(transforms=[message]))
 
     def broadcast(self, first_ns: int, last_ns: int) -> None:
-        """Poses between those of frames are on the straight way, as TF takes them to be."""
+        """Broadcast poses; between frames they are on the straight way, as TF takes them to be."""
         stamps = [frame.stamp_ns for frame in STREAM]
         for stamp in range(first_ns, last_ns + 1, 1_000_000_000 // RATE_HZ):
             index = min(bisect.bisect_right(stamps, stamp) - 1, len(STREAM) - 1)

@@ -31,7 +31,8 @@ from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
 from ineus_core.reconstruction import Reconstructor
 from ineus_ros.outputs import KeyframePublisher, PlanningPublisher, offer_nvblox
 from ineus_ros.outputs.clouds import read_xyz
-from ineus_ros.outputs.planning import ANSWER_POINT, latched
+from ineus_ros.outputs.planning import ANSWER_POINT
+from ineus_ros.qos import latched
 
 pytestmark = pytest.mark.ros
 
@@ -56,7 +57,7 @@ class Robot:
             self._executors[-1].add_node(spun)
 
     def _ask(self, job: Any) -> "Future[Any]":
-        """What the worker would do, at once."""
+        """Do at once what the worker would do."""
         self.asked += 1
         future: Future[Any] = Future()
         try:

@@ -22,13 +22,13 @@ from tiny_scene import pose
 
 from ineus_ros.outputs import offer_nvblox
 from ineus_ros.outputs.clouds import read_xyz
+from ineus_ros.outputs.headers import header_of
 from ineus_ros.outputs.keyframes import keyframe_messages
 from ineus_ros.outputs.nvblox import fill_response, fill_slice, voxel_centres
 from ineus_ros.outputs.planning import (
     ANSWER_POINT,
     answer_message,
     esdf_message,
-    header_of,
     occupancy_message,
 )
 

@@ -30,7 +30,7 @@ def test_odometry_of_a_body_and_its_static_mount(tmp_path: Path, pose_source: st
 
 
 def write_odometry(path: Path, *other_transforms: str) -> Path:
-    """A bag whose TF, if there is any, does not say where the camera sits."""
+    """Write a bag whose TF, if there is any, does not say where the camera sits."""
     with BagMaker(path) as bag:
         for child in other_transforms:
             bag.tf("/tf_static", START_NS, "base_link", child, np.eye(4))

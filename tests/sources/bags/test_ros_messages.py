@@ -169,7 +169,7 @@ def test_compressed_depth_in_millimetres_and_quantised() -> None:
 
 
 def rvl(depth: np.ndarray) -> bytes:
-    """An image as the paper has it encoded: runs of zeros and of steps, three bits at a time."""
+    """Encode an image as in the paper: runs of zeros and of steps, three bits at a time."""
     nibbles: list[int] = []
 
     def put(number: int) -> None:

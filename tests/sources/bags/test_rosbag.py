@@ -15,7 +15,7 @@ from ineus_core.types import Camera
 
 
 def write_simple(path: Path, frames: int = 5, **without: bool) -> Path:
-    """A bag with colour, camera_info, depth and poses of the camera itself."""
+    """Write a bag with colour, camera_info, depth and poses of the camera itself."""
     with BagMaker(path) as bag:
         for frame in map(make_frame, range(frames)):
             if "info" not in without:

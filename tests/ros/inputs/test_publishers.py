@@ -35,7 +35,7 @@ def inputs(ros: Callable[..., Node]) -> Callable[..., Listening]:
 
 
 def is_accounted_for(listening: Listening, sent: int) -> bool:
-    """Whether each image is a frame or a drop."""
+    """Decide whether each image is a frame or a drop."""
     inputs = listening.inputs
     received = inputs.counters["color_received"]
     return received == sent == len(listening.frames) + inputs.frames_dropped
