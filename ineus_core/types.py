@@ -236,7 +236,6 @@ class StepReport:
     losses: dict[str, float]
     """Means since the last report; `total` is the weighted sum."""
     counters: dict[str, int]
-    timings_ms: dict[str, float]
     inv_s: float
     samples_per_second: float
     rays_per_second: float

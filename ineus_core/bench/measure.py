@@ -149,7 +149,7 @@ def _timed_stages(work: Work, reconstructor: Reconstructor) -> dict[str, dict[st
     """Of the step for every device, which has autograd and so one backward pass."""
     step, field = reconstructor.train_step, reconstructor.field
     assert isinstance(step, EagerStep) and field is not None
-    step.timers = timers = Timers(reconstructor.device)
+    timers = Timers(reconstructor.device)
     encode = field._encode
 
     def timed(*args: Any) -> Any:
@@ -158,10 +158,11 @@ def _timed_stages(work: Work, reconstructor: Reconstructor) -> dict[str, dict[st
 
     field._encode = timed
     try:
-        for _ in range(work.steps):
-            step()
+        with step.timed(timers):
+            for _ in range(work.steps):
+                step()
     finally:
-        step.timers, field._encode = None, encode
+        field._encode = encode
     times = timers.take_means_ms()
     times["heads"] = times.pop("field") - times["encode"]
     order = ("draw", "place", "encode", "heads", "composite", "loss", "backward", "optimiser")

@@ -323,7 +323,7 @@ class Reconstructor:
         if self.train_step is not None and self._replay is not None:
             if remaining == 1.0:
                 self._replay.replay_uniformly()
-            self.train_step.optimiser.rate_factor = 0.05 ** (1.0 - remaining)
+            self.train_step.scale_rates(0.05 ** (1.0 - remaining))
 
     def report(self) -> StepReport:
         """Progress since the last report; waits for the device."""
@@ -340,7 +340,6 @@ class Reconstructor:
             stamp_ns=self._newest_stamp_ns,
             losses=losses,
             counters=dict(counters),
-            timings_ms={},
             inv_s=float(self.field.inv_s.detach()) if self.field is not None else 0.0,
             samples_per_second=samples / elapsed_s,
             rays_per_second=rays / elapsed_s,
@@ -400,6 +399,5 @@ class Reconstructor:
         assert self._replay is not None and self.train_step is not None
         self._replay.keep(content.rays)
         self._replay.image_background.copy_(content.image_background)
-        self.train_step.steps = content.step
-        field.set_step(self.train_step.steps)
+        self.train_step.resume_at(content.step)
         self._newest_stamp_ns = content.stamp_ns

@@ -11,7 +11,7 @@ from ineus_core.errors import CapacityError, ConfigError
 from ineus_core.fields import FieldConfig
 from ineus_core.keyframes import KeyframeConfig, ReplayConfig
 from ineus_core.rendering import RaySamplingConfig
-from ineus_core.training.step import TrainingConfig, resolved_training
+from ineus_core.training.config import TrainingConfig, resolved_training
 
 _LEAST_CAPABILITY = (7, 0)
 """Of Triton."""

@@ -83,14 +83,17 @@ class Rates:
         """Begin with the rates as configured."""
         self._config = config
         self._factor = config.factor()
-        self.rate_factor = 1.0
-        """Set from outside to refine the field at the end of an offline run."""
+        self._scale = 1.0
+
+    def scale(self, factor: float) -> None:
+        """Multiply all rates from now on; the end of an offline run lowers them so."""
+        self._scale = factor
 
     def factor(self, steps_taken: int) -> float:
-        """Factor of all rates."""
+        """Return the factor of all rates."""
         factor = self._factor(steps_taken)
-        # Such a run settles by its own schedule.
-        return factor if self._config.rate_steps else factor * self.rate_factor
+        # A schedule of one's own already says how the rates fall at the end.
+        return factor if self._config.rate_steps else factor * self._scale
 
     def of(self, name: str) -> float:
         """Rate of a parameter before that factor."""

@@ -4,173 +4,36 @@
 
 import logging
 from collections import Counter
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
-from ineus_core.config_model import ConfigModel
-from ineus_core.errors import ConfigError
-from ineus_core.fields import Background, HashSdf, Initialisation, VariantField
+from ineus_core.fields import Background, HashSdf, VariantField
 from ineus_core.keyframes import Replay
 from ineus_core.rendering import (
     OccupancyGrid,
     RaySamplingConfig,
     RenderRays,
     render_rays,
-    renderer,
     sample_rays,
 )
 from ineus_core.timing import Timers
+from ineus_core.training.config import TrainingConfig
 from ineus_core.training.losses import (
     LOSS_NAMES,
-    LossRamps,
     LossTerms,
-    LossWeights,
     loss_terms,
     over_colour,
 )
-from ineus_core.training.optimiser import Optimiser, OptimiserConfig
+from ineus_core.training.optimiser import Optimiser
 from ineus_core.training.ranks import Ranks
-from ineus_core.training.schedules import linear_ramp
-from ineus_core.training.step_protocol import Step
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 _LOG = logging.getLogger(__name__)
-
-
-class TrainingConfig(ConfigModel):
-    """Batch, losses and optimiser."""
-
-    rays_per_step: int = Field(0, ge=0, description="Rays of a step; 0 = by device.")
-    samples_per_step: int = Field(
-        0,
-        ge=0,
-        description="Samples of a step without depth; 0 = by device. With depth: rays times "
-        "samples of a ray.",
-    )
-    cos_anneal_steps: int = Field(
-        -1,
-        ge=-1,
-        description="Steps over which the cosine of NeuS is annealed; 0 = exact from the start; "
-        "-1 = without depth 4000 on a GPU and 400 on a CPU, else 0.",
-    )
-    background: str = Field(
-        "none",
-        pattern="^(none|white|black|random)$",
-        description="Colour behind everything: none leaves what is missing black.",
-    )
-    view_dropout: float = Field(
-        0.5,
-        ge=0,
-        lt=1,
-        description="Share of rays whose direction the colour does not see, so that a mesh has a "
-        "colour of its own; 0 = colours of the mesh are those seen head-on.",
-    )
-    snapshot_every: int = Field(
-        200,
-        ge=1,
-        description="Steps between copies of the parameters to roll back to after a NaN.",
-    )
-    sparsity_per_m: float = Field(
-        1.0, gt=0, description="How fast the sparsity loss falls with the distance, in 1/m."
-    )
-    weights: LossWeights = LossWeights()
-    ramps: LossRamps = LossRamps()
-    optimiser: OptimiserConfig = OptimiserConfig()
-
-    @property
-    def reads_foreground(self) -> bool:
-        """Whether it matters which pixels show the object."""
-        return self.background == "random" or self.may_weigh("mask")
-
-    @property
-    def shows_white(self) -> bool:
-        """Views have a white background: what was trained over any colour usually is shown so."""
-        return self.background in ("white", "random")
-
-    def cos_anneal(self, step: int) -> float:
-        """How far the cosine of NeuS is annealed at a step, 0 to 1."""
-        return linear_ramp(step, self.cos_anneal_steps)
-
-    def may_weigh(self, term: str) -> bool:
-        """Whether a term of the loss has a weight at any step."""
-        return self.ramps.may_weigh(term, self.weights)
-
-    @property
-    def option_without_kernel(self) -> str:
-        """The first option that only plain torch knows; empty if there is none."""
-        for term in ("curvature", "distortion", "distortion_background"):
-            if self.may_weigh(term):
-                return f"training.weights.{term}"
-        return ""
-
-
-def resolved_training(
-    config: TrainingConfig, device: torch.device, init: Initialisation = "depth"
-) -> TrainingConfig:
-    """Fill in what the configuration leaves to the device and to what the scene looks like."""
-    on_gpu = device.type == "cuda"
-    weights, anneal_steps = config.weights, config.cos_anneal_steps
-    if weights.eikonal < 0:
-        weights = weights.model_copy(update={"eikonal": 0.3 if init == "room" else 0.1})
-    if anneal_steps < 0:
-        # Half of the cosine lets colour pull at surface that still faces the wrong way.
-        anneal_steps = 0 if init == "depth" else 4000 if on_gpu else 400
-    # Colours that a CPU has hundreds of steps for are reached by larger ones.
-    heads_rate = config.optimiser.heads_rate or (0.004 if on_gpu else 0.01)
-    return config.model_copy(
-        update={
-            "optimiser": config.optimiser.model_copy(update={"heads_rate": heads_rate}),
-            "rays_per_step": config.rays_per_step or (8192 if on_gpu else 1024),
-            "samples_per_step": config.samples_per_step or ((1 << 18) if on_gpu else (1 << 15)),
-            "weights": weights,
-            "cos_anneal_steps": anneal_steps,
-        }
-    )
-
-
-def make_step(
-    config: TrainingConfig,
-    ray_sampling: RaySamplingConfig,
-    field: HashSdf,
-    grid: OccupancyGrid,
-    replay: Replay,
-    generator: torch.Generator,
-    rendering: str = "torch",
-    ranks: Ranks | None = None,
-) -> Step:
-    """The step that suits the backends.
-
-    Args:
-        config: With every automatic value resolved.
-        rendering: Resolved backend of the rendering.
-        ranks: The processes that train the same field, if there are several.
-    """
-    if config.may_weigh("curvature") and field.config.gradient == "analytic":
-        raise ConfigError(
-            "training.weights.curvature needs field.gradient finite_difference, not analytic"
-        )
-    if field.config.backend == "triton" and rendering == "triton":
-        option = field.config.option_without_step or config.option_without_kernel
-        option = option or ("background.kind learned" if field.background is not None else "")
-        if not option:
-            from ineus_core.training.captured.step import CapturedStep
-
-            return CapturedStep(config, ray_sampling, field, grid, replay, ranks=ranks)
-        _LOG.info("training step by torch, as the captured one does not know %s", option)
-    if config.may_weigh("distortion") or field.config.kind == "density":
-        if rendering == "nerfacc":
-            raise ConfigError(
-                "rendering.backend nerfacc knows neither field.kind density nor "
-                "training.weights.distortion: expected auto or torch"
-            )
-        rendering = "torch"
-    render = renderer(rendering)
-    return EagerStep(config, ray_sampling, field, grid, replay, generator, render, ranks)
 
 
 class EagerStep:
@@ -202,9 +65,8 @@ class EagerStep:
         self._config, self._ray_sampling = config, ray_sampling
         self._field, self._grid, self._replay = field, grid, replay
         self._generator, self._render, self._ranks = generator, render, ranks
-        self.timers: Timers | None = None
-        """Where the parts of a step are timed, if at all."""
-        self.optimiser = Optimiser(config.optimiser, field)
+        self._timers: Timers | None = None
+        self._optimiser = Optimiser(config.optimiser, field)
         self._weights = config.weights
         self.steps = 0
         self.counters: Counter[str] = Counter()
@@ -226,17 +88,26 @@ class EagerStep:
             losses = terms.stacked().detach()
             self._average(losses)
         with self._stage("optimiser"):
-            finite = self.optimiser.gradients_are_finite()
+            finite = self._optimiser.gradients_are_finite()
             if not finite:
                 self._roll_back()
                 return
-            self.optimiser.step(self.steps)
+            self._optimiser.step(self.steps)
         self.steps += 1
         self._field.set_step(self.steps)
         self._loss_sum += losses
         self._steps_summed += 1
         if self.steps % self._config.snapshot_every == 0:
             self._keep_if_finite()
+
+    def resume_at(self, steps: int) -> None:
+        """Count on from a number of steps that were taken before."""
+        self.steps = steps
+        self._field.set_step(steps)
+
+    def scale_rates(self, factor: float) -> None:
+        """Multiply all learning rates from now on."""
+        self._optimiser.scale(factor)
 
     def _average(self, losses: Float[Tensor, " terms"]) -> None:
         """Let every process have the means of all gradients and losses."""
@@ -248,8 +119,17 @@ class EagerStep:
                 parameter.grad = torch.zeros_like(parameter)
         self._ranks.average([*(p.grad for p in parameters if p.grad is not None), losses])
 
+    @contextmanager
+    def timed(self, timers: Timers) -> Iterator[None]:
+        """Time the parts of the steps that are taken inside."""
+        self._timers = timers
+        try:
+            yield
+        finally:
+            self._timers = None
+
     def _stage(self, name: str) -> AbstractContextManager[None]:
-        return self.timers.stage(name) if self.timers is not None else nullcontext()
+        return self._timers.stage(name) if self._timers is not None else nullcontext()
 
     def _loss(self, batch: RayBatch) -> LossTerms:
         with self._stage("place"):
@@ -379,4 +259,4 @@ class EagerStep:
         with torch.no_grad():
             for parameter, kept in zip(self._field.parameters(), self._snapshot, strict=True):
                 parameter.copy_(kept)
-        self.optimiser.reset()
+        self._optimiser.reset()

@@ -7,21 +7,25 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from ineus_core.training.optimiser import Rates
-
 
 @runtime_checkable
 class Step(Protocol):
-    """One optimiser step when called: `step.EagerStep`, or `graph_step.CapturedStep` on a GPU."""
+    """One optimiser step when called: `EagerStep`, or on a GPU `CapturedStep`."""
 
-    steps: int
-    """How many were taken."""
     counters: Counter[str]
     """Of steps that were not finite."""
 
     @property
-    def optimiser(self) -> Rates:
-        """Its rates; the factor on them may be set."""
+    def steps(self) -> int:
+        """How many were taken."""
+        ...
+
+    def resume_at(self, steps: int) -> None:
+        """Count on from a number of steps that were taken before."""
+        ...
+
+    def scale_rates(self, factor: float) -> None:
+        """Multiply all learning rates from now on."""
         ...
 
     def __call__(self) -> None:
@@ -33,5 +37,5 @@ class Step(Protocol):
         ...
 
     def take_means(self) -> tuple[dict[str, float], int, int]:
-        """Mean losses, valid samples and rays since the last call; waits for the device."""
+        """Return mean losses, valid samples and rays since the last call; waits for the device."""
         ...

@@ -54,7 +54,7 @@ class Notes(Reconstructor):
         return MeshUpdate(0, (), ((0, 0, 0),))
 
     def report(self) -> StepReport:
-        return StepReport(self.steps, 0, {}, {}, {}, 1.0, 0.0, 0.0, 0)
+        return StepReport(self.steps, 0, {}, {}, 1.0, 0.0, 0.0, 0)
 
 
 class Collected:

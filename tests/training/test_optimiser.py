@@ -17,7 +17,7 @@ def moves(steps_taken: int = 0, rate_factor: float = 1.0, **settings: object) ->
     """How far each part moves in the first step, where Adam moves by exactly the rate."""
     field = tiny_field("object")
     optimiser = Optimiser(OptimiserConfig(**settings), field)  # type: ignore[arg-type]
-    optimiser.rate_factor = rate_factor
+    optimiser.scale(rate_factor)
     before = {name: p.detach().clone() for name, p in field.named_parameters()}
     torch.stack([p.sum() for p in field.parameters()]).sum().backward()
     optimiser.step(steps_taken)

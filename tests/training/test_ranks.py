@@ -116,8 +116,8 @@ def mean_gradient_training(steps: int) -> dict[str, torch.Tensor]:
                 parameter.grad = mean.clone()
         for twin in twins:
             step = twin.train_step
-            step.optimiser.step(step.steps)
-            step.steps += 1
+            step._optimiser.step(step.steps)
+            step.resume_at(step.steps + 1)
     return {name: p.detach() for name, p in twins[0].field.named_parameters()}
 
 

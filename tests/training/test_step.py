@@ -133,7 +133,7 @@ def test_settling_lowers_the_rates() -> None:
     for _ in range(3):
         step()
     before = step._field.w1.detach().clone()
-    step.optimiser.rate_factor = 1e-6
+    step.scale_rates(1e-6)
     step()
     assert (step._field.w1 - before).abs().max() < 1e-6
 

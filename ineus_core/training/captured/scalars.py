@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What changes from step to step by a schedule, as scalars on the device, sent in one copy."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -11,11 +9,9 @@ from torch import Tensor
 
 from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.losses.gpu import LossScales
+from ineus_core.training.config import TrainingConfig
 from ineus_core.training.losses import LOSS_NAMES
 from ineus_core.training.optimiser import Rates
-
-if TYPE_CHECKING:
-    from ineus_core.training.step import TrainingConfig
 
 _PARTS = ("table", "w1", "colour_w1", "log_inv_s")
 """First parameters of hash grid, SDF head, colour head and sharpness."""
@@ -28,7 +24,7 @@ class StepScalars:
         rates: Of the parts of the field.
     """
 
-    def __init__(self, config: "TrainingConfig", rates: Rates, device: torch.device) -> None:
+    def __init__(self, config: TrainingConfig, rates: Rates, device: torch.device) -> None:
         """Allocate; nothing is written yet."""
         self._config, self._rates = config, rates
         # One launch for both heads where they have one rate.

@@ -35,10 +35,10 @@ from ineus_core.training.captured.field_options import (
 from ineus_core.training.captured.flat_field import FlatField
 from ineus_core.training.captured.occupancy import CapturedOccupancyUpdate
 from ineus_core.training.captured.scalars import StepScalars
+from ineus_core.training.config import TrainingConfig
 from ineus_core.training.losses import LOSS_NAMES, LossWeights
 from ineus_core.training.optimiser import Rates
 from ineus_core.training.ranks import Ranks
-from ineus_core.training.step import TrainingConfig
 from ineus_core.types import RaySamples
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class CapturedStep:
         self.field, self.truncation_m = field, ray_sampling.truncation_m
         self.image_background = replay.image_background
         self._is_captured, self._ranks = is_captured, ranks
-        self.optimiser = Rates(config.optimiser)
+        self._rates_by_step = Rates(config.optimiser)
         self.steps = 0
         self.counters: Counter[str] = Counter()
         self._flat = FlatField(field)
@@ -125,7 +125,7 @@ class CapturedStep:
         self._demand = torch.zeros((), device=device)
         scalars = torch.zeros(4, device=device)
         self._inv_s, self._eikonal_scale, self._d_inv_s, self._adam_count = scalars.unbind()
-        self._scalars = StepScalars(config, self.optimiser, device)
+        self._scalars = StepScalars(config, self._rates_by_step, device)
         self._counts = term_counts(self._rays, device)
         terms = len(LOSS_NAMES)
         self._losses, self._loss_sum = (torch.zeros(terms, device=device) for _ in range(2))
@@ -157,6 +157,15 @@ class CapturedStep:
         self._steps_summed += 1
         if self.steps % self.config.snapshot_every == 0:
             self._keep_if_finite()
+
+    def resume_at(self, steps: int) -> None:
+        """Count on from a number of steps that were taken before."""
+        self.steps = steps
+        self._field.set_step(steps)
+
+    def scale_rates(self, factor: float) -> None:
+        """Multiply all learning rates from now on."""
+        self._rates_by_step.scale(factor)
 
     def _prepare(self) -> None:
         """Bring buffers and scalars up to what has changed since the last step."""

@@ -140,7 +140,7 @@ def test_parts_move_by_their_rates_and_decay() -> None:
         "rate_factors": (1.0, 0.01),
     }  # fmt: skip
     step = step_of(reconstruction(optimiser=optimiser))
-    step.steps = 15
+    step.resume_at(15)
     before = {name: p.detach().clone() for name, p in step.field.named_parameters()}
     step()
     factor = (0.01 + 0.99 * 0.5) * 0.1

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Choice of the training step: captured as one CUDA graph, or eager with any option."""
+
+import logging
+
+import torch
+
+from ineus_core.errors import ConfigError
+from ineus_core.fields import HashSdf
+from ineus_core.keyframes import Replay
+from ineus_core.rendering import OccupancyGrid, RaySamplingConfig, renderer
+from ineus_core.training.config import TrainingConfig
+from ineus_core.training.ranks import Ranks
+from ineus_core.training.step import EagerStep
+from ineus_core.training.step_protocol import Step
+
+_LOG = logging.getLogger(__name__)
+
+
+def make_step(
+    config: TrainingConfig,
+    ray_sampling: RaySamplingConfig,
+    field: HashSdf,
+    grid: OccupancyGrid,
+    replay: Replay,
+    generator: torch.Generator,
+    rendering: str = "torch",
+    ranks: Ranks | None = None,
+) -> Step:
+    """The step that suits the backends.
+
+    Args:
+        config: With every automatic value resolved.
+        rendering: Resolved backend of the rendering.
+        ranks: The processes that train the same field, if there are several.
+    """
+    if config.may_weigh("curvature") and field.config.gradient == "analytic":
+        raise ConfigError(
+            "training.weights.curvature needs field.gradient finite_difference, not analytic"
+        )
+    if field.config.backend == "triton" and rendering == "triton":
+        option = field.config.option_without_step or config.option_without_kernel
+        option = option or ("background.kind learned" if field.background is not None else "")
+        if not option:
+            from ineus_core.training.captured.step import CapturedStep
+
+            return CapturedStep(config, ray_sampling, field, grid, replay, ranks=ranks)
+        _LOG.info("training step by torch, as the captured one does not know %s", option)
+    if config.may_weigh("distortion") or field.config.kind == "density":
+        if rendering == "nerfacc":
+            raise ConfigError(
+                "rendering.backend nerfacc knows neither field.kind density nor "
+                "training.weights.distortion: expected auto or torch"
+            )
+        rendering = "torch"
+    render = renderer(rendering)
+    return EagerStep(config, ray_sampling, field, grid, replay, generator, render, ranks)
