@@ -25,7 +25,7 @@ from ineus_core.config import Config, load_config
 from ineus_core.meshing import BlockMesher, MeshingConfig, blocks_of_cells
 from ineus_core.pipeline import Pipeline, Worker
 from ineus_core.reconstruction import Reconstructor
-from ineus_core.rendering import vertex_colour
+from ineus_core.rendering import vertex_colours
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
@@ -121,7 +121,7 @@ def parts(reconstructor: Reconstructor, frames: list[Frame]) -> dict[str, Any]:
         found = blocks_of_cells(grid.occupied_centres(), 0.499 * grid.cell_m, config.block_size_m)
         meshes = BlockMesher(config).extract(
             field.sdf,
-            partial(vertex_colour, field, False, False),
+            partial(vertex_colours, field, False, False),
             found,
             grid.may_hold_mesh,
             reconstructor.device,

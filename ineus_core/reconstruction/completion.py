@@ -268,11 +268,7 @@ def _votes(
         rgb: Their colours, seen from `eye`.
     """
     votes = np.zeros((len(points), 2), dtype=np.int64)
-    pose, camera, k = (
-        reference_view.world_from_camera,
-        reference_view.camera,
-        reference_view.reduction,
-    )
+    pose, camera, k = view.world_from_camera, view.camera, view.reduction
     local = (points - pose[:3, 3]) @ pose[:3, :3]
     ahead = np.flatnonzero((local[:, 2] > 0.2) & _has_parallax(points, eye, pose[:3, 3]))
     if not len(ahead):

@@ -38,7 +38,7 @@ from ineus_core.rendering import (
     OccupancyGrid,
     ViewVisibility,
     resolved_rendering,
-    vertex_colour,
+    vertex_colours,
 )
 from ineus_core.timing import Pace, peak_memory_mb
 from ineus_core.training import Ranks, Step, check_device
@@ -224,7 +224,7 @@ class Reconstructor:
         update = self._surface.renew(
             self._blocks_with_surface() if everything else self._surface.take_dirty(),
             self.field.sdf,
-            partial(vertex_colour, self.field, is_blurred, knows_views),
+            partial(vertex_colours, self.field, is_blurred, knows_views),
             self.grid.may_hold_mesh,
             self.field.is_pointwise,
             self._newest_stamp_ns,

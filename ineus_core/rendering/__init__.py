@@ -11,7 +11,7 @@ from ineus_core.rendering.backends import (
 from ineus_core.rendering.image_renderer import ImageRenderer, render_view
 from ineus_core.rendering.occupancy import OccupancyConfig, OccupancyGrid
 from ineus_core.rendering.ray_sampling import RaySamplingConfig, sample_rays
-from ineus_core.rendering.vertex_colour import vertex_colour
+from ineus_core.rendering.vertex_colour import vertex_colours
 from ineus_core.rendering.visibility import ViewVisibility, log_odds_of_views, visible_cells
 from ineus_core.rendering.volume import render_rays
 
@@ -29,6 +29,6 @@ __all__ = [
     "renderer",
     "resolved_rendering",
     "sample_rays",
-    "vertex_colour",
+    "vertex_colours",
     "visible_cells",
 ]

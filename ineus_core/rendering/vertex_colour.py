@@ -15,7 +15,7 @@ _REACH = 4.0
 
 
 @torch.no_grad()
-def vertex_colour(
+def vertex_colours(
     field: Renderable,
     is_blurred: bool,
     knows_views: bool,

@@ -10,9 +10,9 @@ import torch
 from tiny_scene import CPU, tiny_field
 from torch import Tensor
 
-from ineus_core import kernels
 from ineus_core.errors import ConfigError, MissingDependencyError
 from ineus_core.fields import FieldConfig, factory, make_field, restore_field
+from ineus_core.kernels import hash_grid
 
 UNIT_BOX = np.array([[-1.0, -1, -1], [1, 1, 1]])
 
@@ -148,7 +148,7 @@ def test_a_backend_that_was_asked_for_and_is_not_there_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name = "ineus_core.kernels.hash_grid.cpu"
-    monkeypatch.delattr(kernels, "hash_grid_numba", raising=False)
+    monkeypatch.delattr(hash_grid, "cpu", raising=False)
     monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(MissingDependencyError, match="pip install numba"):

@@ -18,7 +18,7 @@ from ineus_core.rendering import ImageRenderer
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 
-SEED = Path(__file__).parents[1] / "config" / "seed"
+SEED = Path(__file__).parents[2] / "config" / "seed"
 SMALL_BACKGROUND = {
     "kind": "learned", "levels": 4, "log2_entries": 12, "hidden": 32, "samples": 8, "cells": 16,
 }  # fmt: skip

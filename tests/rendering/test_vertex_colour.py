@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from ineus_core.rendering import vertex_colour
+from ineus_core.rendering import vertex_colours
 from ineus_core.types import FieldOutput
 
 UP = torch.tensor([[0.0, 0.0, 1.0]])
@@ -28,7 +28,7 @@ class Floor:
 def colour(is_blurred: bool, knows_views: bool = False) -> tuple[list[float], Floor]:
     field: Any = Floor()
     points = torch.zeros((2, 3))
-    found = vertex_colour(field, is_blurred, knows_views, points, UP.expand_as(points))
+    found = vertex_colours(field, is_blurred, knows_views, points, UP.expand_as(points))
     torch.testing.assert_close(found[0], found[1])
     return found[0].tolist(), field
 
