@@ -35,6 +35,34 @@ class ConfigModel(BaseModel):
         return values
 
 
+def add_fields(model: type[ConfigModel], fields: Mapping[str, tuple[Any, Any]]) -> None:
+    """Add fields to a configuration class, and to every class that holds it as a section.
+
+    Args:
+        fields: Type and `pydantic.Field` by name.
+    """
+    for name, (kind, setting) in fields.items():
+        model.model_fields[name] = FieldInfo.from_annotated_attribute(kind, setting)
+    _rebuild(model)
+
+
+def _rebuild(model: type[ConfigModel]) -> None:
+    model.model_rebuild(force=True)
+    for holder in _subclasses(ConfigModel):
+        held = [field for field in holder.model_fields.values() if section_of(field) is model]
+        for field in held:
+            # A default that was made before lacks what is new.
+            field.default = model(**field.default.model_dump(exclude_unset=True))
+        if held:
+            _rebuild(holder)
+
+
+def _subclasses(model: type[ConfigModel]) -> Iterator[type[ConfigModel]]:
+    for subclass in model.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
 def section_of(field: FieldInfo) -> type[ConfigModel] | None:
     """Return the class of a field that is a section of its own, or None of a plain value."""
     kind = field.annotation

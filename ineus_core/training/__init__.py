@@ -6,15 +6,16 @@ from ineus_core.training.captured.gradient_check import gradient_errors
 from ineus_core.training.config import TrainingConfig, resolved_training
 from ineus_core.training.factory import make_step
 from ineus_core.training.gpu_memory_check import check_device
-from ineus_core.training.losses import LOSS_NAMES, LossWeights
+from ineus_core.training.losses import Loss, LossInputs, LossWeights, register_loss
 from ineus_core.training.optimiser import OptimiserConfig
 from ineus_core.training.ranks import Ranks, device_of, process_group, ranks_of
 from ineus_core.training.step import EagerStep
 from ineus_core.training.step_protocol import Step
 
 __all__ = [
-    "LOSS_NAMES",
     "EagerStep",
+    "Loss",
+    "LossInputs",
     "LossWeights",
     "OptimiserConfig",
     "Ranks",
@@ -26,5 +27,6 @@ __all__ = [
     "make_step",
     "process_group",
     "ranks_of",
+    "register_loss",
     "resolved_training",
 ]

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields import Initialisation
-from ineus_core.training.losses import LossRamps, LossWeights
+from ineus_core.training.losses import LossRamps, LossWeights, losses_without_kernel
 from ineus_core.training.optimiser import OptimiserConfig
 from ineus_core.training.schedules import linear_ramp
 
@@ -54,29 +54,27 @@ class TrainingConfig(ConfigModel):
 
     @property
     def reads_foreground(self) -> bool:
-        """Whether it matters which pixels show the object."""
+        """Decide whether it matters which pixels show the object."""
         return self.background == "random" or self.may_weigh("mask")
 
     @property
     def shows_white(self) -> bool:
-        """Views have a white background: what was trained over any colour usually is shown so."""
+        """Decide whether views are white behind: so is shown what was trained over any colour."""
         return self.background in ("white", "random")
 
     def cos_anneal(self, step: int) -> float:
-        """How far the cosine of NeuS is annealed at a step, 0 to 1."""
+        """Return how far the cosine of NeuS is annealed at a step, 0 to 1."""
         return linear_ramp(step, self.cos_anneal_steps)
 
     def may_weigh(self, term: str) -> bool:
-        """Whether a term of the loss has a weight at any step."""
+        """Decide whether a term of the loss has a weight at any step."""
         return self.ramps.may_weigh(term, self.weights)
 
     @property
     def option_without_kernel(self) -> str:
-        """The first option that only plain torch knows; empty if there is none."""
-        for term in ("curvature", "distortion", "distortion_background"):
-            if self.may_weigh(term):
-                return f"training.weights.{term}"
-        return ""
+        """Return the first option that the captured step does not know; empty if there is none."""
+        names = (name for name in losses_without_kernel() if self.may_weigh(name))
+        return next((f"training.weights.{name}" for name in names), "")
 
 
 def resolved_training(

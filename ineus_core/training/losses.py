@@ -1,16 +1,23 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The terms of the loss, each a mean over what it applies to, and their weights."""
+"""The table of the losses: every term once, with its weight, its function and where it runs.
 
-from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any
+Weights and ramps of the configuration, the report, and the choice of the training step all read
+this table; `register_loss` adds a line to it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from ineus_core.config_model import ConfigModel
+from ineus_core.config_model import ConfigModel, add_fields
+from ineus_core.errors import ConfigError
 from ineus_core.training.regularisers import (
     curvature_error,
     distortion_error,
@@ -23,60 +30,241 @@ from ineus_core.training.schedules import ramp
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 __all__ = [
-    "LOSS_NAMES",
+    "Loss",
+    "LossInputs",
     "LossRamps",
     "LossTerms",
     "LossWeights",
+    "loss_names",
     "loss_terms",
+    "losses_without_kernel",
     "masked_mean",
     "over_colour",
+    "register_loss",
 ]
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """What a training step knows when it compares: the arguments of every term."""
+
+    batch: RayBatch
+    """The rays that were drawn, with what the pictures say of them."""
+    samples: RaySamples
+    """The intervals of these rays."""
+    output: FieldOutput
+    """The field at the middle of each interval."""
+    rendered: RenderedRays
+    """The rays composited, over the background."""
+    truncation_m: float
+    """Half width of the band around a measured surface."""
+    sparsity_per_m: float = 1.0
+    background: tuple[RenderedRays, RaySamples] | None = None
+    """What a learned background adds to the rays, and its samples."""
+    has_depth: bool = True
+    """Whether any ray may have depth; without, the terms of depth cost nothing."""
+
+    @cached_property
+    def zero(self) -> Float[Tensor, ""]:
+        """A term that does not apply."""
+        return self.output.sdf.new_zeros(())
+
+    @cached_property
+    def visible(self) -> Bool[Tensor, " rays"]:
+        """Rays whose colour the field or its background decides."""
+        valid = self.batch.valid
+        return valid if self.background is not None else valid & (self.samples.count > 0)
+
+    @cached_property
+    def colour_error(self) -> Float[Tensor, "rays 3"]:
+        """Composited colour less that of the pictures."""
+        return self.rendered.rgb - self.batch.rgb
+
+    @cached_property
+    def distance_errors(self) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Mean errors of the distance in the band and before it, which share most of the work."""
+        if not self.has_depth or self.output.density is not None:
+            return self.zero, self.zero
+        return _distance_errors(self.batch, self.samples, self.output.sdf, self.truncation_m)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A line of the table."""
+
+    name: str
+    weight: float
+    """By default."""
+    description: str
+    function: Callable[[LossInputs], Float[Tensor, ""]]
+    """Return the unweighted term, differentiable."""
+    has_kernel: bool = False
+    """Whether the captured step computes it; else its weight selects the eager step."""
+    is_always_reported: bool = False
+    """Whether it is computed, for the report, even without a weight."""
+    least_weight: float = 0.0
+
+
+def _photometric(x: LossInputs) -> Float[Tensor, ""]:
+    return masked_mean(x.colour_error.abs().mean(dim=1), x.visible)
+
+
+def _depth(x: LossInputs) -> Float[Tensor, ""]:
+    if not x.has_depth:
+        return x.zero
+    error = (x.rendered.range_m - x.batch.range_m).abs() / x.truncation_m
+    return masked_mean(error.clamp(max=5.0), x.visible & x.batch.has_depth)
+
+
+def _eikonal(x: LossInputs) -> Float[Tensor, ""]:
+    if x.output.density is not None:
+        return x.zero
+    length = torch.linalg.vector_norm(x.output.gradient, dim=1)
+    return masked_mean((length - 1.0) ** 2, x.samples.valid)
+
+
+def _photometric_mse(x: LossInputs) -> Float[Tensor, ""]:
+    return masked_mean(x.colour_error.square().mean(dim=1), x.visible)
+
+
+def _mask(x: LossInputs) -> Float[Tensor, ""]:
+    if x.batch.foreground is None:
+        return x.zero
+    return mask_error(x.rendered.opacity, x.batch.foreground, x.batch.valid)
+
+
+def _curvature(x: LossInputs) -> Float[Tensor, ""]:
+    if x.output.laplacian is None:
+        return x.zero
+    return curvature_error(x.output.laplacian, x.samples.valid)
+
+
+def _distortion(x: LossInputs) -> Float[Tensor, ""]:
+    if x.rendered.weights is None:
+        return x.zero
+    return distortion_error(x.rendered.weights, x.samples, x.batch.valid)
+
+
+def _distortion_background(x: LossInputs) -> Float[Tensor, ""]:
+    if x.background is None or x.background[0].weights is None:
+        return x.zero
+    return distortion_error(x.background[0].weights, x.background[1], x.batch.valid)
+
+
+# The kernels of the captured step count on the order of those that have one.
+_BUILT_IN = (
+    Loss(
+        "photometric",
+        4.0,
+        "L1 of composited colour, 0 to 1.",
+        _photometric,
+        has_kernel=True,
+        is_always_reported=True,
+    ),
+    Loss(
+        "depth",
+        0.1,
+        "L1 of composited range over the truncation.",
+        _depth,
+        has_kernel=True,
+        is_always_reported=True,
+    ),
+    Loss(
+        "band",
+        10.0,
+        "L1 of the distance over the truncation, near measured surface.",
+        lambda x: x.distance_errors[0],
+        has_kernel=True,
+        is_always_reported=True,
+    ),
+    Loss(
+        "free_space",
+        10.0,
+        "Violation of what the ray says about the distance before the band, over the truncation.",
+        lambda x: x.distance_errors[1],
+        has_kernel=True,
+        is_always_reported=True,
+    ),
+    Loss(
+        "eikonal",
+        -1.0,
+        "Squared error of the gradient's length; below 0 = 0.3 in a room without depth, whose "
+        "plain walls it flattens, else 0.1.",
+        _eikonal,
+        has_kernel=True,
+        is_always_reported=True,
+        least_weight=-1.0,
+    ),
+    Loss(
+        "photometric_mse",
+        0.0,
+        "Squared error of composited colour, 0 to 1.",
+        _photometric_mse,
+        has_kernel=True,
+        is_always_reported=True,
+    ),
+    Loss(
+        "mask",
+        0.0,
+        "Cross entropy of a ray's opacity where a mask or alpha says what is object.",
+        _mask,
+        has_kernel=True,
+    ),
+    Loss(
+        "opaque",
+        0.0,
+        "Entropy of a ray's opacity.",
+        lambda x: opaque_error(x.rendered.opacity, x.batch.valid),
+        has_kernel=True,
+    ),
+    Loss(
+        "sparsity",
+        0.0,
+        "exp(-s |sdf|) at the samples, with s of sparsity_per_m.",
+        lambda x: sparsity_error(x.output.sdf, x.samples.valid, x.sparsity_per_m),
+        has_kernel=True,
+    ),
+    Loss(
+        "curvature",
+        0.0,
+        "Absolute Laplacian of the distance in 1/m; needs field.gradient finite_difference.",
+        _curvature,
+    ),
+    Loss(
+        "distortion",
+        0.0,
+        "Spread in m of a ray's weights along it (Mip-NeRF 360).",
+        _distortion,
+    ),
+    Loss(
+        "distortion_background",
+        0.0,
+        "The same of a learned background.",
+        _distortion_background,
+    ),
+)
+_TABLE: dict[str, Loss] = {}
+
+
+def loss_names() -> tuple[str, ...]:
+    """Return the names of all terms, in the order of the report."""
+    return tuple(_TABLE)
+
+
+def losses_without_kernel() -> tuple[str, ...]:
+    """Return the names of the terms that only the eager step computes."""
+    return tuple(name for name, loss in _TABLE.items() if not loss.has_kernel)
 
 
 class LossWeights(ConfigModel):
     """Weight of each term; 0 turns it off."""
 
-    photometric: float = Field(4.0, ge=0, description="L1 of composited colour, 0 to 1.")
-    depth: float = Field(0.1, ge=0, description="L1 of composited range over the truncation.")
-    band: float = Field(
-        10.0, ge=0, description="L1 of the distance over the truncation, near measured surface."
-    )
-    free_space: float = Field(
-        10.0,
-        ge=0,
-        description="Violation of what the ray says about the distance before the band, over the "
-        "truncation.",
-    )
-    eikonal: float = Field(
-        -1.0,
-        ge=-1,
-        description="Squared error of the gradient's length; below 0 = 0.3 in a room without "
-        "depth, whose plain walls it flattens, else 0.1.",
-    )
-    photometric_mse: float = Field(
-        0.0, ge=0, description="Squared error of composited colour, 0 to 1."
-    )
-    mask: float = Field(
-        0.0,
-        ge=0,
-        description="Cross entropy of a ray's opacity where a mask or alpha says what is object.",
-    )
-    opaque: float = Field(0.0, ge=0, description="Entropy of a ray's opacity.")
-    sparsity: float = Field(
-        0.0, ge=0, description="exp(-s |sdf|) at the samples, with s of sparsity_per_m."
-    )
-    curvature: float = Field(
-        0.0,
-        ge=0,
-        description="Absolute Laplacian of the distance in 1/m; needs field.gradient "
-        "finite_difference.",
-    )
-    distortion: float = Field(
-        0.0, ge=0, description="Spread in m of a ray's weights along it (Mip-NeRF 360)."
-    )
-    distortion_background: float = Field(
-        0.0, ge=0, description="The same of a learned background."
-    )
+    # The table adds the fields, which a type checker cannot see.
+    if TYPE_CHECKING:
+
+        def __init__(self, **weights: float) -> None: ...
+
+        def __getattr__(self, name: str) -> float: ...
 
 
 def _is_ramp(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -90,131 +278,107 @@ def _is_ramp(values: tuple[float, ...]) -> tuple[float, ...]:
 _Ramp = Annotated[tuple[float, ...], AfterValidator(_is_ramp)]
 
 
-def _of(term: str) -> Any:
-    about = f"[step, weight up to it, last weight, its step] of {term}; empty = as in weights."
-    return Field((), description=about)
-
-
 class LossRamps(ConfigModel):
     """Weights that change from one step to another, instead of those of the same name."""
 
-    photometric: _Ramp = _of("photometric")
-    depth: _Ramp = _of("depth")
-    band: _Ramp = _of("band")
-    free_space: _Ramp = _of("free_space")
-    eikonal: _Ramp = _of("eikonal")
-    photometric_mse: _Ramp = _of("photometric_mse")
-    mask: _Ramp = _of("mask")
-    opaque: _Ramp = _of("opaque")
-    sparsity: _Ramp = _of("sparsity")
-    curvature: _Ramp = _of("curvature")
-    distortion: _Ramp = _of("distortion")
-    distortion_background: _Ramp = _of("distortion_background")
+    if TYPE_CHECKING:
+
+        def __init__(self, **ramps: tuple[float, ...]) -> None: ...
 
     def weights_at(self, step: int, weights: LossWeights) -> LossWeights:
-        """The weights of a step."""
+        """Return the weights of a step."""
         changed = {}
-        for name in LOSS_NAMES:
-            values = getattr(self, name)
+        for name in _TABLE:
+            values = self._ramp_of(name)
             if values:
                 begin, first, last, end = values
                 changed[name] = ramp(int(begin), first, last, int(end))(step)
         return weights.model_copy(update=changed) if changed else weights
 
     def may_weigh(self, name: str, weights: LossWeights) -> bool:
-        """Whether a term has a weight at any step."""
-        values = getattr(self, name)
+        """Decide whether a term has a weight at any step."""
+        values = self._ramp_of(name)
         return bool(max(values[1:3]) if values else getattr(weights, name))
+
+    def _ramp_of(self, name: str) -> tuple[float, ...]:
+        values: tuple[float, ...] = getattr(self, name)
+        return values
+
+
+def register_loss(loss: Loss) -> None:
+    """Add a term of one's own, before a configuration is read.
+
+    Then training.weights and training.ramps have keys of its name, it is trained on every device
+    and stands in every report.
+
+    Raises:
+        ConfigError: If there is a term of this name, or the name makes no key.
+    """
+    if loss.name in _TABLE:
+        raise ConfigError(f"loss {loss.name}: there is a term of this name; expected another one")
+    if not loss.name.isidentifier() or hasattr(LossRamps, loss.name) or loss.name == "total":
+        raise ConfigError(f"loss {loss.name!r}: expected a name that can be a configuration key")
+    _add([loss])
+
+
+def _add(losses: list[Loss] | tuple[Loss, ...]) -> None:
+    _TABLE.update({loss.name: loss for loss in losses})
+    add_fields(
+        LossWeights,
+        {
+            loss.name: (
+                float,
+                Field(loss.weight, ge=loss.least_weight, description=loss.description),
+            )
+            for loss in losses
+        },
+    )
+    about = "[step, weight up to it, last weight, its step] of {}; empty = as in weights."
+    add_fields(
+        LossRamps,
+        {loss.name: (_Ramp, Field((), description=about.format(loss.name))) for loss in losses},
+    )
+
+
+_add(_BUILT_IN)
 
 
 @dataclass(frozen=True)
 class LossTerms:
-    """Unweighted terms, 0-d."""
+    """Unweighted terms by name."""
 
-    photometric: Float[Tensor, ""]
-    depth: Float[Tensor, ""]
-    band: Float[Tensor, ""]
-    free_space: Float[Tensor, ""]
-    eikonal: Float[Tensor, ""]
-    photometric_mse: Float[Tensor, ""]
-    mask: Float[Tensor, ""]
-    opaque: Float[Tensor, ""]
-    sparsity: Float[Tensor, ""]
-    curvature: Float[Tensor, ""]
-    distortion: Float[Tensor, ""]
-    distortion_background: Float[Tensor, ""]
+    values: Mapping[str, Float[Tensor, ""]]
+
+    def __getitem__(self, name: str) -> Float[Tensor, ""]:
+        """Return a term."""
+        return self.values[name]
 
     def total(self, weights: LossWeights) -> Float[Tensor, ""]:
-        """Weighted sum."""
-        terms = (getattr(weights, f.name) * getattr(self, f.name) for f in fields(self))
-        return torch.stack(list(terms)).sum()
+        """Return the weighted sum."""
+        terms = [getattr(weights, name) * term for name, term in self.values.items()]
+        return torch.stack(terms).sum()
 
     def stacked(self) -> Float[Tensor, " terms"]:
-        """All terms in the order of their names, detached."""
-        return torch.stack([getattr(self, f.name).detach() for f in fields(self)])
+        """Return all terms in the order of their names, detached."""
+        return torch.stack([term.detach() for term in self.values.values()])
 
 
-LOSS_NAMES = tuple(f.name for f in fields(LossTerms))
-
-
-def loss_terms(
-    batch: RayBatch,
-    samples: RaySamples,
-    output: FieldOutput,
-    rendered: RenderedRays,
-    truncation_m: float,
-    weights: LossWeights | None = None,
-    sparsity_per_m: float = 1.0,
-    behind: tuple[RenderedRays, RaySamples] | None = None,
-) -> LossTerms:
-    """All terms of a rendered batch; regularisers without a weight are 0, as they cost time.
-
-    Args:
-        behind: What a learned background adds to the rays.
-    """
-    weights = weights or LossWeights()
-    off = output.sdf.new_zeros(())
-    band = free_space = eikonal = off
-    if output.density is None:
-        band, free_space = _distance_terms(batch, samples, output.sdf, truncation_m)
-        gradient_length = torch.linalg.vector_norm(output.gradient, dim=1)
-        eikonal = masked_mean((gradient_length - 1.0) ** 2, samples.valid)
-    mask = opaque = sparsity = curvature = distortion = distortion_background = off
-    if weights.mask and batch.foreground is not None:
-        mask = mask_error(rendered.opacity, batch.foreground, batch.valid)
-    if weights.opaque:
-        opaque = opaque_error(rendered.opacity, batch.valid)
-    if weights.sparsity:
-        sparsity = sparsity_error(output.sdf, samples.valid, sparsity_per_m)
-    if weights.curvature and output.laplacian is not None:
-        curvature = curvature_error(output.laplacian, samples.valid)
-    if weights.distortion and rendered.weights is not None:
-        distortion = distortion_error(rendered.weights, samples, batch.valid)
-    if weights.distortion_background and behind is not None and behind[0].weights is not None:
-        distortion_background = distortion_error(behind[0].weights, behind[1], batch.valid)
-    seen = batch.valid if behind is not None else batch.valid & (samples.count > 0)
-    difference = rendered.rgb - batch.rgb
-    range_error = (rendered.range_m - batch.range_m).abs() / truncation_m
+def loss_terms(inputs: LossInputs, weights: LossWeights) -> LossTerms:
+    """Compute the terms that weigh or are always reported; others are 0, as they cost time."""
     return LossTerms(
-        photometric=masked_mean(difference.abs().mean(dim=1), seen),
-        depth=masked_mean(range_error.clamp(max=5.0), seen & batch.has_depth),
-        band=band,
-        free_space=free_space,
-        eikonal=eikonal,
-        photometric_mse=masked_mean(difference.square().mean(dim=1), seen),
-        mask=mask,
-        opaque=opaque,
-        sparsity=sparsity,
-        curvature=curvature,
-        distortion=distortion,
-        distortion_background=distortion_background,
+        {
+            name: loss.function(inputs)
+            if loss.is_always_reported or getattr(weights, name)
+            else inputs.zero
+            for name, loss in _TABLE.items()
+        }
     )
 
 
 def over_colour(
     batch: RayBatch, colour: Float[Tensor, "#rays 3"], image_background: Float[Tensor, " 3"]
 ) -> RayBatch:
-    """The batch as if its pictures had been taken before another colour.
+    """Return the batch as if its pictures had been taken before another colour.
 
     Where nobody knows what is object the pictures stay.
 
@@ -227,7 +391,7 @@ def over_colour(
     return replace(batch, rgb=batch.rgb + behind[:, None] * (colour - image_background))
 
 
-def _distance_terms(
+def _distance_errors(
     batch: RayBatch, samples: RaySamples, sdf: Float[Tensor, " samples"], truncation_m: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     ray = samples.ray_index

@@ -24,8 +24,9 @@ from ineus_core.rendering import (
 from ineus_core.timing import Timers
 from ineus_core.training.config import TrainingConfig
 from ineus_core.training.losses import (
-    LOSS_NAMES,
+    LossInputs,
     LossTerms,
+    loss_names,
     loss_terms,
     over_colour,
 )
@@ -71,7 +72,7 @@ class EagerStep:
         self.steps = 0
         self.counters: Counter[str] = Counter()
         self._rays = config.rays_per_step
-        self._loss_sum = torch.zeros(len(LOSS_NAMES), device=replay.device)
+        self._loss_sum = torch.zeros(len(loss_names()), device=replay.device)
         self._steps_summed = self._rays_drawn = 0
         self._samples_valid = torch.zeros((), dtype=torch.int64, device=replay.device)
         self._snapshot = self._state()
@@ -147,12 +148,17 @@ class EagerStep:
             batch, rendered = self._over_background(batch, rendered, behind, colour)
         self._samples_valid += samples.valid.sum()
         with self._stage("loss"):
-            measures = (
+            inputs = LossInputs(
+                batch,
+                samples,
+                output,
+                rendered,
                 self._ray_sampling.truncation_m,
-                self._weights,
                 self._config.sparsity_per_m,
+                behind,
+                self._grid.has_sensor,
             )
-            return loss_terms(batch, samples, output, rendered, *measures, behind)
+            return loss_terms(inputs, self._weights)
 
     def _place(self, batch: RayBatch) -> RaySamples:
         if self._grid.has_sensor:
@@ -235,8 +241,8 @@ class EagerStep:
     def take_means(self) -> tuple[dict[str, float], int, int]:
         """Mean losses, valid samples and rays since the last call; waits for the device."""
         steps = max(self._steps_summed, 1)
-        means = dict(zip(LOSS_NAMES, (self._loss_sum / steps).tolist(), strict=True))
-        means["total"] = sum(getattr(self._weights, name) * means[name] for name in LOSS_NAMES)
+        means = dict(zip(loss_names(), (self._loss_sum / steps).tolist(), strict=True))
+        means["total"] = sum(getattr(self._weights, name) * means[name] for name in loss_names())
         samples = int(self._samples_valid)
         rays, self._rays_drawn = self._rays_drawn, 0
         self._loss_sum.zero_()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ineus_core.rendering import render_rays
-from ineus_core.training.losses import loss_terms, over_colour
+from ineus_core.training.losses import LossInputs, loss_terms, over_colour
 from ineus_core.types import RayBatch, RaySamples
 
 if TYPE_CHECKING:
@@ -60,9 +60,8 @@ def _by_torch(
     rendered = render_rays(rays.directions, packed, output, field.inv_s, one)
     behind = (1.0 - rendered.opacity[:, None]) * step.background
     rendered = replace(rendered, rgb=rendered.rgb + behind)
-    terms = loss_terms(
-        rays, packed, output, rendered, step.truncation_m, step.weights, step.config.sparsity_per_m
-    )
+    measures = (step.truncation_m, step.config.sparsity_per_m)
+    terms = loss_terms(LossInputs(rays, packed, output, rendered, *measures), step.weights)
     field.zero_grad()
     terms.total(step.weights).backward()
     gradients = {}

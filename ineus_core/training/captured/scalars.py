@@ -10,7 +10,7 @@ from torch import Tensor
 from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.losses.gpu import LossScales
 from ineus_core.training.config import TrainingConfig
-from ineus_core.training.losses import LOSS_NAMES
+from ineus_core.training.losses import loss_names
 from ineus_core.training.optimiser import Rates
 
 _PARTS = ("table", "w1", "colour_w1", "log_inv_s")
@@ -31,12 +31,12 @@ class StepScalars:
         is_one = rates.of("colour_w1") == rates.of("w1")
         self._parts = [part for part in _PARTS if part != "colour_w1" or not is_one]
         ends = 1, 1 + len(self._parts)
-        self._all = torch.zeros(ends[1] + len(LOSS_NAMES), device=device)
+        self._all = torch.zeros(ends[1] + len(loss_names()), device=device)
         self.cos_anneal = self._all[0]
         self.rates = dict(zip(self._parts, self._all[1 : ends[1]].unbind(), strict=True))
         """Learning rates by the first parameter of what is updated together."""
         self.weights = self._all[ends[1] :]
-        """Weights of the losses, in the order of `LOSS_NAMES`."""
+        """Weights of the losses, in the order of `loss_names`."""
         self.weights_now = config.weights
         """The same on the host."""
         self._written: tuple[float, ...] = ()
@@ -72,7 +72,7 @@ class StepScalars:
         values = (
             cos_anneal,
             *(self._rates.of(part) * factor for part in self._parts),
-            *(getattr(self.weights_now, name) for name in LOSS_NAMES),
+            *(getattr(self.weights_now, name) for name in loss_names()),
         )
         if values != self._written:
             self._written = values

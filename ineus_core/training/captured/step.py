@@ -36,13 +36,13 @@ from ineus_core.training.captured.flat_field import FlatField
 from ineus_core.training.captured.occupancy import CapturedOccupancyUpdate
 from ineus_core.training.captured.scalars import StepScalars
 from ineus_core.training.config import TrainingConfig
-from ineus_core.training.losses import LOSS_NAMES, LossWeights
+from ineus_core.training.losses import LossWeights, loss_names
 from ineus_core.training.optimiser import Rates
 from ineus_core.training.ranks import Ranks
 from ineus_core.types import RaySamples
 
 _LOG = logging.getLogger(__name__)
-_EIKONAL = LOSS_NAMES.index("eikonal")
+_EIKONAL = loss_names().index("eikonal")
 _RUN_LEVELS = 10
 """Coarse levels, where neighbouring samples share cells and runs of them are summed first."""
 
@@ -127,7 +127,7 @@ class CapturedStep:
         self._inv_s, self._eikonal_scale, self._d_inv_s, self._adam_count = scalars.unbind()
         self._scalars = StepScalars(config, self._rates_by_step, device)
         self._counts = term_counts(self._rays, device)
-        terms = len(LOSS_NAMES)
+        terms = len(loss_names())
         self._losses, self._loss_sum = (torch.zeros(terms, device=device) for _ in range(2))
         white = 1.0 if config.background == "white" else 0.0
         self.background = torch.full((3,), white, device=device)
@@ -385,11 +385,11 @@ class CapturedStep:
     def take_means(self) -> tuple[dict[str, float], int, int]:
         """Mean losses, valid samples and rays since the last call; waits for the device."""
         if self._has_sensor is None:
-            return dict.fromkeys((*LOSS_NAMES, "total"), 0.0), 0, 0
+            return dict.fromkeys((*loss_names(), "total"), 0.0), 0, 0
         self._check_finite()
         steps = max(self._steps_summed, 1)
-        means = dict(zip(LOSS_NAMES, (self._loss_sum / steps).tolist(), strict=True))
-        means["total"] = sum(getattr(self.weights, name) * means[name] for name in LOSS_NAMES)
+        means = dict(zip(loss_names(), (self._loss_sum / steps).tolist(), strict=True))
+        means["total"] = sum(getattr(self.weights, name) * means[name] for name in loss_names())
         samples = int(self._samples_seen)
         rays = self._steps_summed * min(self._rays, int(self._ray_limit))
         self._loss_sum.zero_()

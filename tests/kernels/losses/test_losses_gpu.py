@@ -8,7 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from ineus_core.training.losses import LOSS_NAMES, LossWeights, loss_terms, over_colour
+from ineus_core.training.losses import (
+    LossInputs,
+    LossWeights,
+    loss_names,
+    loss_terms,
+    losses_without_kernel,
+    over_colour,
+)
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 pytestmark = pytest.mark.gpu
@@ -80,7 +87,7 @@ def test_values_and_cotangents_are_those_of_autograd(
     rays: int, placed: int, weighed: str, is_replaced: bool
 ) -> None:
     terms = (*RAY_TERMS, *SAMPLE_TERMS) if weighed == "all" else (weighed,)
-    weights = LossWeights(**{name: 0.7 if name in terms else 0.0 for name in LOSS_NAMES})
+    weights = LossWeights(**{name: 0.7 if name in terms else 0.0 for name in loss_names()})
     given, samples, total = batch(rays, placed)
     rendered = torch.rand(rays, 8, device=GPU)
     rendered[:, 7] = 1.4 * rendered[:, 7] - 0.2
@@ -114,11 +121,11 @@ def by_autograd(
     rendered = RenderedRays(rgb, buffer[:, 3], buffer[:, 4:7], buffer[:, 7])
     vectors = torch.zeros(len(sdf), 3, device=GPU)
     output = FieldOutput(sdf, vectors, vectors)
-    terms = loss_terms(given, samples, output, rendered, TRUNCATION_M, weights, PER_M)
+    terms = loss_terms(LossInputs(given, samples, output, rendered, TRUNCATION_M, PER_M), weights)
     (terms.total(weights) + 0.0 * (buffer.sum() + sdf.sum())).backward()
     assert buffer.grad is not None and sdf.grad is not None
     losses = terms.stacked()
-    losses[LOSS_NAMES.index("eikonal")] = 0.0
+    losses[loss_names().index("eikonal")] = 0.0
     return losses, buffer.grad, sdf.grad
 
 
@@ -138,7 +145,7 @@ def by_kernels(
 
     rays = drawn(given)
     scales = kernels.LossScales(
-        torch.tensor([getattr(weights, name) for name in LOSS_NAMES], device=GPU),
+        torch.tensor([getattr(weights, name) for name in loss_names()], device=GPU),
         TRUNCATION_M,
         PER_M,
         with_mask=weights.mask > 0,
@@ -154,7 +161,7 @@ def by_kernels(
         count=samples.count.int(),
     )
     used = torch.tensor(total, dtype=torch.int32, device=GPU)
-    losses, d_sdf = torch.zeros(len(LOSS_NAMES), device=GPU), torch.zeros_like(sdf)
+    losses, d_sdf = torch.zeros(len(loss_names()), device=GPU), torch.zeros_like(sdf)
     d_rendered = torch.full_like(rendered, torch.nan)
     kernels.count_terms(rays, packed, used, scales, counts)
     kernels.ray_losses(rays, packed, rendered, background, counts, scales, d_rendered, losses)
@@ -167,7 +174,7 @@ def test_a_term_that_weighs_nothing_now_is_reported_as_nothing() -> None:
     rendered, sdf = torch.rand(300, 8, device=GPU), torch.randn(total + 5, device=GPU)
     from ineus_core.kernels.losses import gpu as kernels
 
-    weights = torch.zeros(len(LOSS_NAMES), device=GPU)
+    weights = torch.zeros(len(loss_names()), device=GPU)
     scales = kernels.LossScales(weights, TRUNCATION_M, PER_M, True, True, True)
     counts, rays = kernels.term_counts(300, GPU), drawn(given)
     used, losses = torch.tensor(total, dtype=torch.int32, device=GPU), torch.zeros_like(weights)
@@ -184,4 +191,5 @@ def test_a_term_that_weighs_nothing_now_is_reported_as_nothing() -> None:
 def test_the_kernels_know_the_terms_by_their_order() -> None:
     from ineus_core.kernels.losses.gpu import TERMS
 
-    assert LOSS_NAMES[: len(TERMS)] == TERMS
+    assert loss_names()[: len(TERMS)] == TERMS
+    assert set(losses_without_kernel()).isdisjoint(TERMS)
