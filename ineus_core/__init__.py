@@ -10,9 +10,12 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ineus_core.former_names import offer_former_names
+
 # Before OpenMP is loaded: its threads would spin while they wait, and so keep the cores from
 # whoever has the work. On two busy cores a step took eight times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+offer_former_names()
 
 if TYPE_CHECKING:
     from ineus_core.config import Config, load_config

@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files and folders that appear whole under their names or not at all."""
 
+import ctypes
 import errno
+import fcntl
+import glob
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -13,6 +17,11 @@ from pathlib import Path
 from ineus_core.errors import CapacityError, ConfigError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""Constants of Linux: names are relative to the working folder, and two names are exchanged."""
+_OLD = ".old"
+_OWN_NAME = re.compile(r"\.[0-9a-f]{8}\.")
 
 
 def replace_file(path: str | Path, content: bytes | str) -> Path:
@@ -43,12 +52,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     beside = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield beside
-            _flush(beside)
-            _move(beside, path)
-        finally:
-            _remove(beside)
+        with _writing_into(path.parent, path.name):
+            try:
+                yield beside
+                _flush(beside)
+                _move(beside, path)
+            finally:
+                _remove(beside)
     except OSError as error:
         if error.errno in _FULL:
             raise CapacityError(
@@ -73,18 +83,50 @@ def check_writable(folder: str | Path) -> None:
 
 def _flush(written: Path) -> None:
     """Reach the disk before the rename does, or a power cut would leave half the content."""
-    for file in [written] if written.is_file() else sorted(written.rglob("*")):
-        if file.is_file():
-            with open(file, "rb+") as opened:
-                os.fsync(opened.fileno())
+    for place in [written, *sorted(written.rglob("*"))]:
+        _sync(place)
+
+
+def _sync(place: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some file systems cannot sync a folder.
+        if error.errno != errno.EINVAL or not place.is_dir():
+            raise
+    finally:
+        os.close(handle)
 
 
 def _move(written: Path, path: Path) -> None:
+    """Let what was written take its place in one step; what was there is removed after it."""
     if not (path.is_dir() and written.is_dir()):
         os.replace(written, path)
-        return
-    # A folder cannot be replaced in one step: the old one waits beside the new one.
-    old = written.with_name(f"{written.name}.old")
+    elif not _exchanged(written, path):
+        _replace_folder(written, path)
+    # The new name is on the disk only when its folder is.
+    _sync(path.parent)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two names at once, which Linux can and file systems of networks often cannot."""
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    names = os.fsencode(one.absolute()), os.fsencode(other.absolute())
+    if renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+        return True
+    error = ctypes.get_errno()
+    if error in _NO_EXCHANGE:
+        return False
+    raise OSError(error, os.strerror(error), str(other))
+
+
+def _replace_folder(written: Path, path: Path) -> None:
+    """Replace a folder in two steps; `whole` finds the new one if a kill comes between them."""
+    old = written.with_name(f"{written.name}{_OLD}")
     os.replace(path, old)
     try:
         os.replace(written, path)
@@ -92,6 +134,52 @@ def _move(written: Path, path: Path) -> None:
         os.replace(old, path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def whole(path: Path) -> Path:
+    """Return a path, or what a kill left beside it between the two steps of a replacement.
+
+    What was replaced lies there under a name of ours. It is complete, what should have taken its
+    place may not be.
+    """
+    if path.exists():
+        return path
+    left = _left_overs(path.parent, path.name + _OLD)
+    return left[0] if left else path
+
+
+@contextmanager
+def _writing_into(folder: Path, name: str) -> Iterator[None]:
+    """Remove what killed writers of a name left in a folder, and let nobody do so meanwhile.
+
+    Writers share a lock of the folder, which ends with the process however that ends; whoever has
+    it alone knows that no other writer lives, also of another container on this machine.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if _locked(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if (left := whole(folder / name)).name != name:
+                os.replace(left, folder / name)
+            for left in (*_left_overs(folder, name), *_left_overs(folder, name + _OLD)):
+                _remove(left)
+        _locked(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _left_overs(folder: Path, name: str) -> list[Path]:
+    found = folder.glob(f".????????.{glob.escape(name)}")
+    return sorted(path for path in found if _OWN_NAME.match(path.name))
+
+
+def _locked(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how)
+    except OSError:
+        # Somebody writes, or the file system has no locks; either way nothing is removed.
+        return False
+    return True
 
 
 def _remove(path: Path) -> None:

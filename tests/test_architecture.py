@@ -15,7 +15,16 @@ from tree import PACKAGES, ROOT, picture, picture_on_page
 from ineus_core.geometry import rigid_inverse
 
 LAYERS: tuple[set[str], ...] = (
-    {"types", "errors", "files", "timing", "config_model", "ros_config", "__version__"},
+    {
+        "types",
+        "errors",
+        "files",
+        "timing",
+        "config_model",
+        "ros_config",
+        "former_names",
+        "__version__",
+    },
     {"geometry"},
     {"kernels"},
     {"sources", "keyframes", "fields", "rendering", "meshing", "planning", "evaluation"},

@@ -4,12 +4,15 @@
 
 import errno
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ineus_core import files
 from ineus_core.errors import CapacityError, ConfigError
-from ineus_core.files import check_writable, replace_file, replacing
+from ineus_core.files import check_writable, replace_file, replacing, whole
 
 
 @pytest.fixture
@@ -63,6 +66,7 @@ def test_a_folder_that_cannot_move_leaves_the_old_one(
 ) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "old").write_text("old")
+    monkeypatch.setattr(files, "_exchanged", lambda one, other: False)
     real = os.replace
 
     def replace(source: Path, target: Path) -> None:
@@ -116,3 +120,78 @@ def test_a_forbidden_place_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(ConfigError, match="cannot be written"):
         check_writable(tmp_path / "a")
+
+
+def write_folder(path: Path, content: str) -> None:
+    with replacing(path) as beside:
+        beside.mkdir()
+        (beside / content).write_text(content)
+
+
+def killed_while(act: Callable[[], None]) -> int:
+    """Run in a child of its own; return the signal that ended it."""
+    child = os.fork()
+    if child == 0:
+        act()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_kill_between_the_steps_of_a_replacement_leaves_a_whole_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool, calls: int
+) -> None:
+    folder = tmp_path / "folder"
+    write_folder(folder, "first")
+    if not can_exchange:
+        monkeypatch.setattr(files, "_exchanged", lambda one, other: False)
+    name = "_exchanged" if can_exchange else "replace"
+    place = files if can_exchange else os
+    real, left = getattr(place, name), [calls]
+
+    def die_after(*names: object) -> object:
+        done = real(*names)
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    monkeypatch.setattr(place, name, die_after)
+    ended = killed_while(lambda: write_folder(folder, "second"))
+    monkeypatch.undo()
+    assert ended == (0 if can_exchange and calls == 2 else -signal.SIGKILL)
+    assert names(whole(folder)) in (["first"], ["second"])
+    # The next writer finds what is left, and leaves only its own.
+    write_folder(folder, "third")
+    assert names(tmp_path) == ["folder", "third"]
+
+
+def test_the_half_that_a_kill_left_is_removed_by_the_next_writer(tmp_path: Path) -> None:
+    def die() -> None:
+        with replacing(tmp_path / "a.txt") as beside:
+            beside.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert killed_while(die) == -signal.SIGKILL
+    assert len(names(tmp_path)) == 1
+    replace_file(tmp_path / "b.txt", "another name")
+    assert len(names(tmp_path)) == 2
+    replace_file(tmp_path / "a.txt", "whole")
+    assert names(tmp_path) == ["a.txt", "b.txt"]
+
+
+def test_what_another_writer_is_writing_stays(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.txt") as first:
+        first.write_text("first")
+        replace_file(tmp_path / "a.txt", "second")
+        assert first.read_text() == "first"
+    assert (tmp_path / "a.txt").read_text() == "first"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_files_of_others_with_like_names_stay(tmp_path: Path) -> None:
+    for name in (".notes.a.txt", "x.a.txt", ".12345678.a.txt.txt"):
+        (tmp_path / name).write_text("theirs")
+    replace_file(tmp_path / "a.txt", "ours")
+    assert len(names(tmp_path)) == 4

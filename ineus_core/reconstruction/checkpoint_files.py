@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ineus_core.errors import CapacityError, CheckpointError
-from ineus_core.files import replacing
+from ineus_core.files import replacing, whole
 
 FORMAT = 1
 _TENSORS, _META = "state.safetensors", "state.json"
@@ -40,12 +40,14 @@ def write_checkpoint(
             kind = CapacityError if is_full else CheckpointError
             raise kind(f"checkpoint {directory} could not be written: {error}") from error
         (beside / _META).write_text(json.dumps({"format": FORMAT, **meta}, indent=1))
+        # The library gives its file to the owner alone, whatever the umask allows.
+        (beside / _TENSORS).chmod((beside / _META).stat().st_mode & 0o777)
     return directory
 
 
 def read_checkpoint(directory: Path) -> tuple[dict[str, Shaped[Tensor, "..."]], dict[str, Any]]:
     """Read tensors, on the CPU, and metadata."""
-    directory = Path(directory)
+    directory = whole(Path(directory))
     for name in (_TENSORS, _META):
         if not (directory / name).is_file():
             raise CheckpointError(
