@@ -60,7 +60,7 @@ def grid_ms(kernels: ModuleType, points: int, levels: int, repeats: int) -> dict
 
 
 def step_ms(backend: str, repeats: int) -> float:
-    """A step of 512 RGB-D rays of 16 samples on the built-in room."""
+    """Make a step of 512 RGB-D rays of 16 samples on the built-in room."""
     _, room = built_in_work(CPU)
     reconstructor, _ = prepared(room, CPU, [f"field.backend={backend}"])
     assert reconstructor.train_step is not None

@@ -63,7 +63,7 @@ FAILING: dict[str, Callable[..., Bool[np.ndarray, "..."]]] = {
 
 
 def part_of(points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
-    """Number of the failing part that points of the surface belong to, from 1 on; 0 if to none."""
+    """Return the number of the failing part that each point belongs to, from 1; 0 if to none."""
     part = np.zeros(points.shape[:-1], dtype=np.int64)
     for number, holds in enumerate(FAILING.values(), start=1):
         part[holds(points)] = number
@@ -71,7 +71,7 @@ def part_of(points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
 
 
 def without_returns(frame: Frame) -> Frame:
-    """A frame that lacks the depth of the failing parts."""
+    """Return a frame that lacks the depth of the failing parts."""
     assert frame.depth_m is not None
     rays = cached_pixel_rays(frame.camera)
     pose = frame.world_from_camera

@@ -38,7 +38,7 @@ START_S, REST_S = 120.0, 20.0
 
 
 def sheet(triangles: int) -> Mesh:
-    """A coloured wavy sheet of so many triangles, with shared vertices as a mesher makes them."""
+    """Make a coloured wavy sheet of this many triangles, with shared vertices as a mesher does."""
     rows, columns = 20, triangles // 40
     x, y = np.meshgrid(np.arange(rows + 1), np.arange(columns + 1), indexing="ij")
     below = columns + 1
@@ -96,7 +96,7 @@ def start(
     remaps: Sequence[str] = (),
     **parameters: object,
 ) -> ChildProcess:
-    """A node with settings."""
+    """Make a node with settings."""
     words = [sys.executable, "-m", "ineus_ros.node", "--ros-args", "-p", f"output_dir:={folder}"]
     words += [word for item in parameters.items() for word in ("-p", f"{item[0]}:={item[1]}")]
     return ChildProcess([*words, *remaps], environment, folder / "node.log")

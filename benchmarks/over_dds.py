@@ -69,7 +69,7 @@ def settled(listener: Listener) -> bool:
 
 
 def counted(listener: Listener) -> dict[str, Any]:
-    """What the node says of its images."""
+    """Return what the node says of its images."""
     number = listener.number
     values = listener.status["input"]
     return {

@@ -46,7 +46,7 @@ _THRESHOLDS_M = (0.01, 0.02, 0.05)
 
 
 def walk(frames: int, size_px: int, repeating: bool = False) -> SyntheticSource:
-    """Views of three rounds: from below, from the side and from above."""
+    """Render views of three rounds: from below, from the side and from above."""
     source = SyntheticSource(
         SyntheticConfig(
             scene="object", frames=frames, width_px=size_px, height_px=size_px, depth=False
@@ -70,7 +70,7 @@ def walk(frames: int, size_px: int, repeating: bool = False) -> SyntheticSource:
 
 
 def spotted(scene: AnalyticScene) -> AnalyticScene:
-    """The same shapes and colours, but each part with spots that no other has."""
+    """Return the same shapes and colours, but each part with spots that no other has."""
     groups = [
         [
             replace(
@@ -124,7 +124,7 @@ def compare_mesh(
 
 
 def picture_of(scene: Path, result: Path) -> np.ndarray:
-    """Some of the pictures, and below each the mesh from where it was taken."""
+    """Draw some of the pictures, and below each the mesh from where it was taken."""
     photos = ColmapSource(scene)
     mesh = restore(result, "auto").reconstructor.mesh()
     columns = []
@@ -136,7 +136,7 @@ def picture_of(scene: Path, result: Path) -> np.ndarray:
 
 
 def _tile(picture: np.ndarray) -> np.ndarray:
-    """The middle of a picture, small."""
+    """Return the middle of a picture, small."""
     height, width = picture.shape[:2]
     rim = round(_RIM * height), round(_RIM * width)
     middle = picture[rim[0] : height - rim[0], rim[1] : width - rim[1]]

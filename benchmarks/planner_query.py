@@ -113,7 +113,7 @@ def _summary(off_deg: np.ndarray[Any, Any], of: np.ndarray[Any, Any]) -> dict[st
 
 
 def true_directions(source: SyntheticSource, points: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Unit gradients of the true distance."""
+    """Return unit gradients of the true distance."""
     steps = 1e-3 * np.eye(3)
     gradient = np.stack([source.sdf(points + s) - source.sdf(points - s) for s in steps], axis=1)
     return gradient / np.linalg.norm(gradient, axis=1, keepdims=True).clip(1e-9)
@@ -128,7 +128,7 @@ def angles_deg(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> np.ndarray[A
 def parts(
     reconstructor: Reconstructor, points: np.ndarray[Any, Any], calls: int
 ) -> dict[str, Any]:
-    """Times of the parts of a query, each alone."""
+    """Measure the parts of a query, each alone."""
     planner, scene = reconstructor._planner, reconstructor._planning_scene()
     assert scene is not None
     given = torch.as_tensor(points).to(reconstructor.device)

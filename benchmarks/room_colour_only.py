@@ -59,7 +59,7 @@ def train(
 
 
 def picture_of(reconstructor: Reconstructor, frame: Frame) -> np.ndarray:
-    """The mesh from above without what shows its back, and a view beside what the camera saw."""
+    """Draw the mesh from above without its back faces, and a view beside the camera's picture."""
     mesh = reconstructor.current_mesh()
     pose, camera = overview_camera(mesh, _HEIGHT_PX * 16 // 9, _HEIGHT_PX)
     view = reconstructor.render(frame.camera, frame.world_from_camera)

@@ -28,7 +28,7 @@ _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 85)
 
 
 def row(view: ComparedView) -> np.ndarray:
-    """The four pictures side by side on white."""
+    """Put the four pictures side by side on white."""
     depth_m = view.image.depth_m
     seen = depth_m > 0
     near, far = np.quantile(depth_m[seen], (0.01, 0.99))

@@ -34,7 +34,7 @@ TRAINED, HELD_OUT_EVERY = 100, 6
 
 
 def smaller(frame: Frame, factor: int) -> Frame:
-    """The frame with pixels that are means over so many to a side."""
+    """Return the frame with each pixel the mean of a square, this many pixels to a side."""
     camera = frame.camera
     width_px, height_px = camera.width_px // factor, camera.height_px // factor
     camera = Camera(
@@ -124,7 +124,7 @@ def train(
 
 
 def save_pictures(reconstructor: Reconstructor, frame: Frame, file: Path) -> None:
-    """What was to be seen, what is, and the difference fourfold."""
+    """Put the expected picture, the rendered one and four times their difference side by side."""
     view = reconstructor.render(frame.camera, frame.world_from_camera).rgb
     off = (4 * np.abs(view.astype(int) - frame.rgb)).clip(0, 255).astype(np.uint8)
     cv2.imwrite(str(file), np.hstack((frame.rgb, view, off))[..., ::-1])

@@ -90,7 +90,7 @@ def timed_ms(function: Callable[[], Any], repeats: int) -> list[float]:
 
 
 def parts(reconstructor: Reconstructor, frames: list[Frame]) -> dict[str, Any]:
-    """Times of ingest, meshes and views, each alone."""
+    """Measure ingest, meshes and views, each alone."""
     figures: dict[str, Any] = {}
     ingest, dirty, blocks = [], [], []
     for frame in frames:

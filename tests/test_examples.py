@@ -41,6 +41,12 @@ def test_loop_writes_the_surface_of_the_room(tmp_path: Path) -> None:
     assert np.median(off_m) < 0.05
 
 
+def test_own_loss_is_reported_and_falls(tmp_path: Path) -> None:
+    values = re.findall(r"charbonnier ([\d.]+)", run_example("own_loss", tmp_path))
+    assert len(values) == 3
+    assert 0 < float(values[-1]) < float(values[0])
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_page_tells_of_every_example(path: Path) -> None:
     assert f"(../examples/{path.name})" in PAGE
