@@ -23,9 +23,9 @@ import torch
 
 from ineus_core.bench.measure import machine
 from ineus_core.bench.work import built_in_work, prepared
+from ineus_core.kernels.hash_grid import HashGridLayout
 from ineus_core.kernels.hash_grid import cpu as hash_grid_numba
 from ineus_core.kernels.hash_grid import reference as hash_grid_torch
-from ineus_core.kernels.hash_grid.layout import HashGridLayout
 
 CPU = torch.device("cpu")
 

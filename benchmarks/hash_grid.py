@@ -15,13 +15,13 @@ import torch
 
 from ineus_core.bench.measure import machine
 from ineus_core.bench.timing import captured_ms
+from ineus_core.kernels.hash_grid import HashGridLayout
 from ineus_core.kernels.hash_grid.gpu import (
     channel_buffer,
     hash_grid_backward_outer,
     hash_grid_forward,
     jacobian_buffer,
 )
-from ineus_core.kernels.hash_grid.layout import HashGridLayout
 
 
 def main() -> None:

@@ -20,16 +20,16 @@ from ineus_core.kernels.fused_field.gpu import (
     field_buffers,
     field_forward,
 )
+from ineus_core.kernels.hash_grid import HashGridLayout
 from ineus_core.kernels.hash_grid.gpu import hash_grid_backward_outer, hash_grid_forward
-from ineus_core.kernels.hash_grid.layout import HashGridLayout
+from ineus_core.kernels.mlp import ColourHeadWeights, SdfHeadWeights
 from ineus_core.kernels.mlp.gpu import (
     colour_head_backward,
     colour_head_forward,
     sdf_head_backward,
     sdf_head_forward,
 )
-from ineus_core.kernels.mlp.reference import ColourHeadWeights, SdfHeadWeights
-from ineus_core.kernels.ray_marching.gpu import ray_march_into, sample_buffers
+from ineus_core.kernels.ray_marching.gpu import march_packed_into, sample_buffers
 from ineus_core.types import FieldOutput
 
 HALF_SIDE_M, BALL_M, _SHELL_M, _START_M, _CAMERA_M = 1.5, 0.8, 0.03, 1.2, 4.0
@@ -145,7 +145,7 @@ class Step:
 
     def march(self) -> None:
         """Samples and their points."""
-        ray_march_into(
+        march_packed_into(
             self.origins, self.directions, self.occupied, self.aabb, _STEP_M, 1024, self.jitter,
             self.samples, self.total, None, self.points, self.cube,
         )  # fmt: skip

@@ -4,7 +4,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from jaxtyping import Bool, Float
 from scipy.io import loadmat
 from scipy.spatial import cKDTree
 
-from ineus_core.errors import MissingDependencyError, SourceError
+from ineus_core.errors import SourceError
 from ineus_core.geometry import project, rigid_inverse
+from ineus_core.kernels.thinning import thinned
 from ineus_core.types import Camera, Mesh
 
 DENSITY_MM = 0.2
@@ -124,10 +124,6 @@ def evaluate_dtu(
             cut off first, with masks dilated by 24 pixels, as published figures of neural surfaces
             have it. None: nothing is cut off.
     """
-    if find_spec("numba") is None:
-        raise MissingDependencyError("numba")
-    from ineus_core.kernels.points.thin import thinned
-
     culling = "none"
     if views:
         mesh = culled_by_masks(mesh, views)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields.variant import VariantField
 from ineus_core.geometry import ray_box
-from ineus_core.kernels.compositing.reference import (
+from ineus_core.kernels.compositing import (
     accumulate,
     density_alpha,
     transmittance_weights,

@@ -4,18 +4,17 @@
 
 import logging
 import math
-from importlib.util import find_spec
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ineus_core.errors import ConfigError, MissingDependencyError
+from ineus_core.errors import ConfigError
 from ineus_core.fields.background import CONTRACTED_SIDE, Background, BackgroundConfig
-from ineus_core.fields.sdf import Encode, EncodeValue, FieldConfig, HashSdf, Initialisation
+from ineus_core.fields.sdf import FieldConfig, HashSdf, Initialisation
 from ineus_core.fields.variant import VariantField
-from ineus_core.kernels.hash_grid.layout import HashGridLayout
+from ineus_core.kernels.hash_grid import HashGridLayout, encoding, hash_grid_backend
 
 _LOG = logging.getLogger(__name__)
 _ROOM_COARSEST_CELL_M = 0.64
@@ -50,8 +49,7 @@ def restore_field(
     device: torch.device,
 ) -> HashSdf:
     """Build the field of a configuration whose only automatic value may be the backend."""
-    config = config.model_copy(update={"backend": _resolved_backend(config.backend, device)})
-    encode, encode_value = _encoding(config.backend)
+    config = config.model_copy(update={"backend": hash_grid_backend(config.backend, device)})
     layout = HashGridLayout(
         0 if config.encoding == "frequency" else config.levels,
         config.features,
@@ -69,13 +67,7 @@ def restore_field(
         layout.entries * layout.features / 1e6,
     )
     kind = VariantField if config.option_without_kernel else HashSdf
-    field = kind(config, layout, centre_m, side_m, init, encode, encode_value).to(device)
-    if config.backend == "triton" and kind is HashSdf:
-        from ineus_core.kernels.fused_field.evaluator_gpu import FieldEvaluator
-
-        shape = (layout, config.geometry_features)
-        field.fused = FieldEvaluator(*shape, field.origin_m, side_m, field.sdf_scale_m)
-    return field
+    return kind(config, layout, centre_m, side_m, init, *encoding(config.backend)).to(device)
 
 
 def add_background(field: HashSdf, config: BackgroundConfig) -> None:
@@ -97,7 +89,6 @@ def add_background(field: HashSdf, config: BackgroundConfig) -> None:
     assert isinstance(behind, VariantField)
     centre_m = field.origin_m + half_side_m
     field.background = Background(config, behind, centre_m, half_side_m).to(device)
-    field.fused = None
 
 
 def _resolved(
@@ -135,52 +126,3 @@ def _first_inv_s(init: Initialisation, side_m: float) -> float:
     # The walls of a room are nearer to each camera than the box is wide: blurred less, they leave
     # less in the air (`benchmarks/room_colour_only.py`).
     return {"depth": 80.0, "object": 40.0 / side_m, "room": 200.0 / side_m}[init]
-
-
-def _resolved_backend(backend: str, device: torch.device) -> str:
-    if backend != "auto":
-        if backend == "numba" and device.type != "cpu":
-            raise ConfigError(
-                f"field.backend numba runs on the CPU, not on {device}: expected torch"
-            )
-        if backend == "triton" and device.type != "cuda":
-            raise ConfigError(f"field.backend triton needs a CUDA device, not {device}")
-        if backend == "tcnn":
-            from ineus_core.fields.tcnn import tinycudann
-
-            tinycudann()
-            if device.type != "cuda":
-                raise ConfigError(f"field.backend tcnn needs a CUDA device, not {device}")
-        return backend
-    fast = "triton" if device.type == "cuda" else "numba"
-    if find_spec(fast) is not None:
-        return fast
-    _LOG.info("field.backend auto: %s is not installed, so torch, which is slower", fast)
-    return "torch"
-
-
-def _encoding(backend: str) -> tuple[Encode, EncodeValue]:
-    match backend:
-        case "torch":
-            from ineus_core.kernels.hash_grid import reference as hash_grid_torch
-
-            return hash_grid_torch.hash_grid, hash_grid_torch.hash_grid_value
-        case "numba":
-            try:
-                from ineus_core.kernels.hash_grid import cpu as hash_grid_numba
-            except ModuleNotFoundError as error:
-                raise MissingDependencyError("numba") from error
-            return hash_grid_numba.hash_grid, hash_grid_numba.hash_grid_value
-        case "triton":
-            try:
-                from ineus_core.kernels.hash_grid import gpu as hash_grid_triton
-            except ModuleNotFoundError as error:
-                raise MissingDependencyError("triton") from error
-            return hash_grid_triton.hash_grid, hash_grid_triton.hash_grid_value
-        case "tcnn":
-            from ineus_core.fields import tcnn
-
-            return tcnn.hash_grid, tcnn.hash_grid_value
-    raise ConfigError(
-        f"field.backend {backend!r} is not available: expected auto, torch, numba, triton or tcnn"
-    )

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ineus_core.kernels.mlp.reference import SOFTPLUS_BETA
+from ineus_core.kernels.mlp import SOFTPLUS_BETA
 
 ACTIVATIONS = (
     r"^(none|sigmoid|tanh|relu|softplus|trunc_exp|lin2srgb"

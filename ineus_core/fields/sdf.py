@@ -4,8 +4,8 @@
 
 import logging
 import math
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, Protocol
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -14,8 +14,9 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 
 from ineus_core.fields.variant_config import FieldVariantConfig
-from ineus_core.kernels.hash_grid.layout import HashGridLayout
-from ineus_core.kernels.mlp.reference import (
+from ineus_core.kernels.fused_field import FusedField, fused_field
+from ineus_core.kernels.hash_grid import Encode, EncodeValue, HashGridLayout
+from ineus_core.kernels.mlp import (
     SH_CHANNELS,
     ColourHeadWeights,
     FieldWeights,
@@ -26,8 +27,6 @@ from ineus_core.kernels.mlp.reference import (
 )
 from ineus_core.types import FieldOutput
 
-Encode = Callable[[Tensor, Tensor, HashGridLayout], tuple[Tensor, Tensor]]
-EncodeValue = Callable[[Tensor, Tensor, HashGridLayout], Tensor]
 Initialisation = Literal["depth", "object", "room"]
 _LOG = logging.getLogger(__name__)
 
@@ -37,24 +36,6 @@ def _present_name(init: Any) -> Any:
         _LOG.warning("field.init free is now called depth")
         return "depth"
     return init
-
-
-class FusedField(Protocol):
-    """A backend's evaluation of the whole field without gradients."""
-
-    def sdf(self, points: Float[Tensor, "n 3"], weights: FieldWeights) -> Float[Tensor, " n"]:
-        """Distance in m at world points."""
-        ...
-
-    def evaluate(
-        self,
-        points: Float[Tensor, "n 3"],
-        directions: Float[Tensor, "rays 3"],
-        ray_index: Int[Tensor, " n"] | None,
-        weights: FieldWeights,
-    ) -> FieldOutput:
-        """Distance, gradient and colour at world points."""
-        ...
 
 
 class FieldConfig(FieldVariantConfig):
@@ -147,8 +128,6 @@ class HashSdf(nn.Module):
         # Distances of a first sphere grow with the cube; those of a stream do not.
         self.sdf_scale_m = 1.0 if init == "depth" else side_m / 2
         self._encode, self._encode_value = encode, encode_value
-        self.fused: FusedField | None = None
-        """Evaluation without gradients, where the backend has one."""
         self.half_table: Tensor | None = None
         """The table in half precision, kept up to date by whoever trains."""
         self.background: nn.Module | None = None
@@ -202,6 +181,19 @@ class HashSdf(nn.Module):
         """Sharpness of the logistic CDF in 1/m."""
         return torch.exp(10.0 * self.log_inv_s).clamp(1e-6, 1e6)
 
+    @property
+    def _fused(self) -> FusedField | None:
+        """Evaluation without gradients, where the backend has one and nothing lies behind."""
+        return self._evaluator if self.background is None else None
+
+    @cached_property
+    def _evaluator(self) -> FusedField | None:
+        # Made when it is first asked for, as the field lies on its device by then.
+        return fused_field(
+            self.config.backend, self.layout, self.config.geometry_features, self.origin_m,
+            self.side_m, self.sdf_scale_m,
+        )  # fmt: skip
+
     def set_step(self, step: int) -> None:
         """Be what the field is at a step; the usual one is always the same."""
 
@@ -209,8 +201,8 @@ class HashSdf(nn.Module):
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
     ) -> FieldOutput:
         """Distance, gradient and colour at world points seen along unit directions."""
-        if self.fused is not None and not torch.is_grad_enabled():
-            return self.fused.evaluate(points, directions, None, self._all_weights())
+        if self._fused is not None and not torch.is_grad_enabled():
+            return self._fused.evaluate(points, directions, None, self._all_weights())
         unit = self._unit_from_world(points)
         features, jacobian = self._encode(unit, self.table, self.layout)
         outputs, gradient = sdf_head(2 * unit - 1, features, jacobian, self._sdf_weights())
@@ -222,8 +214,8 @@ class HashSdf(nn.Module):
     @torch.no_grad()
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Signed distance in m at world points."""
-        if self.fused is not None:
-            return self.fused.sdf(points, self._all_weights())
+        if self._fused is not None:
+            return self._fused.sdf(points, self._all_weights())
         unit = self._unit_from_world(points)
         features = self._encode_value(unit, self.table, self.layout)
         outputs = sdf_head_value(2 * unit - 1, features, self._sdf_weights())
@@ -237,14 +229,14 @@ class HashSdf(nn.Module):
         ray_index: Int[Tensor, " n"],
     ) -> FieldOutput:
         """What `forward` says of points seen along the rays they lie on."""
-        if self.fused is not None:
-            return self.fused.evaluate(points, directions, ray_index, self._all_weights())
+        if self._fused is not None:
+            return self._fused.evaluate(points, directions, ray_index, self._all_weights())
         return self(points, directions[ray_index])
 
     @property
     def is_pointwise(self) -> bool:
         """Whether a result does not depend, to the last bit, on the other points of the call."""
-        return self.fused is not None
+        return self._fused is not None
 
     def holds(self, aabb: Float[Tensor, "2 3"]) -> bool:
         """Whether a box lies in the cube, outside of which the field is not defined."""

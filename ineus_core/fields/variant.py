@@ -3,6 +3,7 @@
 """The field in all its variants, in plain torch around the encoding of any backend."""
 
 import math
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ from ineus_core.fields.networks import (
     sphere_layers,
 )
 from ineus_core.fields.sdf import HashSdf
-from ineus_core.kernels.mlp.reference import colour_logits
+from ineus_core.kernels.fused_field import FusedField
+from ineus_core.kernels.mlp import colour_logits
 from ineus_core.types import FieldOutput
 
 _TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
@@ -96,6 +98,11 @@ class VariantField(HashSdf):
         signed = 2 * unit - 1
         signed = signed if self.config.include_points else torch.zeros_like(signed)
         return torch.cat((signed, features), dim=1)
+
+    @cached_property
+    def _evaluator(self) -> FusedField | None:
+        # The kernels of the whole field know no variant.
+        return None
 
     def set_step(self, step: int) -> None:
         """Show as many levels and octaves as there are at a step, and bound the sharpness."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.kernels.host_copy import write_to
-from ineus_core.kernels.ray_batch.ray_store import RayStore
+from ineus_core.kernels.ray_batch import RayStore
 from ineus_core.keyframes.buffer import MASKED, WHOLE, KeyframeBuffer
 from ineus_core.types import RayBatch
 

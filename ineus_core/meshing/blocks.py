@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.kernels.host_copy import write_to
-from ineus_core.kernels.marching_cubes.reference import BlockTriangles, marching_cubes
+from ineus_core.kernels.marching_cubes import BlockTriangles, marching_cubes
 from ineus_core.meshing.device_blocks import DeviceBlocks
 from ineus_core.meshing.samples import LatticeSampler, SdfFunction, in_batches
 from ineus_core.types import BlockIndex, Mesh, MeshBlock
@@ -177,7 +177,7 @@ class BlockMesher:
         colour_fn: ColourFunction,
     ) -> list[Mesh]:
         """Add normals and colours and bring the meshes of the blocks to the host."""
-        counts = surfaces.vertices_per_block
+        counts = surfaces.vertices_per_block.to(origins.device)
         block = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
         normals = samples.normals(block, surfaces.vertices)
         points = sampler.points(origins[block] + surfaces.vertices.double())

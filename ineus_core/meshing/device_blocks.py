@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ineus_core.kernels.block_lattice import lattice_points
 from ineus_core.kernels.host_copy import to_host
+from ineus_core.kernels.marching_cubes import marching_cubes
 from ineus_core.meshing.samples import SdfFunction, in_batches
 from ineus_core.types import Mesh
 
@@ -43,8 +45,6 @@ class DeviceBlocks:
         Args:
             origins: First corner of each block in voxels, on the device.
         """
-        from ineus_core.kernels.marching_cubes.gpu import marching_cubes
-
         valid = self._observed(origins, observed_fn)
         if self.max_slope > 0 and self.block_size_vox % self.group == 0:
             valid &= self._near_surface(sdf_fn, origins, valid)
@@ -112,8 +112,6 @@ class DeviceBlocks:
         side: int,
         spacing: tuple[float, float],
     ) -> Float[Tensor, "n 3"]:
-        from ineus_core.kernels.block_lattice.gpu import lattice_points
-
         return lattice_points(places, origins, side, spacing, self.voxel_size_m)
 
     def _normals(self, sdf_fn: SdfFunction, points: Float[Tensor, "v 3"]) -> Float[Tensor, "v 3"]:

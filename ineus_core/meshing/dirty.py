@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.geometry import blocks_touched
-from ineus_core.kernels.occupancy.block_flags import BlockFlags
+from ineus_core.kernels.occupancy import BlockFlags
 from ineus_core.types import BlockIndex
 
 

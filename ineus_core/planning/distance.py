@@ -12,8 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.kernels.dispatch import fastest
-from ineus_core.kernels.nearest_disc.reference import DiscGrid
+from ineus_core.kernels.nearest_disc import DiscGrid, nearest_disc
 from ineus_core.planning.nearest_surface import NONE, nearest_points
 from ineus_core.types import Mesh
 
@@ -69,7 +68,6 @@ class DistanceMap:
         """Build the map at once."""
         self._batch = _BATCH[device.type]
         self._per_cell, self._radius_m = config.elements_per_cell, 0.75 * spacing_m
-        self._nearest_disc = fastest("nearest_disc", device).nearest_disc
         self._low_m = aabb[0].to(device)
         extent = (aabb[1] - aabb[0]).cpu()
         self.cell_m = cell_m * _coarsening(extent / cell_m, config.max_cells)
@@ -122,7 +120,7 @@ class DistanceMap:
                 torch.zeros_like(points),
                 torch.ones(len(points), dtype=torch.bool, device=points.device),
             )
-        parts = [self._nearest_disc(part, self._discs) for part in points.split(self._batch)]
+        parts = [nearest_disc(part, self._discs) for part in points.split(self._batch)]
         distances, aways, sides = zip(*parts, strict=True)
         return ClosestSurface(torch.cat(distances), torch.cat(aways), torch.cat(sides))
 

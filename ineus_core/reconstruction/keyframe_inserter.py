@@ -5,7 +5,6 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
 from ineus_core.geometry import cached_pixel_rays
+from ineus_core.kernels.occupancy import rays_of_depth
 from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig, KeyframeSelector, Replay
 from ineus_core.meshing import DirtyBlocks
 from ineus_core.reconstruction.completion import DepthCompletion
@@ -115,15 +115,13 @@ class DepthIntegrator:
 
     def observe_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:
         """Take in the depth of a keyframe that now lies in a slot."""
-        if self._device.type == "cuda" and find_spec("triton") is not None:
+        if self._device.type == "cuda":
             self._observe_on_gpu(buffer, slot)
         else:
             self.observe(frame)
 
     def _observe_on_gpu(self, buffer: KeyframeBuffer, slot: int) -> None:
         """`observe` of the stored depth, where the host waits for nothing."""
-        from ineus_core.kernels.occupancy.gpu import rays_of_depth
-
         grid, pose, reduction = self._grid, buffer.world_from_camera[slot], buffer.reduction
 
         def rays(stride_px: int) -> _Rays:

@@ -10,9 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ineus_core.geometry import pixel_rays
+from ineus_core.kernels.compositing import fastest_renderer, render_rays
 from ineus_core.kernels.host_copy import to_host
+from ineus_core.kernels.image_rays import keep_visible, march_view
 from ineus_core.rendering.occupancy import OccupancyGrid
-from ineus_core.rendering.volume import render_rays
 from ineus_core.types import Camera, FieldOutput, RenderedImage, RenderedRays
 
 SAMPLES_PER_RAY = 48
@@ -79,12 +80,12 @@ class ImageRenderer:
 
         Args:
             background: Brightness of what is behind everything.
-            cos_anneal: As the field has been trained so far: see `kernels.compositing.reference`.
+            cos_anneal: As the field has been trained so far: see `kernels.compositing`.
         """
         device = world_from_camera.device
         in_camera = self._rays_of(camera, device)
         directions = in_camera @ world_from_camera[:3, :3].T
-        fused = device.type == "cuda" and _is_fused(self._field)
+        fused = _is_fused(self._field)
         render, most = (
             (self._render_fused, _RAYS_FUSED)
             if fused
@@ -167,9 +168,6 @@ class ImageRenderer:
         cos_anneal: Float[Tensor, ""],
     ) -> RenderedRays:
         """By distances first, so that colours are asked for only where something is seen."""
-        from ineus_core.kernels.compositing.gpu import composite_forward
-        from ineus_core.kernels.image_rays.gpu import keep_visible, march_view
-
         grid, field = self._grid, self._field
         inv_s = field.inv_s
         step_m, per_ray = self._steps()
@@ -178,9 +176,8 @@ class ImageRenderer:
         )
         samples, points = keep_visible(samples, points, field.sdf(points), inv_s, step_m)
         output = field.along_rays(points, directions, samples.ray_index)
-        rendered = torch.zeros((len(directions), 8), device=origin.device)
-        composite_forward(directions, samples, output, inv_s, cos_anneal, rendered)
-        return RenderedRays(rendered[:, :3], rendered[:, 3], rendered[:, 4:7], rendered[:, 7])
+        render = fastest_renderer(origin.device)
+        return render(directions, samples, output, inv_s, cos_anneal)
 
 
 def _is_fused(field: Renderable) -> bool:

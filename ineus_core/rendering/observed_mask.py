@@ -7,14 +7,13 @@ it smoothly with a web that no sensor has measured. Where rays had no return, no
 against a surface, so all that lies on their way counts as observed.
 """
 
-from importlib.util import find_spec
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from ineus_core.kernels.dispatch import fastest
+from ineus_core.kernels.cell_lookup import cells_at
+from ineus_core.kernels.observed_mask import mark_observed
 
 _PARTS = 2
 """Cells along the side of a cell of the occupancy grid, which by default is two voxels wide."""
@@ -35,7 +34,6 @@ class ObservedMask:
     ) -> None:
         """Nothing is observed."""
         self._cell_m, self._device = cell_m / _PARTS, device
-        self._mark_observed = fastest("observed_mask", device).mark_observed
         self._lie_over(shape, low_cell)
 
     def _lie_over(self, shape: list[int], low_cell: list[int]) -> None:
@@ -74,9 +72,7 @@ class ObservedMask:
         diagonal = sum(n * n for n in self.cells.shape) ** 0.5
         origin_cells, range_cells = origin * per_m - self._low_cell_there, range_m * per_m
         reach, longest = max(0.5, reach_m * per_m), min(longest_m * per_m, diagonal)
-        self._mark_observed(
-            self.cells, origin_cells, directions, range_cells, reach, spread, longest
-        )
+        mark_observed(self.cells, origin_cells, directions, range_cells, reach, spread, longest)
 
     def at(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
         """Whether points lie in observed cells."""
@@ -91,21 +87,3 @@ class ObservedMask:
         """Become what `packed` was made of, for a grid of the same shape."""
         bits = np.unpackbits(packed.numpy(), count=self.cells.numel()).astype(bool)
         self.cells.copy_(torch.from_numpy(bits).view(self.cells.shape))
-
-
-def cells_at(
-    points: Float[Tensor, "n 3"],
-    cells: Bool[Tensor, "gx gy gz"],
-    low_cell: tuple[int, int, int],
-    cell_m: float,
-) -> Bool[Tensor, " n"]:
-    """Whether points lie in set cells of a grid that begins at cell `low_cell` of the world."""
-    if cells.device.type == "cuda" and find_spec("triton") is not None:
-        from ineus_core.kernels.cell_lookup import gpu as cells_triton
-
-        return cells_triton.cells_at(points, cells, low_cell, cell_m)
-    shape = torch.tensor(cells.shape, device=cells.device)
-    cell = torch.floor(points / cell_m).long() - torch.tensor(low_cell, device=cells.device)
-    inside = ((cell >= 0) & (cell < shape)).all(dim=1)
-    x, y, z = cell.clamp(min=0).minimum(shape - 1).unbind(dim=1)
-    return inside & cells[x, y, z]

@@ -16,9 +16,12 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
-from ineus_core.kernels.dispatch import fastest
-from ineus_core.rendering.observed_mask import ObservedMask, cells_at
-from ineus_core.rendering.ray_marching import CellMarcher
+from ineus_core.geometry import ray_box
+from ineus_core.kernels.cell_lookup import cells_at
+from ineus_core.kernels.occupancy import integrate_depth
+from ineus_core.kernels.ray_marching import march_packed, march_padded
+from ineus_core.kernels.ray_sampling import padded_samples
+from ineus_core.rendering.observed_mask import ObservedMask
 from ineus_core.types import RaySamples
 
 _HIT, _MISS, _LIMIT = 6, -1, 120
@@ -100,8 +103,6 @@ class OccupancyGrid:
         self.has_sensor = False
         self.seen: Bool[Tensor, "gx gy gz"] | None = None
         """Where views met the surface, for whom there is no depth; None if nobody looked."""
-        self._marcher = CellMarcher(cell_m, config.max_steps, device)
-        self._integrate_depth = fastest("occupancy", device).integrate_depth
 
     def _move_to(self, low_cell: Int[Tensor, " 3"]) -> None:
         self._low_cell = low_cell
@@ -225,7 +226,7 @@ class OccupancyGrid:
     ) -> None:
         """Add the log odds of one depth image: free up to the band, surface within it."""
         cells = 1.0 / self.cell_m
-        self._integrate_depth(
+        integrate_depth(
             self.log_odds,
             self._scratch,
             origin * cells - self._low_cell_there,
@@ -353,9 +354,8 @@ class OccupancyGrid:
     ) -> RaySamples:
         """The first occupied steps of each active ray, equal room for each; the rest is void."""
         jitter = torch.rand(len(origins), generator=generator, device=self._device)
-        cells, aabb, step_m = self.occupied, self.aabb, self.step_m
-        return self._marcher.padded(
-            origins, directions, active, cells, aabb, step_m, per_ray, jitter
+        return self._march_padded(
+            origins, directions, active, self.occupied, self.step_m, per_ray, jitter
         )
 
     def march_view(
@@ -372,10 +372,27 @@ class OccupancyGrid:
         """
         half = torch.full((len(origins),), 0.5, device=self._device)
         active = torch.ones(len(origins), dtype=torch.bool, device=self._device)
-        cells, aabb, step_m = self.cells_of_view, self.aabb, step_m or self.step_m
-        return self._marcher.padded(
-            origins, directions, active, cells, aabb, step_m, per_ray, half
+        return self._march_padded(
+            origins, directions, active, self.cells_of_view, step_m or self.step_m, per_ray, half
         )
+
+    def _march_padded(
+        self,
+        origins: Float[Tensor, "rays 3"],
+        directions: Float[Tensor, "rays 3"],
+        active: Bool[Tensor, " rays"],
+        cells: Bool[Tensor, "gx gy gz"],
+        step_m: float,
+        per_ray: int,
+        jitter: Float[Tensor, " rays"],
+    ) -> RaySamples:
+        t_near, t_far = ray_box(origins, directions, self.aabb)
+        t_starts, count = march_padded(
+            origins, directions, t_near, torch.where(active, t_far, t_near), cells, self.aabb[0],
+            self.cell_m, step_m, self.max_steps, per_ray, jitter,
+        )  # fmt: skip
+        valid = torch.arange(per_ray, device=self._device) < count[:, None]
+        return padded_samples(t_starts, torch.where(valid, t_starts + step_m, t_starts), valid)
 
     def march(
         self,
@@ -385,5 +402,7 @@ class OccupancyGrid:
         jitter: Float[Tensor, " rays"],
     ) -> RaySamples:
         """All occupied steps of the rays in one budget."""
-        cells, aabb = self.occupied, self.aabb
-        return self._marcher.packed(origins, directions, cells, aabb, self.step_m, budget, jitter)
+        return march_packed(
+            origins, directions, self.occupied, self.aabb, self.step_m, self.max_steps, budget,
+            jitter,
+        )  # fmt: skip

@@ -3,11 +3,10 @@
 """Where the samples of a training ray lie: around the measured surface, else in occupied cells."""
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.kernels import ray_sampling
 from ineus_core.rendering.occupancy import OccupancyGrid
 from ineus_core.types import RayBatch, RaySamples
 
@@ -51,37 +50,12 @@ def sample_rays(
     A ray with depth is divided into free space and band. One without is marched through
     occupied cells; its unused samples are not valid.
     """
-    rays, per_ray = len(batch.origins), config.samples_per_ray
-    device = batch.origins.device
-    measured = _edges_of_measured(batch, config, generator)
+    free, band = config.samples_in_free_space, config.samples_in_band
+    rays, device = len(batch.origins), batch.origins.device
+    noise = torch.rand((rays, free + band), generator=generator, device=device) - 0.5
     marched = grid.march_padded(
-        batch.origins, batch.directions, batch.valid & ~batch.has_depth, per_ray, generator
+        batch.origins, batch.directions, batch.valid & ~batch.has_depth, free + band, generator
     )
-    has_depth = batch.has_depth[:, None]
-    t_starts = torch.where(has_depth, measured[:, :-1], marched.t_starts.view(rays, per_ray))
-    t_ends = torch.where(has_depth, measured[:, 1:], marched.t_ends.view(rays, per_ray))
-    valid = (has_depth | marched.valid.view(rays, per_ray)) & batch.valid[:, None]
-    ray = torch.arange(rays, device=device)
-    return RaySamples(
-        t_starts=t_starts.reshape(-1),
-        t_ends=t_ends.reshape(-1),
-        ray_index=ray.repeat_interleave(per_ray, output_size=rays * per_ray),
-        valid=valid.reshape(-1),
-        first=ray * per_ray,
-        count=valid.sum(dim=1),
+    return ray_sampling.sample_rays(
+        batch, marched, noise, free, band, config.truncation_m, config.near_m
     )
-
-
-def _edges_of_measured(
-    batch: RayBatch, config: RaySamplingConfig, generator: torch.Generator
-) -> Float[Tensor, "rays edges"]:
-    device, free, band = batch.origins.device, config.samples_in_free_space, config.samples_in_band
-    band_start = (batch.range_m - config.truncation_m).clamp(min=config.near_m)[:, None]
-    band_end = (batch.range_m + config.truncation_m)[:, None]
-    # Jittered inner edges make stratified intervals whose midpoints sweep the whole band.
-    noise = torch.rand((len(batch.origins), free + band), generator=generator, device=device) - 0.5
-    in_free = (torch.arange(free, device=device) + noise[:, :free]) / free
-    in_band = (torch.arange(band, device=device) + noise[:, free:]) / band
-    free_edges = config.near_m + in_free.clamp(min=0.0) * (band_start - config.near_m)
-    band_edges = band_start + in_band.clamp(min=0.0) * (band_end - band_start)
-    return torch.cat((free_edges, band_edges, band_end), dim=1)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ineus_core.kernels.compositing.reference import neus_alpha
+from ineus_core.kernels.compositing import neus_alpha
 from ineus_core.rendering.image_renderer import Renderable
 
 _SAMPLES = 8

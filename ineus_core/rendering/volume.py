@@ -1,39 +1,31 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Volume rendering of a field along packed samples, by the opacity of NeuS or of a density."""
+"""Volume rendering of the rays of a training step: its configuration, and the backend it means."""
+
+from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from pydantic import Field
 
-from ineus_core.kernels.compositing.reference import (
-    accumulate,
-    density_alpha,
-    neus_alpha,
-    transmittance_weights,
-)
-from ineus_core.types import FieldOutput, RaySamples, RenderedRays
+from ineus_core.config_model import ConfigModel
+from ineus_core.kernels.compositing import compositing_backend
 
 
-def render_rays(
-    directions: Float[Tensor, "rays 3"],
-    samples: RaySamples,
-    output: FieldOutput,
-    inv_s: Float[Tensor, ""],
-    cos_anneal: Float[Tensor, ""],
-) -> RenderedRays:
-    """Composite colour, range, normal and opacity of each ray; differentiable."""
-    normal = torch.nn.functional.normalize(output.gradient, dim=1, eps=1e-6)
-    dt = samples.t_ends - samples.t_starts
-    if output.density is not None:
-        alpha = density_alpha(output.density, dt, samples.valid)
-    else:
-        cos_incidence = (directions[samples.ray_index] * normal).sum(dim=1)
-        alpha = neus_alpha(output.sdf, cos_incidence, dt, inv_s, cos_anneal, samples.valid)
-    weights = transmittance_weights(alpha, samples)
-    t_mid = 0.5 * (samples.t_starts + samples.t_ends)
-    values = torch.cat(
-        (output.rgb, t_mid[:, None], normal, torch.ones_like(t_mid)[:, None]), dim=1
+class RenderingConfig(ConfigModel):
+    """How rays are composited."""
+
+    backend: Literal["auto", "torch", "triton", "nerfacc"] = Field(
+        "auto",
+        description="Implementation of compositing in training; auto = triton on a GPU where it "
+        "is installed, else torch. With field.backend triton, only triton is captured as a graph.",
     )
-    total = accumulate(weights, values, samples.ray_index, len(directions))
-    return RenderedRays(total[:, :3], total[:, 3], total[:, 4:7], total[:, 7], weights)
+
+
+def resolved_rendering(config: RenderingConfig, device: torch.device) -> str:
+    """Return the backend that `auto` stands for; an error where the one asked for cannot be used.
+
+    Raises:
+        ConfigError: It does not run on this device.
+        MissingDependencyError: It is not installed.
+    """
+    return compositing_backend(config.backend, device)

@@ -3,12 +3,12 @@
 """What a configuration needs of a GPU, checked before the first frame."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import torch
 
 from ineus_core.errors import CapacityError, ConfigError
 from ineus_core.fields import FieldConfig
+from ineus_core.kernels.hash_grid import hash_grid_backend
 from ineus_core.keyframes import KeyframeConfig, ReplayConfig
 from ineus_core.rendering import RaySamplingConfig
 from ineus_core.training.config import TrainingConfig, resolved_training
@@ -121,9 +121,7 @@ def check_device(
         return
     if not torch.cuda.is_available():
         raise ConfigError(f"device {device}: this machine has no usable CUDA device; expected cpu")
-    by_triton = field.backend == "triton" or (
-        field.backend == "auto" and find_spec("triton") is not None
-    )
+    by_triton = hash_grid_backend(field.backend, device) == "triton"
     check_capability(torch.cuda.get_device_capability(device), by_triton, device)
     free, _ = torch.cuda.mem_get_info(device)
     # What torch holds for reuse is not free, but will be.

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """AdamW over the parts of a field, each with its own learning rate."""
 
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import Literal
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields import HashSdf
-from ineus_core.kernels.adam import reference as adam_torch
+from ineus_core.kernels.adam import adam_step
 from ineus_core.training.schedules import Schedule, chained, through, warm_up
 
 
@@ -124,7 +123,6 @@ class Optimiser(Rates):
         """Start with zero moments."""
         super().__init__(config)
         self._field = field
-        self._adam_step = _operator(field.table.device)
         self.reset()
 
     def reset(self) -> None:
@@ -151,7 +149,7 @@ class Optimiser(Rates):
         for name, parameter in self._field.named_parameters():
             if parameter.grad is None:
                 continue
-            self._adam_step(
+            adam_step(
                 parameter.view(-1),
                 parameter.grad.contiguous().view(-1),
                 *self._moments[name],
@@ -163,11 +161,3 @@ class Optimiser(Rates):
                 weight_decay=self._config.weight_decay,
             )
             parameter.grad = None
-
-
-def _operator(device: torch.device):  # type: ignore[no-untyped-def]
-    if device.type == "cpu" and find_spec("numba") is not None:
-        from ineus_core.kernels.adam import cpu as adam_numba
-
-        return adam_numba.adam_step
-    return adam_torch.adam_step

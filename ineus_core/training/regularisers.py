@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ineus_core.kernels.compositing.reference import accumulate
+from ineus_core.kernels.compositing import accumulate
 from ineus_core.types import RaySamples
 
 _LEAST_OPACITY = 1e-3

@@ -20,7 +20,7 @@ from ineus_core.evaluation import (
     read_dtu_reference,
 )
 from ineus_core.evaluation.dtu_protocol import culled_by_masks, mesh_points
-from ineus_core.kernels.points.thin import thinned
+from ineus_core.kernels.thinning import thinned
 from ineus_core.meshing import write_mesh
 from ineus_core.types import Camera
 

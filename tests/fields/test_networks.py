@@ -19,7 +19,7 @@ from ineus_core.fields.networks import (
     network_with_gradient,
     normalised,
 )
-from ineus_core.kernels.mlp.reference import SdfHeadWeights, sdf_head
+from ineus_core.kernels.mlp import SdfHeadWeights, sdf_head
 
 
 def random_layers(depth: int, inputs: int = 5) -> list[tuple[Tensor, Tensor]]:

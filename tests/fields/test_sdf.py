@@ -11,8 +11,8 @@ from tiny_scene import CPU, tiny_field
 from torch import Tensor
 
 from ineus_core.errors import ConfigError, MissingDependencyError
-from ineus_core.fields import FieldConfig, factory, make_field, restore_field
-from ineus_core.kernels import hash_grid
+from ineus_core.fields import FieldConfig, make_field, restore_field
+from ineus_core.kernels import dispatch
 
 UNIT_BOX = np.array([[-1.0, -1, -1], [1, 1, 1]])
 
@@ -137,7 +137,7 @@ def test_a_cpu_takes_numba_or_says_that_it_takes_torch(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(factory, "find_spec", lambda name: object() if is_there else None)
+    monkeypatch.setattr(dispatch, "find_spec", lambda name: object() if is_there else None)
     with caplog.at_level("INFO", logger="ineus_core"):
         field = make_field(FieldConfig(), "object", UNIT_BOX, 0.05, CPU)
     assert field.config.backend == backend
@@ -147,9 +147,6 @@ def test_a_cpu_takes_numba_or_says_that_it_takes_torch(
 def test_a_backend_that_was_asked_for_and_is_not_there_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = "ineus_core.kernels.hash_grid.cpu"
-    monkeypatch.delattr(hash_grid, "cpu", raising=False)
-    monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(MissingDependencyError, match="pip install numba"):
         make_field(FieldConfig(backend="numba"), "object", UNIT_BOX, 0.05, CPU)

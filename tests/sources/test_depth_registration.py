@@ -7,11 +7,7 @@ import pytest
 from tiny_scene import pose
 
 from ineus_core.sources import SyntheticConfig, SyntheticSource
-from ineus_core.sources.depth_registration import (
-    register_depth,
-    splat_by_numba,
-    splat_by_numpy,
-)
+from ineus_core.sources.depth_registration import register_depth
 from ineus_core.types import Camera
 
 COLOR = Camera(40, 30, 30.0, 30.0, 20.0, 15.0)
@@ -50,32 +46,6 @@ def test_another_resolution_leaves_no_holes(scale: float) -> None:
     found = register_depth(depth_m, depth_camera, COLOR, pose(yaw_deg=2.0))
     assert (found[2:-2, 3:-3] > 0).all()
     assert abs(float(np.median(found)) - 2.0) < 0.1
-
-
-@pytest.mark.parametrize(
-    ("model", "coefficients"),
-    [
-        ("none", ()),
-        ("plumb_bob", (0.1, -0.05, 0.002, -0.003, 0.01)),
-        ("rational_polynomial", (0.1, -0.05, 0.002, -0.003, 0.01, 0.02, 0.01, -0.01)),
-        ("equidistant", (0.02, -0.01, 0.003, 0.001)),
-    ],
-)
-def test_the_kernel_agrees_with_numpy_for_every_lens(
-    model: str, coefficients: tuple[float, ...]
-) -> None:
-    pytest.importorskip("numba")
-    color = Camera(64, 48, 40.0, 41.0, 31.0, 25.0, model, coefficients)
-    depth_camera = Camera(50, 40, 35.0, 35.0, 25.0, 20.0)
-    depth_m = np.random.default_rng(1).uniform(0.5, 4, (40, 50)).astype(np.float32)
-    depth_m[::7] = 0.0
-    place = pose(x=0.05, y=-0.02, z=0.01, yaw_deg=4.0)
-    by_numba, by_numpy = (np.full((48, 64), np.inf, np.float32) for _ in range(2))
-    splat_by_numba(depth_m, depth_camera, color, place, by_numba)
-    splat_by_numpy(depth_m, depth_camera, color, place, by_numpy)
-    # A centre that lies on the border of a square may fall to either side.
-    assert (by_numba == by_numpy).mean() > 0.99
-    assert np.isfinite(by_numba).mean() > 0.5
 
 
 def test_a_room_through_two_lenses() -> None:

@@ -94,7 +94,7 @@ def test_a_gpu_too_small_is_said_before_the_first_frame() -> None:
 @pytest.mark.gpu
 def test_the_formula_is_what_a_step_allocates() -> None:
     from ineus_core.kernels.fused_field.gpu import field_buffers
-    from ineus_core.kernels.hash_grid.layout import HashGridLayout
+    from ineus_core.kernels.hash_grid import HashGridLayout
     from ineus_core.kernels.ray_marching.gpu import sample_buffers
 
     n, layout = 4096, HashGridLayout()

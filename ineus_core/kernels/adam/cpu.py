@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adam for CPUs, compiled at run time by numba: one pass over the memory; see `adam.reference`."""
+"""Adam for CPUs, compiled at run time by numba: one pass over the memory."""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,6 +8,7 @@ from numba import prange
 from torch import Tensor
 
 from ineus_core.kernels.jit import jit
+from ineus_core.kernels.shapes import expect_shape
 
 
 def adam_step(
@@ -23,7 +24,10 @@ def adam_step(
     sparse: bool = False,
     weight_decay: float = 0.0,
 ) -> None:
-    """Update in place and zero `gradient`; see `adam.reference.adam_step`."""
+    """Update in place and zero `gradient`; see the door."""
+    n = len(parameters)
+    for name, values in (("gradient", gradient), ("mean", mean), ("square", square)):
+        expect_shape(name, values, (n,))
     count = float(step)
     _adam(
         parameters.detach().numpy(),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adam over one flat buffer for NVIDIA GPUs, in Triton, in one pass; see `adam.reference`."""
+"""Adam over one flat buffer for NVIDIA GPUs, in Triton, in one pass."""
 
 import math
 
@@ -27,7 +27,7 @@ def adam_step(
     sparse: bool = False,
     weight_decay: float = 0.0,
 ) -> None:
-    """Update in place and zero `gradient`; see `adam.reference.adam_step`. Allocates nothing."""
+    """Update in place and zero `gradient`; see the door. Allocates nothing."""
     n = len(parameters)
     if n == 0:
         return

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adam over one flat buffer in plain torch (Kingma & Ba 2015), with a half-precision copy."""
+"""Adam over one flat buffer, in plain torch."""
 
 import torch
 from jaxtyping import Float
@@ -21,15 +21,7 @@ def adam_step(
     sparse: bool = False,
     weight_decay: float = 0.0,
 ) -> None:
-    """Update `parameters`, `mean`, `square` and `half` in place and zero `gradient`.
-
-    Args:
-        step: Number of this update, from 1 on; a device scalar, so that the call can be captured.
-        half: Copy of the parameters in half precision.
-        sparse: Leave entries alone whose gradient is exactly 0, moments included.
-        weight_decay: Share of every parameter, resting ones included, that goes first, times the
-            learning rate (AdamW, Loshchilov & Hutter 2019).
-    """
+    """Update in place and zero `gradient`; see the door."""
     if weight_decay:
         parameters.mul_(1 - learning_rate * weight_decay)
     changed = gradient != 0 if sparse else torch.ones_like(gradient, dtype=torch.bool)

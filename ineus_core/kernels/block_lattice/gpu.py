@@ -18,14 +18,7 @@ def lattice_points(
     spacing: tuple[float, float],
     voxel_size_m: float,
 ) -> Float[Tensor, "n 3"]:
-    """Points of places [block, x, y, z], each axis `side` long, counted through all blocks.
-
-    Equal corners of two blocks are equal points, to the last bit.
-
-    Args:
-        origins: First corner of each block in voxels.
-        spacing: Voxels from place to place, and from the first corner to the first place.
-    """
+    """Return the points of places; see the door."""
     n = len(places)
     points = torch.empty((3, n), device=places.device)
     if n:

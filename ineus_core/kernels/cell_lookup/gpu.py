@@ -17,7 +17,7 @@ def cells_at(
     low_cell: tuple[int, int, int],
     cell_m: float,
 ) -> Bool[Tensor, " n"]:
-    """Whether points lie in set cells of a grid that begins at cell `low_cell` of the world."""
+    """Tell which points lie in set cells; see the door."""
     n = len(points)
     result = torch.empty(n, dtype=torch.bool, device=points.device)
     if n:

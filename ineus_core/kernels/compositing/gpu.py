@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """NeuS opacity and compositing along packed rays for NVIDIA GPUs, in Triton: a warp takes a ray.
 
-The results are those of `compositing.reference` put together as in `rendering.volume.render_rays`.
+The results are those of `reference.render_rays`.
 """
 
 from dataclasses import astuple, dataclass
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.kernels.compositing.gpu_code import backward, forward
-from ineus_core.types import FieldOutput, RaySamples
+from ineus_core.types import FieldOutput, RaySamples, RenderedRays
 
 _CHUNK = 64
 
@@ -33,17 +33,18 @@ _AS_DISTANCE = DensityScales(0.0, 1.0, 1.0)
 _RAY_PROGRAMS = 132 * 24
 
 
-def composite(
+def render_rays(
     directions: Float[Tensor, "rays 3"],
     samples: RaySamples,
     output: FieldOutput,
     inv_s: Float[Tensor, ""],
     cos_anneal: Float[Tensor, ""],
-) -> Float[Tensor, "rays 8"]:
-    """Colour (3), range, normal (3), opacity of each ray; differentiable in output and inv_s."""
-    return _Composite.apply(
+) -> RenderedRays:
+    """Composite each ray; differentiable in output and inv_s; see `reference.render_rays`."""
+    total = _Composite.apply(
         directions, samples, output.sdf, output.gradient, output.rgb, inv_s, cos_anneal
     )
+    return RenderedRays(total[:, :3], total[:, 3], total[:, 4:7], total[:, 7])
 
 
 def composite_forward(

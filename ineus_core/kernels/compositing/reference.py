@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opacity of NeuS intervals and their compositing along packed rays, in plain torch."""
+"""Opacity of intervals, of NeuS or of a density, and compositing of rays, in plain torch."""
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ineus_core.types import RaySamples
+from ineus_core.types import FieldOutput, RaySamples, RenderedRays
 
 _EPSILON = 1e-5
 
@@ -19,7 +19,7 @@ def neus_alpha(
     cos_anneal: Float[Tensor, ""],
     valid: Bool[Tensor, "*batch"],
 ) -> Float[Tensor, "*batch"]:
-    """Opacity of each interval from its midpoint SDF (NeuS, eq. 13).
+    """Return the opacity of each interval from its midpoint SDF (NeuS, eq. 13).
 
     Args:
         cos_incidence: Ray direction dot surface normal; negative where the ray enters.
@@ -44,7 +44,7 @@ def density_alpha(
     dt: Float[Tensor, "*batch"],
     valid: Bool[Tensor, "*batch"],
 ) -> Float[Tensor, "*batch"]:
-    """Opacity of each interval of constant density (NeRF, eq. 3)."""
+    """Return the opacity of each interval of constant density in 1/m (NeRF, eq. 3)."""
     alpha = -torch.expm1(-density * dt)
     return torch.where(valid, alpha, torch.zeros_like(alpha))
 
@@ -52,7 +52,7 @@ def density_alpha(
 def transmittance_weights(
     alpha: Float[Tensor, " samples"], samples: RaySamples
 ) -> Float[Tensor, " samples"]:
-    """Share of its ray's light that each interval gives.
+    """Return the share of its ray's light that each interval gives.
 
     This is alpha times what the nearer intervals let through.
     """
@@ -71,6 +71,30 @@ def accumulate(
     ray_index: Int[Tensor, " samples"],
     rays: int,
 ) -> Float[Tensor, "rays channels"]:
-    """Weighted sum of the values of each ray's samples."""
+    """Return the weighted sum of the values of each ray's samples."""
     total = torch.zeros((rays, values.shape[1]), dtype=values.dtype, device=values.device)
     return total.index_add(0, ray_index, weights[:, None] * values)
+
+
+def render_rays(
+    directions: Float[Tensor, "rays 3"],
+    samples: RaySamples,
+    output: FieldOutput,
+    inv_s: Float[Tensor, ""],
+    cos_anneal: Float[Tensor, ""],
+) -> RenderedRays:
+    """Composite colour, range, normal and opacity of each ray; differentiable."""
+    normal = torch.nn.functional.normalize(output.gradient, dim=1, eps=1e-6)
+    dt = samples.t_ends - samples.t_starts
+    if output.density is not None:
+        alpha = density_alpha(output.density, dt, samples.valid)
+    else:
+        cos_incidence = (directions[samples.ray_index] * normal).sum(dim=1)
+        alpha = neus_alpha(output.sdf, cos_incidence, dt, inv_s, cos_anneal, samples.valid)
+    weights = transmittance_weights(alpha, samples)
+    t_mid = 0.5 * (samples.t_starts + samples.t_ends)
+    values = torch.cat(
+        (output.rgb, t_mid[:, None], normal, torch.ones_like(t_mid)[:, None]), dim=1
+    )
+    total = accumulate(weights, values, samples.ray_index, len(directions))
+    return RenderedRays(total[:, :3], total[:, 3], total[:, 4:7], total[:, 7], weights)

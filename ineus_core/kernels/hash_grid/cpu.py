@@ -7,7 +7,6 @@ No corner is ever stored, so it runs at cache speed. Same signature and results 
 one entry and the result does not depend on their number.
 """
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from ineus_core.kernels.hash_grid.layout import HashGridLayout
 from ineus_core.kernels.jit import jit
+from ineus_core.kernels.shapes import expect_shape
 
 _POINTS_PER_TASK = 1024
 
@@ -35,11 +35,21 @@ def hash_grid_value(
     layout: HashGridLayout,
 ) -> Float[Tensor, "n channels"]:
     """Interpolate without the Jacobian; not differentiable."""
+    _check(points_unit, table, layout)
     features = np.empty((len(points_unit), layout.channels), np.float32)
     none = np.empty((0, layout.channels, 3), np.float32)
     points, rows = points_unit.detach().numpy(), table.detach().numpy()
     _forward(points, rows, *_levels(layout), features, none)
     return torch.from_numpy(features)
+
+
+def _check(
+    points_unit: Float[Tensor, "n 3"],
+    table: Float[Tensor, "entries features"],
+    layout: HashGridLayout,
+) -> None:
+    expect_shape("points", points_unit, (-1, 3))
+    expect_shape("table", table, (layout.entries, layout.features))
 
 
 def _levels(layout: HashGridLayout) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -52,6 +62,7 @@ class _HashGrid(torch.autograd.Function):
     @staticmethod
     def forward(ctx, points_unit, table, layout):  # type: ignore[no-untyped-def]
         n = len(points_unit)
+        _check(points_unit, table, layout)
         points = points_unit.contiguous()
         features = np.empty((n, layout.channels), np.float32)
         jacobian = np.empty((n, layout.channels, 3), np.float32)
@@ -63,6 +74,9 @@ class _HashGrid(torch.autograd.Function):
     @staticmethod
     def backward(ctx, d_features, d_jacobian):  # type: ignore[no-untyped-def]
         points, table = ctx.saved_tensors
+        channels = (len(points), ctx.layout.channels)
+        expect_shape("gradient of the features", d_features, channels)
+        expect_shape("gradient of the Jacobian", d_jacobian, (*channels, 3))
         d_table = torch.zeros_like(table)
         _backward(
             points.numpy(),
@@ -156,8 +170,3 @@ def _backward(points, d_features, d_jacobian, resolutions, offsets, dense, mask,
                         + wx * sy * wz * d_jacobian[i, channel, 1]
                         + wx * wy * sz * d_jacobian[i, channel, 2]
                     )
-
-
-def set_threads(count: int) -> None:
-    """Use as many threads as torch does."""
-    numba.set_num_threads(max(1, min(count, numba.config.NUMBA_NUM_THREADS)))

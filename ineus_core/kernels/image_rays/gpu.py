@@ -11,11 +11,11 @@ import triton.language as tl
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ineus_core.kernels.image_rays.reference import CLEAR
 from ineus_core.types import RaySamples
 
 _RAYS = 128
-_CLEAR = tl.constexpr(8.0)
-"""Distances times sharpness beyond which a sample hides, or leaves, less than 1/2000."""
+_CLEAR = tl.constexpr(CLEAR)
 
 
 def march_view(
@@ -27,7 +27,7 @@ def march_view(
     max_steps: int,
     per_ray: int,
 ) -> tuple[RaySamples, Float[Tensor, "samples 3"]]:
-    """The first steps of each ray in set cells, and their midpoints; waits for their number."""
+    """Return the first steps of each ray in set cells; waits for their number; see the door."""
     rays, device = len(directions), directions.device
     cells, directions = cells.contiguous().view(torch.uint8), directions.contiguous()
     count = torch.empty(rays, dtype=torch.int32, device=device)
@@ -58,7 +58,7 @@ def keep_visible(
     inv_s: Float[Tensor, ""],
     step_m: float,
 ) -> tuple[RaySamples, Float[Tensor, "kept 3"]]:
-    """Leave out what lies clearly before the surface of a ray or behind it; waits once."""
+    """Leave out what lies clearly before the surface of a ray or behind it; see the door."""
     rays, device = len(samples.count), sdf.device
     begin, count = torch.empty_like(samples.first), torch.empty_like(samples.count)
     grid = (triton.cdiv(rays, _RAYS),)

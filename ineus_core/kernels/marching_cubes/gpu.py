@@ -25,7 +25,7 @@ _LEAST = tl.constexpr(MIN_FRACTION)
 def marching_cubes(
     sdf: Float[Tensor, "b k k k"], valid_cells: Bool[Tensor, "b k-1 k-1 k-1"]
 ) -> BlockTriangles:
-    """Extract the zero level; see `marching_cubes.reference.marching_cubes`.
+    """Extract the zero level; see the door.
 
     The counts are on the host.
     """

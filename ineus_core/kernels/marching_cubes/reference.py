@@ -29,22 +29,7 @@ class BlockTriangles(NamedTuple):
 def marching_cubes(
     sdf: Float[Tensor, "b k k k"], valid_cells: Bool[Tensor, "b k-1 k-1 k-1"]
 ) -> BlockTriangles:
-    """Extract the zero level of samples on the corners of blocks.
-
-    Blocks that share the samples of their common face get the same vertices there, bit for bit,
-    and triangles that close. The result is a constant to autograd.
-
-    Args:
-        sdf: Samples at corners [x, y, z]; a cell with a sample that is not finite is left out.
-        valid_cells: False for cells that must not give triangles.
-    """
-    if sdf.ndim != 4 or len(set(sdf.shape[1:])) != 1 or sdf.shape[1] < 2:
-        raise ValueError(f"sdf of shape {tuple(sdf.shape)}: expected (b, k, k, k) with k >= 2")
-    if valid_cells.shape != (sdf.shape[0], *(sdf.shape[1] - 1,) * 3):
-        raise ValueError(
-            f"valid_cells of shape {tuple(valid_cells.shape)}: "
-            f"expected one less than sdf's {tuple(sdf.shape)}"
-        )
+    """Extract the zero level; see the door."""
     sdf = sdf.detach()
     cells, cases = _crossed_cells(sdf, valid_cells)
     edges, triangle_cell = _triangle_edges(cells, cases, sdf.shape[1])

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nearest of many small discs to each point for CPUs, compiled at run time by numba."""
 
+from math import prod
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from ineus_core.kernels.jit import jit
 from ineus_core.kernels.nearest_disc.reference import NEVER_ZERO_M, DiscGrid
+from ineus_core.kernels.shapes import expect_shape
 
 _POINTS_PER_TASK = 256
 
@@ -17,8 +20,12 @@ _POINTS_PER_TASK = 256
 def nearest_disc(
     points: Float[Tensor, "n 3"], grid: DiscGrid
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
-    """See `nearest_disc.reference.nearest_disc`."""
+    """Return the nearest disc of each point; see the door."""
     n = len(points)
+    expect_shape("points", points, (n, 3))
+    expect_shape("elements", grid.elements, (-1, 6))
+    expect_shape("nearest", grid.nearest, (prod(grid.shape),))
+    expect_shape("others", grid.others, (len(grid.elements),))
     distance_m, away = np.empty(n, np.float32), np.empty((n, 3), np.float32)
     in_front = np.empty(n, np.bool_)
     if n:

@@ -16,7 +16,7 @@ _BLOCK = 128
 def nearest_disc(
     points: Float[Tensor, "n 3"], grid: DiscGrid
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
-    """See `nearest_disc.reference.nearest_disc`; nothing but the answer is written."""
+    """Return the nearest disc of each point; nothing but the answer is written; see the door."""
     n = len(points)
     points = points.contiguous()
     distance_m = torch.empty(n, device=points.device)

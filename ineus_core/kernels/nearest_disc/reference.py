@@ -35,14 +35,7 @@ class DiscGrid:
 def nearest_disc(
     points: Float[Tensor, "n 3"], grid: DiscGrid
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
-    """Distance to the nearest disc, unit direction away from it, whether that is in front of it.
-
-    Compared are the discs of the eight cells around a point; on a disc, away is its normal.
-
-    Args:
-        points: Finite.
-        grid: With at least one disc.
-    """
+    """Return the nearest disc of each point; see the door."""
     below = torch.floor((points - grid.low_m) / grid.cell_m - 0.5).long()
     corners = torch.tensor(_CORNERS, device=points.device)
     shape = torch.tensor(grid.shape, device=points.device)

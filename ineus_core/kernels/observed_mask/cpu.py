@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ineus_core.kernels.jit import jit
 from ineus_core.kernels.observed_mask.reference import MOST_CELLS
+from ineus_core.kernels.shapes import expect_shape
 
 
 def mark_observed(
@@ -19,7 +20,10 @@ def mark_observed(
     spread: float,
     longest_cells: float,
 ) -> None:
-    """Set cells in place; see `observed_mask.reference.mark_observed`."""
+    """Set cells in place; see the door."""
+    expect_shape("cells", cells, (-1, -1, -1))
+    expect_shape("origin_cells", origin_cells, (3,))
+    expect_shape("directions", directions, (len(range_cells), 3))
     _mark_observed(
         cells.numpy(),
         origin_cells.contiguous().numpy(),

@@ -22,7 +22,7 @@ def mark_observed(
     spread: float,
     longest_cells: float,
 ) -> None:
-    """Set cells in place, without a wait; see `observed_mask.reference.mark_observed`."""
+    """Set cells in place, without a wait; see the door."""
     rays = len(range_cells)
     if rays:
         _mark_observed[(triton.cdiv(rays, _RAYS),)](

@@ -21,15 +21,7 @@ def mark_observed(
     spread: float,
     longest_cells: float,
 ) -> None:
-    """Set in place the cells around returns, and those that rays without a return go through.
-
-    Args:
-        origin_cells: Camera in units of cells from the lowest corner.
-        range_cells: Below 0 where there is no return.
-        reach_cells: Least half side of the cube around a return whose cells are set.
-        spread: Half side by range, where that is more: rays drift apart. At most `MOST_CELLS`.
-        longest_cells: How far a ray without a return goes.
-    """
+    """Set cells in place; see the door."""
     returned = range_cells >= 0
     points = origin_cells + directions[returned] * range_cells[returned, None]
     half = (spread * range_cells[returned]).clamp(min=reach_cells, max=MOST_CELLS)[:, None]

@@ -1,12 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence of a depth image for grid cells, on a CPU: only the cells on the rays are touched."""
+"""Log odds of grid cells from a depth image, by numba: only the cells on the rays are touched."""
 
 import numpy as np
 from jaxtyping import Float, Int8, UInt8
 from torch import Tensor
 
 from ineus_core.kernels.jit import jit
+from ineus_core.kernels.occupancy import reference
+from ineus_core.kernels.shapes import expect_shape
+
+rays_of_depth = reference.rays_of_depth
 
 
 def integrate_depth(
@@ -19,7 +23,11 @@ def integrate_depth(
     band_cells: float,
     gains: tuple[int, int, int],
 ) -> None:
-    """Update the log odds in place; see `occupancy.reference.integrate_depth`."""
+    """Update the log odds in place; see the door."""
+    expect_shape("log_odds", log_odds, (-1, -1, -1))
+    expect_shape("scratch", scratch, tuple(log_odds.shape))
+    expect_shape("origin_cells", origin_cells, (3,))
+    expect_shape("directions", directions, (len(range_cells), 3))
     _integrate_depth(
         log_odds.numpy(),
         scratch.numpy(),

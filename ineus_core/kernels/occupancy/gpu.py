@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence of a depth image for grid cells, and its rays, on NVIDIA GPUs, in Triton.
+"""Log odds of grid cells from a depth image, and its rays, on NVIDIA GPUs, in Triton.
 
 Two launches mark the cells on the rays, passes before returns, so that a return beats a pass
 without an atomic operation; one over the grid settles them.
@@ -13,11 +13,11 @@ from jaxtyping import Float, Int8, Int16, UInt8
 from torch import Tensor
 
 from ineus_core.kernels.occupancy.block_flags import BlockFlags
+from ineus_core.kernels.occupancy.reference import NO_RETURN
 
 _RAYS = 128
 _CELLS = 2048
-_NOTHING = tl.constexpr(-1e9)
-"""Range of a ray without a return: no cell is nearer than it."""
+_NOTHING = tl.constexpr(NO_RETURN)
 
 
 def integrate_depth(
@@ -30,7 +30,7 @@ def integrate_depth(
     band_cells: float,
     gains: tuple[int, int, int],
 ) -> None:
-    """Update in place, without a wait; see `occupancy.reference.integrate_depth`."""
+    """Update in place, without a wait; see the door."""
     rays = len(range_cells)
     if rays:
         shape = log_odds.shape
@@ -55,10 +55,7 @@ def rays_of_depth(
     blocks: BlockFlags,
     number: int,
 ) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, " rays"]]:
-    """World directions and ranges of every `stride_px`-th pixel; flags its blocks.
-
-    A range without a return is far below 0.
-    """
+    """Return directions and ranges, flag the blocks of the returns; see the door."""
     height_px = len(depth) // width_px
     columns, rows = -(-width_px // stride_px), -(-height_px // stride_px)
     directions = torch.empty((columns * rows, 3), device=depth.device)

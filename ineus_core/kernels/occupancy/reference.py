@@ -1,10 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence of a depth image for the cells of a grid, in plain torch."""
+"""Log odds of the cells of a grid from a depth image, and its rays, in plain torch."""
 
 import torch
-from jaxtyping import Bool, Float, Int8, UInt8
+from jaxtyping import Bool, Float, Int8, Int16, UInt8
 from torch import Tensor
+
+from ineus_core.kernels.occupancy.block_flags import BlockFlags
+
+NO_RETURN = -1e9
+"""Range of a ray without a return: no cell is nearer than it."""
 
 
 def integrate_depth(
@@ -17,18 +22,7 @@ def integrate_depth(
     band_cells: float,
     gains: tuple[int, int, int],
 ) -> None:
-    """Update the log odds in place: cells around returns gain, cells that rays pass through lose.
-
-    A cell gains or loses once an image, however many rays touch it, and a return beats a pass.
-    A cell that was touched is never 0 again, which stands for unseen.
-
-    Args:
-        scratch: Zeros, and zeros again afterwards; room that some versions need.
-        origin_cells: Camera in units of cells from the lowest corner.
-        truncation_cells: A ray says nothing of this stretch before its return.
-        band_cells: Half length of the stretch around the return that gains.
-        gains: Of a return, of a pass, and the bound of the log odds.
-    """
+    """Update the log odds in place; see the door."""
     hit, miss, limit = gains
     device = log_odds.device
     offsets = torch.arange(0.0, 2 * band_cells + 1e-6, 0.5, device=device)
@@ -60,3 +54,31 @@ def _marked(
     marked = torch.zeros(log_odds.numel() + 1, dtype=torch.bool, device=log_odds.device)
     marked[torch.where(inside, index, torch.full_like(index, log_odds.numel())).reshape(-1)] = True
     return marked[:-1].view(log_odds.shape)
+
+
+def rays_of_depth(
+    depth: Int16[Tensor, " pixels"],
+    camera_rays: Float[Tensor, "pixels 3"],
+    world_from_camera: Float[Tensor, "3 4"],
+    depth_step_m: float,
+    width_px: int,
+    stride_px: int,
+    blocks: BlockFlags,
+    number: int,
+) -> tuple[Float[Tensor, "rays 3"], Float[Tensor, " rays"]]:
+    """Return directions and ranges, flag the blocks of the returns; see the door."""
+    image = depth.view(-1, width_px)[::stride_px, ::stride_px].reshape(-1)
+    in_camera = camera_rays.view(-1, width_px, 3)[::stride_px, ::stride_px].reshape(-1, 3)
+    directions = in_camera @ world_from_camera[:, :3].T
+    hit = image > 0
+    range_m = image.float() * depth_step_m / in_camera[:, 2].clamp(min=1e-6)
+    points = world_from_camera[:, 3] + directions[hit] * range_m[hit, None]
+    shape = torch.tensor(blocks.flags.shape, device=depth.device)
+    for margin_m in (-blocks.margin_m, blocks.margin_m):
+        low = torch.tensor(blocks.low, device=depth.device)
+        block = torch.floor((points + margin_m) / blocks.block_m).long() - low
+        x, y, z = block[((block >= 0) & (block < shape)).all(dim=1)].unbind(dim=1)
+        # The first image that had a return in a block keeps its number.
+        old = blocks.flags[x, y, z]
+        blocks.flags[x, y, z] = torch.where(old == 0, number, old).to(old.dtype)
+    return directions, torch.where(hit, range_m, NO_RETURN)

@@ -1,3 +1,27 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random rays drawn from stored keyframes."""
+"""Random rays drawn from stored keyframes.
+
+Only Triton has a kernel (`gpu.py`), which a captured step takes; its reference is
+`keyframes.Replay.draw`.
+"""
+
+from ineus_core.kernels.ray_batch.drawn_rays import (
+    HAS_DEPTH,
+    IS_BACKGROUND,
+    IS_FOREGROUND,
+    IS_VALID,
+    DrawnRays,
+    drawn_rays,
+)
+from ineus_core.kernels.ray_batch.ray_store import RayStore
+
+__all__ = [
+    "HAS_DEPTH",
+    "IS_BACKGROUND",
+    "IS_FOREGROUND",
+    "IS_VALID",
+    "DrawnRays",
+    "RayStore",
+    "drawn_rays",
+]

@@ -8,46 +8,17 @@ The rays are those of `keyframes.Replay.draw`; the random numbers are Philox of 
 device, so that a captured step draws anew at every replay.
 """
 
-from dataclasses import dataclass
-
-import torch
 import triton
 import triton.language as tl
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int
 from torch import Tensor
 
+from ineus_core.kernels.ray_batch.drawn_rays import DrawnRays
 from ineus_core.kernels.ray_batch.ray_store import RayStore
 
-IS_VALID, HAS_DEPTH, IS_BACKGROUND, IS_FOREGROUND = 1, 2, 4, 8
-"""Bits of `DrawnRays.kind`; a ray that may not be used has none."""
 _BLOCK = 128
 WHOLE = tl.constexpr(127.0)
 """Stored foreground of a pixel that shows nothing but the object; see `keyframes.buffer`."""
-
-
-@dataclass(frozen=True)
-class DrawnRays:
-    """Buffers of a batch."""
-
-    origins: Float[Tensor, "rays 3"]
-    directions: Float[Tensor, "rays 3"]
-    seen_directions: Float[Tensor, "rays 3"]
-    """What the colour sees of the direction: it, or zero."""
-    rgb: Float[Tensor, "rays 3"]
-    range_m: Float[Tensor, " rays"]
-    normal: Float[Tensor, "rays 3"]
-    kind: UInt8[Tensor, " rays"]
-    jitter: Float[Tensor, " rays"]
-    foreground: Float[Tensor, " rays"]
-    """Share of the pixel that shows the object; -1 where nobody knows."""
-
-
-def drawn_rays(rays: int, device: torch.device) -> DrawnRays:
-    """Uninitialised buffers for a batch."""
-    wide = [torch.empty((rays, 3), device=device) for _ in range(5)]
-    thin = [torch.empty(rays, device=device) for _ in range(3)]
-    kind = torch.empty(rays, dtype=torch.uint8, device=device)
-    return DrawnRays(wide[0], wide[1], wide[2], wide[3], thin[0], wide[4], kind, *thin[1:])
 
 
 def draw(

@@ -9,6 +9,11 @@ from numba import prange
 from torch import Tensor
 
 from ineus_core.kernels.jit import jit
+from ineus_core.kernels.ray_marching import reference
+from ineus_core.kernels.shapes import expect_shape
+
+march_packed = reference.march_packed
+"""Without depth, for which it is, the field takes nearly all the time of a step."""
 
 
 def march_padded(
@@ -24,7 +29,14 @@ def march_padded(
     per_ray: int,
     jitter: Float[Tensor, " rays"],
 ) -> tuple[Float[Tensor, "rays per_ray"], Int[Tensor, " rays"]]:
-    """Find the first occupied steps of each ray and their number; see `ray_marching.reference`."""
+    """Return the starts of the first occupied steps and their number; see the door."""
+    rays = len(origins)
+    expect_shape("origins", origins, (rays, 3))
+    expect_shape("directions", directions, (rays, 3))
+    for name, values in (("t_near", t_near), ("t_far", t_far), ("jitter", jitter)):
+        expect_shape(name, values, (rays,))
+    expect_shape("occupied", occupied, (-1, -1, -1))
+    expect_shape("low_m", low_m, (3,))
     t_starts = np.zeros((len(origins), per_ray), np.float32)
     count = np.zeros(len(origins), np.int64)
     _march(

@@ -5,19 +5,24 @@
 Three launches into preallocated buffers: count the occupied steps, place the rays, fill.
 """
 
+from dataclasses import replace
+
 import torch
 import triton
 import triton.language as tl
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ineus_core.kernels.ray_marching import reference
 from ineus_core.types import RaySamples
 
 _STEPS = 128
 _SCAN = 4096
+march_padded = reference.march_padded
+"""Equal room for each ray is asked for by plain torch only."""
 
 
-def ray_march(
+def march_packed(
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],
     occupied: Bool[Tensor, "gx gy gz"],
@@ -27,14 +32,20 @@ def ray_march(
     budget: int,
     jitter: Float[Tensor, " rays"],
 ) -> RaySamples:
-    """Pack occupied steps of all rays into a budget; see `ray_marching.reference.ray_march`."""
+    """Pack the occupied steps of all rays into a budget; see the door."""
     samples = sample_buffers(len(origins), budget, origins.device)
-    ray_march_into(origins, directions, occupied, aabb, step_m, max_steps, jitter, samples)
-    return samples
+    march_packed_into(origins, directions, occupied, aabb, step_m, max_steps, jitter, samples)
+    # Plain torch, which takes them from here, indexes by 64 bits.
+    return replace(
+        samples,
+        ray_index=samples.ray_index.long(),
+        first=samples.first.long(),
+        count=samples.count.long(),
+    )
 
 
 def sample_buffers(rays: int, budget: int, device: torch.device) -> RaySamples:
-    """Uninitialised buffers for `ray_march_into`."""
+    """Allocate buffers for `march_packed_into`, without content."""
     return RaySamples(
         t_starts=torch.empty(budget, device=device),
         t_ends=torch.empty(budget, device=device),
@@ -45,7 +56,7 @@ def sample_buffers(rays: int, budget: int, device: torch.device) -> RaySamples:
     )
 
 
-def ray_march_into(
+def march_packed_into(
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],
     occupied: Bool[Tensor, "gx gy gz"],

@@ -10,7 +10,7 @@ from ineus_core.geometry import ray_box
 from ineus_core.types import RaySamples
 
 
-def ray_march(
+def march_packed(
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],
     occupied: Bool[Tensor, "gx gy gz"],
@@ -20,16 +20,7 @@ def ray_march(
     budget: int,
     jitter: Float[Tensor, " rays"],
 ) -> RaySamples:
-    """Pack the occupied steps of all rays into a budget, ray after ray.
-
-    A ray that no longer fits the budget gets no sample, so that none is composited in part.
-
-    Args:
-        step_m: Length of a step.
-        max_steps: Steps tried on a ray, from where it enters the box.
-        budget: Samples of the result.
-        jitter: Shift of each ray's steps, in steps, 0 to 1.
-    """
+    """Pack the occupied steps of all rays into a budget; see the door."""
     rays, device = len(origins), origins.device
     t_near, t_far = ray_box(origins, directions, aabb)
     steps = torch.arange(max_steps, device=device)
@@ -79,12 +70,7 @@ def march_padded(
     per_ray: int,
     jitter: Float[Tensor, " rays"],
 ) -> tuple[Float[Tensor, "rays per_ray"], Int[Tensor, " rays"]]:
-    """Starts of the first occupied steps of each ray, and their number; each ray has equal room.
-
-    Args:
-        t_near: Where each ray begins; a ray with `t_far <= t_near` gets no sample.
-        low_m: Lowest corner of the grid, world.
-    """
+    """Return the starts of the first occupied steps and their number; see the door."""
     steps = torch.arange(max_steps, device=t_near.device) + jitter[:, None]
     t_starts = t_near[:, None] + steps * step_m
     points = origins[:, None] + directions[:, None] * (t_starts + 0.5 * step_m)[..., None]

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Samples of rays with and without depth for NVIDIA GPUs, in Triton.
+"""Samples of an RGB-D ray for NVIDIA GPUs, in Triton; `reference` says where they lie.
 
-For where they lie, see `rendering.ray_sampling`. Three launches into preallocated buffers: count,
+Three launches into preallocated buffers: count,
 place the rays one after the other, fill.
 """
 
@@ -12,7 +12,7 @@ import triton.language as tl
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ineus_core.kernels.ray_batch.gpu import DrawnRays
+from ineus_core.kernels.ray_batch.drawn_rays import DrawnRays
 from ineus_core.kernels.ray_marching.gpu import occupied_at, place_rays, ray_in_box
 from ineus_core.types import RaySamples
 

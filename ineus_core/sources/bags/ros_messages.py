@@ -4,15 +4,15 @@
 
 import struct
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8, UInt16
 
-from ineus_core.errors import MissingDependencyError, SourceError
+from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_transform
+from ineus_core.kernels.rvl import decode_rvl
 from ineus_core.types import Camera
 
 _LAYOUTS = {
@@ -182,10 +182,6 @@ def decode_compressed_depth(msg: Any) -> Float[np.ndarray, "h w"]:
 def _decode_rvl(body: bytes) -> UInt16[np.ndarray, "h w"] | None:
     if len(body) < _RVL_SIZE.size:
         return None
-    if find_spec("numba") is None:
-        raise MissingDependencyError("numba")
-    from ineus_core.kernels.images.rvl import decode_rvl
-
     width, height = _RVL_SIZE.unpack_from(body)
     stream = body[_RVL_SIZE.size :]
     words = np.frombuffer(stream[: len(stream) // 4 * 4], np.uint32)

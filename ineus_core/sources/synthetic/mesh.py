@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import torch
 
-from ineus_core.kernels.marching_cubes.reference import marching_cubes
+from ineus_core.kernels.marching_cubes import marching_cubes
 from ineus_core.sources.synthetic.analytic_scene import AnalyticScene
 from ineus_core.types import Mesh
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ineus_core.fields import HashSdf
 from ineus_core.kernels.adam.gpu import adam_step
-from ineus_core.kernels.mlp.reference import ColourHeadWeights, FieldWeights, SdfHeadWeights
+from ineus_core.kernels.mlp import ColourHeadWeights, FieldWeights, SdfHeadWeights
 from ineus_core.training.optimiser import OptimiserConfig
 
 _ALIGN = 16

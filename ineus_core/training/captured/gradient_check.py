@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ineus_core.kernels.ray_batch import HAS_DEPTH, DrawnRays
 from ineus_core.rendering import render_rays
 from ineus_core.training.losses import LossInputs, loss_terms, over_colour
 from ineus_core.types import RayBatch, RaySamples
 
 if TYPE_CHECKING:
-    from ineus_core.kernels.ray_batch.gpu import DrawnRays
     from ineus_core.training.captured.step import CapturedStep
-
-# The bits of `kernels.ray_batch.gpu`, which may not be imported without a GPU.
-_HAS_DEPTH = 2
 
 
 def gradient_errors(step: "CapturedStep", batches: int = 9) -> dict[str, float]:
@@ -40,7 +37,7 @@ def gradient_errors(step: "CapturedStep", batches: int = 9) -> dict[str, float]:
 
 
 def _by_torch(
-    step: "CapturedStep", batch: "DrawnRays", samples: RaySamples
+    step: "CapturedStep", batch: DrawnRays, samples: RaySamples
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Gradients by parameter, and losses."""
     rays = _rays(step, batch)
@@ -72,7 +69,7 @@ def _by_torch(
     return gradients, terms.stacked()
 
 
-def _rays(step: "CapturedStep", drawn: "DrawnRays") -> RayBatch:
+def _rays(step: "CapturedStep", drawn: DrawnRays) -> RayBatch:
     """Drawn rays as plain torch takes them; those that found no room may not be used."""
     index = torch.arange(len(drawn.kind), device=drawn.kind.device)
     rays = RayBatch(
@@ -81,7 +78,7 @@ def _rays(step: "CapturedStep", drawn: "DrawnRays") -> RayBatch:
         rgb=drawn.rgb,
         range_m=drawn.range_m,
         normal=drawn.normal,
-        has_depth=(drawn.kind & _HAS_DEPTH) != 0,
+        has_depth=(drawn.kind & HAS_DEPTH) != 0,
         valid=(drawn.kind > 0) & (index < step.rays_placed),
         foreground=drawn.foreground,
     )

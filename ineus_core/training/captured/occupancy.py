@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ineus_core.fields import HashSdf, VariantField
 from ineus_core.kernels.fused_field.gpu import field_sdf
-from ineus_core.kernels.mlp.reference import FieldWeights
+from ineus_core.kernels.mlp import FieldWeights
 from ineus_core.rendering import OccupancyGrid
 
 

@@ -22,8 +22,9 @@ from ineus_core.kernels.fused_field.gpu import (
     forward_stages,
 )
 from ineus_core.kernels.losses.gpu import count_terms, ray_losses, sample_losses, term_counts
-from ineus_core.kernels.ray_batch.gpu import DrawnRays, draw, drawn_rays
-from ineus_core.kernels.ray_marching.gpu import ray_march_into, sample_buffers
+from ineus_core.kernels.ray_batch import DrawnRays, drawn_rays
+from ineus_core.kernels.ray_batch.gpu import draw
+from ineus_core.kernels.ray_marching.gpu import march_packed_into, sample_buffers
 from ineus_core.kernels.ray_sampling.gpu import sample_rays_into
 from ineus_core.keyframes import Replay
 from ineus_core.rendering import OccupancyGrid, RaySamplingConfig
@@ -303,7 +304,7 @@ class CapturedStep:
                 place.near_m, self._counter, self._cube, samples, self._total, self._points,
             )  # fmt: skip
         else:
-            ray_march_into(
+            march_packed_into(
                 batch.origins, batch.directions, grid.occupied, box, grid.step_m, grid.max_steps,
                 batch.jitter, samples, self._total, self._ray_limit, self._points, self._cube,
                 self._demand, self._counts.placed,

@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ineus_core.fields.networks import truncated_exp
+from ineus_core.kernels.compositing import reference
 from ineus_core.kernels.compositing.reference import (
     accumulate,
     density_alpha,
-    neus_alpha,
     transmittance_weights,
 )
-from ineus_core.kernels.ray_marching.reference import ray_march as march_torch
-from ineus_core.types import FieldOutput, RaySamples
+from ineus_core.kernels.ray_marching.reference import march_packed as march_torch
+from ineus_core.types import FieldOutput, RaySamples, RenderedRays
 
 pytestmark = pytest.mark.gpu
 
@@ -39,21 +39,20 @@ def scene(rays: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
 def composite_torch(
     directions: Tensor, samples: RaySamples, output: FieldOutput, inv_s: Tensor, anneal: Tensor
 ) -> Tensor:
-    normal = normalize(output.gradient, dim=1, eps=1e-6)
-    cosine = (directions[samples.ray_index] * normal).sum(dim=1)
-    dt = samples.t_ends - samples.t_starts
-    alpha = neus_alpha(output.sdf, cosine, dt, inv_s, anneal, samples.valid)
-    middle = 0.5 * (samples.t_starts + samples.t_ends)[:, None]
-    values = torch.cat((output.rgb, middle, normal, torch.ones_like(middle)), dim=1)
-    weights = transmittance_weights(alpha, samples)
-    return accumulate(weights, values, samples.ray_index, len(directions))
+    return together(reference.render_rays(directions, samples, output, inv_s, anneal))
+
+
+def together(rendered: RenderedRays) -> Tensor:
+    """Colour, range, normal and opacity side by side."""
+    parts = (rendered.rgb, rendered.range_m[:, None], rendered.normal, rendered.opacity[:, None])
+    return torch.cat(parts, dim=1)
 
 
 @pytest.mark.parametrize(
     ("rays", "budget"), [(0, 40), (1, 50), (37, 700), (37, 300), (5000, 60000)]
 )
 def test_march_matches_torch(rays: int, budget: int) -> None:
-    from ineus_core.kernels.ray_marching.gpu import ray_march_into, sample_buffers
+    from ineus_core.kernels.ray_marching.gpu import march_packed_into, sample_buffers
 
     origins, directions, occupied, aabb, jitter = scene(rays)
     expected = march_torch(origins, directions, occupied, aabb, 0.05, 64, budget, jitter)
@@ -63,7 +62,7 @@ def test_march_matches_torch(rays: int, budget: int) -> None:
     total = torch.tensor(-1, dtype=torch.int32, device="cuda")
     points = torch.full((budget, 3), torch.nan, device="cuda")
     cube = torch.tensor([-1.0, -1.0, -1.0, 2.3], device="cuda")
-    ray_march_into(
+    march_packed_into(
         origins, directions, occupied, aabb, 0.05, 64, jitter, samples, total, None, points, cube
     )
     assert int(total) == int(expected.count.sum())
@@ -80,20 +79,20 @@ def test_march_matches_torch(rays: int, budget: int) -> None:
 
 
 def test_rays_behind_the_limit_get_nothing() -> None:
-    from ineus_core.kernels.ray_marching.gpu import ray_march_into, sample_buffers
+    from ineus_core.kernels.ray_marching.gpu import march_packed_into, sample_buffers
 
     origins, directions, occupied, aabb, jitter = scene(64)
     samples = sample_buffers(64, 4000, origins.device)
     limit, placed = (torch.tensor(n, dtype=torch.int32, device="cuda") for n in (20, -1))
     march = (origins, directions, occupied, aabb, 0.05, 64, jitter)
-    ray_march_into(*march, samples, ray_limit=limit, placed=placed)
+    march_packed_into(*march, samples, ray_limit=limit, placed=placed)
     assert int(samples.count[:20].sum()) == int(samples.valid.sum()) > 0
     assert (samples.count[20:] == 0).all()
     assert int(placed) == 20
     # Half of what these rays need: those behind the first that does not fit are not placed.
     wanted = samples.count.cumsum(0)
     few = sample_buffers(64, int(wanted[19]) // 2, origins.device)
-    ray_march_into(*march, few, ray_limit=limit, placed=placed)
+    march_packed_into(*march, few, ray_limit=limit, placed=placed)
     assert int(placed) == int((wanted <= int(wanted[19]) // 2).sum()) < 20
 
 
@@ -102,7 +101,7 @@ def test_rays_behind_the_limit_get_nothing() -> None:
     ("rays", "budget", "inv_s"), [(1, 50, 20.0), (37, 700, 300.0), (3000, 60000, 20.0)]
 )
 def test_composite_matches_torch(rays: int, budget: int, inv_s: float, anneal: float) -> None:
-    from ineus_core.kernels.compositing.gpu import composite
+    from ineus_core.kernels.compositing.gpu import render_rays
 
     origins, directions, occupied, aabb, jitter = scene(rays)
     samples = march_torch(origins, directions, occupied, aabb, 0.02, 160, budget, jitter)
@@ -113,7 +112,8 @@ def test_composite_matches_torch(rays: int, budget: int, inv_s: float, anneal: f
     twin = [t.double().requires_grad_() for t in inputs]
     inputs = [t.requires_grad_() for t in inputs]
     ratio = torch.tensor(anneal, device="cuda")
-    got = composite(directions, samples, FieldOutput(*inputs[:3]), inputs[3], ratio)
+    rendered = render_rays(directions, samples, FieldOutput(*inputs[:3]), inputs[3], ratio)
+    got = together(rendered)
     exact = RaySamples(
         samples.t_starts.double(), samples.t_ends.double(), samples.ray_index, samples.valid,
         samples.first, samples.count,

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ineus_core.kernels.hash_grid import HashGridLayout
 from ineus_core.kernels.hash_grid import reference as hash_grid_torch
-from ineus_core.kernels.hash_grid.layout import HashGridLayout
 from ineus_core.kernels.mlp import reference as heads_torch
 from ineus_core.kernels.mlp.reference import ColourHeadWeights, FieldWeights, SdfHeadWeights
 

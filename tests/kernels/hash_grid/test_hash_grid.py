@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from ineus_core.kernels.hash_grid import HashGridLayout
 from ineus_core.kernels.hash_grid import cpu as hash_grid_numba
 from ineus_core.kernels.hash_grid import reference as hash_grid_torch
-from ineus_core.kernels.hash_grid.layout import HashGridLayout
 
 ONE_DENSE = HashGridLayout(1, 1, 10, base_resolution=2, growth=1)
 SMALL = HashGridLayout(levels=4, features=2, log2_entries=9, base_resolution=4, growth=1.7)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from ineus_core.kernels.hash_grid import HashGridLayout
 from ineus_core.kernels.hash_grid import reference as hash_grid_torch
-from ineus_core.kernels.hash_grid.layout import HashGridLayout
 
 pytestmark = pytest.mark.gpu
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ineus_core.kernels import ray_batch
 from ineus_core.training.losses import (
     LossInputs,
     LossWeights,
@@ -62,13 +63,11 @@ def batch(rays: int, placed: int) -> tuple[RayBatch, RaySamples, int]:
 
 def drawn(given: RayBatch):  # type: ignore[no-untyped-def]
     """The same rays as the kernels take them."""
-    from ineus_core.kernels.ray_batch import gpu as bits
-
     assert given.foreground is not None
-    kind = bits.IS_VALID + bits.HAS_DEPTH * given.has_depth.int()
-    kind = kind + bits.IS_BACKGROUND * (given.foreground == 0).int()
-    kind = kind + bits.IS_FOREGROUND * (given.foreground > 0).int()
-    rays = bits.drawn_rays(len(given.rgb), GPU)
+    kind = ray_batch.IS_VALID + ray_batch.HAS_DEPTH * given.has_depth.int()
+    kind = kind + ray_batch.IS_BACKGROUND * (given.foreground == 0).int()
+    kind = kind + ray_batch.IS_FOREGROUND * (given.foreground > 0).int()
+    rays = ray_batch.drawn_rays(len(given.rgb), GPU)
     return replace(
         rays,
         directions=given.directions,

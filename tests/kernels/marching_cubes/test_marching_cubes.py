@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from skimage import measure
 from torch import Tensor
 
-from ineus_core.kernels.marching_cubes.reference import BlockTriangles, marching_cubes
+from ineus_core.kernels.marching_cubes import BlockTriangles, marching_cubes
 from ineus_core.kernels.marching_cubes.tables import CASES, triangle_table, triangles_of_case
 
 

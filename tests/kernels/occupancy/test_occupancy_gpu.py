@@ -41,7 +41,7 @@ def test_a_ray_without_a_return_says_nothing() -> None:
 
 
 def test_rays_of_depth_by_hand() -> None:
-    from ineus_core.kernels.occupancy.block_flags import BlockFlags
+    from ineus_core.kernels.occupancy import BlockFlags
     from ineus_core.kernels.occupancy.gpu import rays_of_depth
 
     # Four columns by two rows, every second pixel: pixels 0 and 2.

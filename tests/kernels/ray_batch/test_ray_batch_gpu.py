@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_scene import CAMERA, pose, wall_frame
 
+from ineus_core.kernels.ray_batch import drawn_rays
 from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig, Replay, ReplayConfig
 
 pytestmark = pytest.mark.gpu
@@ -30,7 +31,7 @@ def replay_of(has_foreground: bool, **settings: float) -> tuple[Replay, Keyframe
 
 def drawn(replay: Replay, rays: int = 1001) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Kind, column and row of drawn rays; -1 for the row of rays of the second frame."""
-    from ineus_core.kernels.ray_batch.gpu import draw, drawn_rays
+    from ineus_core.kernels.ray_batch.gpu import draw
 
     out = drawn_rays(rays, GPU)
     out.kind.fill_(255)
@@ -64,7 +65,7 @@ def test_without_a_store_of_it_nothing_is_known() -> None:
 
 @pytest.mark.parametrize("from_reservoir", [False, True])
 def test_rays_know_how_much_of_the_object_they_show(from_reservoir: bool) -> None:
-    from ineus_core.kernels.ray_batch.gpu import draw, drawn_rays
+    from ineus_core.kernels.ray_batch.gpu import draw
 
     shares = np.tile(np.linspace(0, 1, CAMERA.width_px, dtype=np.float32), (30, 1))
     buffer = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, GPU, has_foreground=True)
@@ -83,7 +84,7 @@ def test_rays_know_how_much_of_the_object_they_show(from_reservoir: bool) -> Non
 
 
 def test_the_rays_of_a_batch_may_be_of_one_keyframe() -> None:
-    from ineus_core.kernels.ray_batch.gpu import draw, drawn_rays
+    from ineus_core.kernels.ray_batch.gpu import draw
 
     replay, _ = replay_of(False, newest_share=0.0)
     out, seen = drawn_rays(100, GPU), set()

@@ -27,7 +27,7 @@ def march(origins: Tensor, occupied: Tensor, budget: int = 16, jitter: float = 0
     rays = len(origins)
     directions = ALONG_X.expand(rays, 3)
     shift = torch.full((rays,), jitter)
-    return ray_march_torch.ray_march(origins, directions, occupied, BOX, 0.5, 20, budget, shift)
+    return ray_march_torch.march_packed(origins, directions, occupied, BOX, 0.5, 20, budget, shift)
 
 
 @pytest.fixture(params=["torch", "numba"])
@@ -140,7 +140,7 @@ def test_packed_and_padded_find_the_same_samples() -> None:
     origins = 6 * torch.rand(rays, 3) - 1
     directions = torch.nn.functional.normalize(torch.randn(rays, 3))
     occupied, jitter = torch.rand(4, 4, 4) < 0.4, torch.rand(rays)
-    tight = ray_march_torch.ray_march(origins, directions, occupied, BOX, 0.5, 20, 2000, jitter)
+    tight = ray_march_torch.march_packed(origins, directions, occupied, BOX, 0.5, 20, 2000, jitter)
     # Steps whose middle lies behind the box count for neither, as they are in no cell.
     t_starts, count = padded(
         ray_march_torch.march_padded, origins, directions, occupied, per_ray=20, jitter=jitter

@@ -1,49 +1,47 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth of one camera splatted into another, on a CPU: one pass over the returns."""
+"""Splatting of the depth of one camera into another, by numba: one pass over the returns."""
 
 import numpy as np
 from jaxtyping import Float
 
+from ineus_core.kernels.depth_splatting.reference import MOST_PX, plane_of, spread
 from ineus_core.kernels.jit import jit
+from ineus_core.kernels.shapes import expect_shape
+from ineus_core.types import Camera
 
 
 def splat_depth(
     depth_m: Float[np.ndarray, "h w"],
-    plane: Float[np.ndarray, "h w 2"],
-    to_from: Float[np.ndarray, "4 4"],
-    pinhole: Float[np.ndarray, " 4"],
-    is_equidistant: bool,
-    distortion: Float[np.ndarray, " 12"],
-    spread: float,
-    most_px: int,
-    registered: Float[np.ndarray, "to_h to_w"],
+    depth_camera: Camera,
+    color_camera: Camera,
+    color_from_depth: Float[np.ndarray, "4 4"],
+    registered: Float[np.ndarray, "color_h color_w"],
 ) -> None:
-    """Lower `registered` to the depths that fall on its pixels; see `register_depth`.
-
-    Args:
-        plane: Where the view rays of `depth_m` meet the plane z = 1.
-        pinhole: fx, fy, cx, cy of the other camera, centres of pixels at + 0.5.
-        distortion: k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4, or k1 k2 k3 k4 if equidistant.
-        spread: Pixels that a return spans where it keeps its distance.
-        most_px: Bound of that.
-    """
+    """Lower `registered` to the depths that fall on its pixels; see the door."""
+    color = color_camera
+    expect_shape("depth", depth_m, (depth_camera.height_px, depth_camera.width_px))
+    expect_shape("registered", registered, (color.height_px, color.width_px))
+    expect_shape("color_from_depth", color_from_depth, (4, 4))
+    # k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4, or k1 k2 k3 k4 if equidistant.
+    distortion = np.zeros(12)
+    distortion[: len(color.distortion)] = color.distortion
     _splat(
         np.ascontiguousarray(depth_m, np.float32),
-        np.ascontiguousarray(plane, np.float32),
-        np.ascontiguousarray(to_from, np.float64),
-        pinhole,
-        is_equidistant,
+        np.ascontiguousarray(plane_of(depth_camera), np.float32),
+        np.ascontiguousarray(color_from_depth, np.float64),
+        np.array((color.fx, color.fy, color.cx, color.cy)),
+        color.distortion_model == "equidistant",
         distortion,
-        spread,
-        most_px,
+        spread(depth_camera, color),
+        MOST_PX,
         registered,
     )
 
 
 @jit(inline="always")
 def _bend(x, y, is_equidistant, k):  # type: ignore[no-untyped-def]
-    """Distorted coordinates on the plane z = 1 (models of OpenCV's calib3d)."""
+    """Distort coordinates on the plane z = 1 (models of OpenCV's calib3d)."""
     r2 = x * x + y * y
     if is_equidistant:
         r = np.sqrt(r2)

@@ -1,24 +1,26 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decoding of depth images in RVL (Wilson, "Fast lossless depth image compression", 2017)."""
+"""Decoding of depth images in RVL, compiled at run time by numba."""
 
 import numpy as np
 from jaxtyping import UInt16, UInt32
 
 from ineus_core.kernels.jit import jit
+from ineus_core.kernels.shapes import expect_shape
 
 
 def decode_rvl(
     words: UInt32[np.ndarray, " n"], pixels: int
 ) -> UInt16[np.ndarray, " pixels"] | None:
-    """The pixels of a stream of 32-bit words, or None if it ends before them."""
+    """Return the pixels, or None if the stream ends before them; see the door."""
+    expect_shape("words", words, (-1,))
     depth = np.zeros(pixels, np.uint16)
     return depth if _decode(words, depth) else None
 
 
 @jit(inline="always")
 def _number(words, at):  # type: ignore[no-untyped-def]
-    """A number in groups of three bits, lowest first, each under a bit that says if more follow.
+    """Read a number: groups of three bits, lowest first, each under a bit that tells of more.
 
     Args:
         at: Nibbles read so far, highest of a word first.
@@ -37,7 +39,7 @@ def _number(words, at):  # type: ignore[no-untyped-def]
 
 @jit()
 def _decode(words, depth):  # type: ignore[no-untyped-def]
-    """Runs of zeros and of values in turn; a value is the zigzag of its step from the last one."""
+    """Fill in runs of zeros and of values, each the zigzag of its step from the last one."""
     place, at, previous = 0, 0, 0
     while place < len(depth):
         zeros, at = _number(words, at)

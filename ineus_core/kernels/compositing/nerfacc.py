@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compositing through nerfacc 0.5, where that is installed; results as of `volume.render_rays`."""
+"""Compositing through nerfacc 0.5, where that is installed; results as of the reference."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,8 +18,8 @@ _MOST_OPAQUE = 1.0 - 1e-6
 """Its product over a ray has no right gradient through a factor of 0."""
 
 
-def nerfacc() -> Any:
-    """The module, or an error that says how to get it."""
+def require() -> Any:
+    """Return the module; `MissingDependencyError` says how to get it."""
     try:
         import nerfacc as module
 
@@ -39,7 +39,7 @@ def render_rays(
     cos_anneal: Float[Tensor, ""],
 ) -> RenderedRays:
     """Composite colour, range, normal and opacity of each ray; differentiable."""
-    module = nerfacc()
+    module = require()
     # It wants samples sorted by ray, which the padding is not.
     used = samples.valid.nonzero()[:, 0]
     ray = samples.ray_index[used].long()

@@ -13,9 +13,8 @@ from tiny_scene import tiny_field
 from torch import Tensor
 
 from ineus_core.errors import MissingDependencyError
-from ineus_core.fields import tcnn
+from ineus_core.kernels.hash_grid import HASH_PRIMES, HashGridLayout, tcnn
 from ineus_core.kernels.hash_grid import reference as hash_grid_torch
-from ineus_core.kernels.hash_grid.layout import HASH_PRIMES, HashGridLayout
 
 LAYOUT = HashGridLayout(levels=4, log2_entries=10, base_resolution=6.0, growth=1.7)
 

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Thinning of points on a CPU, compiled at run time by numba: no two that stay are neighbours."""
+"""Thinning of points, compiled at run time by numba: no two that stay are neighbours."""
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from ineus_core.kernels.jit import jit
+from ineus_core.kernels.shapes import expect_shape
 
 
 def thinned(points: Float[np.ndarray, "n 3"], radius: float) -> Bool[np.ndarray, " n"]:
-    """Which points stay where each, in the order given, removes all later ones in its radius."""
+    """Tell which points stay; see the door."""
+    expect_shape("points", points, (-1, 3))
     if len(points) == 0:
         return np.zeros(0, dtype=bool)
     cells = np.floor((points - points.min(axis=0)) / radius).astype(np.int64)

@@ -20,8 +20,8 @@ from ineus_core.kernels.hash_grid.layout import HashGridLayout
 INSTALL = "'git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch'"
 
 
-def tinycudann() -> Any:
-    """The module, or an error that says how to get it."""
+def require() -> Any:
+    """Return the module; `MissingDependencyError` says how to get it."""
     try:
         import tinycudann as module
     except (ImportError, OSError) as error:
@@ -87,7 +87,7 @@ def _encodings(layout: HashGridLayout, device: torch.device) -> list[Any]:
             "base_resolution": resolution + 1,
             "per_level_scale": 1.0,
         }
-        encoding = tinycudann().Encoding(3, config, dtype=torch.float32).to(device)
+        encoding = require().Encoding(3, config, dtype=torch.float32).to(device)
         ours = (layout.offsets[level + 1] - layout.offsets[level]) * layout.features
         if encoding.params.numel() != ours:
             raise ConfigError(

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ineus_core.errors import ConfigError, MissingDependencyError
+from ineus_core.kernels.compositing import nerfacc as adapter
 from ineus_core.rendering import RenderingConfig, renderer, resolved_rendering
-from ineus_core.rendering import nerfacc_backend as adapter
 from ineus_core.types import FieldOutput, RaySamples, RenderedRays
 
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ def test_auto_is_resolved_and_logged(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("package", ["nerfacc", "triton"])
 def test_a_missing_package_is_said(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setattr("ineus_core.rendering.backends.find_spec", lambda _: None)
+    monkeypatch.setattr("ineus_core.kernels.dispatch.find_spec", lambda _: None)
     with pytest.raises(MissingDependencyError, match=rf"{package} is not installed.*pip install"):
         chosen(package)
 
