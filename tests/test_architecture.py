@@ -57,6 +57,9 @@ ROS_PACKAGES = {
 OPTIONAL_PACKAGES = {"nerfacc", "open3d", "pycolmap", "rosbags", "tinycudann", "triton", "viser"}
 BACKEND_WORDS = {"gpu", "tcnn", "nerfacc"}
 """A file with one of these in its name is only imported where that backend was chosen."""
+CAPTURED = ROOT / "ineus_core" / "training" / "captured"
+"""The one room that opens `gpu` files itself, as it writes into buffers that it keeps."""
+COMPILERS = {"numba", "triton"}
 VERSION = "ineus_core.__version__"
 VAGUE_NAMES = {"utils.py", "misc.py", "common.py", "helpers.py"}
 HEADER = (
@@ -157,6 +160,48 @@ def goes_behind_a_face(importer: str, module: str) -> bool:
     return has_face(ROOT / words[0] / words[1])
 
 
+def goes_behind_a_door(path: Path, module: str) -> bool:
+    """Tell whether an import from outside of `kernels` reaches into an operator's folder."""
+    words = module.split(".")
+    if words[:2] != ["ineus_core", "kernels"] or len(words) < 4:
+        return False
+    return not (words[3].startswith("gpu") and path.is_relative_to(CAPTURED))
+
+
+def asks_for_compiler(node: ast.AST) -> bool:
+    """Tell whether a node looks whether numba or Triton is installed."""
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("find_spec")
+        and any(isinstance(a, ast.Constant) and a.value in COMPILERS for a in node.args)
+    )
+
+
+def imports_when_run(path: Path) -> set[str]:
+    """Return our modules that a file imports while it is imported itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+    ]
+    found = {i.module for i in imports_of(ast.unparse(tree)) if i.at_top}
+    return {module for module in found if part_of(module) is not None}
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """Return the names along a circle of a graph, or nothing; nodes that end nowhere go first."""
+    left = {name: targets & graph.keys() for name, targets in graph.items()}
+    while ends := {name for name, targets in left.items() if not targets}:
+        left = {name: targets - ends for name, targets in left.items() if name not in ends}
+    if not left:
+        return []
+    way = [min(left)]
+    while way[-1] not in way[:-1]:
+        way.append(min(left[way[-1]]))
+    return way[way.index(way[-1]) :]
+
+
 def module_name(path: Path) -> str:
     words = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(words[:-1] if words[-1] == "__init__" else words)
@@ -210,6 +255,33 @@ def test_outsiders_use_the_public_face() -> None:
             if part_of(found.module) is not None and goes_behind_a_face(part, found.module)
         ]
     )
+
+
+def test_outsiders_of_kernels_use_the_doors() -> None:
+    report(
+        [
+            f"{where(path, found.line)}: {found.module} is behind the door of its operator"
+            for path, part, found in our_imports()
+            if part != "kernels" and goes_behind_a_door(path, found.module)
+        ]
+    )
+
+
+def test_dispatch_alone_asks_for_compilers() -> None:
+    report(
+        [
+            f"{where(path, node.lineno)}: ask `kernels.dispatch`"
+            for path in files(*PACKAGES)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if asks_for_compiler(node) and isinstance(node, ast.Call)
+        ]
+    )
+
+
+def test_imports_form_no_circle() -> None:
+    graph = {module_name(path): imports_when_run(path) for path in files(*PACKAGES)}
+    circle = circle_in(graph)
+    assert not circle, "a circle of imports: " + " -> ".join(circle)
 
 
 def test_imports_are_absolute() -> None:
@@ -284,6 +356,28 @@ def test_reader_finds_every_kind_of_import() -> None:
         Import(4, "e", False),
         Import(5, "g.h", False),
     ]
+
+
+def test_a_circle_is_found_by_its_names() -> None:
+    line = {"a": {"b", "elsewhere"}, "b": {"c"}, "c": set[str]()}
+    assert circle_in(line) == []
+    assert circle_in(line | {"c": {"d"}, "d": {"b"}, "e": {"a"}}) == ["b", "c", "d", "b"]
+
+
+@pytest.mark.parametrize(
+    ("importer", "module", "allowed"),
+    [
+        ("fields/sdf.py", "ineus_core.kernels.mlp", True),
+        ("fields/sdf.py", "ineus_core.kernels.host_copy", True),
+        ("fields/sdf.py", "ineus_core.kernels.mlp.reference", False),
+        ("training/step.py", "ineus_core.kernels.mlp.gpu", False),
+        ("training/captured/step.py", "ineus_core.kernels.mlp.gpu", True),
+        ("training/captured/step.py", "ineus_core.kernels.mlp.gpu_code_sdf", True),
+        ("training/captured/step.py", "ineus_core.kernels.mlp.reference", False),
+    ],
+)
+def test_doors_of_kernels(importer: str, module: str, allowed: bool) -> None:
+    assert goes_behind_a_door(ROOT / "ineus_core" / importer, module) is not allowed
 
 
 @pytest.mark.parametrize(

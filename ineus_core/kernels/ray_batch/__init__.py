@@ -6,7 +6,7 @@ Only Triton has a kernel (`gpu.py`), which a captured step takes; its reference 
 `keyframes.Replay.draw`.
 """
 
-from ineus_core.kernels.ray_batch.drawn_rays import (
+from ineus_core.kernels.ray_batch.ray_buffers import (
     HAS_DEPTH,
     IS_BACKGROUND,
     IS_FOREGROUND,

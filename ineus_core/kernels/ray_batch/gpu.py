@@ -13,7 +13,7 @@ import triton.language as tl
 from jaxtyping import Int
 from torch import Tensor
 
-from ineus_core.kernels.ray_batch.drawn_rays import DrawnRays
+from ineus_core.kernels.ray_batch.ray_buffers import DrawnRays
 from ineus_core.kernels.ray_batch.ray_store import RayStore
 
 _BLOCK = 128

@@ -12,7 +12,7 @@ import triton.language as tl
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ineus_core.kernels.ray_batch.drawn_rays import DrawnRays
+from ineus_core.kernels.ray_batch.ray_buffers import DrawnRays
 from ineus_core.kernels.ray_marching.gpu import occupied_at, place_rays, ray_in_box
 from ineus_core.types import RaySamples
 
