@@ -110,11 +110,12 @@ class Engine:
                 raise SourceError("there is no mesh yet: expected frames with poses first")
             return str(write_mesh(mesh, path))
 
-        return self.worker.call(job)
+        return self.worker.call(job, key=("save_mesh", path))
 
     def save_checkpoint(self, path: Path) -> "Future[str]":
         """Write a checkpoint."""
-        return self.worker.call(lambda p: str(p.reconstructor.save(path)))
+        key = ("save_checkpoint", path)
+        return self.worker.call(lambda p: str(p.reconstructor.save(path)), key=key)
 
     def load_checkpoint(self, path: Path) -> "Future[str]":
         """Take over a checkpoint and publish its mesh."""
@@ -125,7 +126,7 @@ class Engine:
             pipeline.update_mesh(everything=True)
             return str(path)
 
-        return self.worker.call(job)
+        return self.worker.call(job, key=("load_checkpoint", path))
 
     def reset(self) -> "Future[str]":
         """Forget everything."""
@@ -135,10 +136,10 @@ class Engine:
             self.mesh.clear()
             return "forgot everything"
 
-        return self.worker.call(job)
+        return self.worker.call(job, key="reset")
 
     def _republish(self) -> None:
-        self.worker.call(lambda _: self.mesh.publish_all())
+        self.worker.call(lambda _: self.mesh.publish_all(), key="publish the whole mesh")
 
     def _refresh_mesh(self, pipeline: Pipeline) -> None:
         steps = pipeline.reconstructor.steps

@@ -3,6 +3,7 @@
 """How the parts of the node are, for /diagnostics."""
 
 import statistics
+import time
 from collections.abc import Callable, Sequence
 
 from ineus_core.types import StepReport
@@ -11,6 +12,8 @@ from ineus_ros.inputs import Inputs
 from ineus_ros.outputs import MeshPublisher, PartStatus, Rate
 
 _CLOCKS_DIFFER_MS = 3.6e6
+STALLED_S = 5.0
+"""Longest time without a step, while frames wait, that is no reason to worry."""
 
 
 class Health:
@@ -18,6 +21,7 @@ class Health:
 
     Args:
         others: Give the status of parts that watch themselves.
+        now_s: The clock by which training is seen to stand still.
     """
 
     def __init__(
@@ -26,6 +30,7 @@ class Health:
         engine: Engine,
         device: str,
         others: Sequence[Callable[[], PartStatus]] = (),
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin to count."""
         self._others = others
@@ -34,6 +39,7 @@ class Health:
         self._device = device
         self._colour_rate, self._frame_rate, self._step_rate = Rate(), Rate(), Rate()
         self._drops_before = 0
+        self._stall = Stall(now_s)
 
     def parts(self) -> list[PartStatus]:
         """Return the status of each part; rates are since the last call."""
@@ -75,12 +81,20 @@ class Health:
         values: dict[str, object] = {"device": self._device}
         counters = self._engine.counters()
         values |= {f"pipeline.{name}": count for name, count in counters.items()}
+        values["pipeline.frames_waiting"] = worker.frames_waiting
+        values["pipeline.requests_waiting"] = worker.requests_waiting
+        is_due = bool(worker.frames_waiting) and not worker.paused
+        stalled_s = self._stall.seconds(worker.ticks, is_due)
         if worker.error is not None:
             return PartStatus("training", "error", f"the worker died: {worker.error!r}", values)
+        if report is not None:
+            steps_hz = self._step_rate.per_second(report.step)
+            values |= _of_report(report) | {"steps_per_second": steps_hz}
+        if stalled_s > STALLED_S:
+            message = f"no step for {stalled_s:.0f} s while {worker.frames_waiting} frames wait"
+            return PartStatus("training", "warning", message, values)
         if report is None:
             return PartStatus("training", "ok", "waiting for the first frame", values)
-        steps_hz = self._step_rate.per_second(report.step)
-        values |= _of_report(report) | {"steps_per_second": steps_hz}
         message = "paused" if worker.paused else f"step {report.step}, {steps_hz:.1f} steps/s"
         return PartStatus("training", "ok", message, values)
 
@@ -95,6 +109,22 @@ class Health:
             **dict(mesh.counters),
         }
         return PartStatus("mesh", "ok", f"{values['triangles']} triangles", values)
+
+
+class Stall:
+    """Notices that a count stands still although it is due to grow."""
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        """Begin to watch."""
+        self._now_s = now_s
+        self._count = -1
+        self._since_s = now_s()
+
+    def seconds(self, count: int, is_due: bool) -> float:
+        """Return for how long the count, seen now, has been due and has not grown."""
+        if count != self._count or not is_due:
+            self._count, self._since_s = count, self._now_s()
+        return self._now_s() - self._since_s
 
 
 def _of_report(report: StepReport) -> dict[str, object]:

@@ -2,22 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waiting for jobs of the worker where the executor must not be held up."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from rclpy.node import Node
 from rclpy.task import Future as RosFuture
 
 from ineus_core.pipeline import Pipeline
 from ineus_ros.drops import Drops
-from ineus_ros.timers import wall_timer
+from ineus_ros.timers import RateTimer
 
 Result = TypeVar("Result")
-Ask = Callable[[Callable[[Pipeline], Result]], "Future[Result]"]
-"""Has a function called between two ticks of the worker."""
-LOOK_PERIOD_S = 1.0
-"""How often is looked whether a rate of 0 has become another one."""
+
+
+class Ask(Protocol):
+    """Has a function called between two ticks of the worker: `Worker.call`."""
+
+    def __call__(
+        self, function: Callable[[Pipeline], Result], key: Hashable = None
+    ) -> "Future[Result]":
+        """Ask; while one of the same key waits, both get its result."""
+        ...
 
 
 def finished(node: Node, job: "Future[Result]") -> Coroutine[Any, Any, "Future[Result]"]:
@@ -51,26 +57,21 @@ class Periodic(Generic[Result]):
         reason: str,
     ) -> None:
         """Begin to look."""
-        self._rate_hz, self._is_wanted, self._ask, self._take = rate_hz, is_wanted, ask, take
+        self._is_wanted, self._ask, self._take = is_wanted, ask, take
         self._on_error, self._reason = on_error, reason
         self._job: Future[Result] | None = None
-        self._timer = wall_timer(node, self._period_s(), self.look)
+        self._timer = RateTimer(node, rate_hz, self.look)
 
     def look(self) -> None:
-        """Begin the job if it is time."""
-        period_ns = round(1e9 * self._period_s())
-        if period_ns != self._timer.timer_period_ns:
-            self._timer.timer_period_ns = period_ns
-            self._timer.reset()
-        is_busy = self._job is not None and not self._job.done()
-        if is_busy or not self._rate_hz() or not self._is_wanted():
+        """Begin the job if it is time; give up one that nobody wants any more."""
+        is_wanted = self._is_wanted()
+        if self._job is not None and not self._job.done():
+            if not is_wanted:
+                self._job.cancel()
             return
-        self._job = self._ask()
-        self._job.add_done_callback(self._done)
-
-    def _period_s(self) -> float:
-        rate_hz = self._rate_hz()
-        return 1.0 / rate_hz if rate_hz else LOOK_PERIOD_S
+        if is_wanted:
+            self._job = self._ask()
+            self._job.add_done_callback(self._done)
 
     def _done(self, job: "Future[Result]") -> None:
         if job.cancelled():

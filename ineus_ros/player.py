@@ -28,6 +28,7 @@ _DEPTH = 20
 _CLOCK_PERIOD_S = 0.01
 _SETTLE_S = 0.3
 _ACKNOWLEDGE_S = 2.0
+_FOR_EVER_S = 1e9  # a lock cannot wait for as long as the smallest rates ask
 
 
 class Player:
@@ -91,7 +92,8 @@ class Player:
         """Publish all messages once; at rate 0 as fast as possible."""
         begin = time.monotonic()
         for topic, log_ns, raw in self._bag.messages(list(self._publishers)):
-            due = begin + (log_ns - self._bag.start_ns) * 1e-9 / rate if rate > 0 else begin
+            wait_s = (log_ns - self._bag.start_ns) * 1e-9 / rate if rate > 0 else 0.0
+            due = begin + min(wait_s, _FOR_EVER_S)
             self._sleep_until(due, log_ns, rate)
             if self.stop.is_set():
                 return

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop, the same offline and online: take a frame, train, mesh and report at their rates."""
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -84,6 +85,8 @@ class Pipeline:
         """Set by whoever ticks by the wall clock."""
         self._mesh_took_s = self._mesh_end_s = 0.0
         self._queue: deque[tuple[Frame, float]] = deque()
+        # Frames come from other threads than the one that ticks.
+        self._lock = threading.Lock()
         self.capacity = config.queue_frames
         """Frames that may wait."""
         self.counters: Counter[str] = Counter(frames_in=0, frames_used=0, frames_dropped=0)
@@ -103,17 +106,17 @@ class Pipeline:
         return (1000 if self._on_gpu else 500) * (1 if has_depth else 10)
 
     def submit(self, frame: Frame) -> None:
-        """Queue a frame; when the queue is full, the oldest makes room and is counted."""
-        self.counters["frames_in"] += 1
-        if len(self._queue) >= self.capacity:
-            self._queue.popleft()
-            self.counters["frames_dropped"] += 1
-        self._queue.append((frame, time.perf_counter()))
+        """Queue a frame, from any thread; a full queue drops the oldest and counts it.
 
-    def count_dropped(self, frames: int) -> None:
-        """Count frames that were lost on the way here."""
-        self.counters["frames_in"] += frames
-        self.counters["frames_dropped"] += frames
+        It is the only queue between a frame and the trainer, which is busy for whole meshes and
+        on a CPU slower than cameras are: the newest frames then serve best.
+        """
+        with self._lock:
+            self.counters["frames_in"] += 1
+            if len(self._queue) >= self.capacity:
+                self._queue.popleft()
+                self.counters["frames_dropped"] += 1
+            self._queue.append((frame, time.perf_counter()))
 
     @property
     def waiting(self) -> int:
@@ -214,9 +217,10 @@ class Pipeline:
 
     def take_frame(self) -> None:
         """Hand over the frame that has waited longest, if one has, without any training."""
-        if not self._queue:
-            return
-        frame, submitted_s = self._queue.popleft()
+        with self._lock:
+            if not self._queue:
+                return
+            frame, submitted_s = self._queue.popleft()
         try:
             self.reconstructor.add_frame(frame)
         except (SourceError, CapacityError) as error:
@@ -224,7 +228,8 @@ class Pipeline:
             # is any other error, which would come again with each of them.
             if isinstance(error, CapacityError) and not self.reconstructor.is_ready:
                 raise
-            self.counters["frames_dropped"] += 1
+            with self._lock:
+                self.counters["frames_dropped"] += 1
             self.counters[f"refused: {error}"[:80]] += 1
             return
         self.counters["frames_used"] += 1

@@ -4,10 +4,12 @@
 
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from ineus_core.pipeline.loop import Pipeline
 from ineus_core.types import Frame
@@ -15,31 +17,58 @@ from ineus_core.types import Frame
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _IDLE_S = 0.1
+REQUEST_SHARE = 0.5
+"""Most of the time that requests take from training, as long as there is anything to train."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Work beside training, and those who wait for its result."""
+
+    function: Callable[[Pipeline], Any]
+    key: Hashable
+    futures: list[Future]
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anyone still waits."""
+        return not all(future.cancelled() for future in self.futures)
 
 
 class Worker:
-    """Ticks a pipeline; other threads only submit frames and ask for calls.
+    """Ticks a pipeline; other threads only submit frames and make requests.
+
+    Requests never stop training: after each of them the pipeline ticks at least once, and for as
+    long as the request has taken.
 
     Args:
-        pipeline: Driven by the thread from `start` on, and touched by nobody else.
+        pipeline: Driven by the thread from `start` on; others only submit frames to it.
         now_ns: The clock of the stream.
         max_idle_steps: Steps after the last frame before the thread rests until the next one.
+        now_s: The clock that requests and ticks are measured by.
     """
 
     def __init__(
-        self, pipeline: Pipeline, now_ns: Callable[[], int], max_idle_steps: int = 20_000
+        self,
+        pipeline: Pipeline,
+        now_ns: Callable[[], int],
+        max_idle_steps: int = 20_000,
+        now_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Prepare the thread."""
         self._pipeline, self._now_ns, self._max_idle_steps = pipeline, now_ns, max_idle_steps
         pipeline.is_live = True
-        self._frames: deque[Frame] = deque()
-        self._overwritten = 0
-        self._calls: deque[tuple[Callable[[Pipeline], object], Future]] = deque()
+        self._now_s = now_s
+        self._requests: deque[_Request] = deque()
+        self._owed_s = 0.0
+        self._has_ticked = True
         self._wake = threading.Condition()
         self._stopping = False
         self._paused = False
         self._idle_steps = 0
         self._thread = threading.Thread(target=self._run, name="ineus-worker", daemon=True)
+        self.ticks = 0
+        """Ticks so far, for others to see whether training goes on."""
         self.error: BaseException | None = None
         """Why the thread died, if it did."""
 
@@ -61,6 +90,16 @@ class Worker:
         """Whether training rests; frames are then dropped and counted by the bounded queue."""
         return self._paused
 
+    @property
+    def frames_waiting(self) -> int:
+        """Frames that training has not taken yet."""
+        return self._pipeline.waiting
+
+    @property
+    def requests_waiting(self) -> int:
+        """Requests that have not begun."""
+        return len(self._requests)
+
     def pause(self) -> None:
         """Rest after the present step."""
         self._paused = True
@@ -76,67 +115,100 @@ class Worker:
         with self._wake:
             if self._stopping:
                 return
-            if len(self._frames) >= self._pipeline.capacity:
-                self._frames.popleft()
-                self._overwritten += 1
-            self._frames.append(frame)
+            self._pipeline.submit(frame)
+            self._idle_steps = 0
             self._wake.notify()
 
-    def call(self, function: Callable[[Pipeline], _T]) -> "Future[_T]":
-        """Run a function on the worker's thread between two ticks."""
+    def call(self, function: Callable[[Pipeline], _T], key: Hashable = None) -> "Future[_T]":
+        """Request that a function is run on the worker's thread, between two ticks.
+
+        A request that all its askers have cancelled before its turn is not run.
+
+        Args:
+            key: Names what is asked for: while one of the same key has not begun, the function is
+                run once for both. None is equal to nothing.
+        """
         future: Future[_T] = Future()
         with self._wake:
             if self._stopping:
                 future.set_exception(RuntimeError("the worker has stopped"))
                 return future
-            self._calls.append((function, future))
+            # What nobody waits for any more may hold large arrays until its turn would come.
+            self._requests = deque(filter(lambda request: request.is_wanted, self._requests))
+            same = (r for r in self._requests if key is not None and r.key == key)
+            request = next(same, None)
+            if request is None:
+                self._requests.append(_Request(function, key, [future]))
+            else:
+                request.futures.append(future)
             self._wake.notify()
         return future
 
     def _run(self) -> None:
         try:
             while not self._stopping:
-                self._hand_over()
-                self._answer_calls()
-                if self._paused or not self._has_work():
-                    with self._wake:
-                        if not (self._frames or self._calls or self._stopping):
-                            self._wake.wait(_IDLE_S)
-                    continue
-                self._pipeline.tick(self._now_ns())
+                rests = self._paused or not self._has_work()
+                if rests or (self._has_ticked and self._owed_s <= 0.0):
+                    self._answer_one()
+                if rests:
+                    self._rest()
+                else:
+                    self._tick()
         except BaseException as error:
             self.error = error
             _LOG.exception("the worker died")
         finally:
             with self._wake:
                 self._stopping = True
-                for _, future in self._calls:
-                    if future.set_running_or_notify_cancel():
+                while futures := self._next_request()[1]:
+                    for future in futures:
                         future.set_exception(RuntimeError("the worker has stopped"))
-                self._calls.clear()
 
-    def _hand_over(self) -> None:
+    def _tick(self) -> None:
+        begin_s = self._now_s()
+        self._pipeline.tick(self._now_ns())
+        self._owed_s = max(0.0, self._owed_s - (self._now_s() - begin_s))
+        self._has_ticked = True
+        self.ticks += 1
+
+    def _rest(self) -> None:
         with self._wake:
-            frames, self._frames = self._frames, deque()
-            overwritten, self._overwritten = self._overwritten, 0
-        self._pipeline.count_dropped(overwritten)
-        for frame in frames:
-            self._pipeline.submit(frame)
-            self._idle_steps = 0
+            is_called = self._requests or self._stopping
+            if not is_called and (self._paused or not self._pipeline.waiting):
+                self._wake.wait(_IDLE_S)
 
-    def _answer_calls(self) -> None:
-        while self._calls:
-            function, future = self._calls.popleft()
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(function(self._pipeline))
-            except Exception as error:
+    def _answer_one(self) -> None:
+        with self._wake:
+            function, futures = self._next_request()
+        if function is None:
+            return
+        begin_s = self._now_s()
+        try:
+            result = function(self._pipeline)
+        except Exception as error:
+            for future in futures:
                 future.set_exception(error)
+        else:
+            # Their callbacks publish, here on this thread, so it counts as the request's time.
+            for future in futures:
+                future.set_result(result)
+        self._owed_s = (self._now_s() - begin_s) * (1.0 / REQUEST_SHARE - 1.0)
+        self._has_ticked = False
+
+    def _next_request(self) -> tuple[Callable[[Pipeline], Any] | None, list[Future]]:
+        """Take the oldest request that somebody waits for, and those who do."""
+        while self._requests:
+            request = self._requests.popleft()
+            futures = [f for f in request.futures if f.set_running_or_notify_cancel()]
+            if futures:
+                return request.function, futures
+        return None, []
 
     def _has_work(self) -> bool:
-        if self._pipeline.waiting:
-            return True
-        # A robot that stands still must not heat the room for ever.
-        self._idle_steps += self._pipeline.steps_per_tick
-        return self._pipeline.reconstructor.is_ready and self._idle_steps <= self._max_idle_steps
+        with self._wake:
+            if self._pipeline.waiting:
+                return True
+            # A robot that stands still must not heat the room for ever.
+            self._idle_steps += self._pipeline.steps_per_tick
+            is_recent = self._idle_steps <= self._max_idle_steps
+        return is_recent and self._pipeline.reconstructor.is_ready

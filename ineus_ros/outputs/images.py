@@ -16,7 +16,7 @@ from ineus_ros.inputs import Inputs
 from ineus_ros.outputs.headers import header_of
 from ineus_ros.outputs.renderings import Render, Renderings
 from ineus_ros.outputs.status import PartStatus
-from ineus_ros.timers import wall_timer
+from ineus_ros.timers import RateTimer
 
 
 class ImagePublisher:
@@ -36,9 +36,8 @@ class ImagePublisher:
     ) -> None:
         """Advertise the images and their camera_info."""
         self._renderings = Renderings(node, "~/", render, lambda: config().render_width_px)
-        self._config, self._inputs = config, inputs
-        self._rate_hz = 0.0
-        self._timer = wall_timer(node, 1.0, self._tick)
+        self._inputs = inputs
+        self._timer = RateTimer(node, lambda: config().render_rate_hz, self._tick)
 
     def status(self) -> PartStatus:
         """Return what was rendered, for /diagnostics."""
@@ -46,22 +45,13 @@ class ImagePublisher:
 
     def _tick(self) -> None:
         """Begin a rendering if someone subscribes and the last one is done."""
-        self._follow_rate()
-        view = self._inputs.newest
-        if view is None or not self._renderings.is_wanted or not self._config().render_rate_hz:
-            return
-        if self._renderings.is_busy:
+        view, is_wanted = self._inputs.newest, self._renderings.is_wanted
+        if not is_wanted:
+            self._renderings.overtake()
+        if view is None or not is_wanted or self._renderings.is_busy:
             return
         header = header_of(view.frame.stamp_ns, view.frame_id)
         self._renderings.begin(view.frame.camera, view.frame.world_from_camera, header)
-
-    def _follow_rate(self) -> None:
-        """Take a new rate while running; without one, look once a second if there is one again."""
-        rate_hz = self._config().render_rate_hz or 1.0
-        if rate_hz != self._rate_hz:
-            self._rate_hz = rate_hz
-            self._timer.timer_period_ns = round(1e9 / rate_hz)
-            self._timer.reset()
 
 
 class ViewRequests:

@@ -3,7 +3,7 @@
 """What clients of nvblox ask for, where nvblox_msgs is installed: its ESDF service and slice."""
 
 import array
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,8 @@ class NvbloxFace:
             frame, world = request.frame_id.lstrip("/"), self._world_frame()
             if frame not in ("", world):
                 raise SourceError(f"box in {frame!r}: expected {world!r}")
-            done = await finished(self._node, self._ask(lambda p: _grid_of(p, request)))
+            job = self._ask(lambda p: _grid_of(p, request), key=_key_of(request))
+            done = await finished(self._node, job)
             fill_response(response, world, *done.result())
         # A client waits for an answer, whatever went wrong.
         except Exception as error:
@@ -96,6 +97,14 @@ class NvbloxFace:
         if distances is not None:
             message = self._slice_type(header=header_of(stamp_ns, self._world_frame()))
             self._slices.publish(fill_slice(message, distances))
+
+
+def _key_of(request: Any) -> Hashable:
+    """Name a request, so that equal ones are answered at once."""
+    if not request.use_aabb:
+        return "esdf of everything"
+    low, size = request.aabb_min_m, request.aabb_size_m
+    return "esdf", low.x, low.y, low.z, size.x, size.y, size.z
 
 
 def _slice_of(pipeline: Pipeline, z_m: float) -> tuple[int, EsdfSlice | None]:

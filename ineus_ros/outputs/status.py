@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
 from ineus_core.ros_config import RosConfig
-from ineus_ros.timers import wall_timer
+from ineus_ros.timers import RateTimer
 
 LEVELS = {
     "ok": DiagnosticStatus.OK,
@@ -43,7 +43,7 @@ class StatusPublisher:
         self._node = node
         self._parts = parts
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._timer = wall_timer(node, 1.0 / config.diagnostics_rate_hz, self.publish)
+        self._timer = RateTimer(node, lambda: config.diagnostics_rate_hz, self.publish)
 
     def publish(self) -> None:
         """Publish now."""

@@ -138,12 +138,6 @@ def test_a_full_queue_drops_the_oldest_and_counts_it() -> None:
     )
 
 
-def test_frames_lost_on_the_way_are_counted_too() -> None:
-    pipeline, _, _ = make()
-    pipeline.count_dropped(4)
-    assert (pipeline.counters["frames_in"], pipeline.counters["frames_dropped"]) == (4, 4)
-
-
 def test_a_frame_that_is_refused_is_counted_and_the_loop_goes_on() -> None:
     pipeline, notes, _ = make()
     for stamp_s in (12, 13, 14):

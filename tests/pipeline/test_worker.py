@@ -2,49 +2,58 @@
 # SPDX-License-Identifier: Apache-2.0
 """The worker's thread: who runs what, pausing, stopping, and errors that are seen."""
 
+import itertools
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
+import torch
 from tiny_scene import wall_frame
 
-from ineus_core.pipeline import Worker
+from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig, Worker
+from ineus_core.pipeline.worker import REQUEST_SHARE
+from ineus_core.reconstruction import Reconstructor
 from ineus_core.types import Frame
 
 
-class Ticks:
-    """A pipeline that notes ticks and the thread they come from."""
+class Quiet(Reconstructor):
+    """A reconstructor that only notes the frames, so that a tick takes no time."""
 
-    steps_per_tick = 1
-    capacity = 4
+    is_ready = False  # type: ignore[assignment]
 
     def __init__(self) -> None:
-        self.ticks = 0
+        self.device, self.ranks = torch.device("cpu"), None
         self.frames: list[Frame] = []
-        self.waiting = 0
+
+    def add_frame(self, frame: Frame) -> bool:
+        self.frames.append(frame)
+        return True
+
+    def step(self) -> None: ...
+
+
+class Ticks(Pipeline):
+    """A pipeline that notes ticks and the thread they come from."""
+
+    def __init__(self) -> None:
+        self.quiet = Quiet()
+        super().__init__(self.quiet, NullSink(), PipelineConfig(steps_per_tick=1, queue_frames=4))
+        self.ticks = 0
         self.threads: set[int] = set()
-        self.counters: Counter[str] = Counter()
-        self.reconstructor = SimpleNamespace(is_ready=False)
         self.on_tick: Callable[[], None] = lambda: None
 
-    def submit(self, frame: Frame) -> None:
-        self.frames.append(frame)
-        self.waiting += 1
-        self.counters["frames_in"] += 1
-
-    def count_dropped(self, frames: int) -> None:
-        self.counters["frames_in"] += frames
-        self.counters["frames_dropped"] += frames
+    @property
+    def frames(self) -> list[Frame]:
+        """The frames that a tick has taken."""
+        return self.quiet.frames
 
     def tick(self, now_ns: int) -> None:
         self.threads.add(threading.get_ident())
+        self.take_frame()
         self.ticks += 1
-        self.waiting = max(0, self.waiting - 1)
         self.on_tick()
 
 
@@ -55,7 +64,7 @@ def pipeline() -> Ticks:
 
 @pytest.fixture
 def worker(pipeline: Ticks) -> Iterator[Worker]:
-    worker = Worker(pipeline, time.monotonic_ns, max_idle_steps=50)  # type: ignore[arg-type]
+    worker = Worker(pipeline, time.monotonic_ns, max_idle_steps=50)
     worker.start()
     yield worker
     assert worker.stop(5.0)
@@ -109,33 +118,120 @@ def test_a_call_that_was_given_up_harms_nobody(worker: Worker) -> None:
     assert worker.error is None
 
 
+def save(runs: list[str]) -> str:
+    runs.append("save")
+    return "saved"
+
+
+class Clock:
+    """Time that only the worker's own work lets go on."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def spend(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.mark.parametrize("request_s", [0.0, 0.25, 4.0])
+def test_five_who_ask_without_end_leave_training_its_share(
+    pipeline: Ticks, request_s: float
+) -> None:
+    """As publishers do: each asks anew as soon as it has its answer."""
+    clock, log, enough = Clock(), list[str](), threading.Event()
+    worker = Worker(pipeline, time.monotonic_ns, max_idle_steps=10**9, now_s=clock)
+    pipeline.quiet.is_ready = True
+
+    def tick() -> None:
+        clock.spend(0.125)
+        log.append("tick")
+
+    def job(_: Pipeline) -> None:
+        clock.spend(request_s)
+        log.append("request")
+
+    def ask_again(_: "Future[None]") -> None:
+        if log.count("request") >= 25:
+            enough.set()
+        else:
+            worker.call(job).add_done_callback(ask_again)
+
+    pipeline.on_tick = tick
+    for _ in range(5):
+        worker.call(job).add_done_callback(ask_again)
+    worker.start()
+    assert enough.wait(20.0)
+    assert worker.stop(5.0)
+    begun = [index for index, what in enumerate(log) if what == "request"]
+    ticks_between = [b - a - 1 for a, b in itertools.pairwise(begun)]
+    due = request_s * (1 / REQUEST_SHARE - 1) / 0.125
+    assert len(ticks_between) >= 24 and set(ticks_between) == {max(1, due)}
+
+
+def test_equal_requests_are_joined_and_each_asker_gets_the_answer(worker: Worker) -> None:
+    begun, go_on, runs = threading.Event(), threading.Event(), list[str]()
+    worker.call(lambda p: hold(begun, go_on))
+    assert begun.wait(5.0)
+    answers = [worker.call(lambda p: save(runs), "save") for _ in range(3)]
+    other = worker.call(lambda p: len(runs), "other")
+    unnamed = [worker.call(lambda p: runs.append("unnamed")) for _ in range(2)]
+    # One of those who ask may go without the others' harm.
+    assert answers[0].cancel()
+    assert worker.requests_waiting == 4
+    go_on.set()
+    assert [answer.result(5.0) for answer in answers[1:]] == ["saved", "saved"]
+    assert other.result(5.0) == 1
+    assert [answer.result(5.0) for answer in unnamed] == [None, None]
+    assert runs == ["save", "unnamed", "unnamed"]
+    # What has begun is not joined: it may have read what has changed since.
+    assert worker.call(lambda p: save(runs), "save").result(5.0) == "saved"
+    assert runs.count("save") == 2
+
+
+def test_what_nobody_waits_for_is_neither_run_nor_kept(worker: Worker) -> None:
+    begun, go_on, runs = threading.Event(), threading.Event(), list[int]()
+    worker.call(lambda p: hold(begun, go_on))
+    assert begun.wait(5.0)
+    for number in range(1000):
+        assert worker.call(lambda p, n=number: runs.append(n)).cancel()  # type: ignore[misc]
+    last = worker.call(lambda p: runs.append(-1))
+    assert worker.requests_waiting == 1
+    go_on.set()
+    last.result(5.0)
+    assert runs == [-1]
+
+
 def test_without_work_it_rests(worker: Worker, pipeline: Ticks) -> None:
-    time.sleep(0.05)
+    for _ in range(3):
+        worker.call(lambda p: None).result(5.0)
     assert pipeline.ticks == 0
 
 
 def test_it_trains_on_for_a_while_after_the_last_frame(worker: Worker, pipeline: Ticks) -> None:
-    pipeline.reconstructor.is_ready = True
+    pipeline.quiet.is_ready = True
     worker.submit(wall_frame())
-    wait_for(lambda: pipeline.ticks >= 45)
-    time.sleep(0.3)
-    assert pipeline.ticks <= 55
+    wait_for(lambda: worker._idle_steps > 50)
+    ended = pipeline.ticks
+    assert 45 <= ended <= 55
     # A new frame begins a new while.
     worker.submit(wall_frame(1))
-    wait_for(lambda: pipeline.ticks >= 90)
+    wait_for(lambda: pipeline.ticks >= ended + 45)
 
 
 def test_pause_and_resume(worker: Worker, pipeline: Ticks) -> None:
     worker.pause()
     assert worker.paused
     worker.submit(wall_frame())
-    wait_for(lambda: len(pipeline.frames) == 1)
-    time.sleep(0.05)
-    assert pipeline.ticks == 0
+    assert worker.frames_waiting == 1
     # Calls are answered meanwhile.
     assert worker.call(lambda p: 1).result(5.0) == 1
+    assert pipeline.ticks == 0
     worker.resume()
-    wait_for(lambda: pipeline.ticks == 1)
+    wait_for(lambda: worker.ticks == 1)
+    assert worker.frames_waiting == 0
     assert not worker.paused
 
 
@@ -148,13 +244,13 @@ def test_frames_that_come_during_a_long_tick_are_bounded_and_counted(
     for i in range(10):
         worker.submit(wall_frame(i))
     go_on.set()
-    wait_for(lambda: pipeline.counters["frames_in"] == 10)
+    wait_for(lambda: len(pipeline.frames) == 4)
     assert pipeline.counters["frames_dropped"] == 6
     assert [f.stamp_ns // 100_000_000 for f in pipeline.frames] == [6, 7, 8, 9]
 
 
 def test_an_error_in_a_tick_is_kept_and_ends_the_thread(pipeline: Ticks) -> None:
-    worker = Worker(pipeline, time.monotonic_ns)  # type: ignore[arg-type]
+    worker = Worker(pipeline, time.monotonic_ns)
 
     def fail() -> None:
         raise RuntimeError("out of memory")
@@ -166,14 +262,14 @@ def test_an_error_in_a_tick_is_kept_and_ends_the_thread(pipeline: Ticks) -> None
     assert str(worker.error) == "out of memory"
     with pytest.raises(RuntimeError, match="has stopped"):
         worker.call(lambda p: 1).result(5.0)
-    for i in range(100):
-        worker.submit(wall_frame(i))
-    assert len(worker._frames) <= pipeline.capacity
+    waiting = worker.frames_waiting
+    worker.submit(wall_frame(1))
+    assert worker.frames_waiting == waiting
     assert worker.stop()
 
 
 def test_stopping_ends_calls_that_wait(pipeline: Ticks) -> None:
-    worker = Worker(pipeline, time.monotonic_ns)  # type: ignore[arg-type]
+    worker = Worker(pipeline, time.monotonic_ns)
     waiting = worker.call(lambda p: 1)
     worker._stopping = True
     worker.start()
@@ -182,7 +278,7 @@ def test_stopping_ends_calls_that_wait(pipeline: Ticks) -> None:
 
 
 def test_stopping_waits_for_the_present_tick_at_most(pipeline: Ticks) -> None:
-    worker = Worker(pipeline, time.monotonic_ns)  # type: ignore[arg-type]
+    worker = Worker(pipeline, time.monotonic_ns)
     begun, go_on = threading.Event(), threading.Event()
     pipeline.on_tick = lambda: hold(begun, go_on)
     worker.start()
@@ -194,4 +290,4 @@ def test_stopping_waits_for_the_present_tick_at_most(pipeline: Ticks) -> None:
 
 
 def test_a_worker_that_never_began_is_stopped(pipeline: Ticks) -> None:
-    assert Worker(pipeline, time.monotonic_ns).stop()  # type: ignore[arg-type]
+    assert Worker(pipeline, time.monotonic_ns).stop()

@@ -3,7 +3,7 @@
 """A query, slices and a correction over real DDS, beside a tiny trained room."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any
 
@@ -56,12 +56,12 @@ class Robot:
             self._executors.append(SingleThreadedExecutor(context=spun.context))
             self._executors[-1].add_node(spun)
 
-    def _ask(self, job: Any) -> "Future[Any]":
+    def _ask(self, function: Any, key: Hashable = None) -> "Future[Any]":
         """Do at once what the worker would do."""
         self.asked += 1
         future: Future[Any] = Future()
         try:
-            future.set_result(job(self._pipeline))
+            future.set_result(function(self._pipeline))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -172,7 +172,7 @@ def test_queries_that_pile_up_cost_the_oldest(robot: Robot) -> None:
     robot.listen(PointCloud2, "query_result")
     waiting: list[Future[Any]] = []
 
-    def later(job: Any) -> "Future[Any]":
+    def later(function: Any, key: Hashable = None) -> "Future[Any]":
         waiting.append(Future())
         return waiting[-1]
 
