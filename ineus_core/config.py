@@ -11,7 +11,7 @@ import torch
 import yaml
 from pydantic import Field, ValidationError
 
-from ineus_core.config_model import ConfigModel, section_of, walk
+from ineus_core.config_model import ConfigModel, section_named, walk
 from ineus_core.errors import ConfigError
 from ineus_core.pipeline import PipelineConfig
 from ineus_core.reconstruction import ReconstructorConfig
@@ -123,10 +123,10 @@ def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
 def _refuse_unknown(tree: dict[str, Any], model: type[ConfigModel], prefix: str) -> None:
     for given, value in tree.items():
         key = model.renamed.get(given, given)
-        if key not in model.model_fields:
+        if key not in model.model_fields and key not in model.added_sections:
             known = [name for name, _ in walk(Config)]
             near = difflib.get_close_matches(f"{prefix}{key}", known, n=1, cutoff=0.0)
             raise ConfigError(f"unknown configuration key {prefix}{key}: the nearest is {near[0]}")
-        section = section_of(model.model_fields[key])
+        section = section_named(model, key)
         if section is not None and isinstance(value, dict):
             _refuse_unknown(value, section, f"{prefix}{key}.")

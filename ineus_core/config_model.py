@@ -20,6 +20,9 @@ class ConfigModel(BaseModel):
     renamed: ClassVar[Mapping[str, str]] = {}
     """Keys of the last release by the names that they have now; each is taken with a warning."""
 
+    added_sections: ClassVar[dict[str, type["ConfigModel"]]] = {}
+    """Sections that a program has added beside the fields; only some classes take any."""
+
     @model_validator(mode="before")
     @classmethod
     def _take_old_keys(cls, given: Any) -> Any:
@@ -67,6 +70,13 @@ def section_of(field: FieldInfo) -> type[ConfigModel] | None:
     """Return the class of a field that is a section of its own, or None of a plain value."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, ConfigModel) else None
+
+
+def section_named(model: type[ConfigModel], key: str) -> type[ConfigModel] | None:
+    """Return the class of a section by name, a field or an added one; None of a plain value."""
+    if key in model.added_sections:
+        return model.added_sections[key]
+    return section_of(model.model_fields[key])
 
 
 def walk(model: type[ConfigModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ineus_core.errors import CapacityError, ConfigError
+from ineus_core.errors import CapacityError, ConfigError, SourceError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
@@ -79,6 +79,18 @@ def check_writable(folder: str | Path) -> None:
         raise ConfigError(f"{folder}: {nearest} is a file; expected a folder or a free name")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise ConfigError(f"{folder}: {nearest} cannot be written; expected a folder that can")
+
+
+def check_source_exists(path: Path) -> None:
+    """Find out before anything is loaded whether there is something to read at a path.
+
+    Raises:
+        SourceError: There is nothing, or an empty folder.
+    """
+    if not path.exists():
+        raise SourceError(f"{path}: no such file or folder")
+    if path.is_dir() and not any(path.iterdir()):
+        raise SourceError(f"{path}: the folder is empty; expected a bag or a data set")
 
 
 def _flush(written: Path) -> None:

@@ -187,15 +187,15 @@ def _held_out_figures(
 
     from ineus_core.cli.restore import restore
     from ineus_core.pipeline import FULL_WIDTH_PX, compare_view, mean_figures
-    from ineus_core.sources import is_held_out, open_source
+    from ineus_core.sources import frame_count, is_held_out, open_source
 
     source = open_source(frames)
     reconstructor = restore(checkpoint, device).reconstructor
     width_px = FULL_WIDTH_PX[reconstructor.device.type]
-    console = Console(stderr=True)
+    shown = track(source, "comparing", frame_count(source), console=Console(stderr=True))
     views = [
         compare_view(reconstructor, frame, width_px)
-        for index, frame in enumerate(track(source, "comparing", len(source), console=console))
+        for index, frame in enumerate(shown)
         if is_held_out(index, every)
     ]
     if not views:
@@ -221,9 +221,9 @@ def _read_truth(reference: Path) -> "Mesh | np.ndarray":
         from ineus_core.meshing import read_reference
 
         return read_reference(reference)
-    from ineus_core.sources import open_source
+    from ineus_core.sources import open_source, reference_mesh
 
-    mesh = open_source(str(reference)).reference_mesh()
+    mesh = reference_mesh(open_source(str(reference)))
     if mesh is None:
         raise SourceError(f"--reference {reference}: this source does not know its true surface")
     return mesh

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def command(
-    path: Annotated[str, typer.Argument(help="Bag, data set folder, or `synthetic:room`.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="Bag, data set folder, or a built-in scene: synthetic:room, synthetic:object, "
+            "synthetic:machine."
+        ),
+    ],
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for mesh, checkpoint, report.")],
     source: Annotated[str, typer.Option(metavar="KIND", help="Kind of the source.")] = "auto",

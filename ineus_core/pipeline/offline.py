@@ -23,13 +23,15 @@ from ineus_core.files import replace_file
 from ineus_core.pipeline.held_out import FULL_WIDTH_PX, compare_view, mean_figures
 from ineus_core.pipeline.loop import Pipeline, PipelineConfig
 from ineus_core.reconstruction import Reconstructor
-from ineus_core.sources import Source, is_held_out
+from ineus_core.sources import Source, frame_count, is_held_out, known_points, known_poses
 from ineus_core.types import Frame, MeshUpdate, RenderedImage, StepReport
 
 _QUICK_WIDTH_PX = 160
 _QUICK_FRAMES = 3
 _QUICK_SHARE = 0.25
 _FULL_FRAMES = 12
+_UNKNOWN_FRAMES = 100
+"""A source that does not know its length is planned for like one of so many frames."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,10 @@ class OfflineRun:
         self._steps_before = reconstructor.steps
         if limits.steps is not None:
             # Most steps belong to the stream; the rest settles the field after the last frame.
-            self._pipeline.steps_per_tick = int(0.6 * limits.steps / max(len(source), 1))
-        poses = getattr(source, "world_from_camera", None)
+            self._pipeline.steps_per_tick = int(0.6 * limits.steps / self._expected_frames())
+        poses = known_poses(source)
         if poses is not None and not reconstructor.is_ready:
-            reconstructor.expect(poses, getattr(source, "points", None))
+            reconstructor.expect(poses, known_points(source))
 
     def run(self) -> RunResult:
         """Stream, refine, measure."""
@@ -126,7 +128,7 @@ class OfflineRun:
         return streamed_s, time.perf_counter() - begin_s
 
     def _stream(self) -> None:
-        pipeline, total = self._pipeline, max(len(self._source), 1)
+        pipeline, total = self._pipeline, self._expected_frames()
         for index, frame in enumerate(self._paced()):
             self._first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
             self._last_ns = frame.stamp_ns
@@ -144,6 +146,10 @@ class OfflineRun:
             if self._limits.real_time == 0:
                 pipeline.tick(frame.stamp_ns)
             self._note_progress("streaming", (index + 1) / total)
+
+    def _expected_frames(self) -> int:
+        count = frame_count(self._source)
+        return _UNKNOWN_FRAMES if count is None else max(count, 1)
 
     def _paced(self) -> Iterator[Frame]:
         """Frames as they come; in real time, training fills the time until the next one."""

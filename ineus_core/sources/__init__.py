@@ -13,20 +13,49 @@ from ineus_core.sources.camera_paths import (
     spiral_poses,
 )
 from ineus_core.sources.depth_registration import register_depth
-from ineus_core.sources.photographs.normalisation import moved_pose, similarity_scale
-from ineus_core.sources.photographs.structure_from_motion import (
+from ineus_core.sources.photographs import (
+    PhotoSet,
     StructureFromMotionConfig,
+    moved_pose,
     reconstruct_poses,
+    similarity_scale,
 )
-from ineus_core.sources.registry import SourceConfig, open_source, source_kind, source_kinds
-from ineus_core.sources.sequences.posed_images import NamedPose, read_camera, read_poses
-from ineus_core.sources.source import Source, dataset_from_world, is_held_out
-from ineus_core.sources.synthetic.source import SyntheticConfig, SyntheticSource
+from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.registry import (
+    SourceConfig,
+    open_source,
+    register_source,
+    source_kind,
+    source_kinds,
+)
+from ineus_core.sources.sequences import ImageSequence, NamedPose, read_camera, read_poses
+from ineus_core.sources.source import (
+    HasDatasetFrame,
+    HasPoints,
+    HasPoses,
+    HasReferenceMesh,
+    Source,
+    dataset_from_world,
+    frame_count,
+    is_held_out,
+    known_points,
+    known_poses,
+    reference_mesh,
+)
+from ineus_core.sources.synthetic import SCENES, SyntheticConfig, SyntheticSource
 
 __all__ = [
+    "SCENES",
     "BagFile",
     "BagTopic",
+    "HasDatasetFrame",
+    "HasPoints",
+    "HasPoses",
+    "HasReferenceMesh",
+    "ImageSequence",
     "NamedPose",
+    "PhotoSet",
+    "ReadOptions",
     "RosbagConfig",
     "RosbagSource",
     "Source",
@@ -38,14 +67,19 @@ __all__ = [
     "circle_poses",
     "dataset_from_world",
     "find_images",
+    "frame_count",
     "is_held_out",
+    "known_points",
+    "known_poses",
     "moved_pose",
     "open_source",
     "orbit_poses",
     "read_camera",
     "read_poses",
     "reconstruct_poses",
+    "reference_mesh",
     "register_depth",
+    "register_source",
     "round_poses",
     "similarity_scale",
     "source_kind",

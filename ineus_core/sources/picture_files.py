@@ -1,35 +1,74 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures with or without alpha, masks, and the size of a picture without reading it."""
+"""Pictures, masks and depth in image files, whose size is known before memory is taken."""
 
+import io
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
 from PIL import Image
 
 from ineus_core.errors import SourceError
 
+MOST_MPX = 64.0
+"""Millions of pixels of a picture that are believed unless a setting says more."""
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Width and height of a picture, read off its header."""
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+def picture_size(path: Path, most_mpx: float = MOST_MPX) -> Size:
+    """Return the size of a picture, read off its header.
+
+    Raises:
+        SourceError: It is missing, no picture, or larger than is believed.
+    """
     if not path.is_file():
         raise SourceError(f"{path}: no such file, though there is a pose for it")
-    try:
-        with Image.open(path) as picture:
-            return picture.size
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise SourceError(f"{path}: cannot be read as a picture") from error
+    size = _header_size(path, str(path))
+    check_believable(size, str(path), most_mpx)
+    return size
+
+
+def encoded_size(data: bytes, what: str) -> Size:
+    """Return the size of an encoded picture in memory, read off its header."""
+    return _header_size(io.BytesIO(data), what)
+
+
+def check_believable(size: Size, what: str, most_mpx: float = MOST_MPX) -> None:
+    """Raise `SourceError` if a picture claims to be larger than is believed."""
+    if size[0] * size[1] > most_mpx * 1e6:
+        raise SourceError(
+            f"{what}: picture of {size[0]} x {size[1]} pixels; expected at most {most_mpx:g} "
+            f"million of them (source.max_picture_mpx)"
+        )
+
+
+def check_size(path: Path, expected: Size) -> None:
+    """Raise `SourceError` unless a picture has the size of its camera by its header."""
+    # What the camera has was believed already, however large it is.
+    width, height = picture_size(path, np.inf)
+    if (width, height) != expected:
+        raise SourceError(
+            f"{path}: picture of {width} x {height} pixels; "
+            f"expected the camera's {expected[0]} x {expected[1]}"
+        )
+
+
+def read_colour(path: Path, expected: Size) -> UInt8[np.ndarray, "h w 3"]:
+    """Read a colour (or grey) picture of the expected size as RGB."""
+    # The rotation that a camera may have noted would not agree with the intrinsics.
+    picture = _decoded(path, expected, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def read_picture(
-    path: Path,
+    path: Path, expected: Size
 ) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "h w"] | None]:
     """Read colour as RGB, and alpha from 0 to 1 where the picture has it."""
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise SourceError(f"{path}: cannot be read as a picture")
+    picture = _decoded(path, expected, cv2.IMREAD_UNCHANGED)
     if picture.dtype == np.uint16:
         picture = np.round(picture / 257.0).astype(np.uint8)
     if picture.dtype != np.uint8:
@@ -42,9 +81,53 @@ def read_picture(
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), None
 
 
-def read_mask(path: Path) -> Float[np.ndarray, "h w"]:
+def read_mask(path: Path, expected: Size) -> Float[np.ndarray, "h w"]:
     """Read a mask, from 0 (outside) to 1."""
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    return _decoded(path, expected, flags).astype(np.float32) / np.float32(255)
+
+
+def read_depth(path: Path, expected: Size) -> UInt16[np.ndarray, "h w"]:
+    """Read the values of a depth picture with one channel of 16 bits."""
+    picture = _decoded(path, expected, cv2.IMREAD_UNCHANGED)
+    if picture.ndim != 2 or picture.dtype != np.uint16:
+        channels = 1 if picture.ndim == 2 else picture.shape[2]
+        raise SourceError(
+            f"{path}: {channels} channel(s) of {picture.dtype}; expected depth as one of uint16"
+        )
+    return picture
+
+
+def read_pfm(path: Path, expected: Size) -> Float[np.ndarray, "h w"]:
+    """Read depth of one channel in a PFM file; 0 where it is not finite."""
+    depth = _decoded(path, expected, cv2.IMREAD_UNCHANGED)
+    if depth.ndim != 2 or depth.dtype != np.float32:
+        raise SourceError(f"{path}: cannot be read as a PFM file with one channel")
+    return np.where(np.isfinite(depth), depth, np.float32(0))
+
+
+def keep_in_range(
+    depth_m: Float[np.ndarray, "h w"], range_m: tuple[float, float]
+) -> Float[np.ndarray, "h w"]:
+    """Return depth with 0 where it lies outside of a range."""
+    low, high = range_m
+    return np.where((depth_m >= low) & (depth_m <= high), depth_m, np.float32(0))
+
+
+def _header_size(file: Path | io.BytesIO, what: str) -> Size:
+    try:
+        with Image.open(file) as picture:
+            return picture.size
+    except Image.DecompressionBombError as error:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        raise SourceError(f"{what}: picture of more than {most} million pixels") from error
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{what}: cannot be read as a picture") from error
+
+
+def _decoded(path: Path, expected: Size, flags: int) -> np.ndarray:
+    check_size(path, expected)
+    picture = cv2.imread(str(path), flags)
     if picture is None:
-        raise SourceError(f"{path}: cannot be read as a mask")
-    return picture.astype(np.float32) / np.float32(255)
+        raise SourceError(f"{path}: cannot be read as a picture")
+    return picture

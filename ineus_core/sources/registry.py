@@ -1,43 +1,64 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of sources by name, and how the content of a path tells its kind."""
+"""The one table of the kinds of sources, and how the content of a path tells its kind."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError, SourceError
+from ineus_core.files import check_source_exists
+from ineus_core.sources.bags.file import is_bag
 from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
-from ineus_core.sources.photographs import blended_mvs, blender, colmap, dtu, transforms_json
-from ineus_core.sources.photographs.blended_mvs import BlendedMvsConfig, open_blended_mvs
-from ineus_core.sources.photographs.blender import BlenderConfig, BlenderSource
-from ineus_core.sources.photographs.colmap import ColmapConfig, ColmapSource
-from ineus_core.sources.photographs.dtu import DtuConfig, DtuSource
-from ineus_core.sources.photographs.transforms_json import (
+from ineus_core.sources.photographs import (
+    BlendedMvsConfig,
+    BlenderConfig,
+    BlenderSource,
+    ColmapConfig,
+    ColmapSource,
+    DtuConfig,
+    DtuSource,
     TransformsJsonConfig,
     TransformsJsonSource,
+    blended_mvs,
+    blender,
+    colmap,
+    dtu,
+    transforms_json,
 )
-from ineus_core.sources.sequences import replica
-from ineus_core.sources.sequences.posed_images import PosedImagesConfig, PosedImagesSource
-from ineus_core.sources.sequences.replica import ReplicaConfig, ReplicaSource
-from ineus_core.sources.sequences.seven_scenes import (
+from ineus_core.sources.picture_files import MOST_MPX
+from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.sequences import (
+    PosedImagesConfig,
+    PosedImagesSource,
+    ReplicaConfig,
+    ReplicaSource,
     SevenScenesConfig,
     SevenScenesSource,
-    is_sequence,
+    TumConfig,
+    TumSource,
+    posed_images,
+    replica,
+    seven_scenes,
+    tum,
 )
-from ineus_core.sources.sequences.tum import TumConfig, TumSource
 from ineus_core.sources.source import Source
-from ineus_core.sources.synthetic.source import SyntheticConfig, SyntheticSource
+from ineus_core.sources.synthetic import SyntheticConfig, is_built_in, open_built_in
 
-BAG_SUFFIXES = (".mcap", ".db3")
-SYNTHETIC_SCENES = ("room", "object")
+OpenFunction = Callable[[str | Path, Any, ReadOptions], Source]
+"""Opens a path with the settings of its kind and those that all kinds share."""
 
 
 class SourceConfig(ConfigModel):
     """What is read of a source, and how each kind is read."""
+
+    model_config = ConfigDict(extra="allow")
+    added_sections: ClassVar[dict[str, type[ConfigModel]]] = {}
 
     max_frames: int = Field(
         default=0, ge=0, description="Frames after this many are left out; 0: none is"
@@ -50,6 +71,12 @@ class SourceConfig(ConfigModel):
     )
     frame_period_s: float = Field(
         default=0.1, gt=0, description="Time between pictures that have no stamps, in seconds"
+    )
+    max_picture_mpx: float = Field(
+        default=MOST_MPX,
+        gt=0,
+        le=178,
+        description="Millions of pixels of a picture above which its file counts as damaged",
     )
     rosbag: RosbagConfig = Field(default=RosbagConfig(), description="ROS 2 bags")
     posed_images: PosedImagesConfig = Field(
@@ -79,10 +106,97 @@ class SourceConfig(ConfigModel):
         default=SyntheticConfig(), description="The built-in scenes"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_added_sections(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        for key in given:
+            if key not in cls.model_fields and key not in cls.added_sections:
+                raise ValueError(f"{key} is no setting and no registered source")
+        added = {key: cls.added_sections[key] for key in given if key in cls.added_sections}
+        return {**given, **{key: kind.model_validate(given[key]) for key, kind in added.items()}}
+
+    def section(self, kind: str) -> ConfigModel:
+        """Return the settings of a kind, the defaults of an added one that nobody has set."""
+        if kind in self.added_sections and kind not in (self.model_extra or {}):
+            return self.added_sections[kind]()
+        section: ConfigModel = getattr(self, kind)
+        return section
+
     @property
-    def depth_range_m(self) -> tuple[float, float]:
-        """Least and largest depth that counts."""
-        return self.min_depth_m, self.max_depth_m
+    def read_options(self) -> ReadOptions:
+        """What sources of all kinds are told."""
+        return ReadOptions(
+            (self.min_depth_m, self.max_depth_m),
+            self.max_frames,
+            self.frame_period_s,
+            self.max_picture_mpx,
+        )
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A row of the table: how sources of one kind are known and opened."""
+
+    open: OpenFunction
+    recognises: Callable[[Path], bool]
+    reads_files: bool = True
+    """What it opens is a file or a folder that must be there."""
+
+
+_KINDS: dict[str, SourceKind] = {
+    "rosbag": SourceKind(
+        lambda path, config, options: RosbagSource(
+            path, config, options.depth_range_m, options.max_frames
+        ),
+        is_bag,
+    ),
+    "posed_images": SourceKind(PosedImagesSource, posed_images.is_folder),
+    "tum": SourceKind(TumSource, tum.is_sequence),
+    "seven_scenes": SourceKind(SevenScenesSource, seven_scenes.is_scene),
+    "replica": SourceKind(ReplicaSource, replica.is_sequence),
+    "blender": SourceKind(BlenderSource, blender.is_scene),
+    # A capture of nerfstudio often holds the model of COLMAP that it was made from.
+    "transforms_json": SourceKind(TransformsJsonSource, transforms_json.is_listing),
+    "dtu": SourceKind(DtuSource, dtu.is_scan),
+    "blended_mvs": SourceKind(blended_mvs.open_blended_mvs, blended_mvs.is_scene),
+    "colmap": SourceKind(ColmapSource, colmap.holds_model),
+    "synthetic": SourceKind(open_built_in, is_built_in, reads_files=False),
+}
+"""In the order in which a path is tried; the settings of each are the field of its name."""
+
+_REGISTERED: dict[str, SourceKind] = {}
+
+
+def register_source(
+    kind: str,
+    open_function: OpenFunction,
+    config_class: type[ConfigModel] = ConfigModel,
+    recognises: Callable[[Path], bool] = lambda _: False,
+) -> None:
+    """Add a kind of source of one's own, which `ineus run --source KIND` then knows.
+
+    Its settings are the section `source.KIND` of the configuration. A path is shown to the kinds
+    that were registered before it is to the built-in ones.
+
+    Args:
+        kind: Name; registering it again replaces what was registered.
+        open_function: Called with the path, an instance of `config_class` and the `ReadOptions`;
+            often the class of the source itself.
+        config_class: Settings of the kind, all of them with defaults.
+        recognises: Decides whether a path, which need not exist, is of this kind.
+
+    Raises:
+        ConfigError: The name is that of a built-in kind or of another setting.
+    """
+    if kind in SourceConfig.model_fields or not kind.isidentifier():
+        raise ConfigError(
+            f"source {kind!r} cannot be registered: expected an identifier other than "
+            f"{', '.join(SourceConfig.model_fields)}"
+        )
+    _REGISTERED[kind] = SourceKind(open_function, recognises, reads_files=False)
+    SourceConfig.added_sections[kind] = config_class
 
 
 def open_source(
@@ -97,11 +211,12 @@ def open_source(
     config = config or SourceConfig()
     if kind == "auto":
         kind = source_kind(path)
-    if kind not in _OPENERS:
+    kinds = _REGISTERED | _KINDS
+    if kind not in kinds:
         raise ConfigError(_unknown_kind(kind))
-    if kind != "synthetic":
-        _check_exists(Path(path))
-    return _OPENERS[kind](path, config)
+    if kinds[kind].reads_files:
+        check_source_exists(Path(path))
+    return kinds[kind].open(path, config.section(kind), config.read_options)
 
 
 def source_kind(path: str | Path) -> str:
@@ -110,13 +225,11 @@ def source_kind(path: str | Path) -> str:
     Raises:
         SourceError: If there is nothing, or nothing known, at the path.
     """
-    if _is_synthetic(path):
-        return "synthetic"
     path = Path(path)
-    _check_exists(path)
-    for kind, matches in _CONTENT.items():
-        if matches(path):
-            return kind
+    for name, kind in (_REGISTERED | _KINDS).items():
+        if (path.exists() or not kind.reads_files) and kind.recognises(path):
+            return name
+    check_source_exists(path)
     known = ", ".join(source_kinds())
     raise SourceError(
         f"{path}: holds no source that can be recognised; expected one of {known}, "
@@ -125,99 +238,12 @@ def source_kind(path: str | Path) -> str:
 
 
 def source_kinds() -> tuple[str, ...]:
-    """Names of all kinds."""
-    return tuple(_OPENERS)
-
-
-def _check_exists(path: Path) -> None:
-    if not path.exists():
-        raise SourceError(f"{path}: no such file or folder")
-    if path.is_dir() and not any(path.iterdir()):
-        raise SourceError(f"{path}: the folder is empty; expected a bag or a data set")
+    """Return the names of all kinds."""
+    return (*_KINDS, *_REGISTERED)
 
 
 def _unknown_kind(kind: str) -> str:
-    near = difflib.get_close_matches(kind, _OPENERS, n=1)
+    known = source_kinds()
+    near = difflib.get_close_matches(kind, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"unknown source {kind!r}: expected auto or one of {', '.join(_OPENERS)}{hint}"
-
-
-def _is_synthetic(path: str | Path) -> bool:
-    return str(path).partition(":")[0] == "synthetic" and not Path(path).exists()
-
-
-def _holds_bag(path: Path) -> bool:
-    if path.is_file():
-        return path.suffix in BAG_SUFFIXES
-    return (path / "metadata.yaml").is_file() or any(
-        any(path.glob(f"*{suffix}")) for suffix in BAG_SUFFIXES
-    )
-
-
-def _holds_seven_scenes(path: Path) -> bool:
-    return path.is_dir() and any(map(is_sequence, (path, *path.glob("*/"))))
-
-
-_CONTENT: dict[str, Callable[[Path], bool]] = {
-    "rosbag": _holds_bag,
-    "posed_images": lambda path: (path / "poses.txt").is_file() and (path / "images").is_dir(),
-    "tum": lambda path: (path / "rgb.txt").is_file() and (path / "groundtruth.txt").is_file(),
-    "seven_scenes": _holds_seven_scenes,
-    "replica": replica.is_sequence,
-    "blender": blender.is_scene,
-    # A capture of nerfstudio often holds the model of COLMAP that it was made from.
-    "transforms_json": transforms_json.is_listing,
-    "dtu": dtu.is_scan,
-    "blended_mvs": blended_mvs.is_scene,
-    "colmap": colmap.holds_model,
-}
-
-
-def _open_synthetic(path: str | Path, config: SourceConfig) -> Source:
-    scene = str(path).partition(":")[2] or config.synthetic.scene
-    if str(path).partition(":")[0] != "synthetic" or scene not in SYNTHETIC_SCENES:
-        raise SourceError(
-            f"{path}: no built-in scene; expected synthetic, "
-            f"{' or '.join(f'synthetic:{name}' for name in SYNTHETIC_SCENES)}"
-        )
-    settings = config.synthetic.model_copy(update={"scene": scene})
-    return SyntheticSource(settings, config.depth_range_m, config.max_frames)
-
-
-_OPENERS: dict[str, Callable[[str | Path, SourceConfig], Source]] = {
-    "rosbag": lambda path, config: RosbagSource(
-        path, config.rosbag, config.depth_range_m, config.max_frames
-    ),
-    "posed_images": lambda path, config: PosedImagesSource(
-        path, config.posed_images, config.depth_range_m, config.max_frames
-    ),
-    "seven_scenes": lambda path, config: SevenScenesSource(
-        path, config.seven_scenes, config.depth_range_m, config.max_frames
-    ),
-    "tum": lambda path, config: TumSource(
-        path, config.tum, config.depth_range_m, config.max_frames
-    ),
-    "replica": lambda path, config: ReplicaSource(
-        path, config.replica, config.depth_range_m, config.max_frames, config.frame_period_s
-    ),
-    "blender": lambda path, config: BlenderSource(
-        path, config.blender, config.depth_range_m, config.max_frames, config.frame_period_s
-    ),
-    "dtu": lambda path, config: DtuSource(
-        path, config.dtu, config.depth_range_m, config.max_frames, config.frame_period_s
-    ),
-    "colmap": lambda path, config: ColmapSource(
-        path, config.colmap, config.depth_range_m, config.max_frames, config.frame_period_s
-    ),
-    "blended_mvs": lambda path, config: open_blended_mvs(
-        path, config.blended_mvs, config.depth_range_m, config.max_frames, config.frame_period_s
-    ),
-    "transforms_json": lambda path, config: TransformsJsonSource(
-        path,
-        config.transforms_json,
-        config.depth_range_m,
-        config.max_frames,
-        config.frame_period_s,
-    ),
-    "synthetic": _open_synthetic,
-}
+    return f"unknown source {kind!r}: expected auto or one of {', '.join(known)}{hint}"

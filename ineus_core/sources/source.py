@@ -1,9 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every source offers: frames in the order of their stamps, counts of what it left out."""
+"""What every source offers, and what only some can: each ability is a protocol of its own.
+
+A source of one's own needs `dropped` and iteration; whatever else it can, it says by having it.
+"""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -16,28 +19,72 @@ from ineus_core.types import Frame, Mesh
 class Source(Protocol):
     """Something that yields frames."""
 
-    kind: str
     dropped: Counter[str]
     """Frames left out so far, by reason."""
-
-    def __len__(self) -> int:
-        """Number of frames that can be expected, before drops."""
-        ...
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames by rising stamp; iterating again starts over."""
         ...
 
+
+@runtime_checkable
+class HasPoses(Protocol):
+    """A source that knows all poses before the first frame is read."""
+
+    world_from_camera: list[Float[np.ndarray, "4 4"]]
+
+
+@runtime_checkable
+class HasPoints(Protocol):
+    """A source with points of the surface, such as those of structure from motion."""
+
+    points: Float[np.ndarray, "n 3"]
+    """In the world."""
+
+
+@runtime_checkable
+class HasDatasetFrame(Protocol):
+    """A source that has laid the world of its data set out anew."""
+
+    dataset_from_world: Float[np.ndarray, "4 4"]
+    """Similarity back to the coordinates of the data set."""
+
+
+@runtime_checkable
+class HasReferenceMesh(Protocol):
+    """A source that may come with its true surface."""
+
     def reference_mesh(self) -> Mesh | None:
-        """Ground truth surface that comes with the source, if any."""
+        """Return the true surface, if it is there."""
         ...
 
 
+def frame_count(source: Source) -> int | None:
+    """Return the number of frames that can be expected before drops, or None if nobody knows."""
+    return len(source) if isinstance(source, Sized) else None
+
+
+def known_poses(source: Source) -> list[Float[np.ndarray, "4 4"]] | None:
+    """Return the poses of all frames, of a source that knows them before it reads any."""
+    return source.world_from_camera if isinstance(source, HasPoses) else None
+
+
+def known_points(source: Source) -> Float[np.ndarray, "n 3"] | None:
+    """Return points of the surface in the world, of a source that has them."""
+    return source.points if isinstance(source, HasPoints) else None
+
+
 def dataset_from_world(source: Source) -> Float[np.ndarray, "4 4"]:
-    """Similarity back to the coordinates of a data set, where the source has laid it out anew."""
-    return np.asarray(getattr(source, "dataset_from_world", np.eye(4)), dtype=np.float64)
+    """Return the similarity to the coordinates of the data set, 1 if they are the world's."""
+    matrix = source.dataset_from_world if isinstance(source, HasDatasetFrame) else np.eye(4)
+    return np.asarray(matrix, dtype=np.float64)
+
+
+def reference_mesh(source: Source) -> Mesh | None:
+    """Return the true surface, of a source that has it."""
+    return source.reference_mesh() if isinstance(source, HasReferenceMesh) else None
 
 
 def is_held_out(index: int, every: int) -> bool:
-    """Whether a frame is the last of its so many; none is for `every` = 0."""
+    """Decide whether a frame is the last of its so many; none is for `every` = 0."""
     return every > 0 and index % every == every - 1

@@ -10,7 +10,7 @@ import torch
 from ineus_core.fields import FieldConfig, HashSdf, make_field
 from ineus_core.fields.sdf import Initialisation
 from ineus_core.reconstruction import ReconstructorConfig
-from ineus_core.sources import SyntheticConfig, SyntheticSource
+from ineus_core.sources import ReadOptions, SyntheticConfig, SyntheticSource
 from ineus_core.types import Camera, Frame
 
 CAMERA = Camera(40, 30, 30.0, 30.0, 20.0, 15.0)
@@ -46,9 +46,8 @@ def wall_frame(
 
 def room_source(frames: int = 6, **settings: Any) -> SyntheticSource:
     """The built-in room at 80 x 60."""
-    return SyntheticSource(
-        SyntheticConfig(frames=frames, width_px=80, height_px=60, **settings), (0.1, 10.0)
-    )
+    config = SyntheticConfig(frames=frames, width_px=80, height_px=60, **settings)
+    return SyntheticSource(config, ReadOptions())
 
 
 def tiny_config(**sections: dict[str, Any]) -> ReconstructorConfig:

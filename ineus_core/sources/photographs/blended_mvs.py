@@ -4,13 +4,13 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import Field
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_inverse
+from ineus_core.sources.parsing import checked_pose, numbered_lines, parse_matrix
 from ineus_core.sources.photographs.dtu import DtuConfig, DtuSource, is_scan, numbered_pictures
 from ineus_core.sources.photographs.normalisation import (
     NormalisationConfig,
@@ -19,14 +19,12 @@ from ineus_core.sources.photographs.normalisation import (
     similarity_scale,
 )
 from ineus_core.sources.photographs.photo_set import (
-    FRAME_PERIOD_S,
     Photo,
     PhotoSet,
     PhotoSetConfig,
 )
-from ineus_core.sources.picture_files import picture_size
-from ineus_core.sources.sequences.image_sequence import checked_pose, numbered_lines, parse_numbers
-from ineus_core.sources.source import Source
+from ineus_core.sources.picture_files import picture_size, read_pfm
+from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
 
 PICTURES, CAMERAS, DEPTHS = "blended_images", "cams", "rendered_depth_maps"
@@ -42,13 +40,7 @@ class BlendedMvsConfig(PhotoSetConfig):
 
 
 class BlendedMvsSource(PhotoSet):
-    """Pictures `blended_images/NNNNNNNN.jpg` with `cams/NNNNNNNN_cam.txt`.
-
-    Args:
-        depth_range_m: Returns outside of it count as none.
-        max_frames: Frames after this many are left out; 0: none is.
-        frame_period_s: Time between frames.
-    """
+    """Pictures `blended_images/NNNNNNNN.jpg` with `cams/NNNNNNNN_cam.txt`."""
 
     kind = "blended_mvs"
 
@@ -56,13 +48,12 @@ class BlendedMvsSource(PhotoSet):
         self,
         path: str | Path,
         config: BlendedMvsConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.1, 10.0),
-        max_frames: int = 0,
-        frame_period_s: float = FRAME_PERIOD_S,
+        options: ReadOptions | None = None,
     ) -> None:
+        options = options or ReadOptions()
         config = config or BlendedMvsConfig()
         folder = Path(path)
-        photos = _photos(folder, config)
+        photos = _photos(folder, config, options.max_picture_mpx)
         poses = [photo.world_from_camera for photo in photos]
         points = np.empty((0, 3))
         move = normalising_similarity(poses, points, config.normalisation, str(folder))
@@ -73,50 +64,34 @@ class BlendedMvsSource(PhotoSet):
                 for p in photos
             ],
             config,
-            depth_range_m,
-            max_frames,
-            frame_period_s,
+            options,
             dataset_from_world=np.linalg.inv(move),
-            read_depth_m=lambda file: read_pfm(file) * self._scale,
+            read_depth_m=lambda file, size: read_pfm(file, size) * self._scale,
         )
 
     def foreground(self, index: int) -> Bool[np.ndarray, "h w"] | None:
-        """True where the depth was rendered; nothing if there is no depth."""
+        """Return where the depth was rendered; nothing if there is no depth."""
         depth_m = self.frame(index).depth_m
         return None if depth_m is None else depth_m > 0
 
 
 def open_blended_mvs(
-    path: str | Path,
-    config: BlendedMvsConfig,
-    depth_range_m: tuple[float, float],
-    max_frames: int,
-    frame_period_s: float,
-) -> Source:
+    path: str | Path, config: BlendedMvsConfig, options: ReadOptions
+) -> BlendedMvsSource | DtuSource:
     """Open a scene in its own layout, or with `cameras_sphere.npz` as NeuS packs it."""
     if not is_scan(Path(path)):
-        return BlendedMvsSource(path, config, depth_range_m, max_frames, frame_period_s)
+        return BlendedMvsSource(path, config, options)
     names = PhotoSetConfig.model_fields
     packed = DtuConfig(**{name: getattr(config, name) for name in names})
-    source = DtuSource(path, packed, depth_range_m, max_frames, frame_period_s)
-    source.kind = "blended_mvs"
-    return source
+    return DtuSource(path, packed, options)
 
 
 def is_scene(path: Path) -> bool:
-    """Whether a folder has pictures and cameras of this layout."""
+    """Decide whether a folder has pictures and cameras of this layout."""
     return (path / PICTURES).is_dir() and (path / CAMERAS).is_dir()
 
 
-def read_pfm(path: Path) -> Float[np.ndarray, "h w"]:
-    """Read depth of one channel in a PFM file."""
-    depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if depth is None or depth.ndim != 2 or depth.dtype != np.float32:
-        raise SourceError(f"{path}: cannot be read as a PFM file with one channel")
-    return np.where(np.isfinite(depth), depth, np.float32(0))
-
-
-def _photos(folder: Path, config: BlendedMvsConfig) -> list[Photo]:
+def _photos(folder: Path, config: BlendedMvsConfig, most_mpx: float) -> list[Photo]:
     pictures = numbered_pictures(folder / PICTURES)
     depths = numbered_pictures(folder / DEPTHS) if config.depth else {}
     files = sorted((folder / CAMERAS).glob("*_cam.txt"))
@@ -134,30 +109,17 @@ def _photos(folder: Path, config: BlendedMvsConfig) -> list[Photo]:
         depth = depths.get(int(number), missing) if depths else None
         pose, matrix = _read_camera(file)
         fx, fy, cx, cy = (float(matrix[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-        camera = Camera(*picture_size(colour), fx, fy, cx, cy)
+        camera = Camera(*picture_size(colour, most_mpx), fx, fy, cx, cy)
         photos.append(Photo(colour, camera, pose, None, depth))
     return photos
 
 
 def _read_camera(file: Path) -> tuple[Float[np.ndarray, "4 4"], Float[np.ndarray, "3 3"]]:
-    """Pose and intrinsic matrix; the range of depths after them is not needed."""
+    """Return pose and intrinsic matrix; the range of depths after them is not needed."""
     lines = numbered_lines(file)
     words = [line for _, line in lines]
     if "extrinsic" not in words or "intrinsic" not in words:
         raise SourceError(f"{file}: no line 'extrinsic' or 'intrinsic'; expected both")
-    camera_from_world = _rows(file, lines[words.index("extrinsic") + 1 :][:4], 4)
-    intrinsics = _rows(file, lines[words.index("intrinsic") + 1 :][:3], 3)
+    camera_from_world = parse_matrix(file, lines[words.index("extrinsic") + 1 :][:4], 4, 4)
+    intrinsics = parse_matrix(file, lines[words.index("intrinsic") + 1 :][:3], 3, 3)
     return rigid_inverse(checked_pose(camera_from_world, str(file))), intrinsics
-
-
-def _rows(file: Path, lines: list[tuple[int, str]], size: int) -> Float[np.ndarray, "r c"]:
-    rows = []
-    for number, line in lines:
-        where = f"{file}, line {number}"
-        row = parse_numbers(line.split(), where)
-        if len(row) != size:
-            raise SourceError(f"{where}: {len(row)} numbers; expected {size}")
-        rows.append(row)
-    if len(rows) != size:
-        raise SourceError(f"{file}: matrix of {len(rows)} rows; expected {size}")
-    return np.array(rows)

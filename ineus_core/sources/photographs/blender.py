@@ -5,12 +5,12 @@
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
 from ineus_core.errors import SourceError
-from ineus_core.sources.photographs.photo_set import FRAME_PERIOD_S, PhotoSet, PhotoSetConfig
+from ineus_core.sources.photographs.photo_set import PhotoSet, PhotoSetConfig
 from ineus_core.sources.photographs.transforms_json import Listing
+from ineus_core.sources.read_options import ReadOptions
 
 
 class BlenderConfig(PhotoSetConfig):
@@ -26,13 +26,7 @@ class BlenderConfig(PhotoSetConfig):
 
 
 class BlenderSource(PhotoSet):
-    """Pictures of a split of a scene in the layout of NeRF-Synthetic.
-
-    Args:
-        depth_range_m: Not used; the layout has no depth that could be relied on.
-        max_frames: Frames after this many are left out; 0: none is.
-        frame_period_s: Time between frames.
-    """
+    """Pictures of a split of a scene in the layout of NeRF-Synthetic."""
 
     kind = "blender"
 
@@ -40,18 +34,16 @@ class BlenderSource(PhotoSet):
         self,
         path: str | Path,
         config: BlenderConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.0, np.inf),
-        max_frames: int = 0,
-        frame_period_s: float = FRAME_PERIOD_S,
+        options: ReadOptions | None = None,
     ) -> None:
+        options = options or ReadOptions()
         config = config or BlenderConfig()
         file = Path(path) / f"transforms_{config.split}.json"
         if not file.is_file():
             raise SourceError(f"{file}: no such file; expected the poses of {config.split}")
-        photos = Listing(file).photos()
-        super().__init__(photos, config, depth_range_m, max_frames, frame_period_s)
+        super().__init__(Listing(file, options.max_picture_mpx).photos(), config, options)
 
 
 def is_scene(path: Path) -> bool:
-    """Whether a folder has the poses of at least one split."""
+    """Decide whether a folder has the poses of at least one split."""
     return any((path / f"transforms_{split}.json").is_file() for split in ("train", "val", "test"))

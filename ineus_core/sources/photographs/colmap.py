@@ -11,21 +11,21 @@ from pydantic import Field
 
 from ineus_core.errors import MissingDependencyError, SourceError
 from ineus_core.geometry import rigid_inverse
+from ineus_core.sources.parsing import checked_pose, named_file
 from ineus_core.sources.photographs.normalisation import (
     NormalisationConfig,
     moved_pose,
     normalising_similarity,
 )
 from ineus_core.sources.photographs.photo_set import (
-    FRAME_PERIOD_S,
     Photo,
     PhotoSet,
     PhotoSetConfig,
     PixelMap,
     resize_camera,
 )
-from ineus_core.sources.picture_files import picture_size
-from ineus_core.sources.sequences.image_sequence import checked_pose
+from ineus_core.sources.picture_files import Size, picture_size
+from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
 
 MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", "colmap_sparse/0", ".")
@@ -68,11 +68,6 @@ class ColmapSource(PhotoSet):
     """Registered pictures of a COLMAP model, by name, with `masks/` if there are any.
 
     `points` are those of the model, in the world.
-
-    Args:
-        depth_range_m: Not used; the layout has no depth.
-        max_frames: Frames after this many are left out; 0: none is.
-        frame_period_s: Time between frames.
     """
 
     kind = "colmap"
@@ -81,10 +76,9 @@ class ColmapSource(PhotoSet):
         self,
         path: str | Path,
         config: ColmapConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.0, np.inf),
-        max_frames: int = 0,
-        frame_period_s: float = FRAME_PERIOD_S,
+        options: ReadOptions | None = None,
     ) -> None:
+        options = options or ReadOptions()
         config = config or ColmapConfig()
         folder = Path(path)
         model_folder = _model_folder(folder, config.model_folder)
@@ -100,8 +94,9 @@ class ColmapSource(PhotoSet):
         lenses = {i: _Lens(camera) for i, camera in model.cameras.items()}
         photos = []
         for image, pose in zip(images, poses, strict=True):
-            colour = folder / config.images_folder / image.name
-            camera, undistort = lenses[image.camera_id].of_picture(picture_size(colour), colour)
+            colour = named_file(folder / config.images_folder, image.name, str(model_folder))
+            size = picture_size(colour, options.max_picture_mpx)
+            camera, undistort = lenses[image.camera_id].of_picture(size, colour)
             world_from_camera = moved_pose(move, pose)
             mask = _mask(folder / "masks", image.name)
             photos.append(Photo(colour, camera, world_from_camera, mask, None, undistort))
@@ -109,9 +104,7 @@ class ColmapSource(PhotoSet):
         super().__init__(
             photos,
             config,
-            depth_range_m,
-            max_frames,
-            frame_period_s,
+            options,
             dataset_from_world=np.linalg.inv(move),
         )
         if model.num_images() > len(images):
@@ -119,7 +112,7 @@ class ColmapSource(PhotoSet):
 
 
 def import_pycolmap() -> Any:
-    """The pycolmap package, which is optional.
+    """Import the pycolmap package, which is optional.
 
     Raises:
         MissingDependencyError: It is not installed.
@@ -132,7 +125,7 @@ def import_pycolmap() -> Any:
 
 
 def holds_model(path: Path) -> bool:
-    """Whether a folder has a model of COLMAP where one is looked for."""
+    """Decide whether a folder has a model of COLMAP where one is looked for."""
     return any(_is_model(path / folder) for folder in MODEL_FOLDERS)
 
 
@@ -158,10 +151,10 @@ class _Lens:
 
     def __init__(self, camera: Any) -> None:
         self._colmap = camera
-        self._by_size: dict[tuple[int, int], tuple[Camera, PixelMap | None]] = {}
+        self._by_size: dict[Size, tuple[Camera, PixelMap | None]] = {}
 
-    def of_picture(self, size: tuple[int, int], path: Path) -> tuple[Camera, PixelMap | None]:
-        """The camera for a picture of a size, which may be that of the model or a reduced one."""
+    def of_picture(self, size: Size, path: Path) -> tuple[Camera, PixelMap | None]:
+        """Return the camera for a picture of the size of the model or a reduced one."""
         if size not in self._by_size:
             camera, undistort = _converted(self._colmap, path)
             stored = self._colmap.width, self._colmap.height
@@ -171,7 +164,7 @@ class _Lens:
             self._by_size[size] = camera, undistort
         return self._by_size[size]
 
-    def _check_reduced(self, size: tuple[int, int], path: Path) -> None:
+    def _check_reduced(self, size: Size, path: Path) -> None:
         width, height = self._colmap.width, self._colmap.height
         error = abs(size[0] / width - size[1] / height) * width / size[0]
         if error > max(_LOWEST_PROPORTION_ERROR, 2 / min(size)) or size[0] > width:
@@ -182,7 +175,7 @@ class _Lens:
 
 
 def _converted(colmap: Any, path: Path) -> tuple[Camera, PixelMap | None]:
-    """The camera at full size; COLMAP has pixel centres at + 0.5 as we have."""
+    """Return the camera at full size; COLMAP has pixel centres at + 0.5 as we have."""
     name, size = colmap.model.name, (colmap.width, colmap.height)
     if name not in _MODELS:
         return _undistorted(colmap, path)
@@ -196,7 +189,7 @@ def _converted(colmap: Any, path: Path) -> tuple[Camera, PixelMap | None]:
 
 
 def _undistorted(colmap: Any, path: Path) -> tuple[Camera, PixelMap]:
-    """A pinhole, and where its pixels lie in the picture by COLMAP's model of the lens."""
+    """Return a pinhole, and where its pixels lie in the picture by COLMAP's model of the lens."""
     pycolmap = import_pycolmap()
     try:
         pinhole = pycolmap.undistort_camera(pycolmap.UndistortCameraOptions(), colmap)
@@ -218,7 +211,7 @@ def _undistorted(colmap: Any, path: Path) -> tuple[Camera, PixelMap]:
 
 
 def _reduced(
-    camera: Camera, undistort: PixelMap | None, stored: tuple[int, int], size: tuple[int, int]
+    camera: Camera, undistort: PixelMap | None, stored: Size, size: Size
 ) -> tuple[Camera, PixelMap | None]:
     x, y = size[0] / stored[0], size[1] / stored[1]
     if undistort is None:
@@ -247,6 +240,7 @@ def _pose(image: Any, folder: Path) -> Float[np.ndarray, "4 4"]:
 
 
 def _mask(folder: Path, name: str) -> Path | None:
-    """COLMAP appends .png to the name; other programs keep it or replace the suffix."""
+    """Find the mask of a picture, if there is one."""
+    # COLMAP appends .png to the name; other programs keep it or replace the suffix.
     candidates = (folder / f"{name}.png", folder / name, (folder / name).with_suffix(".png"))
     return next((candidate for candidate in candidates if candidate.is_file()), None)

@@ -12,14 +12,14 @@ from jaxtyping import Float
 from pydantic import Field
 
 from ineus_core.errors import SourceError
+from ineus_core.sources.parsing import checked_pose
 from ineus_core.sources.photographs.photo_set import (
-    FRAME_PERIOD_S,
     Photo,
     PhotoSet,
     PhotoSetConfig,
 )
 from ineus_core.sources.picture_files import picture_size
-from ineus_core.sources.sequences.image_sequence import checked_pose
+from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
 
 CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
@@ -44,11 +44,6 @@ class DtuSource(PhotoSet):
 
     The world is the normalised one, in which the object lies in the unit sphere;
     `dataset_from_world` is `scale_mat` and leads back (to millimetres for DTU).
-
-    Args:
-        depth_range_m: Not used; the layout has no depth.
-        max_frames: Frames after this many are left out; 0: none is.
-        frame_period_s: Time between frames.
     """
 
     kind = "dtu"
@@ -57,10 +52,9 @@ class DtuSource(PhotoSet):
         self,
         path: str | Path,
         config: DtuConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.0, np.inf),
-        max_frames: int = 0,
-        frame_period_s: float = FRAME_PERIOD_S,
+        options: ReadOptions | None = None,
     ) -> None:
+        options = options or ReadOptions()
         config = config or DtuConfig()
         folder = Path(path)
         matrices = _Projections(_cameras_file(folder, config.cameras_file))
@@ -70,7 +64,7 @@ class DtuSource(PhotoSet):
         for index in range(matrices.count):
             colour = pictures.get(index, folder / "image" / f"{index:06d}.png")
             intrinsics, pose = matrices.camera(index)
-            camera = _camera(intrinsics, picture_size(colour), shift)
+            camera = _camera(intrinsics, picture_size(colour, options.max_picture_mpx), shift)
             photos.append(Photo(colour, camera, pose, masks.get(index)))
             if masks and index not in masks:
                 raise SourceError(
@@ -80,20 +74,18 @@ class DtuSource(PhotoSet):
         super().__init__(
             photos,
             config,
-            depth_range_m,
-            max_frames,
-            frame_period_s,
+            options,
             dataset_from_world=matrices.dataset_from_world,
         )
 
 
 def is_scan(path: Path) -> bool:
-    """Whether a folder has projections and pictures of this layout."""
+    """Decide whether a folder has projections and pictures of this layout."""
     return (path / "image").is_dir() and any((path / name).is_file() for name in CAMERA_FILES)
 
 
 def numbered_pictures(folder: Path) -> dict[int, Path]:
-    """Pictures of a folder by the number that their name is, whatever zeros are before it."""
+    """List the pictures of a folder by the number that their name is, zeros or not before it."""
     if not folder.is_dir():
         return {}
     files = sorted(file for file in folder.iterdir() if file.stem.isdecimal())
@@ -103,7 +95,7 @@ def numbered_pictures(folder: Path) -> dict[int, Path]:
 def decompose_projection(
     projection: Float[np.ndarray, "3 4"],
 ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4 4"]]:
-    """Intrinsic matrix and `world_from_camera` (not checked) of a projection of any scale."""
+    """Split a projection of any scale into intrinsics and `world_from_camera` (not checked)."""
     # The sign of a projection is open; this one makes the rotation proper.
     if np.linalg.det(projection[:, :3]) < 0:
         projection = -projection
@@ -137,7 +129,7 @@ class _Projections:
         self.dataset_from_world = self._matrix("scale_mat_0")
 
     def camera(self, index: int) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4 4"]]:
-        """Intrinsic matrix, and the pose in the normalised world."""
+        """Return intrinsic matrix, and the pose in the normalised world."""
         world, scale = self._matrix(f"world_mat_{index}"), self._matrix(f"scale_mat_{index}")
         if not np.allclose(scale, self.dataset_from_world, rtol=1e-5, atol=1e-6):
             raise SourceError(

@@ -15,11 +15,17 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
-from ineus_core.sources.picture_files import picture_size, read_mask, read_picture
-from ineus_core.sources.sequences.image_sequence import read_depth
-from ineus_core.types import Camera, Frame, Mesh
+from ineus_core.sources.picture_files import (
+    Size,
+    check_size,
+    keep_in_range,
+    read_depth,
+    read_mask,
+    read_picture,
+)
+from ineus_core.sources.read_options import ReadOptions
+from ineus_core.types import Camera, Frame
 
-FRAME_PERIOD_S = 0.1
 _SAME_CAMERA_PX = 0.01
 
 
@@ -51,7 +57,7 @@ class PixelMap:
 
     columns: Float[np.ndarray, "h w"]
     rows: Float[np.ndarray, "h w"]
-    stored_size: tuple[int, int]
+    stored_size: Size
     """Width and height of the picture in its file."""
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
@@ -74,8 +80,8 @@ class Photo:
     """For lenses that `Camera` does not know; `camera` is then the one after it."""
 
     @property
-    def stored_size(self) -> tuple[int, int]:
-        """Width and height that the file should have."""
+    def stored_size(self) -> Size:
+        """Return the width and height that the file should have."""
         if self.undistort is not None:
             return self.undistort.stored_size
         return self.camera.width_px, self.camera.height_px
@@ -85,9 +91,7 @@ class PhotoSet:
     """A source of photographs, of which one at a time is in memory.
 
     Args:
-        depth_range_m: Returns outside of it count as none.
-        max_frames: Frames after this many are left out; 0: none is.
-        frame_period_s: Photographs have no stamps: theirs are the index times this.
+        options: Of reading; photographs have no stamps, theirs are the index times the period.
         dataset_from_world: Similarity back to the coordinates of the data set.
         read_depth_m: Reads a depth file, in units of the world.
 
@@ -101,18 +105,16 @@ class PhotoSet:
         self,
         photos: Sequence[Photo],
         config: PhotoSetConfig,
-        depth_range_m: tuple[float, float] = (0.0, np.inf),
-        max_frames: int = 0,
-        frame_period_s: float = FRAME_PERIOD_S,
+        options: ReadOptions,
         dataset_from_world: Float[np.ndarray, "4 4"] | None = None,
-        read_depth_m: Callable[[Path], np.ndarray] | None = None,
+        read_depth_m: Callable[[Path, Size], np.ndarray] | None = None,
     ) -> None:
         self.dropped: Counter[str] = Counter()
         self.dataset_from_world = np.eye(4) if dataset_from_world is None else dataset_from_world
         self._config = config
-        self._photos = list(photos)[: max_frames or None]
-        self._depth_range_m = depth_range_m
-        self._period_ns = frame_period_s * 1e9
+        self._photos = list(photos)[: options.max_frames or None]
+        self._depth_range_m = options.depth_range_m
+        self._period_ns = options.frame_period_s * 1e9
         self._read_depth_m = read_depth_m or _depth_of_millimetres
         for photo in self._photos:
             _check_files(photo)
@@ -122,7 +124,7 @@ class PhotoSet:
         self.world_from_camera = [photo.world_from_camera for photo in self._photos]
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Return the number of pictures."""
         return len(self._photos)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -146,30 +148,29 @@ class PhotoSet:
         )
 
     def foreground(self, index: int) -> Bool[np.ndarray, "h w"] | None:
-        """True on the object: in the mask, where the picture is opaque, or nothing if unknown."""
+        """Return where the object is, by mask or opacity, or nothing if it is unknown."""
         photo, camera = self._photos[index], self.cameras[index]
-        alpha = read_picture(photo.colour)[1] if photo.mask is None else read_mask(photo.mask)
+        size = photo.stored_size
+        alpha = (
+            read_picture(photo.colour, size)[1]
+            if photo.mask is None
+            else read_mask(photo.mask, size)
+        )
         if alpha is None:
             return None
         alpha = alpha if photo.undistort is None else photo.undistort(alpha)
         return _fitted(alpha, camera) > 0.5
 
-    def reference_mesh(self) -> Mesh | None:
-        """Return nothing: these layouts have no place for a ground truth."""
-        return None
-
     def _picture(
         self, photo: Photo
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "h w"] | None]:
-        """Colour over the background and the share of each pixel that counts, as undistorted."""
-        rgb, alpha = read_picture(photo.colour)
-        _check_size(photo.colour, rgb, photo.stored_size)
+        """Return colour over the background and how much of each pixel counts, undistorted."""
+        rgb, alpha = read_picture(photo.colour, photo.stored_size)
         if alpha is not None:
             rgb = self._over_background(rgb, alpha)
         coverage = alpha
         if photo.mask is not None and self._config.masks != "off":
-            coverage = read_mask(photo.mask)
-            _check_size(photo.mask, coverage, photo.stored_size)
+            coverage = read_mask(photo.mask, photo.stored_size)
             if self._config.masks == "composite":
                 rgb = self._over_background(rgb, coverage)
         if photo.undistort is not None:
@@ -187,19 +188,16 @@ class PhotoSet:
     def _depth(self, photo: Photo, camera: Camera) -> Float[np.ndarray, "h w"] | None:
         if photo.depth is None:
             return None
-        depth_m = self._read_depth_m(photo.depth).astype(np.float32)
-        _check_size(photo.depth, depth_m, photo.stored_size)
+        depth_m = self._read_depth_m(photo.depth, photo.stored_size).astype(np.float32)
         # A mean of depths across an edge would lie in the air.
         height, width = depth_m.shape
         rows = ((np.arange(camera.height_px) + 0.5) * height / camera.height_px).astype(int)
         columns = ((np.arange(camera.width_px) + 0.5) * width / camera.width_px).astype(int)
-        depth_m = depth_m[np.ix_(rows, columns)]
-        low, high = self._depth_range_m
-        return np.where((depth_m >= low) & (depth_m <= high), depth_m, np.float32(0))
+        return keep_in_range(depth_m[np.ix_(rows, columns)], self._depth_range_m)
 
 
 def resize_camera(camera: Camera, width_px: int, height_px: int) -> Camera:
-    """The camera of the same picture at another size."""
+    """Return the camera of the same picture at another size."""
     x, y = width_px / camera.width_px, height_px / camera.height_px
     return Camera(
         width_px,
@@ -213,29 +211,15 @@ def resize_camera(camera: Camera, width_px: int, height_px: int) -> Camera:
     )
 
 
-def _depth_of_millimetres(path: Path) -> np.ndarray:
-    return read_depth(path) / np.float32(1000)
+def _depth_of_millimetres(path: Path, size: Size) -> np.ndarray:
+    return read_depth(path, size) / np.float32(1000)
 
 
 def _check_files(photo: Photo) -> None:
-    size, expected = picture_size(photo.colour), photo.stored_size
-    if size != expected:
-        raise SourceError(
-            f"{photo.colour}: picture of {size[0]} x {size[1]} pixels; "
-            f"expected the camera's {expected[0]} x {expected[1]}"
-        )
+    check_size(photo.colour, photo.stored_size)
     for path in (photo.mask, photo.depth):
         if path is not None and not path.is_file():
             raise SourceError(f"{path}: no such file, though there is a pose for it")
-
-
-def _check_size(path: Path, picture: np.ndarray, expected: tuple[int, int]) -> None:
-    height, width = picture.shape[:2]
-    if (width, height) != expected:
-        raise SourceError(
-            f"{path}: picture of {width} x {height} pixels; "
-            f"expected the camera's {expected[0]} x {expected[1]}"
-        )
 
 
 def _resized(photo: Photo, config: PhotoSetConfig) -> Camera:
@@ -269,7 +253,7 @@ def _check_one_size(photos: Sequence[Photo], cameras: Sequence[Camera]) -> None:
 
 
 def _unified(cameras: list[Camera]) -> list[Camera]:
-    """One camera in place of many that differ by rounding: the device keeps the rays of each."""
+    """Return one camera for many that differ by rounding: the device keeps the rays of each."""
     first = cameras[0]
     kinds = {(c.width_px, c.height_px, c.distortion_model, c.distortion) for c in cameras}
     numbers = np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras])

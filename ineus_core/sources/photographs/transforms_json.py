@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `transforms.json` of nerfstudio and instant-ngp: OpenGL poses, a camera for all or each."""
 
-import json
 import math
+import reprlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import OPENGL_CAMERA_FROM_CAMERA
+from ineus_core.sources.parsing import NumberFields, checked_pose, named_file, read_json
 from ineus_core.sources.photographs.normalisation import (
     NormalisationConfig,
     moved_pose,
@@ -20,13 +21,12 @@ from ineus_core.sources.photographs.normalisation import (
     similarity_scale,
 )
 from ineus_core.sources.photographs.photo_set import (
-    FRAME_PERIOD_S,
     Photo,
     PhotoSet,
     PhotoSetConfig,
 )
-from ineus_core.sources.picture_files import picture_size
-from ineus_core.sources.sequences.image_sequence import checked_pose, read_depth
+from ineus_core.sources.picture_files import MOST_MPX, picture_size, read_depth
+from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
 
 FILE = "transforms.json"
@@ -59,9 +59,6 @@ class TransformsJsonSource(PhotoSet):
 
     Args:
         path: The file, or the folder with it.
-        depth_range_m: Returns outside of it count as none.
-        max_frames: Frames after this many are left out; 0: none is.
-        frame_period_s: Time between frames.
     """
 
     kind = "transforms_json"
@@ -70,13 +67,12 @@ class TransformsJsonSource(PhotoSet):
         self,
         path: str | Path,
         config: TransformsJsonConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.1, 10.0),
-        max_frames: int = 0,
-        frame_period_s: float = FRAME_PERIOD_S,
+        options: ReadOptions | None = None,
     ) -> None:
+        options = options or ReadOptions()
         config = config or TransformsJsonConfig()
         file = Path(path) / FILE if Path(path).is_dir() else Path(path)
-        listing = Listing(file)
+        listing = Listing(file, options.max_picture_mpx)
         photos = listing.photos()
         poses = [photo.world_from_camera for photo in photos]
         move = normalising_similarity(poses, np.empty((0, 3)), config.normalisation, str(file))
@@ -84,45 +80,40 @@ class TransformsJsonSource(PhotoSet):
         super().__init__(
             [listing.moved(photo, move) for photo in photos],
             config,
-            depth_range_m,
-            max_frames,
-            frame_period_s,
+            options,
             dataset_from_world=listing.original_from_poses() @ np.linalg.inv(move),
-            read_depth_m=lambda path: read_depth(path) * np.float32(depth_unit),
+            read_depth_m=lambda path, size: read_depth(path, size) * np.float32(depth_unit),
         )
 
 
 class Listing:
     """The content of a `transforms*.json`."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        try:
-            self._top = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise SourceError(f"{file}: cannot be read as JSON ({error})") from error
+    def __init__(self, file: Path, most_mpx: float = MOST_MPX) -> None:
+        self.file, self._most_mpx = file, most_mpx
+        self._top = read_json(file)
         frames = self._top.get("frames") if isinstance(self._top, dict) else None
         if not isinstance(frames, list) or not frames:
             raise SourceError(f"{file}: no frames; expected an object with a list of them")
         self._frames: list[Any] = frames
 
     def photos(self) -> list[Photo]:
-        """All pictures, with poses as they are in the file."""
+        """Return all pictures, with poses as they are in the file."""
         return [self._photo(number, frame) for number, frame in enumerate(self._frames)]
 
     @staticmethod
     def moved(photo: Photo, move: Float[np.ndarray, "4 4"]) -> Photo:
-        """The picture in another world."""
+        """Return the picture in another world."""
         pose = moved_pose(move, photo.world_from_camera)
         return Photo(photo.colour, photo.camera, pose, photo.mask, photo.depth)
 
     def original_from_poses(self) -> Float[np.ndarray, "4 4"]:
-        """What undoes the transform that nerfstudio has applied to the poses, if it says so."""
+        """Return what undoes the transform that nerfstudio applied to the poses, if it says so."""
         applied = np.eye(4)
         if "applied_transform" in self._top:
             rows = self._matrix(self._top["applied_transform"], "applied_transform", (3, 4))
             applied[: len(rows)] = rows
-        applied[:3] *= _Fields(self._top, {}, str(self.file)).number("applied_scale", 1.0)
+        applied[:3] *= _CameraFields(self._top, {}, str(self.file)).number("applied_scale", 1.0)
         if abs(np.linalg.det(applied)) < 1e-12:
             raise SourceError(f"{self.file}: applied_transform has no inverse; expected a motion")
         return np.linalg.inv(applied)
@@ -131,16 +122,26 @@ class Listing:
         where = f"{self.file}, frame {number}"
         if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
             raise SourceError(f"{where}: expected an object with file_path and transform_matrix")
-        colour = self._picture(frame["file_path"])
+        colour = self._picture(frame["file_path"], where)
         rows = self._matrix(frame.get("transform_matrix"), f"frame {number}", (4, 4), (3, 4))
         pose = checked_pose(rows, where) @ OPENGL_CAMERA_FROM_CAMERA
-        camera = _Fields(self._top, frame, where).camera(picture_size(colour))
-        others = (frame.get("mask_path"), frame.get("depth_file_path"))
-        mask, depth = (self.file.parent / name if name else None for name in others)
+        camera = _CameraFields(self._top, frame, where).camera(
+            picture_size(colour, self._most_mpx)
+        )
+        mask, depth = (self._other(frame, key, where) for key in ("mask_path", "depth_file_path"))
         return Photo(colour, camera, pose, mask, depth)
 
-    def _picture(self, name: str) -> Path:
+    def _other(self, frame: dict[str, Any], key: str, where: str) -> Path | None:
+        name = frame.get(key)
+        if not name:
+            return None
+        if not isinstance(name, str):
+            raise SourceError(f"{where}: {key} {reprlib.repr(name)}; expected the name of a file")
+        return named_file(self.file.parent, name, where)
+
+    def _picture(self, name: str, where: str) -> Path:
         # The poses of NeRF-Synthetic leave the suffix out.
+        path = named_file(self.file.parent, name + max(SUFFIXES, key=len), where)
         path = self.file.parent / name
         candidates = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
         return next((candidate for candidate in candidates if candidate.is_file()), path)
@@ -150,8 +151,9 @@ class Listing:
     ) -> Float[np.ndarray, "r 4"]:
         try:
             matrix = np.array(values, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise SourceError(f"{self.file}, {name}: matrix {values!r}; {error}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            shown = reprlib.repr(values)
+            raise SourceError(f"{self.file}, {name}: matrix {shown}; {error}") from error
         if matrix.shape not in shapes:
             expected = " or ".join(map(str, shapes))
             raise SourceError(
@@ -160,22 +162,17 @@ class Listing:
         return matrix
 
 
-class _Fields:
+class _CameraFields(NumberFields):
     """Numbers of a frame, or of the top of the file where the frame does not say."""
 
     def __init__(self, top: dict[str, Any], frame: dict[str, Any], where: str) -> None:
-        self._fields = {**top, **frame}
-        self._where = where
-
-    def number(self, key: str, default: float | None = None) -> float:
-        value: Any = self._fields.get(key, default)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not np.isfinite(value):
-            raise SourceError(f"{self._where}: {key} {value!r}; expected a finite number")
-        return float(value)
+        super().__init__({**top, **frame}, where)
 
     def camera(self, size: tuple[int, int]) -> Camera:
-        width, height = int(self.number("w", size[0])), int(self.number("h", size[1]))
+        width, height = (
+            int(self.number("w", size[0])),
+            int(self.number("h", size[1])),
+        )
         fx = self._focal(width, "fl_x", "camera_angle_x", "x_fov")
         fy = self._focal(height, "fl_y", "camera_angle_y", "y_fov", default=fx)
         if fx is None or fy is None:
@@ -209,7 +206,9 @@ class _Fields:
             return "equidistant", self._coefficients("k1", "k2", "k3", "k4")
         if model not in _RADIAL:
             known = ", ".join((*_PINHOLES, *_RADIAL, *_FISHEYES))
-            raise SourceError(f"{self._where}: camera_model {model!r}; expected one of {known}")
+            raise SourceError(
+                f"{self._where}: camera_model {reprlib.repr(model)}; expected one of {known}"
+            )
         brown = self._coefficients("k1", "k2", "p1", "p2", "k3")
         rational = self._coefficients("k4", "k5", "k6")
         if model == "FULL_OPENCV" and any(rational):
@@ -226,7 +225,7 @@ class _Fields:
 
 
 def is_listing(path: Path) -> bool:
-    """Whether a path is a `transforms.json` or a folder with one."""
+    """Decide whether a path is a `transforms.json` or a folder with one."""
     if path.is_file():
         return path.suffix == ".json"
     return (path / FILE).is_file()

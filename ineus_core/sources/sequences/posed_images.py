@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder of posed images: `images/`, `depth/` (optional), `intrinsics.json` and `poses.txt`."""
 
-import json
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,15 +12,19 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
-from ineus_core.sources.sequences.image_sequence import (
-    DepthCoding,
-    FrameFiles,
-    ImageSequence,
+from ineus_core.sources.parsing import (
+    NumberFields,
     checked_pose,
+    finite_number,
+    named_file,
     numbered_lines,
     parse_numbers,
     parse_stamp_ns,
+    read_json,
 )
+from ineus_core.sources.picture_files import MOST_MPX, check_believable
+from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.types import Camera
 
 COLOUR_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -50,10 +53,6 @@ class PosedImagesSource(ImageSequence):
     A line of `poses.txt` is `frame stamp_s`, then the first three rows of world_from_camera; the
     frame's pictures are `images/FRAME.jpg` (or png) and `depth/FRAME.png`. The intrinsics count
     pixel centres at integers.
-
-    Args:
-        depth_range_m: Returns outside of it count as none.
-        max_frames: Frames after this many are left out; 0: none is.
     """
 
     kind = "posed_images"
@@ -62,14 +61,20 @@ class PosedImagesSource(ImageSequence):
         self,
         path: str | Path,
         config: PosedImagesConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.1, 10.0),
-        max_frames: int = 0,
+        options: ReadOptions | None = None,
     ) -> None:
+        options = options or ReadOptions()
         self.path = Path(path)
         intrinsics = _Intrinsics(self.path / "intrinsics.json")
         scale = config.depth_scale if config is not None else 0.0
-        depth = DepthCoding(scale or intrinsics.depth_scale(), depth_range_m)
-        super().__init__(_listed_files(self.path), intrinsics.camera(), depth, max_frames)
+        depth = DepthCoding(scale or intrinsics.depth_scale(), options.depth_range_m)
+        camera = intrinsics.camera(options.max_picture_mpx)
+        super().__init__(_listed_files(self.path), camera, depth, options.max_frames)
+
+
+def is_folder(path: Path) -> bool:
+    """Decide whether a folder has poses and pictures of this layout."""
+    return (path / "poses.txt").is_file() and (path / "images").is_dir()
 
 
 def _listed_files(folder: Path) -> list[FrameFiles]:
@@ -93,6 +98,8 @@ def read_poses(path: Path) -> list[NamedPose]:
                 f"{where}: {len(words)} columns; expected 14: frame stamp_s r00 r01 r02 tx ... tz"
             )
         pose = checked_pose(parse_numbers(words[2:], where).reshape(3, 4), where)
+        # The name becomes one of a file.
+        named_file(path.parent, f"{words[0]}.jpeg", where)
         poses.append(NamedPose(words[0], parse_stamp_ns(words[1], where), pose))
     if not poses:
         raise SourceError(f"{path}: no poses; expected a line for each frame")
@@ -117,53 +124,42 @@ class _Intrinsics:
     """The fields of an `intrinsics.json`."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._fields = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise SourceError(f"{path}: cannot be read as JSON ({error})") from error
+        self.path, self._fields = path, read_json(path)
         if not isinstance(self._fields, dict):
             raise SourceError(f"{path}: expected a JSON object with width, height, fx, fy, cx, cy")
+        self._numbers = NumberFields(self._fields, str(path))
         model = self._fields.get("camera_model", "pinhole")
         if model != "pinhole":
-            raise SourceError(f"{path}: camera_model {model!r}; expected 'pinhole'")
+            raise SourceError(f"{path}: camera_model {reprlib.repr(model)}; expected 'pinhole'")
         if self._fields.get("depth_registered_to_colour", True) is not True:
             raise SourceError(f"{path}: depth_registered_to_colour is false; expected true")
 
-    def camera(self) -> Camera:
-        """The colour camera."""
+    def camera(self, most_mpx: float = MOST_MPX) -> Camera:
+        """Return the colour camera."""
         distortion = self._fields.get("distortion", [])
         if not isinstance(distortion, list) or len(distortion) not in (0, 4, 5):
-            raise SourceError(f"{self.path}: distortion {distortion!r}; expected k1 k2 p1 p2 k3")
-        coefficients = tuple(self._finite("distortion", value) for value in distortion)
-        fx, fy, cx, cy = (self._number(key) for key in ("fx", "fy", "cx", "cy"))
+            raise SourceError(
+                f"{self.path}: distortion {reprlib.repr(distortion)}; expected k1 k2 p1 p2 k3"
+            )
+        coefficients = tuple(
+            finite_number(value, f"{self.path}: distortion") for value in distortion
+        )
+        number = self._numbers.number
+        size = int(number("width")), int(number("height"))
+        check_believable(size, str(self.path), most_mpx)
         return Camera(
-            width_px=int(self._number("width")),
-            height_px=int(self._number("height")),
-            fx=fx,
-            fy=fy,
-            cx=cx + 0.5,
-            cy=cy + 0.5,
+            *size,
+            fx=number("fx"),
+            fy=number("fy"),
+            cx=number("cx") + 0.5,
+            cy=number("cy") + 0.5,
             distortion_model="plumb_bob" if any(coefficients) else "none",
             distortion=coefficients if any(coefficients) else (),
         )
 
     def depth_scale(self) -> float:
-        """Depth values per metre, millimetres if it is not said."""
-        scale = self._finite("depth_scale", self._fields.get("depth_scale", 1000.0))
+        """Return the depth values per metre, those of millimetres if it is not said."""
+        scale = self._numbers.number("depth_scale", 1000.0)
         if scale <= 0:
             raise SourceError(f"{self.path}: depth_scale {scale}; expected a positive number")
         return scale
-
-    def _number(self, key: str) -> float:
-        if key not in self._fields:
-            raise SourceError(
-                f"{self.path}: no {key!r}; expected width, height, fx, fy, cx and cy"
-            )
-        return self._finite(key, self._fields[key])
-
-    def _finite(self, key: str, value: Any) -> float:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not np.isfinite(value):
-            raise SourceError(f"{self.path}: {key} {value!r}; expected a finite number")
-        return float(value)

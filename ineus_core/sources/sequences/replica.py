@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A rendered sequence of Replica in the layout of NICE-SLAM: `results/` and `traj.txt`."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,16 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
-from ineus_core.sources.photographs.photo_set import FRAME_PERIOD_S
-from ineus_core.sources.picture_files import picture_size
-from ineus_core.sources.sequences.image_sequence import (
-    DepthCoding,
-    FrameFiles,
-    ImageSequence,
+from ineus_core.sources.parsing import (
+    NumberFields,
     checked_pose,
     numbered_lines,
     parse_numbers,
+    read_json,
 )
+from ineus_core.sources.picture_files import picture_size
+from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.types import Camera, Mesh
 
 PARAMETERS = "cam_params.json"
@@ -41,13 +40,7 @@ class ReplicaConfig(ConfigModel):
 
 
 class ReplicaSource(ImageSequence):
-    """Frames `results/frameNNNNNN.jpg`, `results/depthNNNNNN.png`; a pose a line in `traj.txt`.
-
-    Args:
-        depth_range_m: Returns outside of it count as none.
-        max_frames: Frames after this many are left out; 0: none is.
-        frame_period_s: Time between frames.
-    """
+    """Frames `results/frameNNNNNN.jpg`, `depthNNNNNN.png` there; a pose a line in `traj.txt`."""
 
     kind = "replica"
 
@@ -55,29 +48,29 @@ class ReplicaSource(ImageSequence):
         self,
         path: str | Path,
         config: ReplicaConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.1, 10.0),
-        max_frames: int = 0,
-        frame_period_s: float = FRAME_PERIOD_S,
+        options: ReadOptions | None = None,
     ) -> None:
+        options = options or ReadOptions()
         self.path = Path(path)
         numbers = _camera_numbers(self.path, config or ReplicaConfig())
-        files = _listed_files(self.path, frame_period_s)
-        width, height = picture_size(files[0].colour)
+        files = _listed_files(self.path, options.frame_period_s)
+        width, height = picture_size(files[0].colour, options.max_picture_mpx)
         fx, fy, cx, cy, scale = numbers
         camera = Camera(width, height, fx, fy, cx + 0.5, cy + 0.5)
-        super().__init__(files, camera, DepthCoding(scale, depth_range_m), max_frames)
+        depth = DepthCoding(scale, options.depth_range_m)
+        super().__init__(files, camera, depth, options.max_frames)
         unposed = len(_pictures(self.path)) - len(files)
         if unposed > 0:
             self.dropped["no_pose"] = unposed
 
     def reference_mesh(self) -> Mesh | None:
-        """The mesh of the scene, if `NAME_mesh.ply` lies beside the folder of the sequence."""
+        """Return the mesh of the scene, if `NAME_mesh.ply` lies beside the folder."""
         file = self.path.resolve().with_name(f"{self.path.resolve().name}_mesh.ply")
         return _read_ply(file) if file.is_file() else None
 
 
 def is_sequence(path: Path) -> bool:
-    """Whether a folder has poses and pictures of this layout."""
+    """Decide whether a folder has poses and pictures of this layout."""
     return (path / "traj.txt").is_file() and (path / "results").is_dir()
 
 
@@ -107,21 +100,21 @@ def _listed_files(folder: Path, period_s: float) -> list[FrameFiles]:
 
 
 def _camera_numbers(folder: Path, config: ReplicaConfig) -> tuple[float, ...]:
-    """fx, fy, cx, cy and depth values per metre."""
+    """Return fx, fy, cx, cy and depth values per metre."""
     places = (folder / PARAMETERS, folder.resolve().parent / PARAMETERS)
     file = next((place for place in places if place.is_file()), None)
     if file is None:
         return config.fx, config.fy, config.cx, config.cy, config.depth_scale
-    try:
-        camera = json.loads(file.read_text(encoding="utf-8"))["camera"]
-        numbers = tuple(float(camera[key]) for key in ("fx", "fy", "cx", "cy", "scale"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    content = read_json(file)
+    camera = content.get("camera") if isinstance(content, dict) else None
+    if not isinstance(camera, dict):
         raise SourceError(
-            f"{file}: cannot be read ({type(error).__name__} {error}); expected an object camera "
-            f"with fx, fy, cx, cy and scale"
-        ) from error
-    if not np.isfinite(numbers).all() or numbers[4] <= 0:
-        raise SourceError(f"{file}: numbers {numbers}; expected finite ones and a positive scale")
+            f"{file}: no camera; expected an object camera with fx, fy, cx, cy and scale"
+        )
+    fields = NumberFields(camera, f"{file}: camera")
+    numbers = tuple(fields.number(key) for key in ("fx", "fy", "cx", "cy", "scale"))
+    if numbers[4] <= 0:
+        raise SourceError(f"{file}: scale {numbers[4]}; expected a positive number")
     return numbers
 
 

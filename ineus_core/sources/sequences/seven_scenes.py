@@ -10,15 +10,10 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
-from ineus_core.sources.sequences.image_sequence import (
-    DepthCoding,
-    FrameFiles,
-    ImageSequence,
-    checked_pose,
-    numbered_lines,
-    parse_numbers,
-    read_colour,
-)
+from ineus_core.sources.parsing import checked_pose, numbered_lines, parse_matrix
+from ineus_core.sources.picture_files import picture_size
+from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.types import Camera
 
 MATRIX_FILE = "camera-intrinsics.txt"
@@ -51,8 +46,6 @@ class SevenScenesSource(ImageSequence):
 
     Args:
         path: Folder with the frames, or one with a single sequence folder in it.
-        depth_range_m: Returns outside of it count as none.
-        max_frames: Frames after this many are left out; 0: none is.
     """
 
     kind = "seven_scenes"
@@ -61,22 +54,28 @@ class SevenScenesSource(ImageSequence):
         self,
         path: str | Path,
         config: SevenScenesConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.1, 10.0),
-        max_frames: int = 0,
+        options: ReadOptions | None = None,
     ) -> None:
+        options = options or ReadOptions()
         config = config or SevenScenesConfig()
         self.path = _sequence_folder(Path(path))
         poses = sorted(self.path.glob("frame-*.pose.txt"))
         files = [_frame_files(pose, config.rate_hz) for pose in poses]
-        depth = DepthCoding(1000.0, depth_range_m, no_return=65535)
-        super().__init__(files, _camera(self.path, files[0].colour, config), depth, max_frames)
+        depth = DepthCoding(1000.0, options.depth_range_m, no_return=65535)
+        size = picture_size(files[0].colour, options.max_picture_mpx)
+        super().__init__(files, _camera(self.path, size, config), depth, options.max_frames)
         unposed = len({*self.path.glob("frame-*.color.*")} - {frame.colour for frame in files})
         if unposed:
             self.dropped["no_pose"] = unposed
 
 
+def is_scene(path: Path) -> bool:
+    """Decide whether a path is a sequence, or a folder with some."""
+    return path.is_dir() and any(map(is_sequence, (path, *path.glob("*/"))))
+
+
 def is_sequence(folder: Path) -> bool:
-    """Whether a folder holds frames with poses of this layout."""
+    """Decide whether a folder holds frames with poses of this layout."""
     return any(folder.glob("frame-*.pose.txt"))
 
 
@@ -105,28 +104,13 @@ def _frame_files(pose_path: Path, rate_hz: float) -> FrameFiles:
 
 
 def _read_pose(path: Path) -> Float[np.ndarray, "4 4"]:
-    return checked_pose(_read_rows(path, 4, 4), str(path))
+    return checked_pose(parse_matrix(path, numbered_lines(path), 4, 4), str(path))
 
 
-def _read_rows(path: Path, rows: int, columns: int) -> Float[np.ndarray, "r c"]:
-    matrix = []
-    for number, line in numbered_lines(path):
-        where = f"{path}, line {number}"
-        row = parse_numbers(line.split(), where)
-        if len(row) != columns or not np.isfinite(row).all():
-            raise SourceError(f"{where}: {line!r}; expected {columns} finite numbers")
-        matrix.append(row)
-    if len(matrix) != rows:
-        raise SourceError(f"{path}: {len(matrix)} rows; expected {rows} of {columns} numbers")
-    return np.array(matrix)
-
-
-def _camera(folder: Path, first_colour: Path, config: SevenScenesConfig) -> Camera:
-    if not first_colour.is_file():
-        raise SourceError(f"{first_colour}: no such file, though there is a pose for it")
-    height, width = read_colour(first_colour).shape[:2]
+def _camera(folder: Path, size: tuple[int, int], config: SevenScenesConfig) -> Camera:
     fx, fy, cx, cy = config.fx, config.fy, config.cx, config.cy
-    if (folder / MATRIX_FILE).is_file():
-        matrix = _read_rows(folder / MATRIX_FILE, 3, 3)
+    file = folder / MATRIX_FILE
+    if file.is_file():
+        matrix = parse_matrix(file, numbered_lines(file), 3, 3)
         fx, fy, cx, cy = (float(matrix[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    return Camera(width, height, fx, fy, cx + 0.5, cy + 0.5)
+    return Camera(*size, fx, fy, cx + 0.5, cy + 0.5)

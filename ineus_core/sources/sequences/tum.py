@@ -14,16 +14,16 @@ from pydantic import Field
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
 from ineus_core.geometry import interpolate_rigid, rigid_transform
-from ineus_core.sources.sequences.image_sequence import (
-    DepthCoding,
-    FrameFiles,
-    ImageSequence,
+from ineus_core.sources.parsing import (
     checked_pose,
+    named_file,
     numbered_lines,
     parse_numbers,
     parse_stamp_ns,
-    read_colour,
 )
+from ineus_core.sources.picture_files import picture_size
+from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.types import Camera
 
 
@@ -64,12 +64,7 @@ class TumConfig(ConfigModel):
 
 
 class TumSource(ImageSequence):
-    """Frames of `rgb.txt`, each with the nearest of `depth.txt` and a pose between two known ones.
-
-    Args:
-        depth_range_m: Returns outside of it count as none.
-        max_frames: Frames after this many are left out; 0: none is.
-    """
+    """Frames of `rgb.txt`, each with the nearest of `depth.txt` and a pose between known ones."""
 
     kind = "tum"
 
@@ -77,9 +72,9 @@ class TumSource(ImageSequence):
         self,
         path: str | Path,
         config: TumConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.1, 10.0),
-        max_frames: int = 0,
+        options: ReadOptions | None = None,
     ) -> None:
+        options = options or ReadOptions()
         self.path = Path(path)
         config = config or TumConfig()
         files, dropped = _associate(self.path, config)
@@ -88,10 +83,16 @@ class TumSource(ImageSequence):
             raise SourceError(
                 f"{self.path}: no picture of rgb.txt can be used ({reasons or 'it lists none'})"
             )
-        camera = _camera(self.path, files[0].colour, config.calibration)
-        depth = DepthCoding(config.depth_scale, depth_range_m)
-        super().__init__(files, camera, depth, max_frames)
+        size = picture_size(files[0].colour, options.max_picture_mpx)
+        camera = _camera(self.path, size, config.calibration)
+        depth = DepthCoding(config.depth_scale, options.depth_range_m)
+        super().__init__(files, camera, depth, options.max_frames)
         self.dropped.update(dropped)
+
+
+def is_sequence(path: Path) -> bool:
+    """Decide whether a folder has the lists of this layout."""
+    return (path / "rgb.txt").is_file() and (path / "groundtruth.txt").is_file()
 
 
 def _associate(folder: Path, config: TumConfig) -> tuple[list[FrameFiles], Counter[str]]:
@@ -118,18 +119,19 @@ def _associate(folder: Path, config: TumConfig) -> tuple[list[FrameFiles], Count
 
 
 def _listed(path: Path, folder: Path) -> list[tuple[int, Path]]:
-    """Stamps and files of a list, by rising stamp."""
+    """Return the stamps and files of a list, by rising stamp."""
     listed = []
     for number, line in numbered_lines(path):
         where, words = f"{path}, line {number}", line.split(maxsplit=1)
         if len(words) != 2:
             raise SourceError(f"{where}: {line!r}; expected a time stamp and a file")
-        listed.append((parse_stamp_ns(words[0], where), folder / words[1]))
+        file = named_file(folder, words[1], where)
+        listed.append((parse_stamp_ns(words[0], where), file))
     return sorted(listed)
 
 
 def _partners(stamps: list[int], others: list[int], tolerance_ns: int) -> dict[int, int]:
-    """For each stamp the index of the nearest other one; of two rivals the nearer gets it."""
+    """Pair each stamp with the index of the nearest other one; of two rivals the nearer wins."""
     taken: dict[int, int] = {}
     for i, stamp in enumerate(stamps):
         after = bisect.bisect_left(others, stamp)
@@ -167,7 +169,7 @@ class _Trajectory:
         self._poses = [poses[stamp] for stamp in self._stamps]
 
     def at(self, stamp_ns: int, tolerance_ns: int) -> Float[np.ndarray, "4 4"] | None:
-        """Pose at a stamp; None before, after or in a gap longer than the tolerance."""
+        """Return the pose at a stamp; None before, after or in a gap longer than the tolerance."""
         after = bisect.bisect_left(self._stamps, stamp_ns)
         if after < len(self._stamps) and self._stamps[after] == stamp_ns:
             return self._poses[after]
@@ -180,13 +182,10 @@ class _Trajectory:
         return interpolate_rigid(self._poses[after - 1], self._poses[after], fraction)
 
 
-def _camera(folder: Path, first_colour: Path, calibration: str) -> Camera:
-    if not first_colour.is_file():
-        raise SourceError(f"{first_colour}: no such file, though rgb.txt lists it")
-    height, width = read_colour(first_colour).shape[:2]
+def _camera(folder: Path, size: tuple[int, int], calibration: str) -> Camera:
     if calibration == "auto":
         name = folder.resolve().name
         calibration = next((key for key in CALIBRATIONS if key in name), "default")
     fx, fy, cx, cy, distortion = CALIBRATIONS[calibration]
     model = "plumb_bob" if distortion else "none"
-    return Camera(width, height, fx, fy, cx + 0.5, cy + 0.5, model, distortion)
+    return Camera(*size, fx, fy, cx + 0.5, cy + 0.5, model, distortion)

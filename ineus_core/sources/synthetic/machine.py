@@ -5,7 +5,7 @@
 import numpy as np
 
 from ineus_core.sources.synthetic.analytic_scene import AnalyticScene, Part
-from ineus_core.sources.synthetic.scenes import (
+from ineus_core.sources.synthetic.colours import (
     BLUE,
     CREAM,
     GREEN,
@@ -18,8 +18,8 @@ from ineus_core.sources.synthetic.scenes import (
     TEAL,
     WHITE,
     YELLOW,
-    turn,
 )
+from ineus_core.sources.synthetic.placing import turn
 from ineus_core.sources.synthetic.shapes import Texture, bowl, box, cylinder, rod, torus
 
 _GLOSS = 0.3
@@ -27,7 +27,7 @@ _THIN_M = 0.008
 
 
 def machine() -> AnalyticScene:
-    """A digger of bricks within the unit sphere, on a plate of studs, with treads and a crane."""
+    """Build a digger of bricks within the unit sphere, on studs, with treads and a crane."""
     groups = [_plate(), *_studs(), _body(), *(_tread(y) for y in (-0.26, 0.26)), _cabin()]
     groups += [_crane(), _boom(), _bucket()]
     return AnalyticScene(groups, np.array([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]]), _GLOSS)

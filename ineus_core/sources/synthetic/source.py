@@ -4,16 +4,18 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Literal
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.geometry import look_at, pixel_rays
-from ineus_core.sources.synthetic.analytic_scene import AnalyticScene
-from ineus_core.sources.synthetic.machine import machine
+from ineus_core.errors import SourceError
+from ineus_core.geometry import pixel_rays
+from ineus_core.sources.picture_files import keep_in_range
+from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.synthetic.mesh import scene_mesh
 from ineus_core.sources.synthetic.render import (
     RenderedScene,
@@ -21,20 +23,26 @@ from ineus_core.sources.synthetic.render import (
     render_scene,
     trace,
 )
-from ineus_core.sources.synthetic.scenes import room, sphere_directions, studded_object
-from ineus_core.types import Camera, Frame, Mesh
+from ineus_core.sources.synthetic.scenes import SCENES, scene_named
+from ineus_core.types import Frame, Mesh
 
 FAR_M = 20.0
-UP = np.array((0.0, 0.0, 1.0))
+BUILT_IN = "synthetic"
+_EVERYTHING = ReadOptions(depth_range_m=(0.0, np.inf))
+
+
+def _known(name: str) -> str:
+    scene_named(name)
+    return name
 
 
 class SyntheticConfig(ConfigModel):
     """What is rendered and how."""
 
-    scene: Literal["room", "object", "machine"] = Field(
+    scene: Annotated[str, AfterValidator(_known)] = Field(
         default="room",
-        description="A walk through a furnished room, or views all around an object, or around a "
-        "glossy one of several hundred small and thin parts",
+        description=f"{'; '.join(f'{n}: {s.about}' for n, s in SCENES.items())}. "
+        f"One of: {', '.join(SCENES)}.",
     )
     frames: int = Field(default=0, ge=0, description="Number of frames; 0: 100")
     width_px: int = Field(
@@ -63,10 +71,6 @@ class SyntheticSource:
     """Renders the frames of a built-in scene one after another.
 
     The room has z up and its floor at z = 0; the other scenes lie within the unit sphere.
-
-    Args:
-        depth_range_m: Returns outside of it count as none.
-        max_frames: Frames after this many are left out; 0: none is.
     """
 
     kind = "synthetic"
@@ -74,21 +78,20 @@ class SyntheticSource:
     def __init__(
         self,
         config: SyntheticConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.0, np.inf),
-        max_frames: int = 0,
+        options: ReadOptions = _EVERYTHING,
     ) -> None:
         self.config = config = config or SyntheticConfig()
         self.dropped: Counter[str] = Counter()
-        self._depth_range_m = depth_range_m
-        self.scene = _scene(config)
-        self.camera = _camera(config)
-        frames = config.frames or 100
-        poses = room_walk(frames) if config.scene == "room" else object_views(frames)
-        self.world_from_camera = poses[:max_frames] if max_frames else poses
+        self._depth_range_m = options.depth_range_m
+        self._kind = kind = scene_named(config.scene)
+        self.scene = kind.build(config.ceiling)
+        self.camera = kind.camera(config.width_px, config.height_px)
+        poses = kind.views(config.frames or 100)
+        self.world_from_camera = poses[: options.max_frames or None]
         self._background = np.full(3, 255, dtype=np.uint8)
 
     def __len__(self) -> int:
-        """Number of frames."""
+        """Return the number of frames."""
         return len(self.world_from_camera)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -105,7 +108,7 @@ class SyntheticSource:
             world_from_camera=self.world_from_camera[index],
             rgb=view.rgb,
             depth_m=depth_m,
-            foreground=None if self.config.scene == "room" else view.opacity,
+            foreground=None if self._kind.is_enclosed else view.opacity,
         )
 
     def _measured(self, view: RenderedScene, index: int) -> Float[np.ndarray, "h w"]:
@@ -115,11 +118,10 @@ class SyntheticSource:
             depth_m = add_depth_noise(
                 depth_m, view.cos_incidence, config.noise, config.max_range_m, rng
             )
-        low, high = self._depth_range_m
-        return np.where((depth_m >= low) & (depth_m <= high), depth_m, np.float32(0))
+        return keep_in_range(depth_m, self._depth_range_m)
 
     def foreground(self, index: int) -> Bool[np.ndarray, "h w"]:
-        """True where the ray through the pixel's centre meets the scene in this frame."""
+        """Return where the ray through a pixel's centre meets the scene in this frame."""
         return self._render(index).depth_m > 0
 
     def _render(self, index: int) -> RenderedScene:
@@ -127,19 +129,19 @@ class SyntheticSource:
         return render_scene(self.scene, self.camera, pose, self._background, FAR_M)
 
     def sdf(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-        """Signed distance to the true surface in metres, positive in free space."""
+        """Return the signed distance to the true surface in metres, positive in free space."""
         return self.scene.sdf(points)
 
     def reference_points(
         self, n: int = 200_000, seed: int = 0, spacing_m: float = 0.0
     ) -> Float[np.ndarray, "m 3"]:
-        """At most `n` points on the surface that the frames see, about evenly spread.
+        """Return at most `n` points on the surface that the frames see, about evenly spread.
 
         Args:
-            spacing_m: Edge of the voxels that keep one point each; 0: 2 cm (room), 1 cm (else).
+            spacing_m: Edge of the voxels that keep one point each; 0: that of the scene.
         """
         rng = np.random.default_rng(seed)
-        spacing_m = spacing_m or (0.02 if self.config.scene == "room" else 0.01)
+        spacing_m = spacing_m or self._kind.detail_m
         rays = pixel_rays(self.camera)[::2, ::2].reshape(-1, 3).T.astype(np.float64)
         found = np.empty((0, 3))
         for pose in self.world_from_camera:
@@ -153,25 +155,27 @@ class SyntheticSource:
         return found[np.sort(chosen)]
 
     def reference_mesh(self) -> Mesh:
-        """The whole surface, also what no frame sees; sharp edges are cut by less than a voxel."""
-        return scene_mesh(self.scene, 0.02 if self.config.scene == "room" else 0.01)
+        """Mesh the whole surface, also what no frame sees; edges are cut by less than a voxel."""
+        return scene_mesh(self.scene, self._kind.detail_m)
 
 
-def _scene(config: SyntheticConfig) -> AnalyticScene:
-    match config.scene:
-        case "room":
-            return room(config.ceiling)
-        case "object":
-            return studded_object()
-    return machine()
+def is_built_in(path: Path) -> bool:
+    """Decide whether a path is `synthetic` or `synthetic:SCENE`, and no file of that name."""
+    return str(path).partition(":")[0] == BUILT_IN and not path.exists()
 
 
-def _camera(config: SyntheticConfig) -> Camera:
-    is_room = config.scene == "room"
-    width = config.width_px or (320 if is_room else 400)
-    height = config.height_px or (240 if is_room else 400)
-    focal = 0.6 * width if is_room else 1.3 * min(width, height)
-    return Camera(width, height, focal, focal, width / 2, height / 2)
+def open_built_in(
+    path: str | Path, config: SyntheticConfig, options: ReadOptions
+) -> SyntheticSource:
+    """Open the scene that a path names, or the configured one for `synthetic` alone."""
+    kind, _, scene = str(path).partition(":")
+    if kind != BUILT_IN or (scene and scene not in SCENES):
+        names = [BUILT_IN, *(f"{BUILT_IN}:{name}" for name in SCENES)]
+        raise SourceError(
+            f"{path}: no built-in scene; expected {', '.join(names[:-1])} or {names[-1]}"
+        )
+    settings = config.model_copy(update={"scene": scene}) if scene else config
+    return SyntheticSource(settings, options)
 
 
 def _one_per_voxel(points: np.ndarray, spacing_m: float) -> np.ndarray:
@@ -180,30 +184,3 @@ def _one_per_voxel(points: np.ndarray, spacing_m: float) -> np.ndarray:
         (voxels[:, 0] << 40) + (voxels[:, 1] << 20) + voxels[:, 2], return_index=True
     )
     return points[np.sort(first)]
-
-
-def room_walk(frames: int) -> list[Float[np.ndarray, "4 4"]]:
-    """Two rounds through the room at eye height, looking outwards first and inwards then."""
-    poses = []
-    for u in np.arange(frames) / frames:
-        angle = 4 * np.pi * u + 3.6
-        eye = np.array(
-            (1.35 * np.cos(angle), 0.85 * np.sin(angle), 1.35 - 0.15 * np.cos(6 * np.pi * u))
-        )
-        # Half a turn of the head around the middle of the walk and around its end.
-        inwards = 0.5 - 0.5 * np.cos(2 * np.pi * u)
-        yaw = angle + np.pi * inwards
-        pitch = -0.25 + 0.48 * np.sin(10 * np.pi * u)
-        forward = np.array(
-            (np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch))
-        )
-        poses.append(look_at(eye, eye + forward, UP))
-    return poses
-
-
-def object_views(frames: int, radius_m: float = 3.0) -> list[Float[np.ndarray, "4 4"]]:
-    """Cameras all around the origin, looking at it."""
-    # The squeeze keeps them off the poles, where "up" means nothing.
-    directions = sphere_directions(frames) * (1, 1, 0.97)
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return [look_at(radius_m * d, np.zeros(3), UP) for d in directions]

@@ -12,6 +12,7 @@ import pytest
 from folder_making import colour, make_posed_images, pose, replace_line, write_colour, write_depth
 
 from ineus_core.errors import SourceError
+from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.sequences.posed_images import PosedImagesConfig, PosedImagesSource
 from ineus_core.types import check_rigid
 
@@ -34,7 +35,6 @@ def test_frames_as_written(tmp_path: Path) -> None:
         # 5 cm is too near, 60 m too far.
         np.testing.assert_allclose(frame.depth_m[0, :5], (1.0, 2.5, 0, 0, 0))
     assert not source.dropped
-    assert source.reference_mesh() is None
     assert [frame.stamp_ns for frame in source] == [frame.stamp_ns for frame in frames]
 
 
@@ -66,7 +66,7 @@ def test_depth_scale_of_the_file_and_of_the_configuration(tmp_path: Path) -> Non
 
 def test_fewer_frames_and_a_narrower_depth_range(tmp_path: Path) -> None:
     source = PosedImagesSource(
-        make_posed_images(tmp_path / "data"), depth_range_m=(1.5, 100.0), max_frames=2
+        make_posed_images(tmp_path / "data"), options=ReadOptions((1.5, 100.0), max_frames=2)
     )
     frames = list(source)
     assert len(frames) == len(source) == 2

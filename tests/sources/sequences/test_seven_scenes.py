@@ -9,6 +9,7 @@ import pytest
 from folder_making import colour, make_seven_scenes, pose, replace_line, write_colour
 
 from ineus_core.errors import SourceError
+from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.sequences.seven_scenes import SevenScenesConfig, SevenScenesSource
 
 
@@ -25,7 +26,9 @@ def test_frames_as_written(tmp_path: Path) -> None:
 
 
 def test_65535_is_no_return_even_where_far_is_allowed(tmp_path: Path) -> None:
-    source = SevenScenesSource(make_seven_scenes(tmp_path / "seq"), depth_range_m=(0.0, 100.0))
+    source = SevenScenesSource(
+        make_seven_scenes(tmp_path / "seq"), options=ReadOptions((0.0, 100.0))
+    )
     depth_m = next(iter(source)).depth_m
     assert depth_m is not None
     np.testing.assert_allclose(depth_m[0, :4], (1.0, 2.5, 0, 0.05))
@@ -48,7 +51,7 @@ def test_rate_and_number_make_the_stamp(tmp_path: Path) -> None:
     folder = make_seven_scenes(tmp_path / "seq-01", frames=2)
     for path in list(folder.glob("frame-000001.*")):
         path.rename(path.with_name(path.name.replace("000001", "000040")))
-    source = SevenScenesSource(folder, SevenScenesConfig(rate_hz=20.0), max_frames=0)
+    source = SevenScenesSource(folder, SevenScenesConfig(rate_hz=20.0))
     assert [frame.stamp_ns for frame in source] == [0, 2_000_000_000]
 
 

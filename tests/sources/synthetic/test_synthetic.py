@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from ineus_core.geometry import pixel_rays, project
+from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.synthetic.analytic_scene import AnalyticScene, Part
 from ineus_core.sources.synthetic.mesh import scene_mesh
+from ineus_core.sources.synthetic.placing import turn
 from ineus_core.sources.synthetic.render import add_depth_noise, trace
-from ineus_core.sources.synthetic.scenes import turn
 from ineus_core.sources.synthetic.shapes import (
     Shape,
     Texture,
@@ -206,7 +207,7 @@ def test_frames_repeat_and_stamps_rise_at_the_rate() -> None:
         np.testing.assert_array_equal(a.rgb, b.rgb)
         np.testing.assert_array_equal(a.depth_m, b.depth_m)  # type: ignore[arg-type]
     assert len(made) == 3
-    assert len(SyntheticSource(SyntheticConfig(), max_frames=7)) == 7
+    assert len(SyntheticSource(options=ReadOptions(max_frames=7))) == 7
 
 
 def test_neighbouring_frames_overlap() -> None:
