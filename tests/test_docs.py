@@ -27,6 +27,8 @@ NOT_IN_THE_TREE = {
     "pipeline.frames_dropped",  # a counter of /diagnostics
     "training.weights.charbonnier",  # of the example of a loss of one's own
     "training.ramps.charbonnier",
+    "source.ball",  # of the example of a source of one's own
+    "source.mine",  # of docs/sources.md, which shows the same
 }
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

@@ -47,6 +47,12 @@ def test_own_loss_is_reported_and_falls(tmp_path: Path) -> None:
     assert 0 < float(values[-1]) < float(values[0])
 
 
+def test_own_source_shows_a_ball_of_the_configured_radius(tmp_path: Path) -> None:
+    radius_m = re.search(r"vertices are ([\d.]+) m", run_example("own_source", tmp_path))
+    assert radius_m is not None
+    assert abs(float(radius_m.group(1)) - 0.4) < 0.05
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_page_tells_of_every_example(path: Path) -> None:
     assert f"(../examples/{path.name})" in PAGE
