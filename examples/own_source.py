@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read frames from a source of one's own: here views of a ball, where the exact surface is known."""
+"""Read frames from a source of one's own: views of a ball, whose exact surface is known."""
 
 from collections import Counter
 from collections.abc import Iterator
