@@ -127,7 +127,9 @@ def _fill(
 ):  # fmt: skip
     program = tl.program_id(0)
     lane = tl.arange(0, STEPS)
-    used = (tl.load(firsts + rays - 1) + tl.load(counts + rays - 1)).to(tl.int32)
+    used = 0
+    if rays > 0:
+        used = (tl.load(firsts + rays - 1) + tl.load(counts + rays - 1)).to(tl.int32)
     if program < rays:
         ray = program
         count = tl.load(counts + ray)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ineus_core.kernels.occupancy import BlockFlags, rays_of_depth
 from ineus_core.kernels.occupancy import cpu as carve_numba
 from ineus_core.kernels.occupancy import reference as carve_torch
 
@@ -88,3 +89,22 @@ def test_the_cpu_twin_gives_the_same_evidence() -> None:
     # A step that falls on the face between two cells may be rounded into either.
     assert (results[0] != results[1]).float().mean() < 1e-3
     assert (results[0] != 0).float().mean() > 0.2
+
+
+def test_rays_of_depth_by_hand(device: torch.device) -> None:
+    # Four columns by two rows, every second pixel: pixels 0 and 2.
+    # The camera looks along world x from (1, 2, 3).
+    depth = torch.tensor([200, 7, 0, 7, 7, 7, 7, 7], dtype=torch.int16, device=device)
+    rays = torch.tensor([[0.0, 0, 1]], device=device).expand(8, 3).contiguous()
+    pose = torch.tensor([[0.0, 0, 1, 1], [1, 0, 0, 2], [0, 1, 0, 3]], device=device)
+    flags = torch.zeros((4, 4, 4), dtype=torch.int32, device=device)
+    blocks = BlockFlags(flags, (0, 0, 2), 1.0, 0.1)
+    directions, range_m = rays_of_depth(depth, rays, pose, 0.01, 4, 2, blocks, 7)
+    assert torch.allclose(directions, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]], device=device))
+    assert range_m[0].item() == pytest.approx(2.0)
+    assert range_m[1].item() < -1e6
+    # The return lies at (3, 2, 3), a corner of blocks: those 10 cm to both sides are flagged.
+    flagged = {(*i.tolist(), int(flags[tuple(i)])) for i in flags.nonzero()}
+    assert flagged == {(2, 1, 0, 7), (3, 2, 1, 7)}
+    rays_of_depth(depth, rays, pose, 0.01, 4, 2, blocks, 9)
+    assert int(flags.max()) == 7

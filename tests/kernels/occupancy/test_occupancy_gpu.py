@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Carving on a GPU against the torch twin; rays and blocks of a stored depth image by hand."""
+"""Log odds on a GPU against the torch twin."""
 
 import pytest
 import torch
@@ -38,25 +38,3 @@ def test_a_ray_without_a_return_says_nothing() -> None:
     origin = torch.full((3,), 0.5, device="cuda")
     carve_triton.integrate_depth(log_odds, scratch, origin, directions, ranges, 2.0, 1.5, GAINS)
     assert not log_odds.any()
-
-
-def test_rays_of_depth_by_hand() -> None:
-    from ineus_core.kernels.occupancy import BlockFlags
-    from ineus_core.kernels.occupancy.gpu import rays_of_depth
-
-    # Four columns by two rows, every second pixel: pixels 0 and 2.
-    # The camera looks along world x from (1, 2, 3).
-    depth = torch.tensor([200, 7, 0, 7, 7, 7, 7, 7], dtype=torch.int16, device="cuda")
-    rays = torch.tensor([[0.0, 0, 1]], device="cuda").expand(8, 3).contiguous()
-    pose = torch.tensor([[0.0, 0, 1, 1], [1, 0, 0, 2], [0, 1, 0, 3]], device="cuda")
-    flags = torch.zeros((4, 4, 4), dtype=torch.int32, device="cuda")
-    blocks = BlockFlags(flags, (0, 0, 2), 1.0, 0.1)
-    directions, range_m = rays_of_depth(depth, rays, pose, 0.01, 4, 2, blocks, 7)
-    assert torch.allclose(directions, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]], device="cuda"))
-    assert range_m[0].item() == pytest.approx(2.0)
-    assert range_m[1].item() < -1e6
-    # The return lies at (3, 2, 3), a corner of blocks: those 10 cm to both sides are flagged.
-    flagged = {(*i.tolist(), int(flags[tuple(i)])) for i in flags.nonzero()}
-    assert flagged == {(2, 1, 0, 7), (3, 2, 1, 7)}
-    rays_of_depth(depth, rays, pose, 0.01, 4, 2, blocks, 9)
-    assert int(flags.max()) == 7
