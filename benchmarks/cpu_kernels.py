@@ -63,8 +63,7 @@ def step_ms(backend: str, repeats: int) -> float:
     """Make a step of 512 RGB-D rays of 16 samples on the built-in room."""
     _, room = built_in_work(CPU)
     reconstructor, _ = prepared(room, CPU, [f"field.backend={backend}"])
-    assert reconstructor.train_step is not None
-    return cpu_ms(reconstructor.train_step, repeats)
+    return cpu_ms(reconstructor.reconstruction.train_step, repeats)
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ def main() -> None:
     for _ in range(arguments.steps):
         reconstructor.step()
     reconstructor.extract_mesh(everything=True)
-    low, high = reconstructor.grid.aabb.cpu().numpy()  # type: ignore[union-attr]
+    low, high = reconstructor.reconstruction.grid.aabb.cpu().numpy()
     points = np.random.default_rng(0).uniform(low, high, (arguments.points, 3))
     points = points.astype(np.float32)
     figures: dict[str, Any] = {"points": arguments.points, "ms": "median, 95 %, longest"}
@@ -129,8 +129,8 @@ def parts(
     reconstructor: Reconstructor, points: np.ndarray[Any, Any], calls: int
 ) -> dict[str, Any]:
     """Measure the parts of a query, each alone."""
-    planner, scene = reconstructor._planner, reconstructor._planning_scene()
-    assert scene is not None
+    made = reconstructor.reconstruction
+    planner, scene = made.planner, made.planning_scene()
     given = torch.as_tensor(points).to(reconstructor.device)
     host = torch.zeros((len(points), 5), device=reconstructor.device)
     distances = planner._map_of(scene)

@@ -80,7 +80,7 @@ def main() -> None:
         torch.cuda.synchronize()
         ingest.append(1e3 * (time.perf_counter() - begin))
     figures["ingest_ms"] = float(np.median(ingest))
-    figures["twin"] = gradient_errors(reconstructor.train_step)
+    figures["twin"] = gradient_errors(reconstructor.reconstruction.train_step)
     print(json.dumps(figures, indent=1), flush=True)
     begin = time.perf_counter()
     for step in range(arguments.steps):
@@ -98,8 +98,7 @@ def main() -> None:
                 f"within 2 cm {np.mean(off < 0.02):.3f}",
                 flush=True,
             )
-    assert reconstructor.train_step is not None
-    figures["step_ms"] = median_ms(reconstructor.train_step, 200)
+    figures["step_ms"] = median_ms(reconstructor.reconstruction.train_step, 200)
     figures["mesh_everything_ms"] = median_ms(lambda: reconstructor.extract_mesh(True), 3)
     camera, pose = frames[0].camera, frames[0].world_from_camera
     figures["render_ms"] = median_ms(lambda: reconstructor.render(camera, pose), 3)

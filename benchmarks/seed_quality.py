@@ -111,7 +111,7 @@ def train(
                 elapsed = before + time.perf_counter() - began
         report = reconstructor.report()
         row = {"settings": name, "seconds": round(elapsed, 2), "steps": reconstructor.steps}
-        row["step"] = type(reconstructor.train_step).__name__
+        row["step"] = type(reconstructor.reconstruction.train_step).__name__
         row["ms_a_step"] = round(1e3 * elapsed / (reconstructor.steps - begin_step), 2)
         row["psnr"], row["ssim"] = (round(x, 3) for x in measured(reconstructor, held_out))
         row["psnr_trained"] = round(measured(reconstructor, trained[::20])[0], 2)

@@ -90,7 +90,7 @@ def _step_ms(
     reconstructor.start()
     for _ in range(warm_up):
         reconstructor.step()
-    step = reconstructor.train_step
+    step = reconstructor.reconstruction.train_step
     assert step is not None
 
     def many() -> None:

@@ -52,8 +52,7 @@ class Listener:
 def stream(reconstructor: Reconstructor, frames: list[Frame], rate_hz: float) -> dict[str, Any]:
     """Hand frames over by the wall clock."""
     config, listener = Config(), Listener()
-    pipeline = Pipeline(reconstructor, listener, config.pipeline)
-    pipeline.is_live = True
+    pipeline = Pipeline(reconstructor, listener, config.pipeline, is_live=True)
     worker = Worker(pipeline, time.monotonic_ns)
     worker.start()
     begin_s = time.monotonic()
@@ -112,8 +111,7 @@ def parts(reconstructor: Reconstructor, frames: list[Frame]) -> dict[str, Any]:
     figures["blocks_triangles"] = [len(sizes), sum(sizes)]
     camera, pose = frames[0].camera, frames[0].world_from_camera
     figures["render_ms"] = timed_ms(lambda: reconstructor.render(camera, pose), 15)
-    field, grid = reconstructor.field, reconstructor.grid
-    assert field is not None and grid is not None
+    field, grid = reconstructor.reconstruction.field, reconstructor.reconstruction.grid
     side_m = float((grid.occupied_centres().amax(0) - grid.occupied_centres().amin(0)).max())
     config = MeshingConfig(voxel_size_m=side_m / 512)
 

@@ -37,7 +37,7 @@ class Engine:
         make_mesh_publisher: Callable[[Callable[[], None]], MeshPublisher],
     ) -> None:
         """Prepare; `start` begins."""
-        self._pipeline = Pipeline(reconstructor, self, config)
+        self._pipeline = Pipeline(reconstructor, self, config, is_live=True)
         self.worker = Worker(self._pipeline, now_ns)
         self.mesh = make_mesh_publisher(self._republish)
         self.report: StepReport | None = None

@@ -83,15 +83,14 @@ def _version(package: str) -> str:
 
 
 def _step(work: Work, reconstructor: Reconstructor) -> tuple[dict[str, Any], StepSize]:
-    train_step, device = reconstructor.train_step, reconstructor.device
-    assert train_step is not None and reconstructor.field is not None
+    made, device = reconstructor.reconstruction, reconstructor.device
+    train_step, field = made.train_step, made.field
     train_step.take_means()
     step_ms = median_ms(train_step, device, _REPEATS, work.steps // _REPEATS)
     _, samples, rays = train_step.take_means()
     steps = work.steps // _REPEATS * _REPEATS
-    update_ms = median_ms(reconstructor.update_occupancy, device, _REPEATS)
-    every = reconstructor.config.occupancy.update_every
-    field = reconstructor.field
+    update_ms = median_ms(made.update_occupancy, device, _REPEATS)
+    every = made.config.occupancy.update_every
     size = StepSize(
         samples=samples // steps,
         rays=rays // steps,
@@ -116,7 +115,7 @@ def _step(work: Work, reconstructor: Reconstructor) -> tuple[dict[str, Any], Ste
 def _stages(
     work: Work, reconstructor: Reconstructor, size: StepSize, most: dict[str, float]
 ) -> dict[str, dict[str, float]]:
-    step: Any = reconstructor.train_step
+    step: Any = reconstructor.reconstruction.train_step
     if isinstance(step, EagerStep):
         return _timed_stages(work, reconstructor)
     gradients, *_ = step.gradients_once()
@@ -147,8 +146,8 @@ def _captured_stages(stages: dict[str, Callable[[], None]]) -> dict[str, float]:
 
 def _timed_stages(work: Work, reconstructor: Reconstructor) -> dict[str, dict[str, float]]:
     """Of the step for every device, which has autograd and so one backward pass."""
-    step, field = reconstructor.train_step, reconstructor.field
-    assert isinstance(step, EagerStep) and field is not None
+    step, field = reconstructor.reconstruction.train_step, reconstructor.reconstruction.field
+    assert isinstance(step, EagerStep)
     timers = Timers(reconstructor.device)
     encode = field._encode
 

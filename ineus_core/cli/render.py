@@ -62,7 +62,7 @@ def command(
     views = [(pose.name, pose.world_from_camera) for pose in listed]
     if poses is None:
         views = _orbit(restored, frames, up) if orbit else _swing(restored, frames, up, spiral)
-    camera = camera or restored.reconstructor.buffer.camera  # type: ignore[union-attr]
+    camera = camera or restored.reconstructor.reconstruction.buffer.camera
     _write(out, _rendered(restored, _resized(camera, width, height), views), fps if video else 0.0)
     typer.echo(f"{out}: {len(views)} views")
 

@@ -103,7 +103,7 @@ def _run(
         reconstructor.load(resume)
     if resume_weights is not None:
         reconstructor.load_weights(resume_weights)
-    reconstructor.dataset_from_world = dataset_from_world(frames)
+    reconstructor.save_meshes_in(dataset_from_world(frames))
     check_writable(out)
     with process_group(ranks, device):
         if ranks is None or ranks.is_writer:

@@ -72,7 +72,7 @@ class KeyframeBuffer:
         self._factor = -(-camera.width_px // config.max_width_px)
         self.width_px, self.height_px = (
             camera.width_px // self._factor,
-            camera.height_px // self._factor,
+            max(1, camera.height_px // self._factor),
         )
         pixels = self.width_px * self.height_px
         bytes_per_pixel = _BYTES_PER_PIXEL + has_foreground

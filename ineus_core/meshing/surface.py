@@ -31,24 +31,24 @@ class Surface:
 
     def __init__(self, config: MeshingConfig, device: torch.device) -> None:
         """Nothing is meshed, and nothing is dirty."""
-        self._config, self._device = config, device
+        self.config, self.device = config, device
         self._mesher = BlockMesher(config)
         self.dirty = DirtyBlocks(config.block_size_m, 2 * config.voxel_size_m, device)
         self.blocks: dict[BlockIndex, MeshBlock] = {}
 
     def take_dirty(self) -> list[BlockIndex]:
         """The blocks that have been dirty for longest, as many as an update may have."""
-        limit = self._config.blocks_per_update or _BLOCKS_PER_UPDATE[self._device.type]
+        limit = self.config.blocks_per_update or _BLOCKS_PER_UPDATE[self.device.type]
         return self.dirty.take(limit)
 
     def blocks_with_surface(
         self, centres: Float[Tensor, "n 3"], cell_m: float
     ) -> list[BlockIndex]:
         """Blocks that cells touch which may hold surface, and those that have been meshed."""
-        block_m = self._config.block_size_m
+        block_m = self.config.block_size_m
         # A little less than the cell, which would else touch the blocks that it only abuts.
         reach_m = 0.499 * cell_m
-        if self._device.type == "cuda" and cell_m < block_m:
+        if self.device.type == "cuda" and cell_m < block_m:
             found = blocks_of_cells(centres, reach_m, block_m)
         else:
             found = blocks_touched(centres.cpu().numpy(), reach_m, block_m)
@@ -71,7 +71,7 @@ class Surface:
         """
         upserts, removed = [], []
         for block in self._mesher.extract(
-            sdf_fn, colour_fn, blocks, observed_fn, self._device, is_pointwise
+            sdf_fn, colour_fn, blocks, observed_fn, self.device, is_pointwise
         ):
             if len(block.mesh.triangles):
                 self.blocks[block.index] = block
@@ -83,5 +83,5 @@ class Surface:
     def mesh(self) -> Mesh:
         """All blocks, welded and without crumbs."""
         return remove_small_components(
-            weld(self.blocks.values()), self._config.min_component_triangles
+            weld(self.blocks.values()), self.config.min_component_triangles
         )

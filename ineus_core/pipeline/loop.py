@@ -69,20 +69,31 @@ class Pipeline:
         reconstructor: What is driven.
         sink: Where results go.
         config: Budget and rates.
+        is_live: Ticks come by the wall clock, so that meshing has to leave time for frames.
+        steps_per_tick: Instead of the configured number, which it may go below: 0 is none.
     """
 
-    def __init__(self, reconstructor: Reconstructor, sink: Sink, config: PipelineConfig) -> None:
+    def __init__(
+        self,
+        reconstructor: Reconstructor,
+        sink: Sink,
+        config: PipelineConfig,
+        *,
+        is_live: bool = False,
+        steps_per_tick: int | None = None,
+    ) -> None:
         """Start with an empty queue."""
         self.reconstructor, self.sink = reconstructor, sink
         on_gpu = reconstructor.device.type == "cuda"
-        self.steps_per_tick = config.steps_per_tick or (8 if on_gpu else 2)
+        if steps_per_tick is None:
+            steps_per_tick = config.steps_per_tick or (8 if on_gpu else 2)
+        self.steps_per_tick = steps_per_tick
         self._refine_steps = config.refine_steps
         self._on_gpu = on_gpu
         self._mesh_rate_hz = config.mesh_rate_hz or (5.0 if on_gpu else 1.0)
         self._report_rate_hz = config.report_rate_hz
         self._mesh_share = config.mesh_share
-        self.is_live = False
-        """Set by whoever ticks by the wall clock."""
+        self._is_live = is_live
         self._mesh_took_s = self._mesh_end_s = 0.0
         self._queue: deque[tuple[Frame, float]] = deque()
         # Frames come from other threads than the one that ticks.
@@ -101,9 +112,7 @@ class Pipeline:
         """Steps after the last frame of an offline run."""
         if self._refine_steps >= 0:
             return self._refine_steps
-        grid = self.reconstructor.grid
-        has_depth = grid is None or grid.has_sensor
-        return (1000 if self._on_gpu else 500) * (1 if has_depth else 10)
+        return (1000 if self._on_gpu else 500) * (1 if self.reconstructor.has_depth else 10)
 
     def submit(self, frame: Frame) -> None:
         """Queue a frame, from any thread; a full queue drops the oldest and counts it.
@@ -132,13 +141,13 @@ class Pipeline:
             self._last_mesh_ns = _begin_of_period(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
             begin_s = time.perf_counter()
             # On a CPU it would hold up frames for many seconds; there the mesh waits for a pause.
-            if self.is_live and self.reconstructor.device.type == "cuda":
+            if self._is_live and self.reconstructor.device.type == "cuda":
                 self.reconstructor.revisit_surface()
             self.update_mesh()
             self._mesh_end_s = time.perf_counter()
             self._mesh_took_s = self._mesh_end_s - begin_s
         # The clock of a bag stands still at its end, while training goes on.
-        report_ns = time.monotonic_ns() if self.is_live else now_ns
+        report_ns = time.monotonic_ns() if self._is_live else now_ns
         if self._is_due(report_ns, self._last_report_ns, self._report_rate_hz):
             last_ns, rate_hz = self._last_report_ns, self._report_rate_hz
             self._last_report_ns = _begin_of_period(report_ns, last_ns, rate_hz)
@@ -149,7 +158,7 @@ class Pipeline:
 
         Offline it always may, so that a run repeats.
         """
-        if not self.is_live:
+        if not self._is_live:
             return True
         rest_s = self._mesh_took_s * (1.0 / self._mesh_share - 1.0)
         return time.perf_counter() - self._mesh_end_s >= rest_s
@@ -164,8 +173,8 @@ class Pipeline:
 
         Args:
             steps: Instead of the configured number.
-            until_s: Settle until this moment of `time.perf_counter` instead.
-            on_progress: Called with the share of the settling that is done.
+            until_s: Refine until this moment of `time.perf_counter` instead.
+            on_progress: Called with the share of the refinement that is done.
         """
         while self._queue:
             self.take_frame()

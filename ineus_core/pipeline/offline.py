@@ -43,7 +43,7 @@ class RunLimits:
     real_time: float = 0.0
     """Speed of the stream against the wall clock; 0 = as fast as it goes, by the virtual clock."""
     hold_out: int = 0
-    """Every so manieth frame is kept out of training; 0 = none."""
+    """Keep every n-th frame out of training; 0 = none."""
 
 
 @dataclass
@@ -91,8 +91,17 @@ class OfflineRun:
         """Prepare; `run` does the work."""
         self._source, self._reconstructor, self._limits = source, reconstructor, limits
         self._sink = _CurveSink()
-        self._pipeline = Pipeline(reconstructor, self._sink, config)
-        self._pipeline.is_live = limits.real_time > 0
+        steps_per_tick = None
+        if limits.steps is not None:
+            # Most steps belong to the stream; the rest refines the field after the last frame.
+            steps_per_tick = int(0.6 * limits.steps / self._expected_frames())
+        self._pipeline = Pipeline(
+            reconstructor,
+            self._sink,
+            config,
+            is_live=limits.real_time > 0,
+            steps_per_tick=steps_per_tick,
+        )
         self._on_progress = on_progress
         self._held_out: list[Frame] = []
         self._shown: list[Frame] = []
@@ -102,9 +111,6 @@ class OfflineRun:
         self._next_quick: dict[str, float] = {}
         # A resumed run has some already.
         self._steps_before = reconstructor.steps
-        if limits.steps is not None:
-            # Most steps belong to the stream; the rest settles the field after the last frame.
-            self._pipeline.steps_per_tick = int(0.6 * limits.steps / self._expected_frames())
         poses = known_poses(source)
         if poses is not None and not reconstructor.is_ready:
             reconstructor.expect(poses, known_points(source))
@@ -124,7 +130,7 @@ class OfflineRun:
         self._began_s = begin_s
         self._stream()
         streamed_s = time.perf_counter() - begin_s
-        self._settle(begin_s)
+        self._refine(begin_s)
         return streamed_s, time.perf_counter() - begin_s
 
     def _stream(self) -> None:
@@ -166,7 +172,7 @@ class OfflineRun:
                 self._pipeline.tick(first_ns + int((time.perf_counter() - begin_s) * speed * 1e9))
             yield frame
 
-    def _settle(self, begin_s: float) -> None:
+    def _refine(self, begin_s: float) -> None:
         limits = self._limits
         if self._reconstructor.steps == self._steps_before:
             # Time to train runs neither while pictures are read nor while a GPU's step compiles.
@@ -178,7 +184,7 @@ class OfflineRun:
         steps = None
         if limits.steps is not None:
             steps = max(0, limits.steps - (self._reconstructor.steps - self._steps_before))
-        self._pipeline.finish(steps, until_s, lambda share: self._note_progress("settling", share))
+        self._pipeline.finish(steps, until_s, lambda share: self._note_progress("refining", share))
 
     def _note_progress(self, phase: str, share: float) -> None:
         reports = self._sink.reports

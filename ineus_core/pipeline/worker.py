@@ -42,7 +42,8 @@ class Worker:
     long as the request has taken.
 
     Args:
-        pipeline: Driven by the thread from `start` on; others only submit frames to it.
+        pipeline: A live one, driven by the thread from `start` on; others only submit
+            frames to it.
         now_ns: The clock of the stream.
         max_idle_steps: Steps after the last frame before the thread rests until the next one.
         now_s: The clock that requests and ticks are measured by.
@@ -57,7 +58,6 @@ class Worker:
     ) -> None:
         """Prepare the thread."""
         self._pipeline, self._now_ns, self._max_idle_steps = pipeline, now_ns, max_idle_steps
-        pipeline.is_live = True
         self._now_s = now_s
         self._requests: deque[_Request] = deque()
         self._owed_s = 0.0

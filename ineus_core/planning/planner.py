@@ -45,7 +45,12 @@ class PlanningAnswer:
     gradient: Float[np.ndarray, "n 3"]
     """Unit direction in which the distance grows; 0 where it is not defined."""
     observed: Bool[np.ndarray, " n"]
-    """Whether the sensor saw the place; elsewhere the distance is to the surface known so far."""
+    """Whether the place was observed; elsewhere the distance is to the surface known so far."""
+
+    @classmethod
+    def of_nothing(cls, n: int) -> "PlanningAnswer":
+        """Answer for points while nothing is known."""
+        return cls(np.full(n, np.inf, np.float32), np.zeros((n, 3), np.float32), np.zeros(n, bool))
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,10 @@ class Planner:
         self._map = None
 
     @torch.no_grad()
-    def query(
-        self, points: Float[np.ndarray, "n 3"], scene: PlanningScene | None
-    ) -> PlanningAnswer:
-        """Distance, gradient and whether it was seen; a point that is not finite never was."""
-        if scene is None or len(points) == 0:
-            return _nothing_known(len(points))
+    def query(self, points: Float[np.ndarray, "n 3"], scene: PlanningScene) -> PlanningAnswer:
+        """Return distances, gradients and what is observed; what is not finite never is."""
+        if len(points) == 0:
+            return PlanningAnswer.of_nothing(0)
         given = torch.as_tensor(points, dtype=torch.float32).to(self._device)
         finite = given.isfinite().all(dim=1)
         usable = torch.where(finite[:, None], given, 0.0)
@@ -255,9 +258,3 @@ def _dilated(cells: Bool[Tensor, "gx gy gz"], by: int) -> Bool[Tensor, "gx gy gz
         )
         cells = wide.view(moved.shape).movedim(-1, axis) > 0
     return cells
-
-
-def _nothing_known(n: int) -> PlanningAnswer:
-    return PlanningAnswer(
-        np.full(n, np.inf, np.float32), np.zeros((n, 3), np.float32), np.zeros(n, bool)
-    )

@@ -1,199 +1,216 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of a reconstruction, and its parts put together by it."""
+"""A reconstruction put together: from the first frames, from given weights, from a checkpoint."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field
 
-from ineus_core.config_model import ConfigModel
-from ineus_core.fields import (
-    BackgroundConfig,
-    FieldConfig,
-    HashSdf,
-    add_background,
-    make_field,
-)
-from ineus_core.keyframes import (
-    KeyframeBuffer,
-    KeyframeConfig,
-    KeyframeSelector,
-    Replay,
-    ReplayConfig,
-    SelectorConfig,
-)
-from ineus_core.meshing import DirtyBlocks, MeshingConfig
-from ineus_core.planning import PlanningConfig
-from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion
-from ineus_core.reconstruction.keyframe_inserter import DepthIntegrator, KeyframeInserter
-from ineus_core.reconstruction.scene_bounds import BoundsConfig, SceneBounds, estimate_bounds
+from ineus_core.fields import HashSdf, add_background, make_field
+from ineus_core.keyframes import KeyframeBuffer, KeyframeSelector, Replay
+from ineus_core.meshing import Surface
+from ineus_core.planning import Planner
+from ineus_core.reconstruction.checkpoint import CheckpointContent
+from ineus_core.reconstruction.completion import DepthCompletion
+from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.depth_integrator import DepthIntegrator
+from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
+from ineus_core.reconstruction.reconstruction import Reconstruction
+from ineus_core.reconstruction.scene_bounds import SceneBounds, estimate_bounds
 from ineus_core.rendering import (
-    OccupancyConfig,
+    ImageRenderer,
     OccupancyGrid,
-    RaySamplingConfig,
-    RenderingConfig,
     ViewVisibility,
+    resolved_rendering,
 )
-from ineus_core.training import Ranks, Step, TrainingConfig, make_step, resolved_training
+from ineus_core.timing import Pace
+from ineus_core.training import Ranks, make_step, resolved_training
 from ineus_core.types import Camera, Frame
 
-
-class ReconstructorConfig(ConfigModel):
-    """Every part of a reconstruction."""
-
-    renamed: ClassVar = {"placement": "ray_sampling"}
-
-    seed: int = Field(0, ge=0, description="Seed of all random numbers.")
-    bounds: BoundsConfig = BoundsConfig()
-    selector: SelectorConfig = SelectorConfig()
-    keyframes: KeyframeConfig = KeyframeConfig()
-    completion: CompletionConfig = CompletionConfig()
-    replay: ReplayConfig = ReplayConfig()
-    field: FieldConfig = FieldConfig()
-    background: BackgroundConfig = BackgroundConfig()
-    occupancy: OccupancyConfig = OccupancyConfig()
-    ray_sampling: RaySamplingConfig = RaySamplingConfig()
-    rendering: RenderingConfig = RenderingConfig()
-    training: TrainingConfig = TrainingConfig()
-    meshing: MeshingConfig = MeshingConfig()
-    planning: PlanningConfig = PlanningConfig()
+GivenField = tuple[HashSdf, Float[np.ndarray, "2 3"]]
+"""A field that is trained already, and its box."""
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """Under which the parts of a reconstruction work."""
-
-    device: torch.device
-    generator: torch.Generator
-    """Of the rays."""
-    rendering: str
-    """Resolved backend."""
-    ranks: Ranks | None
-    """The processes that train the same field, if there are several."""
-    counters: Counter[str]
-    """Of what becomes of frames."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a reconstruction consists of, besides a field and a grid, once there is a camera."""
-
-    buffer: KeyframeBuffer
-    replay: Replay
-    train_step: Step
-    inserter: KeyframeInserter
-    visibility: ViewVisibility
-
-
-def estimate_scene(
-    config: ReconstructorConfig,
-    frames: Sequence[Frame],
-    poses: Sequence[Float[np.ndarray, "4 4"]],
-    points: Float[np.ndarray, "n 3"] | None,
-) -> SceneBounds:
-    """Where the scene lies and how fine it is.
+class Assembly:
+    """Puts reconstructions together under one configuration.
 
     Args:
-        poses: Of all frames that will come, where they are known.
-        points: On surfaces, where some are known. An object before a background of its own is
-            boxed without them.
+        config: As it was given.
+        device: Where everything lies.
+        ranks: The processes that train the same field, if there are several.
     """
-    is_alone = config.field.init == "object" or config.background.kind == "learned"
-    return estimate_bounds(frames, poses, config.bounds, None if is_alone else points)
+
+    config: ReconstructorConfig
+    device: torch.device
+    ranks: Ranks | None = None
+
+    def begin(
+        self,
+        frames: Sequence[Frame],
+        expected: Sequence[Float[np.ndarray, "4 4"]],
+        points: Float[np.ndarray, "n 3"] | None,
+        given: GivenField | None,
+    ) -> Reconstruction:
+        """Build what the first frames call for; they are not added yet.
+
+        Args:
+            frames: At least one.
+            expected: Poses of all frames that will come, where they are known.
+            points: On surfaces, where some are known. An object before a background of its own is
+                boxed without them.
+            given: A field to begin with; else a new one is made.
+        """
+        torch.manual_seed(self.config.seed)
+        has_own_box = (
+            self.config.field.init == "object" or self.config.background.kind == "learned"
+        )
+        bounds = estimate_bounds(
+            frames, expected, self.config.bounds, None if has_own_box else points
+        )
+        config = self.config.with_voxels_of(bounds.voxel_m)
+        field, grid = _first_field_and_grid(config, bounds, given, self.device)
+        knows_foreground = any(frame.foreground is not None for frame in frames)
+        return self._assemble(config, field, grid, frames[0].camera, knows_foreground)
+
+    def restore(self, content: CheckpointContent) -> Reconstruction:
+        """Build what a checkpoint holds."""
+        torch.manual_seed(self.config.seed)
+        field = content.field(self.config.field.backend, self.device)
+        grid = content.grid(self.config.occupancy, self.device)
+        config = self.config.with_voxels_of(content.voxel_size_m)
+        restored = self._assemble(config, field, grid, content.camera, content.meta.has_foreground)
+        restored.replay.keep(content.rays)
+        restored.replay.image_background.copy_(content.image_background)
+        restored.train_step.resume_at(content.meta.step)
+        return restored
+
+    def restore_field(self, content: CheckpointContent) -> GivenField:
+        """Take the field of a checkpoint, and nothing else of it."""
+        grid = content.grid(self.config.occupancy, self.device)
+        return content.field(self.config.field.backend, self.device), grid.host_aabb
+
+    def _assemble(
+        self,
+        config: ReconstructorConfig,
+        field: HashSdf,
+        grid: OccupancyGrid,
+        camera: Camera,
+        knows_foreground: bool,
+    ) -> Reconstruction:
+        """Put together what trains a field, takes in frames and shows the surface.
+
+        Args:
+            config: With the size of the voxels resolved.
+            camera: Of the first frame.
+            knows_foreground: Frames say which pixels show the object.
+        """
+        device = self.device
+        training = resolved_training(config.training, device, field.init)
+        config = config.model_copy(update={"training": training})
+        has_foreground = knows_foreground and training.reads_foreground
+        of_rays, of_cells = _generators(config.seed, device, self.ranks)
+        buffer = KeyframeBuffer(config.keyframes, camera, device, has_foreground)
+        replay = Replay(config.replay, buffer, of_rays)
+        rendering = resolved_rendering(config.rendering, device)
+        train_step = make_step(
+            training, config.ray_sampling, field, grid, replay, of_rays, rendering, self.ranks
+        )
+        surface = Surface(config.meshing, device)
+        counters: Counter[str] = Counter()
+        inserter = _inserter(config, field, grid, buffer, replay, surface, counters)
+        voxel_m, truncation_m = config.meshing.voxel_size_m, config.ray_sampling.truncation_m
+        return Reconstruction(
+            config=config,
+            device=device,
+            field=field,
+            grid=grid,
+            buffer=buffer,
+            replay=replay,
+            train_step=train_step,
+            inserter=inserter,
+            visibility=ViewVisibility(
+                field.sdf, grid, replay.draw, config.occupancy.visibility_rays, device
+            ),
+            renderer=ImageRenderer(field, grid),
+            surface=surface,
+            planner=Planner(config.planning, voxel_m, truncation_m, device),
+            counters=counters,
+            pace=Pace(device),
+            grid_generator=of_cells,
+        )
 
 
-def with_training_for(
-    config: ReconstructorConfig, field: HashSdf, device: torch.device
-) -> ReconstructorConfig:
-    """The configuration with what training leaves to device and scene filled in."""
-    training = resolved_training(config.training, device, field.init)
-    return config.model_copy(update={"training": training})
+def _generators(
+    seed: int, device: torch.device, ranks: Ranks | None
+) -> tuple[torch.Generator, torch.Generator]:
+    """Return the generators of the rays and of the cells of the grid."""
+    of_rays = torch.Generator(device).manual_seed(seed)
+    if ranks is None:
+        return of_rays, of_rays
+    # Rays of its own for each process, but the same cells of the grid for all.
+    return of_rays.manual_seed(seed + ranks.seed_offset), torch.Generator(device).manual_seed(seed)
 
 
-def first_field_and_grid(
+def _first_field_and_grid(
     config: ReconstructorConfig,
     bounds: SceneBounds,
-    given: tuple[HashSdf, Float[np.ndarray, "2 3"]] | None,
+    given: GivenField | None,
     device: torch.device,
 ) -> tuple[HashSdf, OccupancyGrid]:
-    """A field over a scene, and a grid of which nothing has been seen.
+    """Make a field over a scene, and a grid in which nothing is observed.
 
     Args:
         config: With the size of the voxels resolved.
-        given: A field that is trained already, and its box, to begin with; else a new one is made.
+        given: A field to begin with; else a new one is made.
     """
-    voxel_m = config.meshing.voxel_size_m
-    init, aabb = (
-        bounds.scene_kind if config.field.init == "auto" else config.field.init,
-        bounds.aabb,
-    )
+    voxel_m, aabb = config.meshing.voxel_size_m, bounds.aabb
     if given is not None:
         field, given_box = given
-        init, aabb = field.init, aabb if field.init == "depth" else given_box
+        aabb = aabb if field.init == "depth" else given_box
     else:
+        init = bounds.scene_kind if config.field.init == "auto" else config.field.init
         field = make_field(config.field, init, aabb, voxel_m, device)
         if config.background.kind == "learned":
             add_background(field, config.background)
     side_m = float((aabb[1] - aabb[0]).max())
-    cell_m = config.occupancy.cell_m or (2 * voxel_m if init == "depth" else side_m / 128)
+    # Without depth the box is all that is known of the size of the scene.
+    default_m = 2 * voxel_m if field.init == "depth" else side_m / 128
+    cell_m = config.occupancy.cell_m or default_m
     box = torch.as_tensor(aabb, dtype=torch.float32)
     return field, OccupancyGrid(config.occupancy, cell_m, box, device)
 
 
-def assemble(
+def _inserter(
     config: ReconstructorConfig,
     field: HashSdf,
     grid: OccupancyGrid,
-    dirty: DirtyBlocks,
-    camera: Camera,
-    knows_foreground: bool,
-    given: Conditions,
-) -> Parts:
-    """Put together what trains a field and takes in frames.
-
-    Args:
-        config: With the sizes that the first frames decide, and `with_training_for` the field.
-        dirty: Learns which blocks have new returns.
-        camera: Of the first frame.
-        knows_foreground: Frames say which pixels show the object.
-    """
-    has_foreground = knows_foreground and config.training.reads_foreground
-    buffer = KeyframeBuffer(config.keyframes, camera, given.device, has_foreground)
-    replay = Replay(config.replay, buffer, given.generator)
-    step = make_step(
-        config.training,
-        config.ray_sampling,
-        field,
-        grid,
-        replay,
-        given.generator,
-        given.rendering,
-        given.ranks,
+    buffer: KeyframeBuffer,
+    replay: Replay,
+    surface: Surface,
+    counters: Counter[str],
+) -> KeyframeInserter:
+    integrator = DepthIntegrator(
+        config.keyframes,
+        truncation_m=config.ray_sampling.truncation_m,
+        reach_m=0.5 * config.meshing.voxel_size_m,
+        grid=grid,
+        dirty=surface.dirty,
+        device=surface.device,
     )
-    band_m = config.ray_sampling.truncation_m
-    reach_m = 0.5 * config.meshing.voxel_size_m
-    observer = DepthIntegrator(config.keyframes, band_m, reach_m, grid, dirty, given.device)
-    selector = KeyframeSelector(config.selector)
     believed_m = config.keyframes.min_depth_m, config.keyframes.max_depth_m
-    completion = DepthCompletion(config.completion, believed_m)
-    inserter = KeyframeInserter(
-        selector,
+    return KeyframeInserter(
+        KeyframeSelector(config.selector),
         config.bounds,
         field,
         grid,
         buffer,
         replay,
-        observer,
-        completion,
-        given.counters,
+        integrator,
+        DepthCompletion(config.completion, believed_m),
+        counters,
     )
-    visibility = ViewVisibility(
-        field.sdf, grid, replay.draw, config.occupancy.visibility_rays, given.device
-    )
-    return Parts(buffer, replay, step, inserter, visibility)

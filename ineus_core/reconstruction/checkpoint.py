@@ -2,89 +2,131 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a checkpoint holds of a reconstruction, and its parts back out of one.
 
-How it lies on disk is in `training.checkpoint`.
+How it lies on disk is in `checkpoint_files`.
 """
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from torch import Tensor
 
+from ineus_core.errors import CheckpointError, ConfigError, SourceError
 from ineus_core.fields import (
     BackgroundConfig,
     FieldConfig,
     HashSdf,
+    Initialisation,
     add_background,
     restore_field,
 )
-from ineus_core.keyframes import KeyframeBuffer, Replay
-from ineus_core.reconstruction.assembly import ReconstructorConfig
 from ineus_core.reconstruction.checkpoint_files import read_checkpoint
+from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import OccupancyConfig, OccupancyGrid
 from ineus_core.types import Camera
 
 _RENAMED_TENSORS = {"grid.evidence": "grid.log_odds", "grid.probed": "grid.observed"}
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Cell = Annotated[float, Field(ge=-1e9, le=1e9)]
+DOES_NOT_FIT = (
+    ArithmeticError,
+    AttributeError,
+    ConfigError,
+    LookupError,
+    RuntimeError,
+    SourceError,
+    TypeError,
+    ValueError,
+)
+"""What a checkpoint raises that lacks something or has it wrong, when it is built from."""
+
+
+class _Section(BaseModel):
+    """A part of the metadata; what is not listed is of no use here."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class _Meshing(_Section):
+    voxel_size_m: float = Field(ge=1e-6, le=100)
+
+
+class _Config(_Section):
+    meshing: _Meshing
+    background: BackgroundConfig = BackgroundConfig()
+
+
+class _Grid(_Section):
+    low_cell: tuple[_Cell, _Cell, _Cell]
+    cell_m: float = Field(ge=1e-6, le=1000)
+    has_sensor: bool
+
+
+class _Camera(_Section):
+    width_px: int = Field(ge=1, le=1 << 16)
+    height_px: int = Field(ge=1, le=1 << 16)
+    fx: float = Field(gt=0)
+    fy: float = Field(gt=0)
+    cx: float
+    cy: float
+    distortion_model: str = "none"
+    distortion: tuple[float, ...] = ()
+
+
+class CheckpointMeta(_Section):
+    """The metadata of a checkpoint, within bounds that leave room for every real scene."""
+
+    step: int = Field(ge=0, lt=1 << 53)
+    """Optimiser steps taken."""
+    stamp_ns: int = Field(ge=0, lt=1 << 63)
+    """Of the newest frame."""
+    config: _Config
+    """As the reconstruction was made with, as far as it is not given anew."""
+    field: FieldConfig
+    init: Initialisation
+    side_m: float = Field(ge=1e-6, le=1e6)
+    """Of the cube that the field covers."""
+    grid: _Grid
+    camera: _Camera
+    """Of the first frame."""
+    dataset_from_world: list[list[float]] = np.eye(4).tolist()
+    """Similarity to the coordinates that saved meshes have."""
+    has_foreground: bool = False
+    """Whether the keyframes knew which pixels show the object."""
+    image_background: tuple[_Share, _Share, _Share] = (1.0, 1.0, 1.0)
+    """Colour that the pictures have where no object is."""
+
+    @field_validator("dataset_from_world")
+    @classmethod
+    def _is_similarity(cls, value: list[list[float]]) -> list[list[float]]:
+        rows = [len(row) for row in value]
+        if rows != [4] * 4 or not abs(np.linalg.det(np.array(value)[:3, :3])) > 0:
+            raise ValueError("expected a similarity of 4 x 4 numbers")
+        return value
 
 
 @dataclass(frozen=True)
 class CheckpointContent:
     """Tensors and metadata as they are written and read.
 
-    What a checkpoint lacks or has wrong raises when it is asked for: KeyError, TypeError,
-    ValueError or RuntimeError.
+    Of tensors, what a checkpoint lacks or has wrong raises when it is asked for: `DOES_NOT_FIT`.
     """
 
     tensors: dict[str, Shaped[Tensor, "..."]]
-    meta: dict[str, Any]
-
-    @classmethod
-    def of(
-        cls,
-        field: HashSdf,
-        grid: OccupancyGrid,
-        buffer: KeyframeBuffer,
-        replay: Replay,
-        config: ReconstructorConfig,
-        *,
-        dataset_from_world: Float[np.ndarray, "4 4"],
-        step: int,
-        stamp_ns: int,
-    ) -> "CheckpointContent":
-        """What is saved of a reconstruction.
-
-        Args:
-            step: Optimiser steps taken.
-            stamp_ns: Of the newest frame.
-        """
-        grid_tensors, grid_meta = grid.state()
-        tensors = {f"field.{k}": v for k, v in field.state_dict().items()}
-        tensors |= {f"grid.{k}": v for k, v in grid_tensors.items()}
-        tensors["replay.rays"] = replay.rays_to_save()
-        meta = {
-            "step": step,
-            "stamp_ns": stamp_ns,
-            # Of a larger tree, only what a reconstruction reads.
-            "config": config.model_dump(
-                mode="json", include=set(ReconstructorConfig.model_fields)
-            ),
-            "field": field.config.model_dump(mode="json"),
-            "init": field.init,
-            "dataset_from_world": dataset_from_world.tolist(),
-            "side_m": field.side_m,
-            "grid": grid_meta,
-            "has_foreground": buffer.foreground is not None,
-            "image_background": buffer.image_background.tolist(),
-            "camera": asdict(buffer.camera),
-        }
-        return cls(tensors, meta)
+    meta: CheckpointMeta
 
     @classmethod
     def read(cls, directory: Path) -> "CheckpointContent":
-        """Read a checkpoint, also one of the last release, whose names were others."""
+        """Read a checkpoint, also one of the last release, whose names were others.
+
+        Raises:
+            CheckpointError: It is none, or a value of it makes no sense.
+        """
         tensors, meta = read_checkpoint(directory)
         for old, new in _RENAMED_TENSORS.items():
             if old in tensors:
@@ -93,69 +135,101 @@ class CheckpointContent:
             meta["image_background"] = meta.pop("backdrop")
         if meta.get("init") == "free":
             meta["init"] = "depth"
-        return cls(tensors, meta)
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                raise CheckpointError(
+                    f"checkpoint {directory}: {name} holds numbers that are not finite"
+                )
+        try:
+            return cls(tensors, CheckpointMeta.model_validate(meta))
+        except ValidationError as error:
+            raise CheckpointError(
+                f"checkpoint {directory} does not hold what it should: {_problems(error)}"
+            ) from error
 
     @property
     def voxel_size_m(self) -> float:
         """Spacing of the samples that the surface was meshed with."""
-        return float(self.meta["config"]["meshing"]["voxel_size_m"])
+        return self.meta.config.meshing.voxel_size_m
 
     @property
     def camera(self) -> Camera:
         """Of the first frame."""
-        camera = self.meta["camera"]
-        return Camera(**{**camera, "distortion": tuple(camera["distortion"])})
+        return Camera(**self.meta.camera.model_dump())
 
     @property
     def dataset_from_world(self) -> Float[np.ndarray, "4 4"]:
         """Similarity to the coordinates that saved meshes have."""
-        given = np.array(self.meta.get("dataset_from_world", np.eye(4).tolist()))
-        if given.shape != (4, 4):
-            raise ValueError(f"dataset_from_world of shape {given.shape}")
-        return given
-
-    @property
-    def has_foreground(self) -> bool:
-        """Whether the keyframes knew which pixels show the object."""
-        return bool(self.meta.get("has_foreground", False))
+        return np.array(self.meta.dataset_from_world)
 
     @property
     def image_background(self) -> Float[Tensor, " 3"]:
         """Colour that the pictures have where no object is."""
-        return torch.tensor(self.meta.get("image_background", (1.0, 1.0, 1.0)))
+        return torch.tensor(self.meta.image_background)
 
     @property
     def rays(self) -> Shaped[Tensor, "..."]:
         """Rays with what they saw, as `Replay.keep` takes them."""
         return self.tensors["replay.rays"]
 
-    @property
-    def step(self) -> int:
-        """Optimiser steps taken."""
-        return int(self.meta["step"])
-
-    @property
-    def stamp_ns(self) -> int:
-        """Of the newest frame."""
-        return int(self.meta["stamp_ns"])
-
     def field(self, backend: str, device: torch.device) -> HashSdf:
-        """The field with its weights, on the backend that is configured now."""
-        side_m = float(self.meta["side_m"])
-        config = FieldConfig(**self.meta["field"]).model_copy(update={"backend": backend})
+        """Return the field with its weights, on the backend that is configured now."""
+        side_m, background = self.meta.side_m, self.meta.config.background
+        config = self.meta.field.model_copy(update={"backend": backend})
         centre_m = self.tensors["field.origin_m"] + side_m / 2
-        field = restore_field(config, self.meta["init"], centre_m, side_m, device)
-        behind = BackgroundConfig(**self.meta["config"].get("background", {}))
-        if behind.kind == "learned":
-            add_background(field, behind)
+        field = restore_field(config, self.meta.init, centre_m, side_m, device)
+        if background.kind == "learned":
+            add_background(field, background)
         field.load_state_dict(self._tensors_of("field."))
         return field
 
     def grid(self, config: OccupancyConfig, device: torch.device) -> OccupancyGrid:
-        """The occupancy grid."""
+        """Return the occupancy grid."""
         return OccupancyGrid.from_state(
-            config, self._tensors_of("grid."), self.meta["grid"], device
+            config, self._tensors_of("grid."), self.meta.grid.model_dump(), device
         )
 
     def _tensors_of(self, part: str) -> dict[str, Tensor]:
         return {k[len(part) :]: v for k, v in self.tensors.items() if k.startswith(part)}
+
+
+def content_of(
+    reconstruction: Reconstruction,
+    dataset_from_world: Float[np.ndarray, "4 4"],
+    stamp_ns: int,
+) -> tuple[dict[str, Shaped[Tensor, "..."]], dict[str, Any]]:
+    """Return tensors and metadata to save of a reconstruction.
+
+    Args:
+        stamp_ns: Of the newest frame.
+    """
+    field, buffer = reconstruction.field, reconstruction.buffer
+    grid_tensors, grid_meta = reconstruction.grid.state()
+    tensors = {f"field.{k}": v for k, v in field.state_dict().items()}
+    tensors |= {f"grid.{k}": v for k, v in grid_tensors.items()}
+    tensors["replay.rays"] = reconstruction.replay.rays_to_save()
+    meta = {
+        "step": reconstruction.train_step.steps,
+        "stamp_ns": stamp_ns,
+        # Of a larger tree, only what a reconstruction reads.
+        "config": reconstruction.config.model_dump(
+            mode="json", include=set(ReconstructorConfig.model_fields)
+        ),
+        "field": field.config.model_dump(mode="json"),
+        "init": field.init,
+        "dataset_from_world": dataset_from_world.tolist(),
+        "side_m": field.side_m,
+        "grid": grid_meta,
+        "has_foreground": buffer.foreground is not None,
+        "image_background": buffer.image_background.tolist(),
+        "camera": asdict(buffer.camera),
+    }
+    return tensors, meta
+
+
+def _problems(error: ValidationError) -> str:
+    """Name every wrong key with its value and what was expected."""
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc']))} = {repr(e['input'])[:80]}: {e['msg'].lower()}"
+        for e in error.errors()
+    )

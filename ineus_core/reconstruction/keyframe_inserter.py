@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames on their way in: which become keyframes, and what their depth shows of the scene."""
+"""Frames on their way in: which become keyframes, and corrected poses of those that have."""
 
 import logging
 from collections import Counter
@@ -9,144 +9,20 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
 from ineus_core.geometry import cached_pixel_rays
-from ineus_core.kernels.occupancy import rays_of_depth
-from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig, KeyframeSelector, Replay
-from ineus_core.meshing import DirtyBlocks
+from ineus_core.keyframes import KeyframeBuffer, KeyframeSelector, Replay
 from ineus_core.reconstruction.completion import DepthCompletion
+from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.scene_bounds import BoundsConfig, box_of_depth
 from ineus_core.rendering import OccupancyGrid
-from ineus_core.types import Camera, Frame, KeyframeId
+from ineus_core.types import Frame, KeyframeId
 
 _LOG = logging.getLogger(__name__)
-_OBSERVE_STRIDE_PX = 4
-_PROBE_STRIDE_PX = 2
-"""Finer, as the cells are; both are for wide images, and half of it for others."""
-_PROBE_OVERLAP = 0.6
-"""Half side of what a return has observed, by the distance of neighbouring returns head-on: more
-than half, as surfaces are aslant; less than all, or webs at edges would count as measured."""
-_Rays = tuple[Tensor, Tensor]
-"""World directions [n 3], and ranges [n] in m, below 0 without a return."""
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
-
-
-class DepthIntegrator:
-    """Tells the grid and the surface what the depth of a keyframe shows.
-
-    Args:
-        config: Limits of the depth that is believed.
-        truncation_m: Half width of the band around a return that is not free.
-        reach_m: A return has observed what is at least so near along each axis.
-        grid: Learns what is free and what is surface.
-        dirty: Learns which blocks have new returns.
-        device: Where the grid lies.
-    """
-
-    def __init__(
-        self,
-        config: KeyframeConfig,
-        truncation_m: float,
-        reach_m: float,
-        grid: OccupancyGrid,
-        dirty: DirtyBlocks,
-        device: torch.device,
-    ) -> None:
-        """Hold what is told."""
-        self._config, self._truncation_m, self._reach_m = config, truncation_m, reach_m
-        self._grid, self._dirty, self._device = grid, dirty, device
-
-    def observe(self, frame: Frame) -> None:
-        """Take in the depth of a frame from the host."""
-        origin = self._tensor(frame.world_from_camera[:3, 3])
-        coarse, coarse_m = self._rays(frame, _stride_px(_OBSERVE_STRIDE_PX, frame.camera))
-        returned = coarse_m >= 0
-        directions, range_m = coarse[returned], coarse_m[returned]
-        self._grid.observe(
-            origin, self._tensor(directions), self._tensor(range_m), self._truncation_m
-        )
-        stride_px = _stride_px(_PROBE_STRIDE_PX, frame.camera)
-        fine, fine_m = self._rays(frame, stride_px)
-        self._mark_observed(
-            origin,
-            (self._tensor(fine), self._tensor(fine_m)),
-            (self._tensor(coarse), self._tensor(coarse_m)),
-            stride_px,
-            frame.camera,
-        )
-        points = frame.world_from_camera[:3, 3] + directions * range_m[:, None]
-        self._dirty.mark(points)
-
-    def _rays(
-        self, frame: Frame, stride_px: int
-    ) -> tuple[Float[np.ndarray, "rays 3"], Float[np.ndarray, " rays"]]:
-        """World directions and ranges of every `stride_px`-th pixel that is not masked.
-
-        A range without a return is -1.
-        """
-        assert frame.depth_m is not None
-        s = stride_px
-        depth_m, limits = frame.depth_m[::s, ::s], self._config
-        in_camera = cached_pixel_rays(frame.camera)[::s, ::s]
-        hit = (depth_m >= limits.min_depth_m) & (depth_m <= limits.max_depth_m)
-        range_m = np.where(hit, depth_m / in_camera[..., 2], np.float32(-1.0))
-        directions = in_camera @ frame.world_from_camera[:3, :3].T.astype(np.float32)
-        if frame.mask is None:
-            return directions.reshape(-1, 3), range_m.reshape(-1)
-        used = frame.mask[::s, ::s]
-        return directions[used], range_m[used]
-
-    def _mark_observed(
-        self,
-        origin: Float[Tensor, " 3"],
-        fine: _Rays,
-        coarse: _Rays,
-        stride_px: int,
-        camera: Camera,
-    ) -> None:
-        """Returns by the fine rays; of rays without one, which take longer, the coarse do."""
-        spread = _PROBE_OVERLAP * stride_px / min(camera.fx, camera.fy)
-        for (directions, range_m), longest_m in ((fine, 0.0), (coarse, self._config.max_depth_m)):
-            self._grid.observed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
-
-    def observe_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:
-        """Take in the depth of a keyframe that now lies in a slot."""
-        if self._device.type == "cuda":
-            self._observe_on_gpu(buffer, slot)
-        else:
-            self.observe(frame)
-
-    def _observe_on_gpu(self, buffer: KeyframeBuffer, slot: int) -> None:
-        """`observe` of the stored depth, where the host waits for nothing."""
-        grid, pose, reduction = self._grid, buffer.world_from_camera[slot], buffer.reduction
-
-        def rays(stride_px: int) -> _Rays:
-            return rays_of_depth(
-                buffer.depth[slot],
-                buffer.rays_of(slot),
-                pose,
-                buffer.depth_step_m,
-                buffer.width_px,
-                max(1, stride_px // reduction),
-                *self._dirty.flags_over(grid.host_aabb),
-            )
-
-        camera = buffer.camera
-        coarse = rays(_stride_px(_OBSERVE_STRIDE_PX, camera))
-        grid.observe(pose[:, 3], *coarse, self._truncation_m)
-        stride_px = _stride_px(_PROBE_STRIDE_PX, camera)
-        self._mark_observed(pose[:, 3], rays(stride_px), coarse, max(reduction, stride_px), camera)
-
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float32).to(self._device)
-
-
-def _stride_px(wide: int, camera: Camera) -> int:
-    return wide if camera.width_px >= 480 else wide // 2
 
 
 class KeyframeInserter:
@@ -159,7 +35,7 @@ class KeyframeInserter:
         grid: Grows with what is measured.
         buffer: Holds the keyframes.
         replay: Keeps rays of those that leave.
-        observer: Is shown the depth of those that come.
+        integrator: Takes in the depth of those that come.
         completion: Closes holes of their depth.
         counters: Counts what becomes of the frames.
     """
@@ -172,14 +48,14 @@ class KeyframeInserter:
         grid: OccupancyGrid,
         buffer: KeyframeBuffer,
         replay: Replay,
-        observer: DepthIntegrator,
+        integrator: DepthIntegrator,
         completion: DepthCompletion,
         counters: Counter[str],
     ) -> None:
         """Begin without a keyframe."""
         self._selector, self._bounds = selector, bounds
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
-        self._integrator, self._completion, self._counters = observer, completion, counters
+        self._integrator, self._completion, self._counters = integrator, completion, counters
 
     def add(self, frame: Frame, expected: int) -> bool:
         """Take a frame; False if it is not needed as a keyframe or does not fit.
@@ -202,7 +78,7 @@ class KeyframeInserter:
         slot = self._buffer.add(frame)
         self._replay.on_keyframe_added()
         if frame.depth_m is not None:
-            self._integrator.observe_added(frame, self._buffer, slot)
+            self._integrator.integrate_added(frame, self._buffer, slot)
         self._counters["keyframes"] += 1
         return True
 
@@ -237,5 +113,5 @@ class KeyframeInserter:
             moved += 1
             frame = self._buffer.frame_of(keyframe)
             if frame is not None and frame.depth_m is not None and self._grow(frame):
-                self._integrator.observe(frame)
+                self._integrator.integrate(frame)
         return moved

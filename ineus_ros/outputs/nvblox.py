@@ -116,15 +116,14 @@ def _grid_of(
     pipeline: Pipeline, request: Any
 ) -> tuple[int, np.ndarray, float, tuple[int, ...], PlanningAnswer]:
     reconstructor = pipeline.reconstructor
-    if reconstructor.grid is None:
-        raise SourceError("nothing is mapped yet: expected frames first")
-    voxel_m = reconstructor.grid.cell_m
+    grid = reconstructor.reconstruction.grid
+    voxel_m = grid.cell_m
     if request.use_aabb:
         low, size = request.aabb_min_m, request.aabb_size_m
         low_m = np.array((low.x, low.y, low.z))
         high_m = low_m + np.array((size.x, size.y, size.z))
     else:
-        low_m, high_m = reconstructor.grid.aabb.cpu().double().numpy()
+        low_m, high_m = grid.aabb.cpu().double().numpy()
     centres, origin_m, shape = voxel_centres(low_m, high_m, voxel_m)
     answer = reconstructor.query(centres)
     return reconstructor.newest_stamp_ns, origin_m, voxel_m, shape, answer

@@ -69,11 +69,11 @@ class Collected:
         self.reports.append(report)
 
 
-def make(**settings: Any) -> tuple[Pipeline, Notes, Collected]:
+def make(is_live: bool = False, **settings: Any) -> tuple[Pipeline, Notes, Collected]:
     notes, sink = Notes(), Collected()
     given = {"steps_per_tick": 3, "mesh_rate_hz": 2.0, "report_rate_hz": 1.0, "refine_steps": 10}
     config = PipelineConfig(**{**given, **settings})
-    return Pipeline(notes, sink, config), notes, sink
+    return Pipeline(notes, sink, config, is_live=is_live), notes, sink
 
 
 def frame_at(stamp_s: int) -> Frame:
@@ -101,8 +101,7 @@ def test_while_frames_wait_training_holds_back() -> None:
 
 
 def test_meshing_keeps_to_its_share_of_the_time_online(monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline, notes, _ = make(mesh_share=0.25)
-    pipeline.is_live = True
+    pipeline, notes, _ = make(is_live=True, mesh_share=0.25)
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
 
@@ -181,8 +180,7 @@ def test_mesh_and_report_come_at_their_rates() -> None:
 def test_online_reports_go_on_when_the_clock_of_a_bag_has_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pipeline, _, sink = make()
-    pipeline.is_live = True
+    pipeline, _, sink = make(is_live=True)
     wall_ns = [5 * S]
     monkeypatch.setattr(time, "monotonic_ns", lambda: wall_ns[0])
     for _ in range(41):

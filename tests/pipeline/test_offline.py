@@ -72,7 +72,7 @@ def test_a_number_of_steps_is_kept_exactly(steps: int) -> None:
     assert run(Walls(4), steps=steps).report["steps"] == steps
 
 
-def test_seconds_end_the_settling() -> None:
+def test_seconds_end_the_refinement() -> None:
     begin_s = time.perf_counter()
     report = run(Walls(3), seconds=2.0).report
     assert 1.9 < report["wall_s"] < 2.0 + (time.perf_counter() - begin_s)
@@ -127,7 +127,7 @@ def test_training_without_depth_waits_for_all_views() -> None:
     result = OfflineRun(source, reconstructor, config, RunLimits(steps=12, hold_out=3), note).run()
     assert result.report["steps"] == 12
     assert [steps for phase, steps in phases if phase == "reading"] == [0] * 4
-    assert ("settling", 12) in phases
+    assert ("refining", 12) in phases
 
 
 def test_seconds_of_training_without_depth_begin_when_all_is_read() -> None:

@@ -62,7 +62,7 @@ def surface(layout: str, seed: int) -> Mesh:
         "meshing": {"voxel_size_m": 0.04 * metres, "min_component_triangles": 100},
     }
     reconstructor = Reconstructor(tiny_config(**settings), CPU)
-    reconstructor.dataset_from_world = dataset_from_world(source)
+    reconstructor.save_meshes_in(dataset_from_world(source))
     reconstructor.expect([frame.world_from_camera for frame in frames])
     for frame in frames:
         reconstructor.add_frame(frame)

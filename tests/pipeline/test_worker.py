@@ -40,7 +40,8 @@ class Ticks(Pipeline):
 
     def __init__(self) -> None:
         self.quiet = Quiet()
-        super().__init__(self.quiet, NullSink(), PipelineConfig(steps_per_tick=1, queue_frames=4))
+        config = PipelineConfig(steps_per_tick=1, queue_frames=4)
+        super().__init__(self.quiet, NullSink(), config, is_live=True)
         self.ticks = 0
         self.threads: set[int] = set()
         self.on_tick: Callable[[], None] = lambda: None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ineus_core.geometry import blocks_touched
 from ineus_core.meshing import BlockMesher, MeshingConfig
-from ineus_core.planning import DistanceMap, Planner, PlanningConfig, PlanningScene
+from ineus_core.planning import DistanceMap, Planner, PlanningAnswer, PlanningConfig, PlanningScene
 from ineus_core.planning.nearest_surface import NONE, Flood, nearest_points
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import BlockIndex, Mesh, MeshBlock
@@ -256,7 +256,7 @@ def test_noise_of_the_surface_hardly_turns_the_gradient() -> None:
 
 def test_what_is_not_known_is_marked() -> None:
     planner = Planner(PlanningConfig(), 0.05, TRUNCATION_M, torch.device("cpu"))
-    nothing = planner.query(np.zeros((2, 3)), None)
+    nothing = PlanningAnswer.of_nothing(2)
     assert np.isinf(nothing.distance_m).all() and not nothing.observed.any()
     log_odds = torch.zeros((24, 24, 24), dtype=torch.int8)
     log_odds[12, 12, 18] = -1  # holds (0.05, 0.05, 0.65)

@@ -41,7 +41,6 @@ def test_the_way_to_a_wall_is_free_and_what_is_behind_it_unknown(wall: Reconstru
 
 
 def test_a_slice_through_the_wall(wall: Reconstructor) -> None:
-    assert wall.grid is not None
     columns = wall.occupancy_slice(1.9, 2.1)
     assert columns is not None
     row, column = (int((0.0 - origin) / columns.cell_m) for origin in columns.origin_m[::-1])
@@ -57,11 +56,11 @@ def test_a_slice_through_the_wall(wall: Reconstructor) -> None:
 
 def test_a_wall_is_no_thicker_than_it_is(wall: Reconstructor) -> None:
     """Returns count for a cell and a half on both sides; the mesh tells where the wall is."""
-    assert wall.grid is not None and wall.grid.cell_m == pytest.approx(0.16)
+    assert wall.reconstruction.grid.cell_m == pytest.approx(0.16)
     in_front, at_it = wall.occupancy_slice(1.78, 1.9), wall.occupancy_slice(1.94, 2.06)
     assert in_front is not None and at_it is not None
     row, column = (int((0.0 - origin) / at_it.cell_m) for origin in at_it.origin_m[::-1])
-    layers = (wall.grid.log_odds > 0).flatten(0, 1).any(dim=0)
+    layers = (wall.reconstruction.grid.log_odds > 0).flatten(0, 1).any(dim=0)
     assert int(layers.sum()) == 2, "else there is nothing to be made thinner"
     assert (in_front.cells[row, column], at_it.cells[row, column]) == (FREE, OCCUPIED)
 
@@ -92,7 +91,7 @@ def test_without_depth_the_views_tell_what_is_free_and_what_was_seen() -> None:
     assert answer.observed.tolist() == [True, False], "ahead of the cameras, and behind them"
     columns = made.occupancy_slice(-0.1, 0.1)
     assert columns is not None and (columns.cells == FREE).any()
-    assert made.grid is not None and not made.grid.log_odds.any()
+    assert not made.reconstruction.grid.log_odds.any()
 
 
 def test_without_depth_a_live_mesh_is_renewed_block_by_block() -> None:

@@ -148,15 +148,15 @@ def test_keyframes_are_held_and_observed_with_their_holes_closed() -> None:
     for frame in frames:
         reconstructor.add_frame(frame)
     last = frames[-1]
-    assert reconstructor.buffer is not None and reconstructor.grid is not None
-    held = reconstructor.buffer.frame_of((last.stamp_ns, last.camera_id))
+    buffer, grid = reconstructor.reconstruction.buffer, reconstructor.reconstruction.grid
+    held = buffer.frame_of((last.stamp_ns, last.camera_id))
     assert held is not None and held.depth_m is not None and last.depth_m is not None
     assert np.mean(held.depth_m[last.depth_m == 0] > 0) > 0.95
     middle = torch.tensor([[0.0, 2.0, 0.0]])
-    assert bool(reconstructor.grid.may_hold_mesh(middle))
+    assert bool(grid.may_hold_mesh(middle))
     closed = [
         f is not None and not np.array_equal(f.depth_m > 0, frame.depth_m > 0)
         for frame in frames
-        for f in [reconstructor.buffer.frame_of((frame.stamp_ns, frame.camera_id))]
+        for f in [buffer.frame_of((frame.stamp_ns, frame.camera_id))]
     ]
     assert reconstructor.counters["keyframes_completed"] == sum(closed) > 0

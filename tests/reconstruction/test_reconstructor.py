@@ -4,14 +4,17 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_scene import CAMERA, CPU, pose, room_source, tiny_config, wall_frame
 
-from ineus_core.errors import CheckpointError, SourceError
+from ineus_core.errors import CapacityError, CheckpointError, SourceError
+from ineus_core.meshing import Surface
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticSource
 from ineus_core.types import Camera, Frame, Mesh
@@ -43,6 +46,12 @@ def room(frames: list[Frame]) -> Reconstructor:
     """Reconstructed once; tests leave it as it is."""
     torch.manual_seed(0)
     return reconstruct(frames)
+
+
+@pytest.fixture(scope="module")
+def saved(room: Reconstructor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its checkpoint; tests copy it."""
+    return room.save(tmp_path_factory.mktemp("saved") / "checkpoint")
 
 
 @pytest.fixture(scope="module")
@@ -149,24 +158,89 @@ def test_a_loaded_checkpoint_trains_on_with_all_that_was_seen(
     assert np.abs(source.sdf(vertices)).mean() < 0.03
 
 
-def test_a_checkpoint_that_holds_something_else_is_refused(
-    room: Reconstructor, tmp_path: Path
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"side_m": None}, r"side_m = None"),
+        ({"side_m": "wide"}, r"side_m = 'wide'"),
+        ({"side_m": 1e308}, r"side_m = 1e\+308"),
+        ({"step": 10**30}, r"step = 10{30}"),
+        ({"stamp_ns": -1}, r"stamp_ns = -1"),
+        ({"init": "cube"}, r"init = 'cube'"),
+        ({"config": {"meshing": {"voxel_size_m": -1}}}, r"meshing\.voxel_size_m = -1"),
+        ({"config": {"meshing": {"voxel_size_m": math.nan}}}, r"voxel_size_m = nan"),
+        ({"grid": {}}, r"grid\.cell_m"),
+        ({"dataset_from_world": [[0.0] * 4] * 4}, r"dataset_from_world .* similarity"),
+        ({"field": {"hidden": 8}}, "size mismatch|division"),
+        ({"field": {"levels": 10**9}}, r"field\.levels = 1000000000"),
+        ({"field": {"colour": "blue"}}, r"field\.colour = 'blue'"),
+        ({"camera": {"width_px": 3}}, r"camera\.height_px"),
+        ({"camera": {**vars(CAMERA), "fx": -1.0}}, r"camera\.fx = -1\.0"),
+        ({"camera": {**vars(CAMERA), "width_px": 10**9}}, r"camera\.width_px = 1000000000"),
+        ({"camera": {**vars(CAMERA), "distortion_model": "fov"}}, "distortion model 'fov'"),
+    ],
+)
+def test_a_checkpoint_that_makes_no_sense_is_refused_and_the_map_stays(
+    frames: list[Frame], saved: Path, tmp_path: Path, change: dict, said: str
 ) -> None:
-    folder = room.save(tmp_path / "checkpoint")
+    live = reconstruct(frames[:1], steps=2)
+    steps, held = live.steps, live.reconstruction
+    folder = shutil.copytree(saved, tmp_path / "broken")
     meta = json.loads((folder / "state.json").read_text())
-    for broken in (
-        {key: value for key, value in meta.items() if key != "side_m"},
-        {**meta, "field": {**meta["field"], "hidden": 64}},
-        {**meta, "field": {**meta["field"], "colour": "blue"}},
-        {**meta, "camera": {"width_px": 3}},
-        {**meta, "camera": {**meta["camera"], "fx": -1.0}},
-        {**meta, "grid": {}},
-    ):
-        (folder / "state.json").write_text(json.dumps(broken))
-        loaded = Reconstructor(room.config, CPU)
-        with pytest.raises(CheckpointError, match="checkpoint"):
-            loaded.load(folder)
-        assert not loaded.is_ready
+    (folder / "state.json").write_text(json.dumps({**meta, **change}))
+    with pytest.raises(CheckpointError, match=said):
+        live.load(folder)
+    assert live.reconstruction is held
+    live.step()
+    assert live.steps == steps + 1
+    assert live.add_frame(frames[1])
+
+
+def test_weights_that_do_not_fit_leave_the_map(
+    frames: list[Frame], saved: Path, tmp_path: Path
+) -> None:
+    live = reconstruct(frames[:1], steps=2)
+    folder = shutil.copytree(saved, tmp_path / "broken")
+    meta = json.loads((folder / "state.json").read_text())
+    meta["field"]["hidden"] = 16
+    (folder / "state.json").write_text(json.dumps(meta))
+    with pytest.raises(CheckpointError, match="size mismatch"):
+        live.load_weights(folder)
+    assert live.is_ready
+
+
+def test_weights_that_are_not_finite_are_refused(saved: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(saved, tmp_path / "broken")
+    tensors = load_file(folder / "state.safetensors")
+    tensors["field.w1"][0, 0] = math.inf
+    save_file(tensors, folder / "state.safetensors")
+    with pytest.raises(CheckpointError, match=r"field\.w1 holds numbers that are not finite"):
+        Reconstructor(tiny_config(), CPU).load(folder)
+
+
+def test_a_checkpoint_without_room_for_its_camera_is_refused_and_the_map_stays(
+    frames: list[Frame], tmp_path: Path
+) -> None:
+    config = tiny_config(keyframes={"memory_mb": 1})
+    live = Reconstructor(config, CPU)
+    live.add_frame(frames[0])
+    wide = Reconstructor(tiny_config(), CPU)
+    wide.add_frame(wall_frame(camera=Camera(640, 480, 480.0, 480.0, 320.0, 240.0)))
+    with pytest.raises(CapacityError, match="memory_mb"):
+        live.load(wide.save(tmp_path / "checkpoint"))
+    assert live.is_ready
+
+
+def test_a_flat_camera_of_a_checkpoint_leaves_room_for_a_row(
+    frames: list[Frame], saved: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(saved, tmp_path / "flat")
+    meta = json.loads((folder / "state.json").read_text())
+    meta["camera"] |= {"width_px": 2000, "height_px": 1}
+    (folder / "state.json").write_text(json.dumps(meta))
+    loaded = Reconstructor(tiny_config(), CPU)
+    loaded.load(folder)
+    assert loaded.add_frame(frames[0])
 
 
 def test_nothing_to_save_or_to_render_before_the_first_frame(tmp_path: Path) -> None:
@@ -196,22 +270,20 @@ def test_updates_add_up_to_the_mesh(frames: list[Frame]) -> None:
             held[block.index] = block
         for index in update.removed:
             del held[index]
-    assert reconstructor._surface.blocks == held
+    assert reconstructor.reconstruction.surface.blocks == held
     assert len(held) > 10
     # A whole extraction meets every block that any update had.
     update = reconstructor.extract_mesh(everything=True)
     after = {block.index for block in update.upserts} | (held.keys() - set(update.removed))
-    assert after == set(reconstructor._surface.blocks)
+    assert after == set(reconstructor.reconstruction.surface.blocks)
 
 
-def test_all_blocks_that_a_surface_point_touches_are_dirty(frames: list[Frame]) -> None:
-    reconstructor = Reconstructor(tiny_config(meshing={"block_size_vox": 8}), CPU)
+def test_all_blocks_that_a_surface_point_touches_are_dirty() -> None:
+    surface = Surface(tiny_config(meshing={"block_size_vox": 8}).meshing, CPU)
     # A point beside an edge of blocks: near a face on one side in x and on the other in y.
-    side_m = reconstructor.config.meshing.block_size_m
-    reconstructor._surface.dirty.mark(np.array([[side_m - 0.01, side_m + 0.01, 0.5 * side_m]]))
-    assert {(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0)} <= set(
-        reconstructor._surface.dirty.take(100)
-    )
+    side_m = surface.config.block_size_m
+    surface.dirty.mark(np.array([[side_m - 0.01, side_m + 0.01, 0.5 * side_m]]))
+    assert {(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 0)} <= set(surface.dirty.take(100))
 
 
 def test_a_camera_that_changes_its_size_is_followed(frames: list[Frame]) -> None:
@@ -263,7 +335,9 @@ def test_poses_that_are_known_beforehand_decide_the_box_and_keep_every_view() ->
     expected.expect([frame.world_from_camera for frame in frames])
     assert expected.add_frame(frames[0])
     assert expected.is_ready
-    np.testing.assert_array_equal(expected.grid.host_aabb, awaited.grid.host_aabb)
+    np.testing.assert_array_equal(
+        expected.reconstruction.grid.host_aabb, awaited.reconstruction.grid.host_aabb
+    )
     # A view that hardly moved is of use too, as long as there is room for all.
     for frame in [*frames[1:], wall_frame(7, None, pose(1.501))]:
         assert expected.add_frame(frame)
@@ -284,7 +358,7 @@ def test_a_given_box_starts_at_once() -> None:
     reconstructor = Reconstructor(config, CPU)
     assert reconstructor.add_frame(wall_frame(0, None))
     assert reconstructor.is_ready
-    assert reconstructor.field.side_m == 2.0
+    assert reconstructor.reconstruction.field.side_m == 2.0
 
 
 def test_more_keyframes_than_there_is_room_for(frames: list[Frame]) -> None:
@@ -313,7 +387,7 @@ def test_a_close_view_makes_fine_voxels_which_a_checkpoint_keeps(tmp_path: Path)
     close.add_frame(wall_frame(depth_m=0.4))
     assert close.config.meshing.voxel_size_m == 0.00625
     assert close.config.ray_sampling.truncation_m == 0.06
-    assert close.grid is not None and close.grid.cell_m == 0.0125
+    assert close.reconstruction.grid.cell_m == 0.0125
     close.save(tmp_path / "checkpoint")
     again = Reconstructor(config, CPU)
     again.load(tmp_path / "checkpoint")

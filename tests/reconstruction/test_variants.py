@@ -107,7 +107,7 @@ def test_the_files_of_the_seed_train(path: Path) -> None:
         reconstructor.add_frame(frame)
     for _ in range(3):
         reconstructor.step()
-    assert len(reconstructor.buffer) == len(frames())
+    assert len(reconstructor.reconstruction.buffer) == len(frames())
     report = reconstructor.report()
     assert report.counters.get("steps_rolled_back", 0) == 0
     assert report.losses["total"] > 0
@@ -123,25 +123,25 @@ def test_the_weights_of_a_checkpoint_begin_a_training_of_its_own(tmp_path: Path)
     for frame in frames():
         again.add_frame(frame)
     again.start()
-    assert again.buffer is not None and len(again.buffer) == len(frames())
-    assert again.field is not None and again.grid is not None
-    for name, value in first.field.state_dict().items():
-        assert torch.equal(value, again.field.state_dict()[name]), name
-    np.testing.assert_allclose(again.grid.host_aabb, first.grid.host_aabb, atol=0.2)
+    assert len(again.reconstruction.buffer) == len(frames())
+    for name, value in first.reconstruction.field.state_dict().items():
+        assert torch.equal(value, again.reconstruction.field.state_dict()[name]), name
+    np.testing.assert_allclose(
+        again.reconstruction.grid.host_aabb, first.reconstruction.grid.host_aabb, atol=0.2
+    )
     for _ in range(3):
         again.step()
     assert again.steps == 3
-    assert not torch.equal(first.field.w1, again.field.w1)
+    assert not torch.equal(first.reconstruction.field.w1, again.reconstruction.field.w1)
     again.reset()
-    assert again._given is None
+    assert again._given_field is None
 
 
 def test_views_are_rendered_as_the_field_has_been_trained() -> None:
     made = reconstructed(2, training={"background": "white", "cos_anneal_steps": 8})
-    assert made.field is not None and made.grid is not None
     frame = frames()[0]
     view, pose = (
-        ImageRenderer(made.field, made.grid),
+        ImageRenderer(made.reconstruction.field, made.reconstruction.grid),
         torch.from_numpy(frame.world_from_camera).float(),
     )
     found = made.render(frame.camera, frame.world_from_camera)
@@ -162,8 +162,11 @@ def test_a_mask_says_where_nothing_is() -> None:
 
 
 def test_foreground_is_only_held_where_it_is_read() -> None:
-    assert reconstructed(0).buffer.foreground is None
-    assert reconstructed(0, training={"background": "random"}).buffer.foreground is not None
+    assert reconstructed(0).reconstruction.buffer.foreground is None
+    assert (
+        reconstructed(0, training={"background": "random"}).reconstruction.buffer.foreground
+        is not None
+    )
 
 
 def test_curvature_without_differences_is_refused() -> None:

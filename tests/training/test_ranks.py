@@ -41,8 +41,9 @@ with process_group(ranks, CPU):
     print("ready", flush=True)
     for _ in range(int(sys.argv[2])):
         reconstructor.step()
-    state = {k: v.detach().clone() for k, v in reconstructor.field.state_dict().items()}
-    state["occupied"] = reconstructor.grid.occupied
+    made = reconstructor.reconstruction
+    state = {k: v.detach().clone() for k, v in made.field.state_dict().items()}
+    state["occupied"] = made.grid.occupied
     save_file(state, f"{sys.argv[1]}/{ranks.rank}.safetensors")
 """
 ONE_OF_TWO = {
@@ -107,25 +108,25 @@ def mean_gradient_training(steps: int) -> dict[str, torch.Tensor]:
         twins.append(reconstructor)
     for _ in range(steps):
         for twin in twins:
-            step: Any = twin.train_step
+            step: Any = twin.reconstruction.train_step
             terms = step._loss(step._replay.draw(step._rays))
             terms.total(step._config.weights).backward()
-        for pair in zip(*(twin.field.parameters() for twin in twins), strict=True):
+        for pair in zip(*(twin.reconstruction.field.parameters() for twin in twins), strict=True):
             mean = 0.5 * (pair[0].grad + pair[1].grad)
             for parameter in pair:
                 parameter.grad = mean.clone()
         for twin in twins:
-            step = twin.train_step
+            step = twin.reconstruction.train_step
             step._optimiser.step(step.steps)
             step.resume_at(step.steps + 1)
-    return {name: p.detach() for name, p in twins[0].field.named_parameters()}
+    return {name: p.detach() for name, p in twins[0].reconstruction.field.named_parameters()}
 
 
 def parameters_at_start() -> dict[str, torch.Tensor]:
     reconstructor = Reconstructor(tiny_config(), CPU)
     for frame in room_source(4):
         reconstructor.add_frame(frame)
-    return {name: p.detach() for name, p in reconstructor.field.named_parameters()}
+    return {name: p.detach() for name, p in reconstructor.reconstruction.field.named_parameters()}
 
 
 def test_processes_draw_different_rays_and_renew_the_same_cells() -> None:
@@ -134,9 +135,8 @@ def test_processes_draw_different_rays_and_renew_the_same_cells() -> None:
         reconstructor = Reconstructor(tiny_config(), CPU, Ranks(rank, 2, rank))
         for frame in room_source(2):
             reconstructor.add_frame(frame)
-        assert reconstructor._replay is not None
-        drawn.append(reconstructor._replay.draw(16).directions)
-        cells.append(torch.rand(4, generator=reconstructor._grid_generator))
+        drawn.append(reconstructor.reconstruction.replay.draw(16).directions)
+        cells.append(torch.rand(4, generator=reconstructor.reconstruction.grid_generator))
     assert not torch.equal(drawn[0], drawn[1])
     assert torch.equal(cells[0], cells[1])
 
@@ -172,8 +172,8 @@ def test_one_process_writes_and_the_others_train(tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == [
         "checkpoint", "mesh.ply", "renders", "report.html", "report.json",
     ]  # fmt: skip
-    assert "settling" in said
-    assert "settling" not in silent
+    assert "refining" in said
+    assert "refining" not in silent
 
 
 def test_an_error_is_a_sentence_of_each_process(tmp_path: Path) -> None:
@@ -234,8 +234,8 @@ def test_a_captured_step_averages_between_two_graphs(monkeypatch: pytest.MonkeyP
                 reconstructor.add_frame(frame)
             for _ in range(3):
                 reconstructor.step()
-            captured: Any = reconstructor.train_step
+            captured: Any = reconstructor.reconstruction.train_step
             assert len(captured._graphs) == (1 if ranks is None else 2)
-            fields.append(reconstructor.field.w2.detach().clone())
+            fields.append(reconstructor.reconstruction.field.w2.detach().clone())
     # Sums over threads differ in their last bits, which the first steps of Adam let grow.
     assert float((fields[0] - fields[1]).norm() / fields[0].norm()) < 1e-3

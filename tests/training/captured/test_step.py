@@ -67,16 +67,16 @@ def step_of(reconstructor: Reconstructor, is_captured: bool = True) -> "Captured
     return CapturedStep(
         resolved_training(config.training, GPU),
         config.ray_sampling,
-        reconstructor.field,
-        reconstructor.grid,
-        reconstructor._replay,
+        reconstructor.reconstruction.field,
+        reconstructor.reconstruction.grid,
+        reconstructor.reconstruction.replay,
         is_captured,
     )
 
 
 def captured_in(reconstructor: Reconstructor) -> Any:
     """The step that a reconstruction on a GPU takes: a CapturedStep."""
-    return reconstructor.train_step
+    return reconstructor.reconstruction.train_step
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -231,13 +231,13 @@ def test_a_grown_grid_is_captured_anew() -> None:
         reconstructor.step()
     step = captured_in(reconstructor)
     graphs = step._graphs
-    shape = reconstructor.grid.log_odds.shape
+    shape = reconstructor.reconstruction.grid.log_odds.shape
     reconstructor.add_frame(wall_frame(1, 3.0, world_from_camera=pose(z=-2.0, yaw_deg=170.0)))
-    assert reconstructor.grid.log_odds.shape != shape
+    assert reconstructor.reconstruction.grid.log_odds.shape != shape
     for _ in range(40):
         reconstructor.step()
     assert step._graphs and step._graphs is not graphs
-    assert torch.equal(step._box, reconstructor.grid.aabb)
+    assert torch.equal(step._box, reconstructor.reconstruction.grid.aabb)
     means = step.take_means()[0]
     assert all(math.isfinite(value) for value in means.values())
 
@@ -276,7 +276,7 @@ def test_the_captured_occupancy_update_is_the_eager_one() -> None:
     reconstructor = reconstruction(depth=False)
     for _ in range(64):
         reconstructor.step()
-    grid, field = reconstructor.grid, reconstructor.field
+    grid, field = reconstructor.reconstruction.grid, reconstructor.reconstruction.field
     total = grid.opacity.numel()
     kept = grid.opacity.clone()
     generators = [torch.Generator(GPU).manual_seed(7) for _ in range(2)]
@@ -329,7 +329,7 @@ def test_variants_in_the_captured_step_are_those_of_torch(variant: dict[str, Any
         assert not bool(step.field.colour_w1[:, -3:].any())
     assert bool(step.field.colour_w1[:, :-3].any())
     for _ in range(2):
-        reconstructor.update_occupancy()
-    assert 0.0 < float(reconstructor.grid.occupied.float().mean()) <= 1.0
+        reconstructor.reconstruction.update_occupancy()
+    assert 0.0 < float(reconstructor.reconstruction.grid.occupied.float().mean()) <= 1.0
     view = reconstructor.render(frame.camera, frame.world_from_camera)
     assert np.isfinite(view.opacity).all()

@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration of a reconstruction: that of each of its parts, in one tree."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+from ineus_core.fields import BackgroundConfig, FieldConfig
+from ineus_core.keyframes import KeyframeConfig, ReplayConfig, SelectorConfig
+from ineus_core.meshing import MeshingConfig
+from ineus_core.planning import PlanningConfig
+from ineus_core.reconstruction.completion import CompletionConfig
+from ineus_core.reconstruction.scene_bounds import BoundsConfig
+from ineus_core.rendering import OccupancyConfig, RaySamplingConfig, RenderingConfig
+from ineus_core.training import TrainingConfig
+
+
+class ReconstructorConfig(ConfigModel):
+    """Every part of a reconstruction."""
+
+    renamed: ClassVar = {"placement": "ray_sampling"}
+
+    seed: int = Field(0, ge=0, description="Seed of all random numbers.")
+    bounds: BoundsConfig = BoundsConfig()
+    selector: SelectorConfig = SelectorConfig()
+    keyframes: KeyframeConfig = KeyframeConfig()
+    completion: CompletionConfig = CompletionConfig()
+    replay: ReplayConfig = ReplayConfig()
+    field: FieldConfig = FieldConfig()
+    background: BackgroundConfig = BackgroundConfig()
+    occupancy: OccupancyConfig = OccupancyConfig()
+    ray_sampling: RaySamplingConfig = RaySamplingConfig()
+    rendering: RenderingConfig = RenderingConfig()
+    training: TrainingConfig = TrainingConfig()
+    meshing: MeshingConfig = MeshingConfig()
+    planning: PlanningConfig = PlanningConfig()
+
+    def with_voxels_of(self, voxel_m: float) -> "ReconstructorConfig":
+        """Fill in all that depends on the size of the voxels, which a given size overrides."""
+        voxel_m = self.meshing.voxel_size_m or voxel_m
+        meshing = self.meshing.model_copy(update={"voxel_size_m": voxel_m})
+        ray_sampling = self.ray_sampling.resolved(voxel_m)
+        return self.model_copy(update={"meshing": meshing, "ray_sampling": ray_sampling})

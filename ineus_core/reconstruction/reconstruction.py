@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""All that exists of a scene once there was a frame; `assembly` puts it together."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ineus_core.fields import HashSdf
+from ineus_core.keyframes import KeyframeBuffer, Replay
+from ineus_core.meshing import Surface
+from ineus_core.planning import EsdfSlice, OccupancySlice, Planner, PlanningAnswer, PlanningScene
+from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
+from ineus_core.rendering import ImageRenderer, OccupancyGrid, ViewVisibility, vertex_colours
+from ineus_core.timing import Pace
+from ineus_core.training import Step
+from ineus_core.types import BlockIndex, Camera, KeyframeId, MeshUpdate, RenderedImage
+
+_CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 20}
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The parts of a reconstruction, and what they do together."""
+
+    config: ReconstructorConfig
+    """With the sizes that the first frames decide."""
+    device: torch.device
+    field: HashSdf
+    grid: OccupancyGrid
+    buffer: KeyframeBuffer
+    replay: Replay
+    train_step: Step
+    inserter: KeyframeInserter
+    visibility: ViewVisibility
+    renderer: ImageRenderer
+    surface: Surface
+    planner: Planner
+    counters: Counter[str]
+    """Of what became of the frames."""
+    pace: Pace
+    grid_generator: torch.Generator
+    """Of the cells of the grid that follow the field."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to train on, as no frame has become a keyframe yet."""
+        return self.replay.is_empty
+
+    def step(self) -> None:
+        """Take one optimiser step, and let the grid follow the field now and then."""
+        self.train_step()
+        self.pace.after_step()
+        if self.train_step.steps % self.config.occupancy.update_every == 0:
+            self.update_occupancy()
+
+    def update_occupancy(self) -> None:
+        """Let the occupancy grid follow the field in some of its cells."""
+        self.train_step.update_grid(_CELLS_PER_UPDATE[self.device.type], self.grid_generator)
+
+    def refine(self, remaining: float) -> None:
+        """Lower the learning rates; see `Reconstructor.refine`."""
+        if remaining == 1.0:
+            self.replay.replay_uniformly()
+        self.train_step.scale_rates(0.05 ** (1.0 - remaining))
+
+    def extract_mesh(self, everything: bool, stamp_ns: int) -> MeshUpdate:
+        """Mesh what changed since the last call, or all of it.
+
+        Args:
+            stamp_ns: Of the newest frame.
+        """
+        if everything:
+            self.surface.dirty.clear()
+            self.visibility.find_surface()
+        is_blurred = self.field.init != "depth" and self.field.config.kind == "sdf"
+        knows_views = self.config.training.view_dropout == 0
+        update = self.surface.renew(
+            self._blocks_with_surface() if everything else self.surface.take_dirty(),
+            self.field.sdf,
+            partial(vertex_colours, self.field, is_blurred, knows_views),
+            self.grid.may_hold_mesh,
+            self.field.is_pointwise,
+            stamp_ns,
+        )
+        if update.upserts or update.removed:
+            self.planner.forget()
+            self.visibility.on_surface_changed()
+        return update
+
+    def revisit_surface(self) -> None:
+        """Without depth nothing tells which blocks change: have all of them meshed in turn."""
+        if not self.grid.has_sensor and not len(self.surface.dirty):
+            self.visibility.find_surface()
+            self.surface.dirty.add(self._blocks_with_surface())
+
+    def _blocks_with_surface(self) -> list[BlockIndex]:
+        return self.surface.blocks_with_surface(self.grid.occupied_centres(), self.grid.cell_m)
+
+    def render(self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> RenderedImage:
+        """Render colour, depth and normal as the camera would see them."""
+        is_white = self.config.training.shows_white and self.field.background is None
+        # Sharpness and annealing are trained together: exact opacities would show another surface.
+        cos_anneal = self.config.training.cos_anneal(self.train_step.steps)
+        pose = torch.as_tensor(world_from_camera, dtype=torch.float32).to(self.device)
+        return self.renderer.render(camera, pose, float(is_white), cos_anneal)
+
+    def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
+        """Answer a planner's points; see `Reconstructor.query`."""
+        return self.planner.query(points, self.planning_scene())
+
+    def occupancy_slice(self, z_min_m: float, z_max_m: float) -> OccupancySlice:
+        """Tell what is free, occupied and unknown between two heights."""
+        return self.planner.occupancy_slice(z_min_m, z_max_m, self.planning_scene())
+
+    def esdf_slice(self, z_m: float) -> EsdfSlice:
+        """Tell the distances at a height."""
+        return self.planner.esdf_slice(z_m, self.planning_scene())
+
+    def planning_scene(self) -> PlanningScene:
+        """Return what a planner sees of the map."""
+        grid = self.grid
+        # What the sensor has measured, or without one, what the views see of the field.
+        has_log_odds = grid.has_sensor or self.is_empty
+        log_odds = grid.log_odds if has_log_odds else self.visibility.log_odds()
+        return PlanningScene(
+            log_odds, grid.aabb[0], grid.cell_m, self.surface.blocks, self.field.sdf
+        )
+
+    def keyframe_poses(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
+        """Return `world_from_camera` of the keyframes that are held, oldest first."""
+        return dict(zip(self.buffer.ids, self.buffer.poses, strict=True))
+
+    def move_keyframes(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> int:
+        """Give keyframes corrected poses; return how many of them are held."""
+        return self.inserter.move(poses)
