@@ -36,8 +36,8 @@ def trained(**training: object):
         reconstructor.step()
     losses = reconstructor.report().losses
     points = torch.rand((500, 3), generator=torch.Generator().manual_seed(0)) - 0.5
-    sdf = reconstructor.field.sdf(points.to(sys.argv[1]))
-    step = type(reconstructor.train_step).__name__
+    sdf = reconstructor.reconstruction.field.sdf(points.to(sys.argv[1]))
+    step = type(reconstructor.reconstruction.train_step).__name__
     return {"step": step, "losses": losses, "mean": float(sdf.abs().mean())}
 
 print(json.dumps({
