@@ -14,6 +14,16 @@ BlockIndex = tuple[int, int, int]
 KeyframeId = tuple[int, int]
 """Stamp in ns, and which camera of a rig: two cameras may expose at the same moment."""
 
+_LARGEST_PX = 1 << 15
+_MOST_PIXELS = 1 << 28
+_MOST_NARROW = 100
+_FOCAL_RANGE = (1e-3, 1e4)
+"""Of a camera, in widths or heights of its picture, whichever is more."""
+_FARTHEST_CENTRE_PX = 1e6
+_LARGEST_COEFFICIENT = 1e5
+_FARTHEST_M = 1e7
+"""Poses beyond are no places on Earth; single precision would have steps of metres there."""
+
 DISTORTION_MODELS = {"none": 0, "plumb_bob": 5, "rational_polynomial": 14, "equidistant": 4}
 """The names of ROS, and how many coefficients each may have."""
 
@@ -38,7 +48,7 @@ class Camera:
     distortion: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a camera that projects nothing."""
+        """Refuse a camera that projects nothing, or that nobody builds."""
         numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
         if not np.isfinite(numbers).all() or self.fx <= 0 or self.fy <= 0:
             raise SourceError(
@@ -49,6 +59,8 @@ class Camera:
             raise SourceError(
                 f"camera of {self.width_px} x {self.height_px} pixels: expected a positive size"
             )
+        self._check_size()
+        self._check_lens()
         if self.distortion_model not in DISTORTION_MODELS:
             known = ", ".join(DISTORTION_MODELS)
             raise SourceError(
@@ -59,6 +71,36 @@ class Camera:
             raise SourceError(
                 f"{len(self.distortion)} coefficients of distortion {self.distortion_model}: "
                 f"expected at most {most}"
+            )
+
+    def _check_size(self) -> None:
+        """Refuse sizes whose rays and images would fill the memory, or that are but a line."""
+        short, long = sorted((self.width_px, self.height_px))
+        if long > _LARGEST_PX or short * long > _MOST_PIXELS or long > _MOST_NARROW * short:
+            raise SourceError(
+                f"camera of {self.width_px} x {self.height_px} pixels: expected at most "
+                f"{_LARGEST_PX} along a side, {_MOST_PIXELS} in all, and sides no more than "
+                f"{_MOST_NARROW} to 1"
+            )
+
+    def _check_lens(self) -> None:
+        """Refuse numbers that overflow in single precision as soon as a ray is made of them."""
+        side = max(self.width_px, self.height_px)
+        low, high = (limit * side for limit in _FOCAL_RANGE)
+        if not (low <= self.fx <= high and low <= self.fy <= high):
+            raise SourceError(
+                f"camera of {self.width_px} x {self.height_px} pixels with fx {self.fx}, "
+                f"fy {self.fy}: expected {low:g} to {high:g}"
+            )
+        if max(abs(self.cx), abs(self.cy)) > _FARTHEST_CENTRE_PX:
+            raise SourceError(
+                f"camera with cx {self.cx}, cy {self.cy}: expected at most "
+                f"{_FARTHEST_CENTRE_PX:g} pixels from the picture"
+            )
+        if max(map(abs, self.distortion), default=0.0) > _LARGEST_COEFFICIENT:
+            raise SourceError(
+                f"camera with distortion {self.distortion}: expected coefficients of at most "
+                f"{_LARGEST_COEFFICIENT:g}"
             )
 
 
@@ -105,6 +147,12 @@ class Frame:
                     f"expected the colour image's {size[1]} x {size[0]}"
                 )
         check_rigid(self.world_from_camera)
+        position_m = self.world_from_camera[:3, 3]
+        if np.abs(position_m).max() > _FARTHEST_M:
+            raise SourceError(
+                f"pose at {position_m.tolist()} m: expected at most {_FARTHEST_M:g} m from the "
+                f"origin"
+            )
 
 
 def check_rigid(transform: Float[np.ndarray, "4 4"], tolerance: float = 1e-3) -> None:

@@ -11,6 +11,12 @@ from ineus_core.types import Camera, Frame, check_rigid
 CAMERA = Camera(4, 3, 5.0, 5.0, 2.0, 1.5)
 
 
+def moved(z_m: float) -> np.ndarray:
+    pose = np.eye(4)
+    pose[2, 3] = z_m
+    return pose
+
+
 def parts(**changes: object) -> dict:
     return {
         "stamp_ns": 1,
@@ -35,6 +41,8 @@ def test_a_frame_with_and_without_depth_and_mask() -> None:
         ({"depth_m": np.ones((4, 3), dtype=np.float32)}, "depth image of 3 x 4 .* 4 x 3"),
         ({"mask": np.ones((6, 8), dtype=bool)}, "mask of 8 x 6 .* 4 x 3"),
         ({"world_from_camera": np.full((4, 4), np.nan)}, "NaN"),
+        ({"world_from_camera": moved(1e30)}, r"pose at \[0.0, 0.0, 1e\+30\] m: .* 1e\+07 m"),
+        ({"world_from_camera": moved(-2e7)}, "expected at most"),
         ({"world_from_camera": np.diag((1.0, 1, 1.1, 1))}, "not rigid"),
         ({"world_from_camera": np.diag((1.0, 1, -1, 1))}, "not rigid"),
     ],
@@ -54,6 +62,14 @@ def test_a_frame_refuses_parts_of_another_size_and_poses_that_are_none(
         {"cx": np.nan},
         {"fx": np.inf},
         {"distortion_model": "plumb_bob", "distortion": (np.nan, 0.0, 0.0, 0.0, 0.0)},
+        {"fx": 1e-300},
+        {"fy": 1e9},
+        {"cx": 1e30},
+        {"cy": -1e9},
+        {"distortion_model": "plumb_bob", "distortion": (1e300,)},
+        {"width_px": 60_000, "height_px": 40_000, "fx": 5e4, "fy": 5e4},
+        {"width_px": 30_000, "height_px": 30_000, "fx": 5e4, "fy": 5e4},
+        {"width_px": 2_000, "height_px": 1},
         {"width_px": 0},
         {"height_px": -3},
         {"distortion_model": "fisheye624", "distortion": (0.1,)},

@@ -5,6 +5,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from ineus_core.errors import SourceError
 from ineus_core.kernels.depth_splatting import splat_depth
 from ineus_core.types import Camera
 
@@ -15,10 +16,18 @@ def register_depth(
     color_camera: Camera,
     color_from_depth: Float[np.ndarray, "4 4"],
 ) -> Float[np.ndarray, "color_h color_w"]:
-    """Depth along the axis of the colour camera, float32; the nearest where several meet.
+    """Return depth along the axis of the colour camera, float32; the nearest where several meet.
 
     Every return covers as many colour pixels as its own pixel spans there.
+
+    Raises:
+        SourceError: The depth has another size than its camera.
     """
+    if depth_m.shape != (depth_camera.height_px, depth_camera.width_px):
+        raise SourceError(
+            f"depth image of {depth_m.shape[1]} x {depth_m.shape[0]} pixels: expected the "
+            f"{depth_camera.width_px} x {depth_camera.height_px} of its camera"
+        )
     size = (color_camera.height_px, color_camera.width_px)
     registered = np.full(size, np.inf, np.float32)
     splat_depth(depth_m, depth_camera, color_camera, color_from_depth, registered)

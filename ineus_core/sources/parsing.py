@@ -6,7 +6,7 @@ import json
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def parse_stamp_ns(seconds: str, where: str) -> int:
         # The integer of 1e999999999 would have a billion digits.
         if not -_LATEST_NS < exact_ns < _LATEST_NS:
             raise SourceError(f"{expected} less than {_LATEST_NS // 10**9} seconds")
-    except (InvalidOperation, ValueError, OverflowError) as error:
+    except (DecimalException, ValueError, OverflowError) as error:
         raise SourceError(f"{expected} seconds") from error
     if exact_ns < 0:
         raise SourceError(f"{expected} no negative number")

@@ -28,21 +28,23 @@ def picture_size(path: Path, most_mpx: float = MOST_MPX) -> Size:
     if not path.is_file():
         raise SourceError(f"{path}: no such file, though there is a pose for it")
     size = _header_size(path, str(path))
-    check_believable(size, str(path), most_mpx)
+    if size is None:
+        raise SourceError(f"{path}: cannot be read as a picture")
+    check_believable(size, str(path), most_mpx, " (source.max_picture_mpx)")
     return size
 
 
-def encoded_size(data: bytes, what: str) -> Size:
-    """Return the size of an encoded picture in memory, read off its header."""
+def encoded_size(data: bytes, what: str) -> Size | None:
+    """Return the size of an encoded picture in memory by its header, or None if it is none."""
     return _header_size(io.BytesIO(data), what)
 
 
-def check_believable(size: Size, what: str, most_mpx: float = MOST_MPX) -> None:
+def check_believable(size: Size, what: str, most_mpx: float = MOST_MPX, setting: str = "") -> None:
     """Raise `SourceError` if a picture claims to be larger than is believed."""
     if size[0] * size[1] > most_mpx * 1e6:
         raise SourceError(
-            f"{what}: picture of {size[0]} x {size[1]} pixels; expected at most {most_mpx:g} "
-            f"million of them (source.max_picture_mpx)"
+            f"{what}: claims {size[0]} x {size[1]} pixels; expected at most {most_mpx:g} million "
+            f"of them{setting}"
         )
 
 
@@ -114,15 +116,17 @@ def keep_in_range(
     return np.where((depth_m >= low) & (depth_m <= high), depth_m, np.float32(0))
 
 
-def _header_size(file: Path | io.BytesIO, what: str) -> Size:
+def _header_size(file: Path | io.BytesIO, what: str) -> Size | None:
     try:
         with Image.open(file) as picture:
             return picture.size
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
-        raise SourceError(f"{what}: picture of more than {most} million pixels") from error
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{what}: cannot be read as a picture") from error
+        raise SourceError(
+            f"{what}: claims more than {most} million pixels; expected at most {MOST_MPX:g}"
+        ) from error
+    except (OSError, ValueError):
+        return None
 
 
 def _decoded(path: Path, expected: Size, flags: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tiny_scene import pose
 
+from ineus_core.errors import SourceError
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.sources.depth_registration import register_depth
 from ineus_core.types import Camera
@@ -65,3 +66,10 @@ def test_nothing_measured_gives_nothing() -> None:
     assert not register_depth(empty, COLOR, COLOR, np.eye(4)).any()
     behind = register_depth(np.full((30, 40), 1.0, np.float32), COLOR, COLOR, pose(yaw_deg=180))
     assert not behind.any()
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (60, 80), (40, 30)])
+def test_depth_of_another_size_than_its_camera_is_named(shape: tuple[int, int]) -> None:
+    depth_m = np.full(shape, 2.0, np.float32)
+    with pytest.raises(SourceError, match=rf"{shape[1]} x {shape[0]} pixels: .* 40 x 30 of its"):
+        register_depth(depth_m, COLOR, COLOR, np.eye(4))

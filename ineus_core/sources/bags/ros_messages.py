@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, UInt8, UInt16
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_transform
 from ineus_core.kernels.rvl import decode_rvl
+from ineus_core.sources.picture_files import check_believable, encoded_size
 from ineus_core.types import Camera
 
 _LAYOUTS = {
@@ -74,8 +75,6 @@ _TO_RGB = {
 DEPTH_ENCODINGS = ("16UC1", "32FC1")
 _COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
 _RVL_SIZE = struct.Struct("<ii")
-_MOST_PX = 1 << 14
-"""Along a side: what claims to be larger is no image."""
 _PNG_MAGIC = b"\x89PNG"
 _COEFFICIENTS = {"plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}
 _MODEL_NAMES = {
@@ -125,14 +124,11 @@ def decode_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
 
 def decode_compressed_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
     """Decode a sensor_msgs/CompressedImage (JPEG, PNG) to RGB."""
-    data = np.frombuffer(msg.data, dtype=np.uint8)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(data, flags) if len(data) else None
+    data = bytes(msg.data)
+    what = f"compressed image of format {msg.format!r} with {len(data)} bytes"
+    picture = _decode_picture(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, what)
     if picture is None:
-        raise SourceError(
-            f"compressed image of format {msg.format!r} with {len(data)} bytes cannot be decoded: "
-            "expected a complete JPEG or PNG"
-        )
+        raise SourceError(f"{what} cannot be decoded: expected a complete JPEG or PNG")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
@@ -160,15 +156,14 @@ def decode_compressed_depth(msg: Any) -> Float[np.ndarray, "h w"]:
     data = bytes(msg.data)
     has_header = not data.startswith(_PNG_MAGIC)
     body = data[_COMPRESSED_DEPTH_HEADER.size :] if has_header else data
+    what = f"compressed depth of format {msg.format!r} with {len(data)} bytes"
     if "rvl" in msg.format.lower():
-        values = _decode_rvl(body)
+        values = _decode_rvl(body, what)
     else:
-        values = (
-            cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED) if body else None
-        )
+        values = _decode_picture(body, cv2.IMREAD_UNCHANGED, what)
     if values is None or values.ndim != 2 or values.dtype != np.uint16:
         raise SourceError(
-            f"compressed depth of format {msg.format!r} with {len(data)} bytes cannot be decoded: "
+            f"{what} cannot be decoded: "
             "expected a 12-byte header and a 16-bit PNG of one channel, or RVL"
         )
     if not (has_header and msg.format.startswith("32FC1")):
@@ -179,14 +174,25 @@ def decode_compressed_depth(msg: Any) -> Float[np.ndarray, "h w"]:
     return _without_invalid(np.where(values == 0, 0, inverse))
 
 
-def _decode_rvl(body: bytes) -> UInt16[np.ndarray, "h w"] | None:
+def _decode_picture(data: bytes, flags: int, what: str) -> np.ndarray | None:
+    """Decode a picture whose header claims no more than is believed."""
+    size = encoded_size(data, what)
+    if size is None:
+        return None
+    check_believable(size, what)
+    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+
+
+def _decode_rvl(body: bytes, what: str) -> UInt16[np.ndarray, "h w"] | None:
     if len(body) < _RVL_SIZE.size:
         return None
     width, height = _RVL_SIZE.unpack_from(body)
     stream = body[_RVL_SIZE.size :]
     words = np.frombuffer(stream[: len(stream) // 4 * 4], np.uint32)
-    if not (0 < width <= _MOST_PX and 0 < height <= _MOST_PX):
+    if width <= 0 or height <= 0:
         return None
+    # A run of zeros takes a few bytes, however long it is.
+    check_believable((width, height), what)
     values = decode_rvl(words, width * height)
     return None if values is None else values.reshape(height, width)
 
@@ -208,9 +214,10 @@ def decode_camera(msg: Any, rectified: bool = False) -> Camera:
         )
     roi = msg.roi
     bin_x, bin_y = max(1, int(msg.binning_x)), max(1, int(msg.binning_y))
+    size = int(roi.width or msg.width) // bin_x, int(roi.height or msg.height) // bin_y
+    check_believable(size, "camera_info")
     return Camera(
-        width_px=int(roi.width or msg.width) // bin_x,
-        height_px=int(roi.height or msg.height) // bin_y,
+        *size,
         fx=float(matrix[0, 0]) / bin_x,
         fy=float(matrix[1, 1]) / bin_y,
         cx=(float(matrix[0, 2]) + 0.5 - int(roi.x_offset)) / bin_x,

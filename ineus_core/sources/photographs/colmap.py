@@ -12,6 +12,7 @@ from pydantic import Field
 from ineus_core.errors import MissingDependencyError, SourceError
 from ineus_core.geometry import rigid_inverse
 from ineus_core.sources.parsing import checked_pose, named_file
+from ineus_core.sources.photographs.colmap_files import check_model_files
 from ineus_core.sources.photographs.normalisation import (
     NormalisationConfig,
     moved_pose,
@@ -137,6 +138,7 @@ def read_model(folder: Path) -> Any:
         SourceError: It cannot be read.
     """
     pycolmap = import_pycolmap()
+    check_model_files(folder)
     # Its own messages would stand between those of the command line.
     pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
     try:

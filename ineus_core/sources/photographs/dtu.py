@@ -3,6 +3,7 @@
 """A scan in the layout of DTU as IDR and NeuS pack it: projections, pictures, masks."""
 
 import logging
+import reprlib
 import zipfile
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ineus_core.types import Camera
 
 CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
 _SKEW_PX = 0.5
+_LARGEST_MEMBER_BYTES = 1 << 16
 _LOG = logging.getLogger(__name__)
 
 
@@ -114,9 +116,10 @@ class _Projections:
     def __init__(self, file: Path) -> None:
         self._file = file
         try:
+            _check_members(file)
             with np.load(file, allow_pickle=False) as archive:
                 self._matrices = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError, MemoryError) as error:
             raise SourceError(f"{file}: cannot be read as npz ({error})") from error
         numbers = [
             int(name.rsplit("_", 1)[1])
@@ -159,6 +162,17 @@ class _Projections:
         if not np.isfinite(full).all():
             raise SourceError(f"{self._file}: {name} has a NaN or infinite entry; expected none")
         return full
+
+
+def _check_members(file: Path) -> None:
+    """Raise `SourceError` if an archive holds what is too large for a matrix of 16 numbers."""
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            if member.file_size > _LARGEST_MEMBER_BYTES:
+                raise SourceError(
+                    f"{file}: {reprlib.repr(member.filename)} of {member.file_size} bytes; "
+                    f"expected matrices, of at most {_LARGEST_MEMBER_BYTES}"
+                )
 
 
 def _cameras_file(folder: Path, name: str) -> Path:

@@ -146,7 +146,7 @@ class _Intrinsics:
         )
         number = self._numbers.number
         size = int(number("width")), int(number("height"))
-        check_believable(size, str(self.path), most_mpx)
+        check_believable(size, str(self.path), most_mpx, " (source.max_picture_mpx)")
         return Camera(
             *size,
             fx=number("fx"),

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from png_header import png_of
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import project
@@ -197,6 +198,43 @@ def rvl(depth: np.ndarray) -> bytes:
     return size + words.sum(axis=1, dtype=np.uint32).tobytes()
 
 
+def rvl_of_zeros(width: int, height: int) -> bytes:
+    """Claim of any size in a few bytes: one run of zeros."""
+    nibbles, count = [], width * height
+    while True:
+        nibbles.append((count & 7) | (8 if count > 7 else 0))
+        count >>= 3
+        if not count:
+            break
+    nibbles += [0] * (-len(nibbles) % 8)
+    words = np.array(nibbles, np.uint32).reshape(-1, 8) << np.arange(28, -1, -4, dtype=np.uint32)
+    return struct.pack("<ii", width, height) + words.sum(axis=1, dtype=np.uint32).tobytes()
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_claims_of_compressed_images_are_judged_before_memory_is_taken() -> None:
+    head = struct.pack("<iff", 0, 0, 0)
+    rvl_form, png_form = (f"16UC1; compressedDepth {name}" for name in ("rvl", "png"))
+    small = decode_compressed_depth(Message(format=rvl_form, data=head + rvl_of_zeros(30, 20)))
+    assert small.shape == (20, 30)
+    claims = [
+        (decode_compressed_depth, rvl_form, head + rvl_of_zeros(16384, 16384)),
+        (decode_compressed_depth, rvl_form, head + rvl_of_zeros(1 << 20, 1 << 20)),
+        (decode_compressed_depth, png_form, head + png_of(16_000, 16_000, 16)),
+        (decode_compressed_image, "png", png_of(10_000, 10_000, 8, 2)),
+        (decode_compressed_image, "png", png_of(32_000, 32_000)),
+        (decode_compressed_image, "png", png_of(60_000, 60_000)),
+    ]
+    for decode, form, data in claims:
+        with pytest.raises(SourceError, match=r"claims .* pixels; expected at most 64"):
+            decode(Message(format=form, data=data))
+
+
+def test_camera_info_of_a_size_that_no_image_has() -> None:
+    with pytest.raises(SourceError, match="camera_info: claims 16384 x 16384 pixels"):
+        decode_camera(info(width=16384, height=16384))
+
+
 def test_compressed_depth_in_runs() -> None:
     pytest.importorskip("numba")
     head = struct.pack("<iff", 0, 0, 0)
@@ -211,7 +249,7 @@ def test_compressed_depth_in_runs() -> None:
     np.testing.assert_allclose(
         decode_compressed_depth(Message(format=form, data=data)), raw * 1e-3, rtol=1e-6
     )
-    for spoilt in (data[:40], data[:18], head + struct.pack("<ii", 1 << 20, 1 << 20), head):
+    for spoilt in (data[:40], data[:18], head + struct.pack("<ii", -4, 9), head):
         with pytest.raises(SourceError, match="cannot be decoded"):
             decode_compressed_depth(Message(format=form, data=spoilt))
     rng = np.random.default_rng(1)
