@@ -32,7 +32,7 @@ FILES = ("package.xml", "setup.py", "setup.cfg", "pyproject.toml", "README.md", 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package without what an earlier build left, so that building leaves nothing here."""
+    """Copy the package without what an earlier build left, and leave nothing here."""
     folder = tmp_path_factory.mktemp("source") / "ineus_ros"
     folder.mkdir()
     for part in PARTS:
@@ -45,7 +45,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(copy: Path) -> zipfile.ZipFile:
-    """The wheel, built with the setuptools that is here, so that no network is needed."""
+    """Build the wheel with the setuptools that is here, so that no network is needed."""
     if importlib.util.find_spec("setuptools") is None:
         pytest.skip("needs setuptools in this environment")
     command = [sys.executable, "-c", "from setuptools.build_meta import *; build_wheel('dist')"]

@@ -29,7 +29,7 @@ def resize_a_picture(folder: Path) -> None:
 
 
 def bend_a_pose(folder: Path) -> None:
-    """A matrix of three rows and columns."""
+    """Return a matrix of three rows and columns."""
     if (folder / "cameras_sphere.npz").exists():
         matrices = dict(np.load(folder / "cameras_sphere.npz"))
         matrices["world_mat_3"] = np.eye(3)

@@ -62,7 +62,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run."""
+    """Return the folder of a run."""
     out = tmp_path_factory.mktemp("run") / "out"
     words = [
         "run",

@@ -21,13 +21,13 @@ MOUNT = rigid_transform(np.array([0.2, 0, 0.5]), np.array([0, 0, 0, 1.0])) @ BOD
 
 
 def pose_at(time_s: float) -> np.ndarray:
-    """A walk that moves 1 m/s along x and turns about z by 1 rad/s."""
+    """Return a walk that moves 1 m/s along x and turns about z by 1 rad/s."""
     turn = np.array([0, 0, np.sin(time_s / 2), np.cos(time_s / 2)])
     return rigid_transform(np.array([time_s, 0.5, 1.0]), turn)
 
 
 def make_frame(index: int, period_ms: float = 33.0) -> Frame:
-    """A frame whose colours and depth tell its index."""
+    """Return a frame whose colours and depth tell its index."""
     stamp_ns = START_NS + round(index * period_ms * MS)
     rgb = np.full((12, 16, 3), 10 + index % 200, np.uint8)
     rgb[:, :, 1] = np.arange(16) * 10

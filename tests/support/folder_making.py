@@ -14,7 +14,7 @@ INTRINSICS = {"width": 8, "height": 6, "fx": 7.0, "fy": 7.5, "cx": 3.5, "cy": 2.
 
 
 def colour(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """A picture, red 10 times the index, green 20, blue 200."""
+    """Return a picture, red 10 times the index, green 20, blue 200."""
     return np.full((*size, 3), (10 * index, 20, 200), dtype=np.uint8)
 
 

@@ -19,6 +19,6 @@ def mesh_of(shape: trimesh.Trimesh) -> Mesh:
 
 
 def plate(z: float, side: float = 20.0, left: float = 0.0) -> Mesh:
-    """A square at a height, mm."""
+    """Return a square at a height, in mm."""
     corners = [(left, 0, z), (left + side, 0, z), (left + side, side, z), (left, side, z)]
     return mesh_of(trimesh.Trimesh(corners, [(0, 1, 2), (0, 2, 3)], process=False))

@@ -35,7 +35,7 @@ STARTED_S = 60.0
 
 
 def later(frame: Frame, seconds: int) -> Frame:
-    """The frame, so long after the last of `FRAMES`."""
+    """Return the frame, this long after the last of `FRAMES`."""
     return dataclasses.replace(frame, stamp_ns=FRAMES[-1].stamp_ns + seconds * 1_000_000_000)
 
 

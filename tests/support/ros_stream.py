@@ -128,14 +128,14 @@ def odometry(header: Header, world_from_camera: np.ndarray) -> Odometry:
 def png_message(
     header: Header, form: str, picture: np.ndarray, head: bytes = b""
 ) -> CompressedImage:
-    """A sensor_msgs/CompressedImage of a PNG behind a head."""
+    """Make a sensor_msgs/CompressedImage of a PNG behind a header."""
     _, png = cv2.imencode(".png", picture)
     data = array.array("B", head + png.tobytes())
     return CompressedImage(header=header, format=form, data=data)
 
 
 def pose_message(transform: np.ndarray) -> Pose:
-    """A geometry_msgs/Pose."""
+    """Make a geometry_msgs/Pose."""
     pose = Pose()
     pose.position.x, pose.position.y, pose.position.z = map(float, transform[:3, 3])
     x, y, z, w = map(float, rotation_to_quaternion(transform[:3, :3]))

@@ -35,7 +35,7 @@ class Scene:
 
 @cache
 def object_scene(views: int = VIEWS, size_px: int = SIZE_PX) -> Scene:
-    """The same few views for every layout."""
+    """Return the same few views for every layout."""
     source = SyntheticSource(
         SyntheticConfig(scene="object", frames=views, width_px=size_px, height_px=size_px)
     )
@@ -58,7 +58,7 @@ def similarity() -> np.ndarray:
 
 
 def moved(dataset_from_world: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """A pose in the data set, rigid although the similarity has a scale."""
+    """Return a pose in the data set, rigid although the similarity has a scale."""
     result = dataset_from_world @ pose
     result[:3, :3] /= np.cbrt(np.linalg.det(dataset_from_world[:3, :3]))
     return result
@@ -165,7 +165,7 @@ def write_colmap(
     points: np.ndarray | None = None,
     scene: Scene | None = None,
 ) -> Path:
-    """The files of COLMAP before it knew rigs; later versions read them too."""
+    """Write the files of COLMAP before it knew rigs; later versions read them too."""
     scene = scene or object_scene()
     scale = similarity()
     sparse = folder / "sparse" / "0"

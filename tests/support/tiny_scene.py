@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def pose(x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw_deg: float = 0.0) -> np.ndarray:
-    """A camera that looks along z, turned about its y."""
+    """Return a camera that looks along z, turned about its y."""
     c, s = np.cos(np.radians(yaw_deg)), np.sin(np.radians(yaw_deg))
     matrix = np.eye(4)
     matrix[:3, :3] = ((c, 0, s), (0, 1, 0), (-s, 0, c))
@@ -33,7 +33,7 @@ def wall_frame(
     camera: Camera = CAMERA,
     **parts: Any,
 ) -> Frame:
-    """A wall straight ahead, with red that tells the column and green that tells the row."""
+    """Return a wall straight ahead; red tells the column and green tells the row."""
     size = (camera.height_px, camera.width_px)
     rgb = np.zeros((*size, 3), dtype=np.uint8)
     rgb[..., 0] = np.arange(size[1]) * 255 // size[1]
@@ -45,13 +45,13 @@ def wall_frame(
 
 
 def room_source(frames: int = 6, **settings: Any) -> SyntheticSource:
-    """The built-in room at 80 x 60."""
+    """Return the built-in room at 80 x 60."""
     config = SyntheticConfig(frames=frames, width_px=80, height_px=60, **settings)
     return SyntheticSource(config, ReadOptions())
 
 
 def tiny_config(**sections: dict[str, Any]) -> ReconstructorConfig:
-    """A reconstruction that takes a step in some milliseconds."""
+    """Return the configuration of a reconstruction that takes a step in some milliseconds."""
     given: dict[str, Any] = {
         "field": {"levels": 6, "log2_entries": 14, "hidden": 32, "extent_m": 16.0},
         "keyframes": {"capacity": 8},
@@ -64,7 +64,7 @@ def tiny_config(**sections: dict[str, Any]) -> ReconstructorConfig:
 
 
 def tiny_field(init: Initialisation = "object", side_m: float = 2.0, **settings: Any) -> HashSdf:
-    """A field over a cube around the origin."""
+    """Return a field over a cube around the origin."""
     config = FieldConfig(
         **{"levels": 4, "log2_entries": 12, "hidden": 32, "extent_m": side_m, **settings}
     )

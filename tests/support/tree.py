@@ -17,12 +17,12 @@ _NAME_WIDTH = 40
 
 
 def picture() -> str:
-    """The tree as it is."""
+    """Return the tree as it is."""
     return "".join(f"{line}\n" for package in PACKAGES for line in _lines(ROOT / package, ""))
 
 
 def picture_on_page() -> str:
-    """The tree as the documentation has it."""
+    """Return the tree as the documentation has it."""
     found = _MARKED.search(PAGE.read_text(encoding="utf-8"))
     return found.group() if found else ""
 
@@ -45,7 +45,7 @@ def _is_shown(path: Path) -> bool:
 
 
 def sentence(path: Path) -> str:
-    """First sentence of a module's docstring, or nothing."""
+    """Return the first sentence of a module's docstring, or nothing."""
     if not path.is_file():
         return ""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""

@@ -22,7 +22,7 @@ def check(function: Checked) -> Checked:
 
 
 def _checkable(hint: Any) -> Any:
-    """The annotation, with Any for a protocol, which `isinstance` would refuse."""
+    """Return the annotation, with Any for a protocol, which `isinstance` would refuse."""
     if getattr(hint, "_is_protocol", False) and not getattr(hint, "_is_runtime_protocol", False):
         return Any
     if get_origin(hint) in (Union, UnionType):
