@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor
 
 from ineus_core.types import BlockIndex, Camera
@@ -28,32 +29,13 @@ def rigid_inverse(a_from_b: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"
 
 
 def quaternion_to_rotation(xyzw: Float[np.ndarray, " 4"]) -> Float[np.ndarray, "3 3"]:
-    """Rotation matrix of a quaternion, which need not have unit length (but not zero)."""
-    x, y, z, w = np.asarray(xyzw, dtype=np.float64) / np.linalg.norm(xyzw)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    """Return the rotation matrix of a quaternion of any length but zero."""
+    return Rotation.from_quat(xyzw).as_matrix()
 
 
 def rotation_to_quaternion(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, " 4"]:
-    """Unit quaternion xyzw with w >= 0, by the largest of the four squares (Shepperd, 1978)."""
-    r = np.asarray(rotation, dtype=np.float64)
-    squares = np.array([r[0, 0], r[1, 1], r[2, 2], r.trace()])
-    largest = int(squares.argmax())
-    q = np.empty(4)
-    if largest == 3:
-        q[:] = (r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], 1 + r.trace())
-    else:
-        i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
-        q[i] = 1 + r[i, i] - r[j, j] - r[k, k]
-        q[j], q[k] = r[j, i] + r[i, j], r[k, i] + r[i, k]
-        q[3] = r[k, j] - r[j, k]
-    q /= np.linalg.norm(q)
-    return -q if q[3] < 0 else q
+    """Return the unit quaternion xyzw with w >= 0 of a rotation matrix."""
+    return Rotation.from_matrix(rotation).as_quat(canonical=True)
 
 
 def rigid_transform(
@@ -82,17 +64,12 @@ def look_at(
 def interpolate_rigid(
     a: Float[np.ndarray, "4 4"], b: Float[np.ndarray, "4 4"], fraction: float
 ) -> Float[np.ndarray, "4 4"]:
-    """Pose at a fraction of the straight line and of the shorter great arc (slerp)."""
-    qa, qb = rotation_to_quaternion(a[:3, :3]), rotation_to_quaternion(b[:3, :3])
-    cosine = float(qa @ qb)
-    if cosine < 0:
-        qb, cosine = -qb, -cosine
-    if cosine > 1 - 1e-9:
-        q = (1 - fraction) * qa + fraction * qb
-    else:
-        angle = np.arccos(cosine)
-        q = (np.sin((1 - fraction) * angle) * qa + np.sin(fraction * angle) * qb) / np.sin(angle)
-    return rigid_transform((1 - fraction) * a[:3, 3] + fraction * b[:3, 3], q)
+    """Return the pose at a fraction of the straight line and of the shorter great arc (slerp)."""
+    pose = np.eye(4)
+    ends = Rotation.from_matrix(np.stack((a[:3, :3], b[:3, :3])))
+    pose[:3, :3] = Slerp((0.0, 1.0), ends)(fraction).as_matrix()
+    pose[:3, 3] = (1 - fraction) * a[:3, 3] + fraction * b[:3, 3]
+    return pose
 
 
 def opencv_matrix(camera: Camera) -> Float[np.ndarray, "3 3"]:

@@ -57,7 +57,8 @@ class RosConfig(ConfigModel):
     )
     pose_source: PoseSource = Field(
         "auto",
-        description="Where poses come from; auto: the first of the topics and TF to deliver.",
+        description="Where poses come from; auto: a topic that is remapped, else TF if the camera "
+        "moves by it, else the first topic to deliver.",
     )
     global_frame: str = Field(
         "odom",
@@ -138,7 +139,11 @@ class RosConfig(ConfigModel):
         0.02, description="Largest difference of the stamps of colour and depth, in s.", ge=0, le=1
     )
     pose_tolerance_s: float = Field(
-        0.1, description="Largest gap between two poses that is interpolated, in s.", gt=0, le=10
+        0.1,
+        description="Longest time between an image and the nearest pose, in s; poses that come "
+        "more slowly are interpolated as long as the gap is a usual one.",
+        gt=0,
+        le=10,
     )
     awaiting_pose_size: int = Field(
         60,

@@ -41,8 +41,10 @@ LAYERS: tuple[set[str], ...] = (
 SHARED_WITH_ROS = {
     "ineus_core.sources.bags.writer",
     "ineus_core.sources.bags.matcher",
+    "ineus_core.sources.bags.pose_policy",
     "ineus_core.sources.bags.ros_messages",
     "ineus_core.sources.bags.transforms",
+    "ineus_core.sources.pose_track",
 }
 """Behind the face of `sources`, yet for bags and topics alike: they decode and align messages."""
 

@@ -15,13 +15,14 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_transform
 from ineus_core.ros_config import RosConfig
+from ineus_core.sources.bags.pose_policy import Mounting
 from ineus_core.sources.bags.ros_messages import decode_camera, stamp_ns
+from ineus_core.sources.bags.transforms import bare_frame_id
 from ineus_core.types import Camera
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.decoding import Decoders
 from ineus_ros.inputs.message_loss import LossCounter
 from ineus_ros.inputs.pairing import ImagePairing, Images
-from ineus_ros.inputs.poses import Mounting
 from ineus_ros.inputs.tf import Tf
 from ineus_ros.qos import of_sensors
 
@@ -61,6 +62,7 @@ class CameraInput:
             Calibration(config.rectified, shared.drops) for _ in range(2)
         )
         self._color_from_depth = transform_of(config.color_from_depth)
+        self._told_by_tf: dict[tuple[str, str], np.ndarray] = {}
         mountings = config.body_from_cameras or config.body_from_camera
         first = 7 * camera_id if config.body_from_cameras else 0
         mounting = transform_of(mountings[first : first + 7])
@@ -69,16 +71,15 @@ class CameraInput:
         # Of one camera the identity is the default, which tells nothing.
         self._is_mounting_told = is_moved or bool(config.body_from_cameras)
         self.color_frame = ""
-        """Frame id of the colour images; empty before the first."""
+        """Frame id of the newest colour image; empty before the first."""
         self._newest_ns: int | None = None
         self.pairing = ImagePairing(config, self._is_offered, shared.drops)
         self._topics: dict[str, Subscription] = {}
         self.decoders = self._subscribe_images()
 
-    @property
-    def mounting(self) -> Mounting:
-        """Where the camera sits."""
-        return Mounting(self.color_frame, self._body_from_camera, self._is_mounting_told)
+    def mounting(self, frame_id: str) -> Mounting:
+        """Return where the camera sits, of an image with a frame id."""
+        return Mounting(bare_frame_id(frame_id), self._body_from_camera, self._is_mounting_told)
 
     def depth_camera(self) -> Camera | None:
         """Return the camera of the depth images if it is not that of the colour images.
@@ -107,15 +108,19 @@ class CameraInput:
         """
         assert images.depth is not None
         color, depth = images.color.header.frame_id, images.depth.header.frame_id
-        if self._color_from_depth is None and color != depth:
+        if self._color_from_depth is not None:
+            return self._color_from_depth
+        if color == depth:
+            return np.eye(4)
+        if (color, depth) not in self._told_by_tf:
             if self._shared.tf is None:
                 raise SourceError(
                     f"nothing tells where {depth!r} is in {color!r}: set color_from_depth"
                 )
             # The two are fixed to each other, so the first answer serves for ever.
             stamp = stamp_ns(images.color.header)
-            self._color_from_depth = self._shared.tf.lookup(color, depth, stamp)
-        return np.eye(4) if self._color_from_depth is None else self._color_from_depth
+            self._told_by_tf = {(color, depth): self._shared.tf.lookup(color, depth, stamp)}
+        return self._told_by_tf[color, depth]
 
     def _on_color(self, message: Any) -> None:
         self._count("color_received")
@@ -215,13 +220,14 @@ class Calibration:
         roi = message.roi
         sizes = (message.width, message.height, message.binning_x, message.binning_y)
         window = (roi.x_offset, roi.y_offset, roi.width, roi.height, message.distortion_model)
-        key = (*sizes, *window, tuple(message.k), tuple(message.d), tuple(message.p))
+        frame_id = message.header.frame_id
+        key = (frame_id, *sizes, *window, tuple(message.k), tuple(message.d), tuple(message.p))
         # NaN is not equal to itself, so a bad camera is decoded, and counted, each time.
         if key == self._key and self.camera is not None:
             return
         try:
             self.camera = decode_camera(message, self._rectified)
-            self._key, self.frame_id = key, message.header.frame_id
+            self._key, self.frame_id = key, frame_id
         except Exception as error:
             self.camera = None
             self._drops.add("bad_camera_info", error)

@@ -14,15 +14,16 @@ from rclpy.node import Node
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_inverse
 from ineus_core.ros_config import RosConfig
+from ineus_core.sources.bags.pose_policy import CameraPoses
 from ineus_core.sources.bags.ros_messages import stamp_ns
-from ineus_core.sources.bags.transforms import TransformNotYet
+from ineus_core.sources.pose_track import TransformNotYet
 from ineus_core.types import Camera, Frame
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.camera import CameraInput, Shared
 from ineus_ros.inputs.decoding import FrameMaker, PosedImages
 from ineus_ros.inputs.message_loss import LossCounter
 from ineus_ros.inputs.pairing import Images
-from ineus_ros.inputs.poses import Poses, make_poses
+from ineus_ros.inputs.poses import make_poses
 from ineus_ros.inputs.tf import make_tf
 from ineus_ros.timers import wall_timer
 
@@ -105,7 +106,7 @@ class Inputs:
             self.drops,
             self._take_frame,
         )
-        self.poses: Poses = make_poses(node, config, self._tf, self.drops, self.retry)
+        self.poses: CameraPoses = make_poses(node, config, self._tf, self.drops, self.retry)
         self._timer = wall_timer(node, RETRY_PERIOD_S, self._on_timer)
 
     @property
@@ -197,10 +198,12 @@ class Inputs:
 
     def _pose_of(self, waiting: Waiting) -> np.ndarray:
         stamp = stamp_ns(waiting.images.color.header)
-        pose = self.poses.world_from_camera(stamp, waiting.camera.mounting)
+        frame_id = waiting.images.color.header.frame_id
+        pose = self.poses.world_from_camera(stamp, waiting.camera.mounting(frame_id))
         first = self._cameras[0]
         if waiting.camera.camera_id not in self.first_from_camera and first.color_frame:
-            world_from_first = self.poses.world_from_camera(stamp, first.mounting)
+            mounting = first.mounting(first.color_frame)
+            world_from_first = self.poses.world_from_camera(stamp, mounting)
             self.first_from_camera[waiting.camera.camera_id] = (
                 rigid_inverse(world_from_first) @ pose
             )

@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a camera was at a stamp: from a topic of poses, or from TF. Never a guess."""
+"""Poses from topics and TF, by the policy that bags have too: `sources/bags/pose_policy.py`."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TransformStamped
@@ -14,8 +13,14 @@ from rclpy.node import Node
 
 from ineus_core.errors import MissingDependencyError, SourceError
 from ineus_core.ros_config import RosConfig
-from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
-from ineus_core.sources.bags.transforms import PoseTrack, TransformNotYet
+from ineus_core.sources.bags.pose_policy import (
+    CameraPoses,
+    Mounting,
+    TfPoses,
+    TopicPoses,
+    preferred_topic,
+)
+from ineus_core.sources.pose_track import TransformNotYet
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.tf import Tf
 from ineus_ros.qos import of_sensors
@@ -26,221 +31,111 @@ KINDS = {
     "transform": TransformStamped,
     "odom": Odometry,
 }
-"""Message types of the topics that poses may come on."""
+"""Message types of the topics that poses may come on, by falling preference."""
 
 
-_HINT = "expected body_from_camera, or the frame id of the camera as pose_frame"
+class Patience:
+    """How long TF may still come to know a frame id: half as long as an image waits for its pose.
 
+    Args:
+        now_s: The clock.
+    """
 
-@dataclass(frozen=True)
-class Mounting:
-    """Where a camera sits on the body that carries it."""
+    def __init__(self, config: RosConfig, now_s: Callable[[], float] = time.monotonic) -> None:
+        """Begin with nothing asked."""
+        self._limit_s, self._now_s = 0.5 * config.tf_timeout_s, now_s
+        self._asked_s: dict[str, float] = {}
 
-    camera_frame: str
-    body_from_camera: np.ndarray
-    """As configured, else the identity."""
-    is_configured: bool
-    """Whether the configuration tells; else it is left to TF."""
-
-
-class Poses(Protocol):
-    """Something that knows where the camera was."""
-
-    def world_from_camera(self, stamp: int, mounting: Mounting) -> np.ndarray:
-        """Pose [4 4] at a stamp in ns.
-
-        Raises:
-            TransformNotYet: If it may still come.
-            SourceError: If it will not.
-        """
-        ...
-
-    @property
-    def world_frame(self) -> str:
-        """Frame id of the world that the poses are in."""
-        ...
+    def __call__(self, what: str) -> bool:
+        """Decide whether the first question about a frame id is so recent that it may be told."""
+        now_s = self._now_s()
+        return now_s - self._asked_s.setdefault(what, now_s) < self._limit_s
 
 
 def make_poses(
-    node: Node, config: RosConfig, tf: Tf | None, drops: Drops, on_pose: Callable[[], None]
-) -> Poses:
+    node: Node,
+    config: RosConfig,
+    tf: Tf | None,
+    drops: Drops,
+    on_pose: Callable[[], None],
+    may_wait: Callable[[str], bool] | None = None,
+) -> CameraPoses:
     """Subscribe to the poses that the configuration asks for.
 
     Args:
         on_pose: Called after each new pose.
+        may_wait: Decides whether TF may still come to know a frame id.
     """
+    patience = may_wait or Patience(config)
     if config.pose_source == "tf":
         if tf is None:
             raise MissingDependencyError("tf2_ros (or tf2_msgs)", "ros")
-        return TfPoses(config, tf)
-    wanted = KINDS if config.pose_source == "auto" else [config.pose_source]
-    topics = [
-        TopicPoses(node, config, topic, KINDS[topic], tf, drops, on_pose) for topic in wanted
-    ]
+        return TfPoses(config, tf, config.global_frame)
+    wanted = list(KINDS) if config.pose_source == "auto" else [config.pose_source]
+    topics = [PoseTopic(node, config, name, tf, patience, drops, on_pose) for name in wanted]
     if config.pose_source != "auto":
-        return topics[0]
-    return FirstPoses(node, config, topics, tf)
+        return topics[0].poses
+    return AutoPoses(node, config, topics, tf, patience)
 
 
-class TopicPoses:
-    """Poses of one topic, interpolated to the stamp of the image."""
+class PoseTopic:
+    """A subscription to poses of one kind."""
 
     def __init__(
         self,
         node: Node,
         config: RosConfig,
-        topic: str,
-        kind: type,
+        name: str,
         tf: Tf | None,
+        may_wait: Callable[[str], bool],
         drops: Drops,
         on_pose: Callable[[], None],
     ) -> None:
-        """Subscribe to `topic`."""
-        self.topic = topic
-        self.received = 0
-        self._node = node
-        self._config = config
-        self._tf = tf
-        self._drops = drops
-        self._on_pose = on_pose
-        self._track = PoseTrack(round(config.pose_tolerance_s * 1e9), bridge_usual_gaps=True)
-        self._header_frame: str | None = None
-        self._body_frame = config.pose_frame
-        self._world_frame: str | None = None
-        self._body_from_camera: dict[str, np.ndarray] = {}
-        """Of cameras that TF knows nothing of, by frame id."""
-        self._asked_s: dict[str, float] = {}
+        """Subscribe to the topic of a name of `KINDS`."""
+        is_rig = len(config.cameras) > 1
+        self.poses = TopicPoses(name, config, tf, may_wait=may_wait, is_rig=is_rig)
+        # Only who remaps a topic has said that his poses come on it.
+        expanded = node.resolve_topic_name(name, only_expand=True)
+        self.is_named = node.resolve_topic_name(name) != expanded
+        self._node, self._drops, self._on_pose = node, drops, on_pose
         qos = of_sensors(config, config.pose_queue_size)
-        self._subscription = node.create_subscription(kind, topic, self._on_message, qos)
-
-    @property
-    def world_frame(self) -> str:
-        """The global frame, or the frame of the poses where nothing joins the two."""
-        return self._world_frame or self._config.global_frame
-
-    def world_from_camera(self, stamp: int, mounting: Mounting) -> np.ndarray:
-        """Product of the interpolated pose and what TF or the configuration knows beside it."""
-        header_from_body = self._track.at(stamp)
-        body_from_camera = self._extrinsics(stamp, mounting)
-        return self._world_from_header(stamp) @ header_from_body @ body_from_camera
+        self._subscription = node.create_subscription(KINDS[name], name, self._on_message, qos)
 
     def close(self) -> None:
         """Stop listening."""
         self._node.destroy_subscription(self._subscription)
 
     def _on_message(self, message: Any) -> None:
-        self.received += 1
-        frame = message.header.frame_id.lstrip("/")
-        if self._header_frame is None:
-            self._header_frame = frame
         try:
-            if frame != self._header_frame:
-                raise SourceError(
-                    f"{self.topic} in frame {frame!r}: it began in {self._header_frame!r}"
-                )
-            self._track.add(stamp_ns(message.header), decode_transform(message))
+            self.poses.add(message)
         except SourceError as error:
             self._drops.add("bad_pose", error)
             return
-        if not self._config.pose_frame:
-            self._body_frame = getattr(message, "child_frame_id", "").lstrip("/")
         self._on_pose()
 
-    def _world_from_header(self, stamp: int) -> np.ndarray:
-        header, world = self._header_frame or "", self._config.global_frame
-        if header in ("", world) or self._world_frame is not None:
-            return np.eye(4)
-        if self._tf is not None:
-            try:
-                return self._tf.lookup(world, header, stamp)
-            except TransformNotYet:
-                if self._may_wait(header):
-                    raise
-        self._world_frame = header
-        self._node.get_logger().warning(
-            f"{self.topic} is in {header!r}, not in global_frame {world!r}, and no transform "
-            f"joins them: the mesh is built in {header!r}"
-        )
-        return np.eye(4)
 
-    def _extrinsics(self, stamp: int, mounting: Mounting) -> np.ndarray:
-        """`body_from_camera`, from TF or from the configuration.
+class AutoPoses:
+    """The preferred of several sources; once it is chosen, the others are let go.
 
-        Where there is no TF at all the poses count as the camera's own, which is said once.
-
-        Raises:
-            TransformNotYet: There is TF, but it does not know the camera (yet).
-            SourceError: A rig of several cameras is on a body without a name.
-        """
-        camera_frame, configured = mounting.camera_frame, mounting.body_from_camera
-        body = self._body_frame
-        if not body and len(self._config.cameras) > 1 and not mounting.is_configured:
-            raise SourceError(
-                f"{self.topic} does not name the body that carries the cameras: "
-                "expected body_from_cameras or pose_frame"
-            )
-        if body in ("", camera_frame):
-            return configured
-        if camera_frame in self._body_from_camera:
-            return self._body_from_camera[camera_frame]
-        unknown = f"no transform from {camera_frame!r} to {body!r}"
-        if self._tf is not None:
-            try:
-                return self._tf.lookup(body, camera_frame, stamp)
-            except TransformNotYet as error:
-                may_tell = not self._tf.is_silent or self._may_wait(body)
-                if not mounting.is_configured and may_tell:
-                    raise TransformNotYet(f"{unknown}: {_HINT}") from error
-        if mounting.is_configured:
-            self._body_from_camera[camera_frame] = configured
-            self._node.get_logger().info(f"{unknown}: body_from_camera is as configured")
-        else:
-            self._node.get_logger().warning(
-                f"{unknown}, nor any other: the poses of {self.topic} are taken as the camera's; "
-                f"where they are not, {_HINT}",
-                once=True,
-            )
-        return configured
-
-    def _may_wait(self, frame: str) -> bool:
-        """Whether TF has had less than half the patience of an image for this frame id."""
-        now_s = time.monotonic()
-        return now_s - self._asked_s.setdefault(frame, now_s) < 0.5 * self._config.tf_timeout_s
-
-
-class TfPoses:
-    """Poses from TF alone."""
-
-    def __init__(self, config: RosConfig, tf: Tf) -> None:
-        """Look up in `tf`."""
-        self._config = config
-        self._tf = tf
-
-    @property
-    def world_frame(self) -> str:
-        """The global frame."""
-        return self._config.global_frame
-
-    def world_from_camera(self, stamp: int, mounting: Mounting) -> np.ndarray:
-        """Look up the way from the camera, or from `pose_frame` and on as configured."""
-        is_told = self._config.pose_frame and mounting.is_configured
-        body = self._config.pose_frame if is_told else mounting.camera_frame
-        world_from_body = self._tf.lookup(self._config.global_frame, body, stamp)
-        return world_from_body @ mounting.body_from_camera
-
-
-class FirstPoses:
-    """The first of several sources to deliver; the others are then let go."""
+    What is named wins, that is, a topic that is remapped. Else TF, if the camera moves by it, else
+    the first topic to deliver.
+    """
 
     def __init__(
-        self, node: Node, config: RosConfig, topics: list[TopicPoses], tf: Tf | None
+        self,
+        node: Node,
+        config: RosConfig,
+        topics: list[PoseTopic],
+        tf: Tf | None,
+        may_wait: Callable[[str], bool],
     ) -> None:
         """Wait for any of `topics`, or for TF to join camera and world."""
-        self._node = node
-        self._config = config
+        self._node, self._config, self._may_wait = node, config, may_wait
         self._topics = topics
-        self._tf = None if tf is None else TfPoses(config, tf)
-        self._chosen: Poses | None = None
+        self._candidates = [topic for topic in topics if topic.is_named] or topics
+        is_named = any(topic.is_named for topic in topics)
+        self._tf = None if tf is None or is_named else TfPoses(config, tf, config.global_frame)
+        self._chosen: CameraPoses | None = None
 
     @property
     def world_frame(self) -> str:
@@ -250,24 +145,30 @@ class FirstPoses:
     def world_from_camera(self, stamp: int, mounting: Mounting) -> np.ndarray:
         """Ask the chosen source, or choose."""
         if self._chosen is None:
-            self._choose(stamp, mounting)
-        if self._chosen is None:
-            raise TransformNotYet(f"no pose yet on {', '.join(KINDS)} or TF")
+            self._chosen = self._choose(mounting)
+            self._let_go_of_others()
         return self._chosen.world_from_camera(stamp, mounting)
 
-    def _choose(self, stamp: int, mounting: Mounting) -> None:
-        chosen: Poses | None = next((topic for topic in self._topics if topic.received), None)
+    def _choose(self, mounting: Mounting) -> CameraPoses:
+        if self._tf is not None:
+            if self._tf.tells_motion(mounting):
+                return self._tf
+            if self._may_wait("TF"):
+                raise TransformNotYet("TF does not tell yet how the camera moves")
+        poses = [topic.poses for topic in self._candidates]
+        chosen = preferred_topic(poses, mounting.camera_frame)
+        if chosen is not None:
+            return chosen
+        if self._tf is not None and self._tf.is_joined(mounting):
+            self._node.get_logger().warning("the camera does not move, by all transforms")
+            return self._tf
+        names = ", ".join(topic.topic for topic in poses)
+        raise TransformNotYet(f"no pose yet on {names}" + " or TF" * (self._tf is not None))
+
+    def _let_go_of_others(self) -> None:
+        chosen = self._chosen
         name = chosen.topic if isinstance(chosen, TopicPoses) else "TF"
-        if chosen is None and self._tf is not None:
-            try:
-                self._tf.world_from_camera(stamp, mounting)
-                chosen = self._tf
-            except TransformNotYet:
-                return
-        if chosen is None:
-            return
-        self._chosen = chosen
         self._node.get_logger().info(f"poses come from {name}")
         for topic in self._topics:
-            if topic is not chosen:
+            if topic.poses is not chosen:
                 topic.close()

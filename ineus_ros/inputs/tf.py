@@ -12,23 +12,16 @@ from rclpy.time import Time
 
 from ineus_core.errors import SourceError
 from ineus_core.ros_config import RosConfig
+from ineus_core.sources.bags.pose_policy import FrameTree
 from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
-from ineus_core.sources.bags.transforms import TransformNotYet, TransformTree, TransformUnknown
+from ineus_core.sources.bags.transforms import TransformTree
+from ineus_core.sources.pose_track import TransformNotYet, TransformUnknown
 from ineus_ros.drops import Drops
 from ineus_ros.qos import latched
 
 
-class Tf(Protocol):
-    """A tree of frame ids."""
-
-    def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
-        """Return `target_from_source` [4 4]; `TransformNotYet` if it is not known (yet)."""
-        ...
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether no transform at all has come: this robot has no TF."""
-        ...
+class Tf(FrameTree, Protocol):
+    """A tree of frame ids that follows /tf."""
 
     def forget(self) -> None:
         """Drop what moves, as after a jump of the clock, before which all was later."""
@@ -65,18 +58,26 @@ class BufferTf:
         self._listener = tf2_ros.TransformListener(self._buffer, node, spin_thread=False)
         self._error: type[Exception] = tf2_ros.TransformException
 
-    def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
+    def lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
         """Ask the buffer, without waiting."""
         # tf2 takes the stamp 0 for the newest transform, so a recording begins one ns later.
-        at = Time(nanoseconds=max(stamp, 1))
+        at = Time(nanoseconds=max(stamp_ns, 1))
         try:
             found = self._buffer.lookup_transform(target, source, at)
         except self._error as error:
             raise TransformNotYet(str(error)) from error
         return decode_transform(found)
 
+    def is_connected(self, target: str, source: str) -> bool:
+        """Ask the buffer for the newest transform."""
+        return bool(self._buffer.can_transform(target, source, Time()))
+
+    def moves(self, target: str, source: str) -> bool:
+        """Ask for the beginning of time, at which only what is static is known."""
+        return not self._buffer.can_transform(target, source, Time(nanoseconds=1))
+
     @property
-    def is_silent(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether the buffer is empty."""
         return not self._buffer.all_frames_as_string()
 
@@ -104,15 +105,23 @@ class TreeTf:
         node.create_subscription(message_type, "/tf", self.on_moving, QoSProfile(depth=100))
         node.create_subscription(message_type, "/tf_static", self.on_static, latched(100))
 
-    def lookup(self, target: str, source: str, stamp: int) -> np.ndarray:
+    def lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
         """Ask the tree; what is unknown now may be told later."""
         try:
-            return self._tree.lookup(target, source, stamp)
+            return self._tree.lookup(target, source, stamp_ns)
         except TransformUnknown as error:
             raise TransformNotYet(str(error)) from error
 
+    def is_connected(self, target: str, source: str) -> bool:
+        """Ask the tree."""
+        return self._tree.is_connected(target, source)
+
+    def moves(self, target: str, source: str) -> bool:
+        """Ask the tree."""
+        return self._tree.moves(target, source)
+
     @property
-    def is_silent(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether neither topic has told anything."""
         return self._is_silent
 

@@ -16,7 +16,7 @@ from ineus_core.geometry import rigid_transform, rotation_to_quaternion
 from ineus_core.pipeline import Pipeline
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
-from ineus_core.sources.bags.transforms import PoseTrack
+from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.types import KeyframeId
 from ineus_ros.drops import Drops
 from ineus_ros.jobs import Ask, Periodic
@@ -121,7 +121,7 @@ class KeyframePublisher:
 
     def _by_stamp(self, path: Any) -> PoseOf:
         tolerance_ns = round(self._config().pose_tolerance_s * 1e9)
-        track = PoseTrack(tolerance_ns, capacity=0, jump_ns=0)
+        track = PoseTrack(tolerance_ns, capacity=0, jump_ns=0, bridge_usual_gaps=False)
         body_from_camera = self._corrected_from_camera()
         for stamped in path.poses:
             pose = decode_transform(stamped.pose) @ body_from_camera

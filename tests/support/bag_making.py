@@ -102,14 +102,32 @@ class BagMaker:
         message = encode.encode_odometry(self.make, self.header(stamp_ns, "odom"), child, pose)
         self.put(topic, stamp_ns, message)
 
-    def pose(self, topic: str, stamp_ns: int, pose: np.ndarray) -> None:
+    def pose(self, topic: str, stamp_ns: int, pose: np.ndarray, **options: Any) -> None:
         message = self.make(
             "geometry_msgs/msg/PoseStamped",
-            header=self.header(stamp_ns, "map"),
+            header=self.header(stamp_ns, options.get("frame_id", "map")),
             pose=encode.encode_pose(self.make, pose),
         )
+        if options.get("has_no_turn"):
+            take_turn_away(message.pose.orientation)
         self.put(topic, stamp_ns, message)
 
-    def tf(self, topic: str, stamp_ns: int, parent: str, child: str, pose: np.ndarray) -> None:
+    def tf(
+        self,
+        topic: str,
+        stamp_ns: int,
+        parent: str,
+        child: str,
+        pose: np.ndarray,
+        has_no_turn: bool = False,
+    ) -> None:
         header = self.header(stamp_ns, parent)
-        self.put(topic, stamp_ns, encode.encode_transforms(self.make, header, child, pose))
+        message = encode.encode_transforms(self.make, header, child, pose)
+        if has_no_turn:
+            take_turn_away(message.transforms[0].transform.rotation)
+        self.put(topic, stamp_ns, message)
+
+
+def take_turn_away(quaternion: Any) -> None:
+    """Leave all four numbers at zero, as a driver does that has not begun."""
+    quaternion.x = quaternion.y = quaternion.z = quaternion.w = 0.0

@@ -6,6 +6,7 @@ import array
 import struct
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -141,3 +142,16 @@ def pose_message(transform: np.ndarray) -> Pose:
     x, y, z, w = map(float, rotation_to_quaternion(transform[:3, :3]))
     pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w = x, y, z, w
     return pose
+
+
+def tf_message(parent: str, child: str, stamp_ns: int, transform: np.ndarray) -> Any:
+    """Make what /tf brings, by attribute; its type is not on every machine."""
+    pose = pose_message(transform)
+    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    stamp = SimpleNamespace(sec=seconds, nanosec=nanoseconds)
+    link = SimpleNamespace(
+        header=SimpleNamespace(stamp=stamp, frame_id=parent),
+        child_frame_id=child,
+        transform=SimpleNamespace(translation=pose.position, rotation=pose.orientation),
+    )
+    return SimpleNamespace(transforms=[link])

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses of the camera over the time of a bag: from TF, a pose topic or odometry, read ahead."""
 
+import dataclasses
 import logging
 from typing import Annotated, Literal
 
@@ -14,6 +15,13 @@ from ineus_core.errors import ConfigError, SourceError
 from ineus_core.geometry import rigid_transform
 from ineus_core.ros_config import with_unit_quaternions
 from ineus_core.sources.bags.file import BagFile
+from ineus_core.sources.bags.pose_policy import (
+    CameraPoses,
+    Mounting,
+    TfPoses,
+    TopicPoses,
+    preferred_topic,
+)
 from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.bags.topics import (
     ODOMETRY,
@@ -22,7 +30,7 @@ from ineus_core.sources.bags.topics import (
     find_tf_topics,
     topic_list,
 )
-from ineus_core.sources.bags.transforms import PoseTrack, TransformTree, bare_frame_id
+from ineus_core.sources.bags.transforms import TransformTree, bare_frame_id
 
 _log = logging.getLogger(__name__)
 
@@ -37,11 +45,11 @@ class PoseConfig(ConfigModel):
         default="", description="Topic of odometry; empty: found by type and name"
     )
     pose_source: Literal["auto", "tf", "pose", "odom"] = Field(
-        default="auto", description="What gives the poses: tf, pose, odom, or the first there is"
+        default="auto",
+        description="What gives the poses: tf, pose, odom; auto: the topic that is named, else TF "
+        "if the camera moves by it, else a topic",
     )
-    global_frame: str = Field(
-        default="odom", description="Frame id of the world, for poses from TF"
-    )
+    global_frame: str = Field(default="odom", description="Frame id of the world")
     pose_frame: str = Field(
         default="",
         description="Frame id of the body that the pose or odometry topic describes; empty: the "
@@ -55,7 +63,8 @@ class PoseConfig(ConfigModel):
     pose_tolerance_s: float = Field(
         default=0.1,
         gt=0,
-        description="Longest time between an image and the nearest pose, in seconds",
+        description="Longest time between an image and the nearest pose, in seconds; poses that "
+        "come more slowly are interpolated as long as the gap is a usual one",
     )
 
     @field_validator("body_from_camera")
@@ -76,38 +85,53 @@ class BagPoses:
         self._bag = bag
         self._config = config
         self._camera_frame = bare_frame_id(camera_frame)
-        self._tolerance_ns = round(config.pose_tolerance_s * 1e9)
-        self._bad_links: dict[str, str] = {}
+        self._bad: list[str] = []
         self._tree = self._read_transforms()
-        self._track: PoseTrack | None = None
-        self._body_frame = ""
-        mounting = config.body_from_camera
-        self._body_from_camera = (
-            rigid_transform(np.array(mounting[:3]), np.array(mounting[3:]))
-            if mounting
-            else np.eye(4)
+        numbers = np.array(config.body_from_camera)
+        self._mounting = Mounting(
+            self._camera_frame,
+            rigid_transform(numbers[:3], numbers[3:]) if len(numbers) else np.eye(4),
+            is_configured=bool(len(numbers)),
         )
-        self.world_frame = ""
-        """Frame id of the world."""
-        self.description = ""
-        """What the poses come from."""
-        self._choose()
+        self._source = self._choose()
+        _log.info("bag %s: poses from %s", bag.path, self.description)
 
-    def at(self, stamp: int) -> Float[np.ndarray, "4 4"]:
-        """`world_from_camera` at a stamp.
+    @property
+    def world_frame(self) -> str:
+        """Frame id of the world."""
+        return self._source.world_frame
+
+    @property
+    def description(self) -> str:
+        """What the poses come from."""
+        left_out = f"; {len(self._bad)} bad ones left out" if self._bad else ""
+        if isinstance(self._source, TopicPoses):
+            of = ", ".join(sorted(filter(None, self._source.bodies))) or self._camera_frame
+            return f"{self._source.topic}, which describes {of}{left_out}"
+        return f"TF, {self.world_frame} <- {self._camera_frame}{left_out}"
+
+    @property
+    def bad_poses(self) -> int:
+        """Poses and transforms that were left out: NaN, infinite, or without a rotation."""
+        return len(self._bad)
+
+    def at(self, stamp: int, camera_frame: str = "") -> Float[np.ndarray, "4 4"]:
+        """Return `world_from_camera` at a stamp.
+
+        Args:
+            camera_frame: Frame id of the image, where it has one.
 
         Raises:
             SourceError: If there is no pose at the stamp.
         """
-        if self._track is None:
-            return self._tree.lookup(self.world_frame, self._camera_frame, stamp)
-        world_from_body = self._track.at(stamp)
-        if not self._body_frame:
-            return world_from_body @ self._body_from_camera
-        return world_from_body @ self._tree.lookup(self._body_frame, self._camera_frame, stamp)
+        frame = bare_frame_id(camera_frame) or self._camera_frame
+        mounting = dataclasses.replace(self._mounting, camera_frame=frame)
+        return self._source.world_from_camera(stamp, mounting)
 
     def _read_transforms(self) -> TransformTree:
-        tree = TransformTree(self._tolerance_ns, capacity=0, jump_ns=0)
+        # Read ahead, so that a late transform only has to be put in its place.
+        tolerance_ns = round(self._config.pose_tolerance_s * 1e9)
+        tree = TransformTree(tolerance_ns, capacity=0, jump_ns=0)
         for topic, log_ns, raw in self._bag.messages(find_tf_topics(self._bag)):
             is_static = topic.endswith("static")
             for stamped in self._bag.decode(topic, raw).transforms:
@@ -121,45 +145,66 @@ class BagPoses:
                         is_static,
                     )
                 except SourceError as error:
-                    child = bare_frame_id(stamped.child_frame_id)
-                    self._bad_links.setdefault(child, f"{topic} at {stamp} ns: {error}")
+                    self._leave_out(topic, stamp, error)
         return tree
 
-    def _choose(self) -> None:
-        """Take the configured source, or the first of tf, pose and odom that there is."""
-        wanted, bag = self._config.pose_source, self._bag
-        pose_topic = find_pose_topic(bag, self._config.pose_topic, POSES)
-        odom_topic = find_pose_topic(bag, self._config.odom_topic, (ODOMETRY,))
-        if wanted == "tf" or (wanted == "auto" and self._tf_serves(pose_topic, odom_topic)):
-            self._use_transforms()
-        elif wanted in ("pose", "auto") and pose_topic:
-            self._use_topic(pose_topic)
-        elif wanted in ("odom", "auto") and odom_topic:
-            self._use_topic(odom_topic)
-        elif wanted == "auto" and self._is_in_global_frame():
-            _log.warning("bag %s: the camera does not move, by all transforms", bag.path)
-            self._use_transforms()
-        else:
-            raise SourceError(
-                f"bag {bag.path}: no poses for the camera {self._camera_frame!r} with pose_source "
-                f"{wanted}: expected {self._expected()}; {topic_list(bag)}{self._bad_note()}"
-            )
-        _log.info("bag %s: poses from %s", bag.path, self.description)
+    def _read_topic(self, topic: str) -> TopicPoses:
+        poses = TopicPoses(topic, self._config, self._tree, capacity=0, jump_ns=0)
+        for name, log_ns, raw in self._bag.messages([topic]):
+            message = self._bag.decode(name, raw)
+            try:
+                poses.add(message, log_ns)
+            except SourceError as error:
+                self._leave_out(topic, stamp_ns(message.header) or log_ns, error)
+        return poses
 
-    def _tf_serves(self, pose_topic: str, odom_topic: str) -> bool:
-        """Whether TF says how the camera moves through the world, not only how it is mounted."""
-        if self._camera_frame not in self._tree:
+    def _leave_out(self, topic: str, stamp: int, error: SourceError) -> None:
+        note = f"{topic} at {stamp} ns: {error}"
+        if not self._bad:
+            _log.warning("bag %s: left out a pose, %s", self._bag.path, note)
+        self._bad.append(note)
+
+    def _choose(self) -> CameraPoses:
+        """Take the configured source: what is named, else TF if it serves, else a topic."""
+        config, bag = self._config, self._bag
+        wanted, is_named = config.pose_source, bool(config.pose_topic or config.odom_topic)
+        tf = TfPoses(config, self._tree, self._world_in_tree())
+        if wanted == "tf" or (wanted == "auto" and not is_named and self._tf_serves(tf)):
+            return self._of_transforms(tf)
+        topics = self._topics()
+        chosen = preferred_topic(topics, self._camera_frame)
+        if chosen is not None:
+            return self._of_topic(chosen)
+        if wanted == "auto" and self._is_in_global_frame():
+            _log.warning("bag %s: the camera does not move, by all transforms", bag.path)
+            return self._of_transforms(tf)
+        raise SourceError(
+            f"bag {bag.path}: no poses for the camera {self._camera_frame!r} with pose_source "
+            f"{wanted}: expected {self._expected()}; {topic_list(bag)}{self._bad_note()}"
+        )
+
+    def _topics(self) -> list[TopicPoses]:
+        """Read the topics of poses that may be used, by falling preference."""
+        config, wanted = self._config, self._config.pose_source
+        is_named = {"pose": bool(config.pose_topic), "odom": bool(config.odom_topic)}
+        found = {
+            "pose": find_pose_topic(self._bag, config.pose_topic, POSES),
+            "odom": find_pose_topic(self._bag, config.odom_topic, (ODOMETRY,)),
+        }
+        kinds = [wanted] if wanted != "auto" else [kind for kind in found if is_named[kind]]
+        return [self._read_topic(found[kind]) for kind in kinds or found if found[kind]]
+
+    def _tf_serves(self, tf: TfPoses) -> bool:
+        """Decide whether TF says how the camera moves through the world."""
+        if not tf.tells_motion(self._mounting):
             return False
-        top = self._world_in_tree()
-        if not self._tree.moves(top, self._camera_frame):
-            return False
-        if top == bare_frame_id(self._config.global_frame):
+        if tf.world_frame == bare_frame_id(self._config.global_frame):
             return True
         # A tree that ends at the body holds moving parts of the robot, not its way.
         bodies = {bare_frame_id(self._config.pose_frame)}
-        for topic in filter(None, (pose_topic, odom_topic)):
-            bodies.add(bare_frame_id(getattr(self._bag.first(topic), "child_frame_id", "")))
-        return top not in bodies
+        for topic in self._bag.of_type(ODOMETRY, *POSES):
+            bodies.add(bare_frame_id(getattr(self._bag.first(topic.name), "child_frame_id", "")))
+        return tf.world_frame not in bodies
 
     def _is_in_global_frame(self) -> bool:
         world = self._config.global_frame
@@ -170,77 +215,39 @@ class BagPoses:
             return bare_frame_id(self._config.global_frame)
         return self._tree.root(self._camera_frame)
 
-    def _use_transforms(self) -> None:
-        if self._camera_frame not in self._tree:
+    def _of_transforms(self, tf: TfPoses) -> TfPoses:
+        tracked = tf.tracked_frame(self._mounting)
+        if tracked not in self._tree:
             raise SourceError(
-                f"bag {self._bag.path}: no transform of the camera {self._camera_frame!r}: "
+                f"bag {self._bag.path}: no transform of the camera {tracked!r}: "
                 f"expected it on /tf or /tf_static; {topic_list(self._bag)}{self._bad_note()}"
             )
-        self.world_frame = self._world_in_tree()
-        if self.world_frame != bare_frame_id(self._config.global_frame):
+        if tf.world_frame != bare_frame_id(self._config.global_frame):
             _log.warning(
                 "bag %s: global_frame %r is not joined to the camera %r by TF; the root of its "
                 "tree, %r, is the world",
                 self._bag.path,
                 self._config.global_frame,
                 self._camera_frame,
-                self.world_frame,
+                tf.world_frame,
             )
-        self._refuse_bad_links(self.world_frame)
-        self.description = f"TF, {self.world_frame} <- {self._camera_frame}"
+        return tf
 
-    def _use_topic(self, topic: str) -> None:
-        self._track = PoseTrack(self._tolerance_ns, capacity=0, jump_ns=0)
-        child = ""
-        for name, log_ns, raw in self._bag.messages([topic]):
-            message = self._bag.decode(name, raw)
-            stamp = stamp_ns(message.header) or log_ns
-            try:
-                self._track.add(stamp, decode_transform(message))
-            except SourceError as error:
-                raise SourceError(
-                    f"bag {self._bag.path}: {topic} at {stamp} ns: {error}"
-                ) from error
-            child = child or bare_frame_id(getattr(message, "child_frame_id", ""))
-            self.world_frame = self.world_frame or bare_frame_id(message.header.frame_id)
-        self._body_frame = self._body_of(topic, child)
-        self.description = f"{topic}, which describes {self._body_frame or self._camera_frame}"
-
-    def _body_of(self, topic: str, child: str) -> str:
-        """Frame id of the body that a topic describes and TF knows, "" if there is none.
-
-        Raises:
-            ConfigError: TF does not join the configured body to the camera.
-            SourceError: There is TF, but it leaves out the camera.
-        """
+    def _of_topic(self, topic: TopicPoses) -> TopicPoses:
         configured = bare_frame_id(self._config.pose_frame)
-        body = configured or child
-        if not body or body == self._camera_frame:
-            return ""
-        if self._tree.is_connected(body, self._camera_frame):
-            self._refuse_bad_links(body)
-            return body
-        if self._config.body_from_camera:
-            return ""
-        if configured:
+        is_joined = configured in ("", self._camera_frame) or topic.names_body_of(
+            self._camera_frame
+        )
+        if not is_joined and not self._mounting.is_configured:
             raise ConfigError(
                 f"pose_frame {configured!r}: the bag {self._bag.path} has no transform from it to "
                 f"the camera {self._camera_frame!r}; expected one, or body_from_camera"
             )
-        unknown = f"bag {self._bag.path}: no transform joins {body!r} of {topic} to the camera"
-        if not self._tree.is_empty:
-            # Who records TF moves his camera on a body: its poses are hardly those of the camera.
-            raise SourceError(
-                f"{unknown} {self._camera_frame!r}: expected one on /tf_static, body_from_camera, "
-                "or the frame id of the camera as pose_frame if the poses are the camera's"
-            )
-        _log.warning("%s %r; taking its poses as those of the camera", unknown, self._camera_frame)
-        return ""
-
-    def _refuse_bad_links(self, target: str) -> None:
-        for child in self._tree.links(target, self._camera_frame):
-            if child in self._bad_links:
-                raise SourceError(f"bag {self._bag.path}: {self._bad_links[child]}")
+        try:
+            topic.check(self._mounting)
+        except SourceError as error:
+            raise SourceError(f"bag {self._bag.path}: {error}{self._bad_note()}") from error
+        return topic
 
     def _expected(self) -> str:
         topics = {"pose": f"a topic of {', '.join(POSES)}", "odom": f"a topic of {ODOMETRY}"}
@@ -248,4 +255,4 @@ class BagPoses:
         return topics.get(self._config.pose_source, f"{tf}, {topics['pose']}, or {topics['odom']}")
 
     def _bad_note(self) -> str:
-        return "".join(f"; refused {note}" for note in list(self._bad_links.values())[:1])
+        return f"; left out {self._bad[0]}" if self._bad else ""

@@ -162,7 +162,9 @@ class RosbagSource:
     def _frame(self, images: tuple[_Image, ...]) -> Frame | None:
         """Make a frame of matched images; None if it has to be dropped."""
         try:
-            world_from_camera = self.poses.at(images[0].stamp_ns)
+            world_from_camera = self.poses.at(
+                images[0].stamp_ns, images[0].message.header.frame_id
+            )
         except SourceError as error:
             self._drop("no_pose", error)
             return None

@@ -1,110 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Poses over time: a track of one body, and a tree of frame ids as TF has it."""
+"""A tree of frame ids over time, as TF has it."""
 
-import bisect
 import logging
 
 import numpy as np
 from jaxtyping import Float
 
 from ineus_core.errors import SourceError
-from ineus_core.geometry import interpolate_rigid, rigid_inverse
+from ineus_core.geometry import rigid_inverse
+from ineus_core.sources.pose_track import PoseTrack, TransformUnknown, check_finite
 
 _log = logging.getLogger(__name__)
-
-
-class TransformNotYet(SourceError):
-    """The stamp is later than what is known: the transform may still come."""
-
-
-class TransformUnknown(SourceError):
-    """There is no transform at the stamp, and none will come."""
-
-
-class PoseTrack:
-    """Poses of one body by stamp, interpolated; never extrapolated.
-
-    Args:
-        tolerance_ns: Longest time between a stamp and the nearest pose.
-        capacity: Poses held, the oldest goes first; 0 is all of them.
-        jump_ns: A stamp so far behind the newest one is a restarted clock and starts the track
-            anew; 0 is never. Less far behind, a late pose takes its place in the order.
-        bridge_usual_gaps: Poses that come more slowly than the tolerance are interpolated too,
-            as long as the gap is a usual one for this track.
-    """
-
-    def __init__(
-        self,
-        tolerance_ns: int = 100_000_000,
-        capacity: int = 10_000,
-        jump_ns: int = 1_000_000_000,
-        bridge_usual_gaps: bool = False,
-    ) -> None:
-        """Start empty."""
-        self._tolerance_ns = tolerance_ns
-        self._capacity = capacity
-        self._jump_ns = jump_ns
-        self._bridge_usual_gaps = bridge_usual_gaps
-        self._stamps: list[int] = []
-        self._poses: list[np.ndarray] = []
-
-    def __len__(self) -> int:
-        """Return the number of poses held."""
-        return len(self._stamps)
-
-    def add(self, stamp_ns: int, world_from_body: Float[np.ndarray, "4 4"]) -> None:
-        """Take a pose; one with a stamp that is there already replaces it."""
-        _check_finite(world_from_body)
-        stamps = self._stamps
-        if stamps and self._jump_ns and stamp_ns < stamps[-1] - self._jump_ns:
-            self.clear()
-        if not stamps or stamp_ns > stamps[-1]:
-            stamps.append(stamp_ns)
-            self._poses.append(world_from_body)
-        else:
-            index = bisect.bisect_left(stamps, stamp_ns)
-            is_known = stamps[index] == stamp_ns
-            stamps[index : index + is_known] = [stamp_ns]
-            self._poses[index : index + is_known] = [world_from_body]
-        if self._capacity and len(stamps) > self._capacity:
-            del stamps[0], self._poses[0]
-
-    def at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
-        """Return `world_from_body` at a stamp.
-
-        Raises:
-            TransformNotYet: If the stamp is later than the newest pose.
-            TransformUnknown: If it is before the oldest, or in a gap.
-        """
-        stamps = self._stamps
-        if not stamps or stamp_ns > stamps[-1]:
-            newest = f"the newest has {stamps[-1]}" if stamps else "there is none"
-            raise TransformNotYet(f"no pose yet at {stamp_ns} ns: {newest}")
-        if stamp_ns < stamps[0]:
-            raise TransformUnknown(f"no pose at {stamp_ns} ns: the oldest has {stamps[0]}")
-        index = bisect.bisect_left(stamps, stamp_ns)
-        if stamps[index] == stamp_ns:
-            return self._poses[index]
-        before_ns, after_ns = stamps[index - 1], stamps[index]
-        away_ns = min(stamp_ns - before_ns, after_ns - stamp_ns)
-        if away_ns > self._tolerance_ns and not self._is_usual(after_ns - before_ns):
-            raise TransformUnknown(
-                f"no pose at {stamp_ns} ns: the nearest is {away_ns * 1e-9:.3f} s away, "
-                f"expected at most {self._tolerance_ns * 1e-9:.3f} s"
-            )
-        fraction = (stamp_ns - before_ns) / (after_ns - before_ns)
-        return interpolate_rigid(self._poses[index - 1], self._poses[index], fraction)
-
-    def clear(self) -> None:
-        """Forget all poses."""
-        self._stamps.clear()
-        self._poses.clear()
-
-    def _is_usual(self, gap_ns: int) -> bool:
-        if not self._bridge_usual_gaps or len(self._stamps) < 4:
-            return False
-        return gap_ns <= 2 * float(np.median(np.diff(self._stamps[-1000:])))
 
 
 class TransformTree:
@@ -124,7 +31,7 @@ class TransformTree:
         jump_ns: int = 1_000_000_000,
     ) -> None:
         """Start without a frame id."""
-        self._track_settings = (tolerance_ns, capacity, jump_ns, True)
+        self._track_settings = (tolerance_ns, capacity, jump_ns)
         self._parents: dict[str, str] = {}
         self._static: dict[str, np.ndarray] = {}
         self._tracks: dict[str, PoseTrack] = {}
@@ -149,7 +56,7 @@ class TransformTree:
             self._static.pop(child, None)
         self._parents[child] = parent
         if static:
-            _check_finite(parent_from_child)
+            check_finite(parent_from_child)
             self._static[child] = parent_from_child
             self._tracks.pop(child, None)
             return
@@ -230,12 +137,6 @@ class TransformTree:
             link = self._tracks[child].at(stamp_ns) if static is None else static
             ancestor_from_frame = link @ ancestor_from_frame
         return ancestor_from_frame
-
-
-def _check_finite(transform: np.ndarray) -> None:
-    # A full check takes longer than all the rest, and a Frame makes it of what comes out.
-    if not np.isfinite(transform).all():
-        raise SourceError("pose with a NaN or infinite entry: expected a rigid transform")
 
 
 def bare_frame_id(frame_id: str) -> str:

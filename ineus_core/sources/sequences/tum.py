@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
-from ineus_core.geometry import interpolate_rigid, rigid_transform
+from ineus_core.geometry import rigid_transform
 from ineus_core.sources.parsing import (
     checked_pose,
     named_file,
@@ -22,6 +22,7 @@ from ineus_core.sources.parsing import (
     parse_stamp_ns,
 )
 from ineus_core.sources.picture_files import picture_size
+from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.types import Camera
@@ -100,14 +101,14 @@ def _associate(folder: Path, config: TumConfig) -> tuple[list[FrameFiles], Count
     colours = _listed(folder / "rgb.txt", folder)
     has_depth = (folder / "depth.txt").is_file()
     depths = _listed(folder / "depth.txt", folder) if has_depth else []
-    trajectory = _Trajectory(folder / "groundtruth.txt")
     pose_ns, depth_ns = (
         round(s * 1e9) for s in (config.pose_tolerance_s, config.sync_tolerance_s)
     )
+    trajectory = _Trajectory(folder / "groundtruth.txt", pose_ns)
     partner = _partners([s for s, _ in colours], [s for s, _ in depths], depth_ns)
     files = []
     for i, (stamp_ns, colour) in enumerate(colours):
-        pose = trajectory.at(stamp_ns, pose_ns)
+        pose = trajectory.at(stamp_ns)
         if pose is None:
             dropped["no_pose"] += 1
         elif has_depth and i not in partner:
@@ -147,7 +148,7 @@ def _partners(stamps: list[int], others: list[int], tolerance_ns: int) -> dict[i
 class _Trajectory:
     """Stamped poses, read between the lines."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tolerance_ns: int) -> None:
         poses: dict[int, np.ndarray] = {}
         for number, line in numbered_lines(path):
             where, words = f"{path}, line {number}", line.split()
@@ -165,21 +166,16 @@ class _Trajectory:
             poses[parse_stamp_ns(words[0], where)] = checked_pose(pose, where)
         if not poses:
             raise SourceError(f"{path}: no poses; expected lines stamp tx ty tz qx qy qz qw")
-        self._stamps = sorted(poses)
-        self._poses = [poses[stamp] for stamp in self._stamps]
+        self._tolerance_ns = tolerance_ns
+        self._track = PoseTrack(tolerance_ns, capacity=0, jump_ns=0)
+        for stamp_ns in sorted(poses):
+            self._track.add(stamp_ns, poses[stamp_ns])
 
-    def at(self, stamp_ns: int, tolerance_ns: int) -> Float[np.ndarray, "4 4"] | None:
+    def at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"] | None:
         """Return the pose at a stamp; None before, after or in a gap longer than the tolerance."""
-        after = bisect.bisect_left(self._stamps, stamp_ns)
-        if after < len(self._stamps) and self._stamps[after] == stamp_ns:
-            return self._poses[after]
-        if after in (0, len(self._stamps)):
+        if not 0 <= self._track.gap_ns(stamp_ns) <= self._tolerance_ns:
             return None
-        start, end = self._stamps[after - 1], self._stamps[after]
-        if end - start > tolerance_ns:
-            return None
-        fraction = (stamp_ns - start) / (end - start)
-        return interpolate_rigid(self._poses[after - 1], self._poses[after], fraction)
+        return self._track.at(stamp_ns)
 
 
 def _camera(folder: Path, size: tuple[int, int], calibration: str) -> Camera:

@@ -4,7 +4,6 @@
 
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,14 @@ import pytest
 
 from ineus_core.geometry import rigid_transform
 from ineus_core.ros_config import RosConfig
-from ineus_core.sources.bags.transforms import TransformNotYet
+from ineus_core.sources.pose_track import TransformNotYet
 from ineus_core.types import Frame
 
 pytest.importorskip("rclpy", reason="needs rclpy")
 
 from rclpy.node import Node
 from ros_listening import FRAMES, Listening
-from ros_stream import Camera, pose_message
+from ros_stream import Camera, pose_message, tf_message
 
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.tf import TreeTf
@@ -235,19 +234,6 @@ def test_images_go_by_counted_while_held(camera: Camera, listen: Callable[..., L
     listening.inputs.release("paused")
     camera.publish(FRAMES[1])
     listening.spin_until(lambda: len(listening.frames) == 1)
-
-
-def tf_message(parent: str, child: str, stamp_ns: int, transform: np.ndarray) -> Any:
-    """Make what /tf brings, by attribute; its type is not on every machine."""
-    pose = pose_message(transform)
-    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
-    stamp = SimpleNamespace(sec=seconds, nanosec=nanoseconds)
-    link = SimpleNamespace(
-        header=SimpleNamespace(stamp=stamp, frame_id=parent),
-        child_frame_id=child,
-        transform=SimpleNamespace(translation=pose.position, rotation=pose.orientation),
-    )
-    return SimpleNamespace(transforms=[link])
 
 
 def test_our_own_tf_waits_for_what_it_does_not_know(ros: Callable[..., Node]) -> None:

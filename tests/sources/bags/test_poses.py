@@ -110,16 +110,66 @@ def test_a_camera_that_stands_still_by_tf(
 
 
 @pytest.mark.parametrize("where", ["pose", "tf"])
-def test_a_pose_of_nan_is_an_error(tmp_path: Path, where: str) -> None:
+@pytest.mark.parametrize("how", ["nan", "zero quaternion"])
+def test_one_bad_pose_is_left_out_and_counted(
+    tmp_path: Path, where: str, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with BagMaker(tmp_path / "bag") as bag:
-        bag.info("/c/camera_info", START_NS)
-        for frame in map(make_frame, range(3)):
+        for frame in map(make_frame, range(4)):
+            bag.info("/c/camera_info", frame.stamp_ns)
             bag.image("/c/image", frame.stamp_ns, frame.rgb)
             pose = frame.world_from_camera.copy()
-            pose[0, 3] = np.nan if frame.stamp_ns != START_NS else 0
+            is_bad = frame.stamp_ns == START_NS
+            pose[0, 3] = np.nan if is_bad and how == "nan" else pose[0, 3]
+            has_no_turn = is_bad and how != "nan"
             if where == "pose":
-                bag.pose("/pose", frame.stamp_ns, pose)
+                bag.pose("/pose", frame.stamp_ns, pose, has_no_turn=has_no_turn)
             else:
-                bag.tf("/tf", frame.stamp_ns, "odom", "camera", pose)
-    with pytest.raises(SourceError, match=f"/{where} at {START_NS + 33 * MS} ns.*nan"):
+                bag.tf("/tf", frame.stamp_ns, "odom", "camera", pose, has_no_turn=has_no_turn)
+    with caplog.at_level(logging.WARNING):
+        source = RosbagSource(tmp_path / "bag")
+    assert len(list(source)) == 3 and source.dropped == {"no_pose": 1}
+    assert source.poses.bad_poses == 1 and "1 bad ones" in source.describe()["poses"]
+    assert f"/{where} at {START_NS} ns" in caplog.text
+
+
+def test_a_bag_with_bad_poses_alone_says_so(tmp_path: Path) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        bag.info("/c/camera_info", START_NS)
+        bag.image("/c/image", START_NS, make_frame(0).rgb)
+        nowhere = np.eye(4)
+        nowhere[0, 3] = np.nan
+        bag.pose("/pose", START_NS, nowhere)
+    with pytest.raises(SourceError, match=f"/pose at {START_NS} ns.*nan"):
         RosbagSource(tmp_path / "bag")
+
+
+def write_marker_bag(path: Path) -> Path:
+    """Write a bag with odometry of the robot, and poses of something else that it looks at."""
+    with BagMaker(path) as bag:
+        bag.tf("/tf_static", START_NS, "base_link", "lens", MOUNT)
+        bag.info("/image/camera_info", START_NS)
+        for step in range(20):
+            bag.odom("/odom", START_NS + step * 10 * MS, pose_at(step * 0.01))
+            bag.pose("/marker", START_NS + step * 10 * MS, pose_at(9.0))
+        bag.image("/image", START_NS + 53 * MS, make_frame(0).rgb, frame_id="lens")
+    return path
+
+
+def test_poses_that_may_be_of_anything_go_after_those_that_name_their_body(
+    tmp_path: Path,
+) -> None:
+    (frame,) = RosbagSource(write_marker_bag(tmp_path / "bag"))
+    np.testing.assert_allclose(frame.world_from_camera, pose_at(0.053) @ MOUNT, atol=1e-5)
+
+
+def test_a_topic_that_is_named_wins(tmp_path: Path) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        bag.info("/image/camera_info", START_NS)
+        for step in range(20):
+            bag.tf("/tf", START_NS + step * 10 * MS, "odom", "lens", pose_at(7.0 + step * 0.01))
+            bag.pose("/slam", START_NS + step * 10 * MS, pose_at(step * 0.01), frame_id="odom")
+        bag.image("/image", START_NS + 53 * MS, make_frame(0).rgb, frame_id="lens")
+    for config, expected in (({}, 7.053), ({"pose_topic": "/slam"}, 0.053)):
+        (frame,) = RosbagSource(tmp_path / "bag", RosbagConfig(**config))
+        np.testing.assert_allclose(frame.world_from_camera, pose_at(expected), atol=1e-5)

@@ -7,12 +7,8 @@ import pytest
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_inverse, rigid_transform
-from ineus_core.sources.bags.transforms import (
-    PoseTrack,
-    TransformNotYet,
-    TransformTree,
-    TransformUnknown,
-)
+from ineus_core.sources.bags.transforms import TransformTree
+from ineus_core.sources.pose_track import PoseTrack, TransformNotYet, TransformUnknown
 
 S = 1_000_000_000
 NO_TURN = np.array([0.0, 0.0, 0.0, 1.0])
