@@ -3,6 +3,7 @@
 """The whole configuration: all parts in one tree, read from YAML and the command line."""
 
 import difflib
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ from ineus_core.sources import SourceConfig
 
 ROS_OWN = ("use_sim_time", "start_type_description_service", "qos_overrides")
 """Parameters that every node has; a file may hold them beside ours."""
+
+
+_DEEPEST, _MOST_VALUES = 50, 100_000
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+_SHORT.maxlong = 60
 
 
 class Config(RosConfig, ReconstructorConfig):
@@ -43,11 +50,9 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key:
-            raise ConfigError(f"override {override!r}: expected KEY.KEY=VALUE")
-        try:
-            _put(tree, key.split("."), yaml.safe_load(value))
-        except yaml.YAMLError as error:
-            raise ConfigError(f"override {override!r}: the value is no YAML: {error}") from error
+            raise ConfigError(f"override {_SHORT.repr(override)}: expected KEY.KEY=VALUE")
+        what = f"override {_SHORT.repr(override)}: the value"
+        _put(tree, key.split("."), _parse_yaml(value, what))
     return config_from_tree(tree)
 
 
@@ -58,7 +63,7 @@ def config_from_tree(tree: dict[str, Any]) -> Config:
         return Config.model_validate(tree)
     except ValidationError as error:
         problems = (
-            f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg'].lower()}"
+            f"{'.'.join(map(str, e['loc']))} = {_SHORT.repr(e['input'])}: {e['msg'].lower()}"
             for e in error.errors()
         )
         raise ConfigError("configuration: " + "; ".join(problems)) from error
@@ -81,11 +86,12 @@ def resolve_device(name: str) -> torch.device:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text())
+        text = path.read_text()
     except OSError as error:
         raise ConfigError(f"configuration {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration {path} is no YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"configuration {path} cannot be read as YAML: {error}") from error
+    tree = _parse_yaml(text, f"configuration {path}")
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -96,6 +102,39 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         if isinstance(tree.get(node), dict) and "ros__parameters" in tree[node]:
             return _ros_parameters(tree[node]["ros__parameters"], path)
     return tree
+
+
+def _parse_yaml(text: str, what: str) -> Any:
+    """Parse YAML of the extent that a configuration may have; `what` names it in messages."""
+    try:
+        _check_extent(text)
+        return yaml.safe_load(text)
+    # Dates and tags such as !!int raise whatever Python raises for their texts.
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ConfigError(f"{what} cannot be read as YAML: {error}") from error
+
+
+def _check_extent(text: str) -> None:
+    """Raise `ValueError` for nesting or aliases that would fill stack or memory."""
+    values = 0
+    open_at: list[tuple[str | None, int]] = []
+    values_of: dict[str, int] = {}
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in values_of:
+                raise ValueError(f"alias {event.anchor!r} stands in what it names, or nowhere")
+            values += values_of[event.anchor]
+        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+            values += 1
+            open_at.append((event.anchor, values - 1))
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionEndEvent):
+            anchor, before = open_at.pop()
+            if anchor is not None:
+                values_of[anchor] = values - before
+        if len(open_at) > _DEEPEST or values > _MOST_VALUES:
+            raise ValueError(
+                f"more than {_DEEPEST} levels or {_MOST_VALUES} values with aliases written out"
+            )
 
 
 def _ros_parameters(parameters: Any, path: Path) -> dict[str, Any]:
@@ -125,8 +164,9 @@ def _refuse_unknown(tree: dict[str, Any], model: type[ConfigModel], prefix: str)
         key = model.renamed.get(given, given)
         if key not in model.model_fields and key not in model.added_sections:
             known = [name for name, _ in walk(Config)]
-            near = difflib.get_close_matches(f"{prefix}{key}", known, n=1, cutoff=0.0)
-            raise ConfigError(f"unknown configuration key {prefix}{key}: the nearest is {near[0]}")
+            name = f"{prefix}{key}"[:200]
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            raise ConfigError(f"unknown configuration key {name}: the nearest is {near[0]}")
         section = section_named(model, key)
         if section is not None and isinstance(value, dict):
             _refuse_unknown(value, section, f"{prefix}{key}.")

@@ -9,6 +9,7 @@ import glob
 import os
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,8 +78,13 @@ def check_writable(folder: str | Path) -> None:
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not nearest.is_dir():
         raise ConfigError(f"{folder}: {nearest} is a file; expected a folder or a free name")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ConfigError(f"{folder}: {nearest} cannot be written; expected a folder that can")
+    try:
+        # Permissions alone do not tell: root has them all, and yet /proc takes no folder.
+        os.rmdir(tempfile.mkdtemp(prefix=".", dir=nearest))
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: {nearest} cannot be written ({error.strerror}); expected a folder that can"
+        ) from error
 
 
 def check_source_exists(path: Path) -> None:

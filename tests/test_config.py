@@ -83,6 +83,64 @@ def test_what_is_wrong_is_named_with_what_was_expected(override: str, words: lis
         assert word in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=2020-13-45",
+        "seed=2020-02-03",
+        "seed=!!int abc",
+        "seed=!!float abc",
+        "seed=!!bool abc",
+        "seed=!!timestamp abc",
+        "seed=!!binary abc",
+        f"seed={2**64}",
+        f"seed={10**400}",
+        f"seed={'9' * 5000}",
+        f"seed={'[' * 5000}{']' * 5000}",
+        f"seed{'.a' * 5000}=1",
+        f"{'k' * 5000}=1",
+        "bounds.aabb=[0, 0, 0, 1, 1]",
+        "bounds.aabb=[0, 0, 0, 1, 1, 0]",
+        "bounds.aabb=[0, 0, 0, 1, 1, .nan]",
+    ],
+)
+def test_values_that_python_itself_would_stumble_over(override: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_config(overrides=[override])
+    assert len(str(error.value)) < 1000
+
+
+def aliases_of_nine(levels: int) -> str:
+    """Each level nine times the one before: 9 ** levels values when written out."""
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    for i in range(1, levels):
+        lines.append(f"a{i}: &a{i} [{', '.join(9 * [f'*a{i - 1}'])}]")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        aliases_of_nine(9),
+        "a0: &a0 {x: 1}\nseed:\n  <<: [" + "*a0, " * 200_000 + "*a0]",
+        "seed: " + "[" * 5000 + "]" * 5000,
+        "seed: &a [*a]",
+        "seed: *nowhere",
+    ],
+)
+def test_files_that_would_fill_stack_or_memory(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"config\.yaml cannot be read as YAML") as error:
+        load(tmp_path, text)
+    assert len(str(error.value)) < 1000
+
+
+def test_an_alias_may_stand_for_a_section(tmp_path: Path) -> None:
+    text = "bounds: {aabb: &box [0, 0, 0, 1, 1, 1]}\nseed: &n 4\nkeyframes: {capacity: *n}\n"
+    assert load(tmp_path, text).keyframes.capacity == 4
+    with pytest.raises(ConfigError, match=r"seed = \[0, 0, 0, 1, 1, 1\]"):
+        load(tmp_path, "bounds: {aabb: &box [0, 0, 0, 1, 1, 1]}\nseed: *box\n")
+
+
 def test_a_section_under_a_value(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="seed is a value"):
         load(tmp_path, "seed: 3\n", "seed.a=1")

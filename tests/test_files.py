@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ineus_core import files
-from ineus_core.errors import CapacityError, ConfigError
-from ineus_core.files import check_writable, replace_file, replacing, whole
+from ineus_core.errors import CapacityError, ConfigError, SourceError
+from ineus_core.files import check_source_exists, check_writable, replace_file, replacing, whole
 
 
 @pytest.fixture
@@ -195,3 +195,18 @@ def test_files_of_others_with_like_names_stay(tmp_path: Path) -> None:
         (tmp_path / name).write_text("theirs")
     replace_file(tmp_path / "a.txt", "ours")
     assert len(names(tmp_path)) == 4
+
+
+def test_a_folder_that_nobody_can_make_is_found_ahead() -> None:
+    # Whoever asks, root included: the kernel lets no one make a folder there.
+    with pytest.raises(ConfigError, match="/proc cannot be written"):
+        check_writable("/proc/run")
+
+
+def test_what_is_not_there_and_what_is_empty(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="lost: no such file or folder"):
+        check_source_exists(tmp_path / "lost")
+    with pytest.raises(SourceError, match="the folder is empty"):
+        check_source_exists(tmp_path)
+    (tmp_path / "file").touch()
+    check_source_exists(tmp_path)

@@ -3,6 +3,7 @@
 """`ineus run`: a recording or a data set through the pipeline, offline."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +67,11 @@ def command(
         raise ConfigError("--hold-out 1 leaves nothing to train on: expected 0 or at least 2")
     if resume is not None and resume_weights is not None:
         raise ConfigError("--resume and --resume-weights: expected at most one of them")
+    from ineus_core.files import check_source_exists, check_writable
+
+    if source == "auto" and _names_a_file(path):
+        check_source_exists(Path(path))
+    check_writable(out)
     from ineus_core.config import load_config
     from ineus_core.pipeline import RunLimits
 
@@ -75,6 +81,14 @@ def command(
     words += [f"source.max_frames={max_frames}"] if max_frames else []
     limits = RunLimits(steps, seconds, real_time, hold_out)
     _run(path, source, load_config(config, words), limits, out, resume, resume_weights)
+
+
+def _names_a_file(path: str) -> bool:
+    """Decide whether nothing but a file or folder can be meant, without loading any source."""
+    # Loading takes seconds, mostly torch's; a program that has registered a kind of its own, whose
+    # paths may be anything, has loaded them already.
+    loaded = "ineus_core.sources" in sys.modules
+    return not loaded and ":" not in path and path != "synthetic"
 
 
 def _run(
@@ -87,7 +101,6 @@ def _run(
     resume_weights: Path | None,
 ) -> None:
     from ineus_core.config import resolve_device
-    from ineus_core.files import check_writable
     from ineus_core.pipeline import OfflineRun
     from ineus_core.reconstruction import Reconstructor
     from ineus_core.sources import dataset_from_world, open_source
@@ -104,7 +117,6 @@ def _run(
     if resume_weights is not None:
         reconstructor.load_weights(resume_weights)
     reconstructor.save_meshes_in(dataset_from_world(frames))
-    check_writable(out)
     with process_group(ranks, device):
         if ranks is None or ranks.is_writer:
             _train_and_write(path, frames, reconstructor, config, limits, out)

@@ -22,7 +22,7 @@ class ReconstructorConfig(ConfigModel):
 
     renamed: ClassVar = {"placement": "ray_sampling"}
 
-    seed: int = Field(0, ge=0, description="Seed of all random numbers.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of all random numbers.")
     bounds: BoundsConfig = BoundsConfig()
     selector: SelectorConfig = SelectorConfig()
     keyframes: KeyframeConfig = KeyframeConfig()

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.geometry import box_of_cameras, cached_pixel_rays
@@ -40,6 +40,15 @@ class BoundsConfig(ConfigModel):
     max_depth_m: float = Field(
         10.0, gt=0, description="Returns beyond this do not widen the box, in m."
     )
+
+    @field_validator("aabb")
+    @classmethod
+    def _is_a_box(cls, aabb: tuple[float, ...]) -> tuple[float, ...]:
+        if aabb and (len(aabb) != 6 or any(aabb[i] >= aabb[i + 3] for i in range(3))):
+            raise ValueError(
+                "expected none, or 6 numbers, min x y z then max x y z, each max above its min"
+            )
+        return aabb
 
 
 @dataclass(frozen=True)

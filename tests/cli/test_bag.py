@@ -91,3 +91,10 @@ def test_play_without_rclpy_says_how_to_get_it(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     ineus("bag", "play", bag).assert_fails(1, "rclpy", "[ros]")
+
+
+@pytest.mark.parametrize("name", ["pipe.mcap", "folder/pipe.mcap", "folder/metadata.yaml"])
+def test_a_pipe_is_not_waited_for(ineus: Ineus, tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / name)
+    ineus("bag", "info", tmp_path / Path(name).parts[0]).assert_fails(1, "expected a .mcap")

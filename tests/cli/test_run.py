@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -376,3 +378,19 @@ def test_a_checkpoint_without_a_configuration(ineus: Ineus, done: Path, tmp_path
         (tmp_path / "c" / "state.json").write_text(json.dumps(changed))
         result = ineus("mesh", tmp_path / "c", "--out", tmp_path / "m.ply")
         result.assert_fails(1, "does not hold what it should")
+
+
+def test_what_is_not_there_is_found_before_torch_is_loaded(tmp_path: Path) -> None:
+    program = (
+        "import sys; from ineus_core.cli import main; "
+        "codes = [main(['run', 'nosuch.mcap', '--out', sys.argv[1]]), "
+        "main(['run', 'synthetic:room', '--out', '/proc/run'])]; "
+        "print(codes, 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[1, 2] False\n"
+    missing, unwritable = done.stderr.splitlines()
+    assert missing == "ineus: error: nosuch.mcap: no such file or folder"
+    assert "/proc/run: /proc cannot be written" in unwritable
+    assert not (tmp_path / "out").exists()

@@ -19,7 +19,7 @@ def is_bag(path: Path) -> bool:
     """Decide whether a path is a ROS 2 bag, by its name and what is in the folder."""
     if path.is_dir():
         return (path / "metadata.yaml").is_file() or bool(_storage_files(path))
-    return path.suffix in BAG_SUFFIXES
+    return path.suffix in BAG_SUFFIXES and path.is_file()
 
 
 @dataclass(frozen=True)
@@ -157,4 +157,5 @@ class BagFile:
 
 
 def _storage_files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix in BAG_SUFFIXES)
+    # A pipe would be waited for until somebody writes into it.
+    return sorted(f for f in folder.iterdir() if f.suffix in BAG_SUFFIXES and f.is_file())

@@ -24,7 +24,11 @@ _EXHAUSTIVE_PICTURES = 100
 class StructureFromMotionConfig(ConfigModel):
     """How poses are found for photographs."""
 
-    every: int = Field(default=1, ge=1, description="Only every so manieth picture is used")
+    every: int = Field(
+        default=1,
+        ge=1,
+        description="Use every N-th picture",
+    )
     max_images: int = Field(
         default=0, ge=0, description="Pictures after these are left out; 0: none"
     )
@@ -52,7 +56,7 @@ class StructureFromMotionConfig(ConfigModel):
         " look alike match at random",
     )
     threads: int = Field(default=0, ge=0, description="Threads; 0: one for each core")
-    seed: int = Field(default=0, ge=0, description="Seed of the random samples")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of the random samples")
 
 
 class Registration:
