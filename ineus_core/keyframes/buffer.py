@@ -13,14 +13,13 @@ from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
 from ineus_core.geometry import pixel_rays
 from ineus_core.kernels.host_copy import write_to
+from ineus_core.kernels.ray_batch import WHOLE
 from ineus_core.types import Camera, Frame, KeyframeId
 
 MASKED = -1
 """Stored depth of a pixel that may not be used at all."""
 UNKNOWN = -1
 """Stored foreground of a pixel of which nobody says whether it shows the object."""
-WHOLE = 127
-"""Stored foreground of a pixel that shows nothing but the object."""
 _BYTES_PER_PIXEL = 5
 
 

@@ -9,8 +9,21 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.kernels.host_copy import write_to
-from ineus_core.kernels.ray_batch import RayStore
-from ineus_core.keyframes.buffer import MASKED, WHOLE, KeyframeBuffer
+from ineus_core.kernels.ray_batch import (
+    DIRECTION,
+    KNOWN_FOREGROUND,
+    NORMAL,
+    ORIGIN,
+    RANGE,
+    RESERVOIR_COLUMNS,
+    RGB,
+    UNKNOWN_FOREGROUND,
+    UNUSABLE,
+    USE,
+    WHOLE,
+    RayStore,
+)
+from ineus_core.keyframes.buffer import MASKED, KeyframeBuffer
 from ineus_core.types import RayBatch
 
 
@@ -55,7 +68,9 @@ class Replay:
         device = buffer.rgb.device
         self.device = device
         self._slot_cdf = torch.zeros(buffer.capacity, device=device)
-        self._reservoir = torch.zeros((max(config.reservoir_rays, 1), 14), device=device)
+        self._reservoir = torch.zeros(
+            (max(config.reservoir_rays, 1), RESERVOIR_COLUMNS), device=device
+        )
         self._has_reservoir = False
         self._newest_share = config.newest_share
         # The share as a device scalar, so that a captured draw follows it.
@@ -168,11 +183,10 @@ class Replay:
     def _packed_rays(self, slot: int, count: int) -> Float[Tensor, "n 14"]:
         slots = torch.full((count,), slot, dtype=torch.int64, device=self.device)
         rays = self._look_up(slots, self._random_pixels(count))
-        # 0 may not be used, 1 of unknown foreground, else 2 and the share of the object: kernels
-        # that know of no foreground ask whether it is above 0.
-        usable = rays.valid.float()
+        # Above 0 for every ray that may be used, so that who knows of no foreground asks for that.
+        usable = torch.where(rays.valid, UNKNOWN_FOREGROUND, UNUSABLE)
         if rays.foreground is not None:
-            usable = usable * (2.0 + rays.foreground)
+            usable = usable * (KNOWN_FOREGROUND + rays.foreground)
         scalars = torch.stack((rays.range_m, usable), dim=1)
         return torch.cat((rays.origins, rays.directions, rays.rgb, rays.normal, scalars), dim=1)
 
@@ -192,16 +206,18 @@ class Replay:
         return _select(take, self._unpacked(old), batch)
 
     def _unpacked(self, packed: Float[Tensor, "rays 14"]) -> RayBatch:
-        range_m, usable = packed[:, 12], packed[:, 13]
+        range_m, usable = packed[:, RANGE], packed[:, USE]
         return RayBatch(
-            origins=packed[:, :3],
-            directions=packed[:, 3:6],
-            rgb=packed[:, 6:9],
+            origins=packed[:, ORIGIN:DIRECTION],
+            directions=packed[:, DIRECTION:RGB],
+            rgb=packed[:, RGB:NORMAL],
             range_m=range_m,
-            normal=packed[:, 9:12],
+            normal=packed[:, NORMAL:RANGE],
             has_depth=range_m > 0,
-            valid=usable > 0,
-            foreground=None if self._buffer.foreground is None else (usable - 2.0).clamp(min=-1),
+            valid=usable > UNUSABLE,
+            foreground=None
+            if self._buffer.foreground is None
+            else (usable - KNOWN_FOREGROUND).clamp(min=-1),
         )
 
     def _uniform(self, count: int) -> Float[Tensor, " n"]:

@@ -9,8 +9,9 @@ from tiny_scene import CAMERA, CPU, pose, wall_frame
 
 from ineus_core.errors import CapacityError
 from ineus_core.geometry import project
+from ineus_core.kernels.ray_batch import WHOLE
 from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig
-from ineus_core.keyframes.buffer import MASKED, UNKNOWN, WHOLE
+from ineus_core.keyframes.buffer import MASKED, UNKNOWN
 from ineus_core.types import Camera, Frame
 
 

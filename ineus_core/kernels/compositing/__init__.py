@@ -19,10 +19,12 @@ from ineus_core.kernels.compositing.reference import (
     render_rays,
     transmittance_weights,
 )
+from ineus_core.kernels.compositing.rendered_columns import COLUMNS as RENDERED_COLUMNS
 from ineus_core.kernels.dispatch import fastest, resolve, version
 from ineus_core.types import FieldOutput, RaySamples, RenderedRays
 
 __all__ = [
+    "RENDERED_COLUMNS",
     "RenderRays",
     "accumulate",
     "compositing_backend",

@@ -12,6 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ineus_core.kernels.compositing.gpu_code import backward, forward
+from ineus_core.kernels.compositing.rendered_columns import (
+    COLOUR,
+    COLUMNS,
+    NORMAL,
+    OPACITY,
+    RANGE,
+)
 from ineus_core.types import FieldOutput, RaySamples, RenderedRays
 
 _CHUNK = 64
@@ -44,7 +51,14 @@ def render_rays(
     total = _Composite.apply(
         directions, samples, output.sdf, output.gradient, output.rgb, inv_s, cos_anneal
     )
-    return RenderedRays(total[:, :3], total[:, 3], total[:, 4:7], total[:, 7])
+    return rendered_rays(total)
+
+
+def rendered_rays(total: Float[Tensor, "rays 8"]) -> RenderedRays:
+    """Return the columns of composited rays by name."""
+    return RenderedRays(
+        total[:, COLOUR:RANGE], total[:, RANGE], total[:, NORMAL:OPACITY], total[:, OPACITY]
+    )
 
 
 def composite_forward(
@@ -111,7 +125,7 @@ def composite_backward(
 class _Composite(torch.autograd.Function):
     @staticmethod
     def forward(ctx, directions, samples, sdf, gradient, rgb, inv_s, cos_anneal):  # type: ignore[no-untyped-def]
-        rendered = directions.new_empty((len(directions), 8))
+        rendered = directions.new_empty((len(directions), COLUMNS))
         output = FieldOutput(sdf, gradient, rgb)
         composite_forward(directions, samples, output, inv_s, cos_anneal, rendered)
         ctx.save_for_backward(directions, sdf, gradient, rgb, inv_s, cos_anneal, rendered)

@@ -5,10 +5,20 @@
 import triton
 import triton.language as tl
 
+from ineus_core.kernels.compositing import rendered_columns
 from ineus_core.kernels.mlp.gpu_code_colour import unit_backward
 
 _EPSILON = tl.constexpr(1e-5)
 _LEAST_CLEAR = tl.constexpr(1e-7)
+"""An interval lets at least this through, as what lies behind it is divided by it."""
+_SHORTEST = tl.constexpr(1e-6)
+_MOST_EXPONENT = tl.constexpr(15.0)
+"""As of `fields.networks.truncated_exp`."""
+_COLOUR = tl.constexpr(rendered_columns.COLOUR)
+_RANGE = tl.constexpr(rendered_columns.RANGE)
+_NORMAL = tl.constexpr(rendered_columns.NORMAL)
+_OPACITY = tl.constexpr(rendered_columns.OPACITY)
+_COLUMNS = tl.constexpr(rendered_columns.COLUMNS)
 
 
 @triton.jit
@@ -24,16 +34,20 @@ def _vector(base, i, stride_n, stride_k, mask):
 
 
 @triton.jit
-def _eight(at, stride):
-    """What `forward` stores of a ray, or its cotangents."""
-    a, b, c = tl.load(at), tl.load(at + stride), tl.load(at + 2 * stride)
-    d, e, f = tl.load(at + 3 * stride), tl.load(at + 4 * stride), tl.load(at + 5 * stride)
-    return a, b, c, d, e, f, tl.load(at + 6 * stride), tl.load(at + 7 * stride)
+def _three(at, stride):
+    return tl.load(at), tl.load(at + stride), tl.load(at + 2 * stride)
+
+
+@triton.jit
+def _store_three(at, x, y, z):
+    tl.store(at, x)
+    tl.store(at + 1, y)
+    tl.store(at + 2, z)
 
 
 @triton.jit
 def _product(values, cotangents, stride):
-    k = tl.arange(0, 8)
+    k = tl.arange(0, _COLUMNS)
     return tl.sum(tl.load(values + k) * tl.load(cotangents + k * stride))
 
 
@@ -58,7 +72,7 @@ def _store_vector(base, i, stride_n, stride_k, x, y, z, mask):
 def _opacity(sdf, gx, gy, gz, dx, dy, dz, dt, inv_s, anneal):
     """NeuS eq. 13 and what its derivative needs."""
     length = tl.sqrt(gx * gx + gy * gy + gz * gz)
-    inverse = 1.0 / tl.maximum(length, 1e-6)
+    inverse = 1.0 / tl.maximum(length, _SHORTEST)
     nx, ny, nz = gx * inverse, gy * inverse, gz * inverse
     cosine = dx * nx + dy * ny + dz * nz
     slope = -(
@@ -99,7 +113,7 @@ def _through(raw, dt, clear, bias, per_m, factor, DENSITY: tl.constexpr):
     if DENSITY:
         exponent = bias - raw * per_m
         clear = tl.exp(-tl.exp(exponent) * factor * dt)
-        slope = clear * dt * per_m * factor * tl.exp(tl.minimum(exponent, 15.0))
+        slope = clear * dt * per_m * factor * tl.exp(tl.minimum(exponent, _MOST_EXPONENT))
     return clear, slope
 
 
@@ -114,8 +128,7 @@ def forward(
     lane = tl.arange(0, CHUNK)
     for ray in range(tl.program_id(0), rays, tl.num_programs(0)):
         first, count = tl.load(firsts + ray).to(tl.int32), tl.load(counts + ray).to(tl.int32)
-        at = directions + ray * direction_n
-        dx, dy, dz = tl.load(at), tl.load(at + direction_k), tl.load(at + 2 * direction_k)
+        dx, dy, dz = _three(directions + ray * direction_n, direction_k)
         through = 1.0
         red, green, blue, reach, x, y, z, opacity = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for chunk in range(0, count, CHUNK):
@@ -143,15 +156,11 @@ def forward(
             y += tl.sum(weight * ny)
             z += tl.sum(weight * nz)
             opacity += tl.sum(weight)
-        out = rendered + ray * 8
-        tl.store(out, red)
-        tl.store(out + 1, green)
-        tl.store(out + 2, blue)
-        tl.store(out + 3, reach)
-        tl.store(out + 4, x)
-        tl.store(out + 5, y)
-        tl.store(out + 6, z)
-        tl.store(out + 7, opacity)
+        out = rendered + ray * _COLUMNS
+        _store_three(out + _COLOUR, red, green, blue)
+        tl.store(out + _RANGE, reach)
+        _store_three(out + _NORMAL, x, y, z)
+        tl.store(out + _OPACITY, opacity)
 
 
 @triton.jit
@@ -173,11 +182,15 @@ def backward(
         after = used
         if ray + 1 < rays:
             after = tl.load(firsts + ray + 1).to(tl.int32)
-        at = directions + ray * direction_n
-        dx, dy, dz = tl.load(at), tl.load(at + direction_k), tl.load(at + 2 * direction_k)
+        dx, dy, dz = _three(directions + ray * direction_n, direction_k)
         at = d_rendered + ray * d_rendered_n
-        behind = _product(rendered + ray * 8, at, d_rendered_k)
-        d_r, d_g, d_b, d_reach, d_x, d_y, d_z, d_opacity = _eight(at, d_rendered_k)
+        behind = _product(rendered + ray * _COLUMNS, at, d_rendered_k)
+        d_r, d_g, d_b = _three(at + _COLOUR * d_rendered_k, d_rendered_k)
+        d_x, d_y, d_z = _three(at + _NORMAL * d_rendered_k, d_rendered_k)
+        d_reach, d_opacity = (
+            tl.load(at + _RANGE * d_rendered_k),
+            tl.load(at + _OPACITY * d_rendered_k),
+        )
         through = 1.0
         for chunk in range(0, after - first, CHUNK):
             i, stored = first + chunk + lane, chunk + lane < after - first
@@ -209,9 +222,10 @@ def backward(
                 DENSITY,
             )  # fmt: skip
             d_sharpness += d_sharp
-            tx, ty = d_cosine * dx + weight * d_x, d_cosine * dy + weight * d_y
-            tz = d_cosine * dz + weight * d_z
-            tx, ty, tz = unit_backward(nx, ny, nz, inverse, tx, ty, tz)
+            tx, ty, tz = unit_backward(
+                nx, ny, nz, inverse, d_cosine * dx + weight * d_x, d_cosine * dy + weight * d_y,
+                d_cosine * dz + weight * d_z,
+            )  # fmt: skip
             if eikonal_scale is not None:
                 pull = tl.where(mask, 2.0 * tl.load(eikonal_scale) * (length - 1.0), 0.0)
                 tx, ty, tz = tx + pull * nx, ty + pull * ny, tz + pull * nz

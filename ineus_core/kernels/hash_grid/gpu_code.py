@@ -9,6 +9,10 @@ from ineus_core.kernels.hash_grid.layout import HASH_PRIMES
 
 _PRIME_Y = tl.constexpr(HASH_PRIMES[1])
 _PRIME_Z = tl.constexpr(HASH_PRIMES[2])
+_LEVEL_COLUMNS = tl.constexpr(3)
+"""Of the table of levels: resolution, first entry, whether it is dense."""
+_FIRST_ENTRY = tl.constexpr(1)
+_IS_DENSE = tl.constexpr(2)
 
 
 @triton.jit
@@ -87,9 +91,9 @@ def forward(
     if limit is not None:
         mask = i < tl.minimum(tl.load(limit).to(tl.int32), n)
     i = i.to(tl.int64)
-    resolution = tl.load(level_table + 3 * level)
-    level_rows = table + 2 * tl.load(level_table + 3 * level + 1)
-    dense = tl.load(level_table + 3 * level + 2)
+    resolution = tl.load(level_table + level * _LEVEL_COLUMNS)
+    level_rows = table + 2 * tl.load(level_table + level * _LEVEL_COLUMNS + _FIRST_ENTRY)
+    dense = tl.load(level_table + level * _LEVEL_COLUMNS + _IS_DENSE)
     ix, u = _axis(points, i, mask, point_n, 0, resolution)
     iy, v = _axis(points, i, mask, point_n, point_k, resolution)
     iz, w = _axis(points, i, mask, point_n, 2 * point_k, resolution)
@@ -135,9 +139,9 @@ def backward(
 ):  # fmt: skip
     """Scatter to the corners; a run of points in one cell is summed before it is added."""
     level = first_level + tl.program_id(1)
-    resolution = tl.load(level_table + 3 * level)
-    rows = d_table + 2 * tl.load(level_table + 3 * level + 1)
-    dense = tl.load(level_table + 3 * level + 2)
+    resolution = tl.load(level_table + level * _LEVEL_COLUMNS)
+    rows = d_table + 2 * tl.load(level_table + level * _LEVEL_COLUMNS + _FIRST_ENTRY)
+    dense = tl.load(level_table + level * _LEVEL_COLUMNS + _IS_DENSE)
     channel = (2 * level).to(tl.int64)
     features = d_features + channel * feature_c
     slopes = jacobian_or_slope + channel * jacobian_c

@@ -14,14 +14,41 @@ import triton.language as tl
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ineus_core.kernels.ray_batch.ray_buffers import DrawnRays
+from ineus_core.kernels import losses
+from ineus_core.kernels.compositing import rendered_columns
+from ineus_core.kernels.ray_batch.ray_buffers import (
+    HAS_DEPTH,
+    IS_BACKGROUND,
+    IS_FOREGROUND,
+    DrawnRays,
+)
 from ineus_core.types import RaySamples
 
-TERMS = tuple(
-    "photometric depth band free_space eikonal photometric_mse mask opaque sparsity".split()
-)
-"""Names of the entries of weights and losses; the kernels count on this order."""
 _BLOCK = 256
+_MOST_RANGE_ERROR = tl.constexpr(5.0)
+"""In truncations; what is farther off is an outlier, whose error no longer grows."""
+_HAS_DEPTH = tl.constexpr(HAS_DEPTH)
+_KNOWS_FOREGROUND = tl.constexpr(IS_BACKGROUND | IS_FOREGROUND)
+_COLUMNS = tl.constexpr(rendered_columns.COLUMNS)
+_RANGE = tl.constexpr(rendered_columns.RANGE)
+_NORMAL = tl.constexpr(rendered_columns.NORMAL)
+_OPACITY = tl.constexpr(rendered_columns.OPACITY)
+# Entries of weights and losses.
+_PHOTOMETRIC = tl.constexpr(losses.PHOTOMETRIC)
+_DEPTH = tl.constexpr(losses.DEPTH)
+_BAND = tl.constexpr(losses.BAND)
+_FREE_SPACE = tl.constexpr(losses.FREE_SPACE)
+_PHOTOMETRIC_MSE = tl.constexpr(losses.PHOTOMETRIC_MSE)
+_MASK = tl.constexpr(losses.MASK)
+_OPAQUE = tl.constexpr(losses.OPAQUE)
+_SPARSITY = tl.constexpr(losses.SPARSITY)
+# Entries of counts.
+_VISIBLE_RAYS = tl.constexpr(losses.VISIBLE_RAYS)
+_MEASURED_RAYS = tl.constexpr(losses.MEASURED_RAYS)
+_BAND_SAMPLES = tl.constexpr(losses.BAND_SAMPLES)
+_FREE_SAMPLES = tl.constexpr(losses.FREE_SAMPLES)
+_KNOWN_RAYS = tl.constexpr(losses.KNOWN_RAYS)
+_USABLE_RAYS = tl.constexpr(losses.USABLE_RAYS)
 
 
 @dataclass(frozen=True)
@@ -29,7 +56,7 @@ class LossScales:
     """Weights of the terms, which of the rarer ones there are, and what they compare with."""
 
     weights: Float[Tensor, " terms"]
-    """In the order of `TERMS`; there may be more."""
+    """In the order of `losses.TERMS`; there may be more."""
     truncation_m: float
     sparsity_per_m: float = 1.0
     with_mask: bool = False
@@ -46,9 +73,9 @@ class LossScales:
 class TermCounts:
     """Over how many rays and samples the terms are means."""
 
-    values: Float[Tensor, " 6"]
-    """Rays that are seen, those with depth, samples in and before the band, rays whose foreground
-    is known, rays that may be used: of the last two, those that were placed."""
+    values: Float[Tensor, " counts"]
+    """Rays with samples, those of them with depth, samples in and before the band, rays whose
+    foreground is known, rays that may be used: of the last two, those that were placed."""
     placed: Int[Tensor, ""]
     """How many rays, the first ones, were placed at all."""
 
@@ -56,7 +83,7 @@ class TermCounts:
 def term_counts(rays: int, device: torch.device) -> TermCounts:
     """Counts of a batch of which all rays are placed."""
     placed = torch.full((), rays, dtype=torch.int32, device=device)
-    return TermCounts(torch.zeros(6, device=device), placed)
+    return TermCounts(torch.zeros(losses.COUNTS, device=device), placed)
 
 
 def count_terms(
@@ -120,7 +147,7 @@ def _along(i, mask, t_starts, t_ends, ray_indices, kinds, ranges):
     """Distance along the ray from a sample to the return, and whether there is one."""
     ray = tl.load(ray_indices + i, mask, other=0)
     t = 0.5 * (tl.load(t_starts + i, mask, other=0.0) + tl.load(t_ends + i, mask, other=0.0))
-    measured = mask & ((tl.load(kinds + ray, mask, other=0) & 2) != 0)
+    measured = mask & ((tl.load(kinds + ray, mask, other=0) & _HAS_DEPTH) != 0)
     return ray, tl.load(ranges + ray, mask, other=0.0) - t, measured
 
 
@@ -137,18 +164,18 @@ def _counts(
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     in_rays = i < rays
     kind = tl.load(kinds + i, in_rays, other=0)
-    seen = in_rays & (kind > 0) & (tl.load(ray_counts + i, in_rays, other=0) > 0)
+    visible = in_rays & (kind > 0) & (tl.load(ray_counts + i, in_rays, other=0) > 0)
     _, along, measured = _along(
         i, i < tl.load(total), t_starts, t_ends, ray_indices, kinds, ranges
     )
-    _add_count(counts, 0, seen)
-    _add_count(counts, 1, seen & ((kind & 2) != 0))
-    _add_count(counts, 2, measured & (tl.abs(along) <= truncation))
-    _add_count(counts, 3, measured & (along > truncation))
+    _add_count(counts, _VISIBLE_RAYS, visible)
+    _add_count(counts, _MEASURED_RAYS, visible & ((kind & _HAS_DEPTH) != 0))
+    _add_count(counts, _BAND_SAMPLES, measured & (tl.abs(along) <= truncation))
+    _add_count(counts, _FREE_SAMPLES, measured & (along > truncation))
     if MASK:
-        _add_count(counts, 4, (i < tl.load(placed)) & (kind > 3))
+        _add_count(counts, _KNOWN_RAYS, (i < tl.load(placed)) & ((kind & _KNOWS_FOREGROUND) != 0))
     if OPAQUE:
-        _add_count(counts, 5, (i < tl.load(placed)) & (kind > 0))
+        _add_count(counts, _USABLE_RAYS, (i < tl.load(placed)) & (kind > 0))
 
 
 @triton.jit
@@ -164,18 +191,22 @@ def _opacity_terms(
     used = (i < tl.load(placed)) & (kind > 0)
     d_opacity = 0.0 * opacity
     if MASK:
-        known = used & (kind > 3)
+        known = used & ((kind & _KNOWS_FOREGROUND) != 0)
         wanted = object_share
-        weight, share = tl.load(weights + 6), 1.0 / tl.maximum(tl.load(counts + 4), 1.0)
+        weight = tl.load(weights + _MASK)
+        share = 1.0 / tl.maximum(tl.load(counts + _KNOWN_RAYS), 1.0)
         slope = (inner - wanted) / (inner * (1.0 - inner))
         d_opacity += tl.where(known & is_inner, slope * weight * share, 0.0)
         error = tl.where(known, -(wanted * log_in + (1.0 - wanted) * log_out), 0.0)
-        tl.atomic_add(losses + 6, tl.where(weight > 0, tl.sum(error) * share, 0.0), sem="relaxed")
+        mean = tl.where(weight > 0, tl.sum(error) * share, 0.0)
+        tl.atomic_add(losses + _MASK, mean, sem="relaxed")
     if OPAQUE:
-        weight, share = tl.load(weights + 7), 1.0 / tl.maximum(tl.load(counts + 5), 1.0)
+        weight = tl.load(weights + _OPAQUE)
+        share = 1.0 / tl.maximum(tl.load(counts + _USABLE_RAYS), 1.0)
         d_opacity += tl.where(used & is_inner, (log_out - log_in) * weight * share, 0.0)
         error = tl.where(used, -(inner * log_in + (1.0 - inner) * log_out), 0.0)
-        tl.atomic_add(losses + 7, tl.where(weight > 0, tl.sum(error) * share, 0.0), sem="relaxed")
+        mean = tl.where(weight > 0, tl.sum(error) * share, 0.0)
+        tl.atomic_add(losses + _OPAQUE, mean, sem="relaxed")
     return d_opacity
 
 
@@ -193,48 +224,50 @@ def _ray_losses(
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < rays
     kind = tl.load(kinds + i, mask, other=0)
-    seen = mask & (kind > 0) & (tl.load(ray_counts + i, mask, other=0) > 0)
-    share = 1.0 / tl.maximum(tl.load(counts), 1.0)
-    opacity = tl.load(rendered + i * 8 + 7, mask, other=0.0)
+    visible = mask & (kind > 0) & (tl.load(ray_counts + i, mask, other=0) > 0)
+    share = 1.0 / tl.maximum(tl.load(counts + _VISIBLE_RAYS), 1.0)
+    ray = rendered + i * _COLUMNS
+    d_ray = d_rendered + i * _COLUMNS
+    opacity = tl.load(ray + _OPACITY, mask, other=0.0)
     object_share = tl.load(foreground + i, mask, other=-1.0)
-    photometric, squared = tl.load(weights), tl.load(weights + 5)
+    photometric = tl.load(weights + _PHOTOMETRIC)
+    squared = tl.load(weights + _PHOTOMETRIC_MSE)
     error = tl.zeros((BLOCK,), tl.float32)
     square = tl.zeros((BLOCK,), tl.float32)
     d_opacity = tl.zeros((BLOCK,), tl.float32)
     for c in tl.static_range(3):
         behind = tl.load(background + c)
-        value = tl.load(rendered + i * 8 + c, mask, other=0.0) + behind * (1.0 - opacity)
+        value = tl.load(ray + c, mask, other=0.0) + behind * (1.0 - opacity)
         target = tl.load(colours + i * 3 + c, mask, other=0.0)
         if image_background is not None:
-            open_share = tl.where(kind > 3, 1.0 - object_share, 0.0)
+            open_share = tl.where((kind & _KNOWS_FOREGROUND) != 0, 1.0 - object_share, 0.0)
             target += open_share * (behind - tl.load(image_background + c))
-        difference = tl.where(seen, value - target, 0.0)
+        difference = tl.where(visible, value - target, 0.0)
         error += tl.abs(difference) / 3.0
         square += difference * difference / 3.0
         slope = _sign(difference) * photometric + 2.0 * difference * squared
         d_value = slope * share / 3.0
-        tl.store(d_rendered + i * 8 + c, d_value, mask)
+        tl.store(d_ray + c, d_value, mask)
         d_opacity -= behind * d_value
-        tl.store(d_rendered + i * 8 + 4 + c, 0.0 * d_value, mask)
-    with_depth = seen & ((kind & 2) != 0)
-    depth = tl.load(weights + 1)
-    depth_share = 1.0 / tl.maximum(tl.load(counts + 1), 1.0)
-    difference = tl.load(rendered + i * 8 + 3, mask, other=0.0) - tl.load(
-        ranges + i, mask, other=0.0
-    )
+        tl.store(d_ray + _NORMAL + c, 0.0 * d_value, mask)
+    with_depth = visible & ((kind & _HAS_DEPTH) != 0)
+    depth = tl.load(weights + _DEPTH)
+    depth_share = 1.0 / tl.maximum(tl.load(counts + _MEASURED_RAYS), 1.0)
+    range_m = tl.load(ranges + i, mask, other=0.0)
+    difference = tl.load(ray + _RANGE, mask, other=0.0) - range_m
     scaled = tl.abs(difference) / truncation
-    inlier = with_depth & (scaled < 5.0)
+    inlier = with_depth & (scaled < _MOST_RANGE_ERROR)
     d_range = tl.where(inlier, _sign(difference) * depth * depth_share / truncation, 0.0)
-    tl.store(d_rendered + i * 8 + 3, d_range, mask)
+    tl.store(d_ray + _RANGE, d_range, mask)
     if MASK or OPAQUE:
         d_opacity += _opacity_terms(
             i, kind, object_share, opacity, placed, counts, weights, losses, MASK, OPAQUE
         )
-    tl.store(d_rendered + i * 8 + 7, d_opacity, mask)
-    tl.atomic_add(losses, tl.sum(error) * share, sem="relaxed")
-    tl.atomic_add(losses + 5, tl.sum(square) * share, sem="relaxed")
-    range_error = tl.sum(tl.where(with_depth, tl.minimum(scaled, 5.0), 0.0))
-    tl.atomic_add(losses + 1, range_error * depth_share, sem="relaxed")
+    tl.store(d_ray + _OPACITY, d_opacity, mask)
+    tl.atomic_add(losses + _PHOTOMETRIC, tl.sum(error) * share, sem="relaxed")
+    tl.atomic_add(losses + _PHOTOMETRIC_MSE, tl.sum(square) * share, sem="relaxed")
+    range_error = tl.sum(tl.where(with_depth, tl.minimum(scaled, _MOST_RANGE_ERROR), 0.0))
+    tl.atomic_add(losses + _DEPTH, range_error * depth_share, sem="relaxed")
 
 
 @triton.jit
@@ -262,9 +295,9 @@ def _sample_losses(
     sdf = tl.load(sdfs + i, mask, other=0.0)
     in_band = measured & (tl.abs(along) <= truncation)
     before = measured & (along > truncation)
-    band_weight, free_weight = tl.load(weights + 2), tl.load(weights + 3)
-    band_share = 1.0 / tl.maximum(tl.load(counts + 2), 1.0)
-    free_share = 1.0 / tl.maximum(tl.load(counts + 3), 1.0)
+    band_weight, free_weight = tl.load(weights + _BAND), tl.load(weights + _FREE_SPACE)
+    band_share = 1.0 / tl.maximum(tl.load(counts + _BAND_SAMPLES), 1.0)
+    free_share = 1.0 / tl.maximum(tl.load(counts + _FREE_SAMPLES), 1.0)
     off = sdf - along * cosine
     too_near, too_far = truncation * cosine - sdf, sdf - along
     d_band = tl.where(in_band, weight * _sign(off) * band_weight * band_share / truncation, 0.0)
@@ -273,13 +306,14 @@ def _sample_losses(
     d_all = d_band + d_free
     if SPARSITY:
         share = 1.0 / tl.maximum(tl.load(total), 1).to(tl.float32)
-        thin = tl.load(weights + 8)
+        thin = tl.load(weights + _SPARSITY)
         error = tl.where(mask, tl.exp(-sparsity_per_m * tl.abs(sdf)), 0.0)
         d_all -= sparsity_per_m * _sign(sdf) * error * thin * share
-        tl.atomic_add(losses + 8, tl.where(thin > 0, tl.sum(error) * share, 0.0), sem="relaxed")
+        mean = tl.where(thin > 0, tl.sum(error) * share, 0.0)
+        tl.atomic_add(losses + _SPARSITY, mean, sem="relaxed")
     tl.store(d_sdf + i, tl.load(d_sdf + i, mask, other=0.0) + d_all, mask)
     band_error = tl.where(in_band, weight * tl.abs(off) / truncation, 0.0)
     free_error = tl.maximum(too_near, 0.0) + tl.maximum(too_far, 0.0)
     free_error = tl.where(before, free_error / truncation, 0.0)
-    tl.atomic_add(losses + 2, tl.sum(band_error) * band_share, sem="relaxed")
-    tl.atomic_add(losses + 3, tl.sum(free_error) * free_share, sem="relaxed")
+    tl.atomic_add(losses + _BAND, tl.sum(band_error) * band_share, sem="relaxed")
+    tl.atomic_add(losses + _FREE_SPACE, tl.sum(free_error) * free_share, sem="relaxed")

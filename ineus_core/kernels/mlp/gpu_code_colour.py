@@ -6,6 +6,15 @@ import triton
 import triton.language as tl
 
 from ineus_core.kernels.mlp.gpu_code_sdf import half_dot, load_tile
+from ineus_core.kernels.mlp.reference import SH_CHANNELS
+
+_CONSTANT_HARMONIC = tl.constexpr(0.28209479177387814)
+_SH = tl.constexpr(SH_CHANNELS)
+_BEHIND_GEOMETRY = tl.constexpr(SH_CHANNELS + 3)
+"""Inputs behind the geometry features: spherical harmonics, then the normal."""
+_RGB = tl.constexpr(16)
+"""Width of the tile of colours: the least that a matrix product takes."""
+_SHORTEST = tl.constexpr(1e-6)
 
 
 @triton.jit
@@ -19,7 +28,7 @@ def _inputs(geometry, x, y, z, nx, ny, nz, AT: tl.constexpr, WIDTH: tl.constexpr
     """Geometry features, spherical harmonics of degree 0 to 3 from column AT on, normal."""
     c = tl.arange(0, WIDTH)
     xx, yy, zz = x * x, y * y, z * z
-    tile = tl.where((c == AT)[None, :], 0.28209479177387814, geometry)
+    tile = tl.where((c == AT)[None, :], _CONSTANT_HARMONIC, geometry)
     tile = _pick(c, AT + 1, -0.4886025119029199 * y, tile)
     tile = _pick(c, AT + 2, 0.4886025119029199 * z, tile)
     tile = _pick(c, AT + 3, -0.4886025119029199 * x, tile)
@@ -35,9 +44,9 @@ def _inputs(geometry, x, y, z, nx, ny, nz, AT: tl.constexpr, WIDTH: tl.constexpr
     tile = _pick(c, AT + 13, -0.4570457994644658 * x * (5.0 * zz - 1.0), tile)
     tile = _pick(c, AT + 14, 1.445305721320277 * z * (xx - yy), tile)
     tile = _pick(c, AT + 15, -0.5900435899266435 * x * (xx - 3.0 * yy), tile)
-    tile = _pick(c, AT + 16, nx, tile)
-    tile = _pick(c, AT + 17, ny, tile)
-    return _pick(c, AT + 18, nz, tile)
+    tile = _pick(c, AT + _SH, nx, tile)
+    tile = _pick(c, AT + _SH + 1, ny, tile)
+    return _pick(c, AT + _SH + 2, nz, tile)
 
 
 @triton.jit
@@ -51,7 +60,7 @@ def _vector(base, i, stride_n, stride_k, mask):
 @triton.jit
 def _unit(x, y, z):
     """Unit vector and the inverse length, bounded as in the twin."""
-    inverse = 1.0 / tl.maximum(tl.sqrt(x * x + y * y + z * z), 1e-6)
+    inverse = 1.0 / tl.maximum(tl.sqrt(x * x + y * y + z * z), _SHORTEST)
     return x * inverse, y * inverse, z * inverse, inverse
 
 
@@ -59,7 +68,7 @@ def _unit(x, y, z):
 def unit_backward(nx, ny, nz, inverse, tx, ty, tz):
     """Cotangent of a vector, given that of its unit vector."""
     # Below the bound of `_unit` the length is a constant.
-    along = tl.where(inverse < 1e6, nx * tx + ny * ty + nz * tz, 0.0)
+    along = tl.where(inverse < 1.0 / _SHORTEST, nx * tx + ny * ty + nz * tz, 0.0)
     return inverse * (tx - nx * along), inverse * (ty - ny * along), inverse * (tz - nz * along)
 
 
@@ -77,10 +86,10 @@ def colour_forward(
     OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr, Y: tl.constexpr,
     BLOCK: tl.constexpr, TYPE: tl.constexpr, WITH_INDEX: tl.constexpr,
 ):  # fmt: skip
-    j, k = tl.arange(0, HIDDEN), tl.arange(0, 16)
-    wa = _load(w1, HIDDEN, OUTPUTS + 19, HIDDEN, Y).to(TYPE)
+    j, k = tl.arange(0, HIDDEN), tl.arange(0, _RGB)
+    wa = _load(w1, HIDDEN, OUTPUTS + _BEHIND_GEOMETRY, HIDDEN, Y).to(TYPE)
     wb = _load(w2, HIDDEN, HIDDEN, HIDDEN, HIDDEN).to(TYPE)
-    wc = _load(w3, 3, HIDDEN, 16, HIDDEN).to(TYPE)
+    wc = _load(w3, 3, HIDDEN, _RGB, HIDDEN).to(TYPE)
     for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
         i = tile * BLOCK + tl.arange(0, BLOCK)
         mask = i < n
@@ -111,16 +120,16 @@ def colour_backward(
     WITH_INDEX: tl.constexpr, WITH_GRADIENT: tl.constexpr,
 ):  # fmt: skip
     """Cotangents of geometry, gradient and weights; those of weights are summed over the tiles."""
-    j, k, c = tl.arange(0, HIDDEN), tl.arange(0, 16), tl.arange(0, Y)
-    wa = _load(w1, HIDDEN, OUTPUTS + 19, HIDDEN, Y)
+    j, k, c = tl.arange(0, HIDDEN), tl.arange(0, _RGB), tl.arange(0, Y)
+    wa = _load(w1, HIDDEN, OUTPUTS + _BEHIND_GEOMETRY, HIDDEN, Y)
     wb = _load(w2, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
-    wc = _load(w3, 3, HIDDEN, 16, HIDDEN)
+    wc = _load(w3, 3, HIDDEN, _RGB, HIDDEN)
     sum_wa = tl.zeros((HIDDEN, Y), tl.float32)
     sum_wb = tl.zeros((HIDDEN, HIDDEN), tl.float32)
-    sum_wc = tl.zeros((HIDDEN, 16), tl.float32)
-    sum_bb = tl.zeros((HIDDEN, 16), tl.float32)
-    ones = tl.full((BLOCK, 16), 1.0, tl.float32)
-    sum_bc = tl.zeros((16,), tl.float32)
+    sum_wc = tl.zeros((HIDDEN, _RGB), tl.float32)
+    sum_bb = tl.zeros((HIDDEN, _RGB), tl.float32)
+    ones = tl.full((BLOCK, _RGB), 1.0, tl.float32)
+    sum_bc = tl.zeros((_RGB,), tl.float32)
     for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
         i = tile * BLOCK + tl.arange(0, BLOCK)
         mask = i < n
@@ -138,7 +147,7 @@ def colour_backward(
         b = tl.maximum(half_dot(a, tl.trans(wb), TYPE) + tl.load(b2 + j)[None, :], 0.0).to(TYPE)
         bias = tl.load(b3 + k, k < 3, other=0.0)[None, :]
         colour = tl.sigmoid(half_dot(b, tl.trans(wc), TYPE) + bias)
-        d_colour = load_tile(d_rgb, i, d_rgb_n, d_rgb_c, 3, 16, mask).to(tl.float32)
+        d_colour = load_tile(d_rgb, i, d_rgb_n, d_rgb_c, 3, _RGB, mask).to(tl.float32)
         d_c = d_colour * colour * (1.0 - colour)
         sum_wc = half_dot(tl.trans(b), d_c, GRADIENT_TYPE, sum_wc)
         sum_bc += tl.sum(d_c, 0)
@@ -150,9 +159,9 @@ def colour_backward(
         d_inputs = half_dot(d_a, wa, GRADIENT_TYPE)
         target = d_outputs + (i[:, None] * d_output_n + c[None, :] * d_output_c)
         tl.store(target, d_inputs, mask[:, None] & (c < OUTPUTS)[None, :])
-        tx = tl.sum(tl.where((c == OUTPUTS + 16)[None, :], d_inputs, 0.0), 1)
-        ty = tl.sum(tl.where((c == OUTPUTS + 17)[None, :], d_inputs, 0.0), 1)
-        tz = tl.sum(tl.where((c == OUTPUTS + 18)[None, :], d_inputs, 0.0), 1)
+        tx = tl.sum(tl.where((c == OUTPUTS + _SH)[None, :], d_inputs, 0.0), 1)
+        ty = tl.sum(tl.where((c == OUTPUTS + _SH + 1)[None, :], d_inputs, 0.0), 1)
+        tz = tl.sum(tl.where((c == OUTPUTS + _SH + 2)[None, :], d_inputs, 0.0), 1)
         tx, ty, tz = unit_backward(nx, ny, nz, inverse, tx, ty, tz)
         if WITH_GRADIENT:
             px, py, pz = _vector(d_gradient, i, d_gradient_n, d_gradient_k, mask)
@@ -172,12 +181,13 @@ def _add_sums(
     d_w1, d_b1, d_w2, d_b2, d_w3, d_b3, sum_wa, sum_wb, sum_bb, sum_wc, sum_bc,
     OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr, Y: tl.constexpr,
 ):  # fmt: skip
-    j, k, c = tl.arange(0, HIDDEN), tl.arange(0, 16), tl.arange(0, Y)
-    row = d_w1 + j[:, None] * (OUTPUTS + 19)
-    tl.atomic_add(row + c[None, :], sum_wa, (c < OUTPUTS + 19)[None, :], sem="relaxed")
+    j, k, c = tl.arange(0, HIDDEN), tl.arange(0, _RGB), tl.arange(0, Y)
+    inputs = OUTPUTS + _BEHIND_GEOMETRY
+    row = d_w1 + j[:, None] * inputs
+    tl.atomic_add(row + c[None, :], sum_wa, (c < inputs)[None, :], sem="relaxed")
     # The first spherical harmonic is constant: its column is the bias' gradient times that.
     tl.atomic_add(
-        d_b1 + j[:, None] + 0 * c[None, :], sum_wa / 0.28209479177387814,
+        d_b1 + j[:, None] + 0 * c[None, :], sum_wa / _CONSTANT_HARMONIC,
         (c == OUTPUTS)[None, :], sem="relaxed",
     )  # fmt: skip
     tl.atomic_add(d_w2 + j[:, None] * HIDDEN + j[None, :], sum_wb, sem="relaxed")

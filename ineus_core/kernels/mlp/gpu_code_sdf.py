@@ -2,10 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Device code of the SDF head: a program keeps the weights and takes tile after tile of points."""
 
+import math
+
 import triton
 import triton.language as tl
 
+from ineus_core.kernels.mlp.reference import SOFTPLUS_BETA
+
 _INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
+_BETA = tl.constexpr(SOFTPLUS_BETA)
+_BETA_LOG2_E = tl.constexpr(SOFTPLUS_BETA / math.log(2))
+_LN_2_OVER_BETA = tl.constexpr(math.log(2) / SOFTPLUS_BETA)
+_COORDINATES = tl.constexpr(16)
+"""Columns of the tile of coordinates: three of each of the next, then two of the bias, then 0.
+
+A product in half precision of x + dx with w + dw, both split into what half precision holds and
+the remainder, keeps the digits of float32 if all but dx dw is summed: x w, dx w and x dw.
+"""
+_REMAINDERS_OF_POINTS = tl.constexpr(3)
+_REMAINDERS_OF_WEIGHTS = tl.constexpr(6)
+_BIAS = tl.constexpr(9)
+_USED_COORDINATES = tl.constexpr(11)
 
 
 @triton.jit
@@ -27,41 +44,44 @@ def load_tile(base, i, stride_n, stride_c, columns, WIDTH: tl.constexpr, mask):
 @triton.jit
 def _coordinate_weights(w1, b1, HIDDEN: tl.constexpr, INPUTS: tl.constexpr, TYPE: tl.constexpr):
     """Weights of the columns of `_coordinates`: rounded, again, remainders, bias in two parts."""
-    j, k = tl.arange(0, HIDDEN), tl.arange(0, 16)
+    j, k = tl.arange(0, HIDDEN), tl.arange(0, _COORDINATES)
     weight = tl.load(w1 + j[:, None] * INPUTS + (k % 3)[None, :])
     bias = tl.load(b1 + j)[:, None] + 0.0 * weight
-    value = tl.where((k < 9)[None, :], weight, bias)
+    value = tl.where((k < _BIAS)[None, :], weight, bias)
     rounded = value.to(TYPE).to(tl.float32)
-    value = tl.where(((k < 6) | (k == 9))[None, :], rounded, value - rounded)
-    return tl.where((k < 11)[None, :], value, 0.0).to(TYPE)
+    is_rounded = (k < _REMAINDERS_OF_WEIGHTS) | (k == _BIAS)
+    value = tl.where(is_rounded[None, :], rounded, value - rounded)
+    return tl.where((k < _USED_COORDINATES)[None, :], value, 0.0).to(TYPE)
 
 
 @triton.jit
 def _coordinates(points, i, mask, point_n, point_k, scale, offset, TYPE: tl.constexpr):
     """Coordinates as sums of two numbers of TYPE, which keeps float32's digits; then ones."""
-    k = tl.arange(0, 16)
+    k = tl.arange(0, _COORDINATES)
     pointers = points + (i[:, None] * point_n + (k % 3)[None, :] * point_k)
-    x = tl.load(pointers, mask[:, None] & (k < 9)[None, :], other=0.0) * scale + offset
-    x = tl.where(((k >= 3) & (k < 6))[None, :], x - x.to(TYPE).to(tl.float32), x)
-    return tl.where((k < 9)[None, :], x, tl.where((k < 11)[None, :], 1.0, 0.0))
+    x = tl.load(pointers, mask[:, None] & (k < _BIAS)[None, :], other=0.0) * scale + offset
+    is_remainder = (k >= _REMAINDERS_OF_POINTS) & (k < _REMAINDERS_OF_WEIGHTS)
+    x = tl.where(is_remainder[None, :], x - x.to(TYPE).to(tl.float32), x)
+    one = tl.where((k < _USED_COORDINATES)[None, :], 1.0, 0.0)
+    return tl.where((k < _BIAS)[None, :], x, one)
 
 
 @triton.jit
 def _directions(source, i, mask, stride_n, stride_k, scale):
     """Components in the columns where `_coordinate_weights` has weights and their remainders."""
-    k = tl.arange(0, 16)
+    k = tl.arange(0, _COORDINATES)
     pointers = source + (i[:, None] * stride_n + (k % 3)[None, :] * stride_k)
-    used = (k < 3) | ((k >= 6) & (k < 9))
+    used = (k < 3) | ((k >= _REMAINDERS_OF_WEIGHTS) & (k < _BIAS))
     return tl.load(pointers, mask[:, None] & used[None, :], other=0.0) * scale
 
 
 @triton.jit
 def _axes(tile):
     """Sums over the two columns of each axis, in columns 0 to 2."""
-    k = tl.arange(0, 16)[None, :]
-    x = tl.sum(tl.where((k == 0) | (k == 6), tile, 0.0), 1)
-    y = tl.sum(tl.where((k == 1) | (k == 7), tile, 0.0), 1)
-    z = tl.sum(tl.where((k == 2) | (k == 8), tile, 0.0), 1)
+    k = tl.arange(0, _COORDINATES)[None, :]
+    x = tl.sum(tl.where((k == 0) | (k == _REMAINDERS_OF_WEIGHTS), tile, 0.0), 1)
+    y = tl.sum(tl.where((k == 1) | (k == _REMAINDERS_OF_WEIGHTS + 1), tile, 0.0), 1)
+    z = tl.sum(tl.where((k == 2) | (k == _REMAINDERS_OF_WEIGHTS + 2), tile, 0.0), 1)
     return tl.where(k == 0, x[:, None], tl.where(k == 1, y[:, None], z[:, None]))
 
 
@@ -77,10 +97,10 @@ def _log2(x):
 
 @triton.jit
 def _softplus(h):
-    """Softplus with beta 100, and its slope."""
+    """Return softplus, and its slope."""
     # e <= 1, so nothing overflows.
-    e = tl.exp2(-144.26950408889634 * tl.abs(h))
-    activation = tl.maximum(h, 0.0) + 0.0069314718055994531 * _log2(1.0 + e)
+    e = tl.exp2(-_BETA_LOG2_E * tl.abs(h))
+    activation = tl.maximum(h, 0.0) + _LN_2_OVER_BETA * _log2(1.0 + e)
     return activation, tl.where(h >= 0.0, 1.0, e) / (1.0 + e)
 
 
@@ -135,7 +155,7 @@ def sdf_forward(
             tl.store(target, half_dot(q, wf, TYPE), mask[:, None] & (c < CHANNELS)[None, :])
             # The part of the gradient that comes through the coordinates themselves.
             direct = _axes(half_dot(q, wu, TYPE))
-            k = tl.arange(0, 16)
+            k = tl.arange(0, _COORDINATES)
             target = gradient + (i[:, None] * gradient_n + k[None, :] * gradient_k)
             tl.store(target, 2.0 * direct, mask[:, None] & (k < 3)[None, :])
 
@@ -181,8 +201,8 @@ def sdf_backward(
     wo = _output_weights(w2, OUTPUTS, HIDDEN, OUT)
     sum_wf = tl.zeros((HIDDEN, C), tl.float32)
     sum_wo = tl.zeros((HIDDEN, OUT), tl.float32)
-    sum_coordinates = tl.zeros((HIDDEN, 16), tl.float32)
-    sum_first = tl.zeros((HIDDEN, 16), tl.float32)
+    sum_coordinates = tl.zeros((HIDDEN, _COORDINATES), tl.float32)
+    sum_first = tl.zeros((HIDDEN, _COORDINATES), tl.float32)
     sum_bo = tl.zeros((OUT,), tl.float32)
     for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
         i = tile * BLOCK + tl.arange(0, BLOCK)
@@ -206,14 +226,14 @@ def sdf_backward(
         sum_bo += tl.sum(d_out, 0)
         d_q = half_dot(p, tl.trans(wu), GRADIENT_TYPE)
         d_q = half_dot(d_g, tl.trans(wf), GRADIENT_TYPE, d_q) * slope
-        # Column 9 of the coordinates is one, so it holds the plain sum over the points.
+        # The column of the bias is one, so it holds the plain sum over the points.
         sum_first = half_dot(tl.trans(d_q), u, GRADIENT_TYPE, sum_first)
         first = tl.load(w2 + j)[None, :]
         q = tl.trans(slope * first)
         sum_wf = half_dot(q, d_g, GRADIENT_TYPE, sum_wf)
         sum_coordinates = half_dot(q, p, GRADIENT_TYPE, sum_coordinates)
         d_h = half_dot(d_out, wo, GRADIENT_TYPE) * slope
-        d_h += d_q * first * (100.0 - 100.0 * slope)
+        d_h += d_q * first * (_BETA - _BETA * slope)
         sum_wf = half_dot(tl.trans(d_h), value, GRADIENT_TYPE, sum_wf)
         sum_coordinates = half_dot(tl.trans(d_h), u, GRADIENT_TYPE, sum_coordinates)
         target = d_features + (i[:, None] * d_feature_n + c[None, :] * d_feature_c)
@@ -232,12 +252,12 @@ def _add_sums(
     C: tl.constexpr, OUT: tl.constexpr,
 ):  # fmt: skip
     c, o = tl.arange(0, C), tl.arange(0, OUT)
-    k = tl.arange(0, 16)[None, :]
+    k = tl.arange(0, _COORDINATES)[None, :]
     rows = tl.arange(0, HIDDEN)[:, None]
     row = d_w1 + rows * (3 + CHANNELS)
     tl.atomic_add(row + 3 + c[None, :], sum_wf, (c < CHANNELS)[None, :], sem="relaxed")
     tl.atomic_add(row + k, sum_coordinates, k < 3, sem="relaxed")
-    tl.atomic_add(d_b1 + rows + 0 * k, sum_coordinates, k == 9, sem="relaxed")
+    tl.atomic_add(d_b1 + rows + 0 * k, sum_coordinates, k == _BIAS, sem="relaxed")
     tl.atomic_add(d_w2 + o[None, :] * HIDDEN + rows, sum_wo, (o < OUTPUTS)[None, :], sem="relaxed")
-    tl.atomic_add(d_w2 + rows + 0 * k, sum_first, k == 9, sem="relaxed")
+    tl.atomic_add(d_w2 + rows + 0 * k, sum_first, k == _BIAS, sem="relaxed")
     tl.atomic_add(d_b2 + o, sum_bo, o < OUTPUTS, sem="relaxed")

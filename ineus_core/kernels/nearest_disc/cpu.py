@@ -11,7 +11,12 @@ from numba import prange
 from torch import Tensor
 
 from ineus_core.kernels.jit import jit
-from ineus_core.kernels.nearest_disc.reference import NEVER_ZERO_M, DiscGrid
+from ineus_core.kernels.nearest_disc.reference import (
+    DISC_COLUMNS,
+    DISC_NORMAL,
+    NEVER_ZERO_M,
+    DiscGrid,
+)
 from ineus_core.kernels.shapes import expect_shape
 
 _POINTS_PER_TASK = 256
@@ -23,7 +28,7 @@ def nearest_disc(
     """Return the nearest disc of each point; see the door."""
     n = len(points)
     expect_shape("points", points, (n, 3))
-    expect_shape("elements", grid.elements, (-1, 6))
+    expect_shape("elements", grid.elements, (-1, DISC_COLUMNS))
     expect_shape("nearest", grid.nearest, (prod(grid.shape),))
     expect_shape("others", grid.others, (len(grid.elements),))
     distance_m, away = np.empty(n, np.float32), np.empty((n, 3), np.float32)
@@ -40,7 +45,7 @@ def nearest_disc(
 @jit(inline="always")
 def _to_disc(px, py, pz, element, radius):  # type: ignore[no-untyped-def]
     """Offset from a disc's nearest point, and the height above the disc."""
-    nx, ny, nz = element[3], element[4], element[5]
+    nx, ny, nz = element[DISC_NORMAL], element[DISC_NORMAL + 1], element[DISC_NORMAL + 2]
     dx, dy, dz = px - element[0], py - element[1], pz - element[2]
     height = dx * nx + dy * ny + dz * nz
     ax, ay, az = dx - height * nx, dy - height * ny, dz - height * nz
@@ -86,5 +91,7 @@ def _nearest(
             distance = np.sqrt(ox * ox + oy * oy + oz * oz)
             distances[i], in_fronts[i] = distance, height >= 0
             if distance < NEVER_ZERO_M:
-                ox, oy, oz, distance = elements[best, 3], elements[best, 4], elements[best, 5], 1.0
+                # Away from a disc that the point lies on is along its normal.
+                ox, oy = elements[best, DISC_NORMAL], elements[best, DISC_NORMAL + 1]
+                oz, distance = elements[best, DISC_NORMAL + 2], 1.0
             aways[i, 0], aways[i, 1], aways[i, 2] = ox / distance, oy / distance, oz / distance

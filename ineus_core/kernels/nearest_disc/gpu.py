@@ -8,9 +8,16 @@ import triton.language as tl
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ineus_core.kernels.nearest_disc.reference import NEVER_ZERO_M, DiscGrid
+from ineus_core.kernels.nearest_disc.reference import (
+    DISC_COLUMNS,
+    DISC_NORMAL,
+    NEVER_ZERO_M,
+    DiscGrid,
+)
 
 _BLOCK = 128
+_DISC_COLUMNS = tl.constexpr(DISC_COLUMNS)
+_DISC_NORMAL = tl.constexpr(DISC_NORMAL)
 
 
 def nearest_disc(
@@ -43,8 +50,8 @@ def _load3(base, at, mask):
 @triton.jit
 def _to_disc(px, py, pz, elements, index, radius, mask):
     """Offset from a disc's nearest point, its square, height above the disc, normal."""
-    cx, cy, cz = _load3(elements, index * 6, mask)
-    nx, ny, nz = _load3(elements, index * 6 + 3, mask)
+    cx, cy, cz = _load3(elements, index * _DISC_COLUMNS, mask)
+    nx, ny, nz = _load3(elements, index * _DISC_COLUMNS + _DISC_NORMAL, mask)
     dx, dy, dz = px - cx, py - cy, pz - cz
     height = dx * nx + dy * ny + dz * nz
     ax, ay, az = dx - height * nx, dy - height * ny, dz - height * nz

@@ -11,6 +11,8 @@ from torch import Tensor
 
 NEVER_ZERO_M = 1e-9
 """Distances below this count as none."""
+DISC_COLUMNS, DISC_NORMAL = 6, 3
+"""Columns of a disc, and the first of its normal, behind those of its centre."""
 _CORNERS = list(product((0, 1), repeat=3))
 
 
@@ -49,8 +51,8 @@ def nearest_disc(
     best = chosen.gather(1, squares.argmin(dim=1, keepdim=True))[:, 0]
     offset, square = _to_discs(points, best, grid)
     distance_m = square.sqrt()
-    normal = grid.elements[best, 3:]
-    in_front = ((points - grid.elements[best, :3]) * normal).sum(dim=-1) >= 0
+    normal = grid.elements[best, DISC_NORMAL:]
+    in_front = ((points - grid.elements[best, :DISC_NORMAL]) * normal).sum(dim=-1) >= 0
     on_it = (distance_m < NEVER_ZERO_M)[:, None]
     away = torch.where(on_it, normal, offset / distance_m.clamp(min=NEVER_ZERO_M)[:, None])
     return distance_m, away, in_front
@@ -61,8 +63,8 @@ def _to_discs(
 ) -> tuple[Float[Tensor, "... 3"], Float[Tensor, "..."]]:
     """From the nearest point of discs to points, and the square of that distance."""
     element = grid.elements[index]
-    normal = element[..., 3:]
-    delta = points - element[..., :3]
+    normal = element[..., DISC_NORMAL:]
+    delta = points - element[..., :DISC_NORMAL]
     height = (delta * normal).sum(dim=-1, keepdim=True) * normal
     aside = delta - height
     length = aside.norm(dim=-1, keepdim=True)

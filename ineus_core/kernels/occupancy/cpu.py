@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ineus_core.kernels.jit import jit
 from ineus_core.kernels.occupancy import reference
+from ineus_core.kernels.occupancy.reference import PASSED, RETURNED
 from ineus_core.kernels.shapes import expect_shape
 
 rays_of_depth = reference.rays_of_depth
@@ -50,14 +51,14 @@ def _mark(scratch, origin, direction, t, value):  # type: ignore[no-untyped-def]
 
 
 @jit(inline="always")
-def _settle(log_odds, scratch, origin, direction, t, hit, miss, limit):  # type: ignore[no-untyped-def]
+def _update(log_odds, scratch, origin, direction, t, hit, miss, limit):  # type: ignore[no-untyped-def]
     x = np.int64(np.floor(origin[0] + direction[0] * t))
     y = np.int64(np.floor(origin[1] + direction[1] * t))
     z = np.int64(np.floor(origin[2] + direction[2] * t))
     if 0 <= x < scratch.shape[0] and 0 <= y < scratch.shape[1] and 0 <= z < scratch.shape[2]:
         mark = scratch[x, y, z]
         if mark:
-            change = hit if mark == 2 else miss
+            change = hit if mark == RETURNED else miss
             value = min(max(np.int64(log_odds[x, y, z]) + change, -limit), limit)
             log_odds[x, y, z] = value if value != 0 else -1
             scratch[x, y, z] = 0
@@ -68,23 +69,23 @@ def _integrate_depth(
     log_odds, scratch, origin, directions, range_cells, truncation, band, hit, miss, limit
 ):  # type: ignore[no-untyped-def]
     half, one = np.float32(0.5), np.float32(1.0)
-    # First marks, then settles, so that a cell gets the log odds of an image once, and a return
-    # beats a pass.
+    # Marks first, as a cell gains or loses once an image, however many rays touch it, and a
+    # return beats a pass; the second walk takes each mark away where it finds it.
     for r in range(len(directions)):
         t = half
         while t < range_cells[r] - truncation:
-            _mark(scratch, origin, directions[r], t, 1)
+            _mark(scratch, origin, directions[r], t, PASSED)
             t += one
         t = max(range_cells[r] - band, np.float32(0.0))
         while t <= range_cells[r] + band:
-            _mark(scratch, origin, directions[r], t, 2)
+            _mark(scratch, origin, directions[r], t, RETURNED)
             t += half
     for r in range(len(directions)):
         t = half
         while t < range_cells[r] - truncation:
-            _settle(log_odds, scratch, origin, directions[r], t, hit, miss, limit)
+            _update(log_odds, scratch, origin, directions[r], t, hit, miss, limit)
             t += one
         t = max(range_cells[r] - band, np.float32(0.0))
         while t <= range_cells[r] + band:
-            _settle(log_odds, scratch, origin, directions[r], t, hit, miss, limit)
+            _update(log_odds, scratch, origin, directions[r], t, hit, miss, limit)
             t += half

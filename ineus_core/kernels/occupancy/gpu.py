@@ -3,7 +3,7 @@
 """Log odds of grid cells from a depth image, and its rays, on NVIDIA GPUs, in Triton.
 
 Two launches mark the cells on the rays, passes before returns, so that a return beats a pass
-without an atomic operation; one over the grid settles them.
+without an atomic operation; one over the grid updates the cells that were marked.
 """
 
 import torch
@@ -13,11 +13,15 @@ from jaxtyping import Float, Int8, Int16, UInt8
 from torch import Tensor
 
 from ineus_core.kernels.occupancy.block_flags import BlockFlags
-from ineus_core.kernels.occupancy.reference import NO_RETURN
+from ineus_core.kernels.occupancy.reference import NO_RETURN, PASSED, RETURNED
 
 _RAYS = 128
 _CELLS = 2048
-_NOTHING = tl.constexpr(NO_RETURN)
+_NO_RETURN = tl.constexpr(NO_RETURN)
+_PASSED = tl.constexpr(PASSED)
+_RETURNED = tl.constexpr(RETURNED)
+_POSE_ROW = tl.constexpr(4)
+"""Entries of a row of a pose: three of the rotation, one of the position."""
 
 
 def integrate_depth(
@@ -35,14 +39,14 @@ def integrate_depth(
     if rays:
         shape = log_odds.shape
         origin_cells = origin_cells.contiguous()
-        for mark, back, step in ((1, truncation_cells, 1.0), (2, band_cells, 0.5)):
+        for mark, back, step in ((PASSED, truncation_cells, 1.0), (RETURNED, band_cells, 0.5)):
             _mark[(triton.cdiv(rays, _RAYS),)](
                 scratch, origin_cells, directions, range_cells, float(back), rays, *shape,
                 *directions.stride(), MARK=mark, STEP=step, BLOCK=_RAYS,
             )  # fmt: skip
     n = log_odds.numel()
     if n:
-        _settle[(triton.cdiv(n, _CELLS),)](log_odds, scratch, n, *gains, BLOCK=_CELLS)
+        _update[(triton.cdiv(n, _CELLS),)](log_odds, scratch, n, *gains, BLOCK=_CELLS)
 
 
 def rays_of_depth(
@@ -88,8 +92,8 @@ def _mark(
     dx = tl.load(d, mask, other=0.0)
     dy = tl.load(d + stride_k, mask, other=0.0)
     dz = tl.load(d + 2 * stride_k, mask, other=0.0)
-    reach = tl.load(ranges + i, mask, other=_NOTHING)
-    if MARK == 1:
+    reach = tl.load(ranges + i, mask, other=_NO_RETURN)
+    if MARK == _PASSED:
         t = 0.0 * reach + 0.5
         end = reach - back
     else:
@@ -98,19 +102,19 @@ def _mark(
     one = tl.full((BLOCK,), MARK, tl.uint8)
     longest = tl.max(tl.where(mask, end - t, -1.0))
     for _ in range(0, tl.maximum(tl.floor(longest / STEP).to(tl.int32) + 1, 0)):
-        live = mask & ((t < end) if MARK == 1 else (t <= end))
+        live = mask & ((t < end) if MARK == _PASSED else (t <= end))
         at, inside = _cell(ox + dx * t, oy + dy * t, oz + dz * t, live, gx, gy, gz)
         tl.store(scratch + at, one, inside)
         t += STEP
 
 
 @triton.jit(do_not_specialize=["n"])
-def _settle(log_odds, scratch, n, hit, miss, limit, BLOCK: tl.constexpr):
+def _update(log_odds, scratch, n, hit, miss, limit, BLOCK: tl.constexpr):
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mark = tl.load(scratch + i, i < n, other=0)
     touched = mark != 0
     value = tl.load(log_odds + i, touched, other=0).to(tl.int32)
-    value += tl.where(mark == 2, hit, miss)
+    value += tl.where(mark == _RETURNED, hit, miss)
     value = tl.minimum(tl.maximum(value, -limit), limit)
     value = tl.where(value == 0, -1, value)
     tl.store(log_odds + i, value.to(tl.int8), touched)
@@ -131,18 +135,19 @@ def _unproject(
     steps = tl.load(depth + pixel, mask, other=0).to(tl.float32)
     hit = mask & (steps > 0)
     reach = steps * step / tl.maximum(z, 1e-6)
-    dx = tl.load(pose) * x + tl.load(pose + 1) * y + tl.load(pose + 2) * z
-    dy = tl.load(pose + 4) * x + tl.load(pose + 5) * y + tl.load(pose + 6) * z
-    dz = tl.load(pose + 8) * x + tl.load(pose + 9) * y + tl.load(pose + 10) * z
+    row = pose
+    dx = tl.load(row) * x + tl.load(row + 1) * y + tl.load(row + 2) * z
+    px = tl.load(row + 3) + dx * reach
+    row += _POSE_ROW
+    dy = tl.load(row) * x + tl.load(row + 1) * y + tl.load(row + 2) * z
+    py = tl.load(row + 3) + dy * reach
+    row += _POSE_ROW
+    dz = tl.load(row) * x + tl.load(row + 1) * y + tl.load(row + 2) * z
+    pz = tl.load(row + 3) + dz * reach
     tl.store(directions + 3 * i, dx, mask)
     tl.store(directions + 3 * i + 1, dy, mask)
     tl.store(directions + 3 * i + 2, dz, mask)
-    tl.store(ranges + i, tl.where(hit, reach, _NOTHING), mask)
-    px, py, pz = (
-        tl.load(pose + 3) + dx * reach,
-        tl.load(pose + 7) + dy * reach,
-        tl.load(pose + 11) + dz * reach,
-    )
+    tl.store(ranges + i, tl.where(hit, reach, _NO_RETURN), mask)
     for side in tl.static_range(2):
         shift = margin * (2 * side - 1)
         at, inside = _cell(

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ineus_core.kernels.occupancy.block_flags import BlockFlags
 
+PASSED, RETURNED = 1, 2
+"""Marks of a cell while an image is taken in, the stronger one above the other."""
 NO_RETURN = -1e9
 """Range of a ray without a return: no cell is nearer than it."""
 

@@ -14,13 +14,37 @@ from ineus_core.kernels.ray_batch.ray_buffers import (
     DrawnRays,
     drawn_rays,
 )
-from ineus_core.kernels.ray_batch.ray_store import RayStore
+from ineus_core.kernels.ray_batch.ray_store import (
+    DIRECTION,
+    KNOWN_FOREGROUND,
+    NORMAL,
+    ORIGIN,
+    RANGE,
+    RESERVOIR_COLUMNS,
+    RGB,
+    UNKNOWN_FOREGROUND,
+    UNUSABLE,
+    USE,
+    WHOLE,
+    RayStore,
+)
 
 __all__ = [
+    "DIRECTION",
     "HAS_DEPTH",
     "IS_BACKGROUND",
     "IS_FOREGROUND",
     "IS_VALID",
+    "KNOWN_FOREGROUND",
+    "NORMAL",
+    "ORIGIN",
+    "RANGE",
+    "RESERVOIR_COLUMNS",
+    "RGB",
+    "UNKNOWN_FOREGROUND",
+    "UNUSABLE",
+    "USE",
+    "WHOLE",
     "DrawnRays",
     "RayStore",
     "drawn_rays",

@@ -13,12 +13,38 @@ import triton.language as tl
 from jaxtyping import Int
 from torch import Tensor
 
-from ineus_core.kernels.ray_batch.ray_buffers import DrawnRays
+from ineus_core.kernels.ray_batch import ray_store
+from ineus_core.kernels.ray_batch.ray_buffers import (
+    HAS_DEPTH,
+    IS_BACKGROUND,
+    IS_FOREGROUND,
+    IS_VALID,
+    DrawnRays,
+)
 from ineus_core.kernels.ray_batch.ray_store import RayStore
 
 _BLOCK = 128
-WHOLE = tl.constexpr(127.0)
-"""Stored foreground of a pixel that shows nothing but the object; see `keyframes.buffer`."""
+_REACH_PARTS = 160
+"""Of the width of an image: how far the neighbours lie that a normal is taken from."""
+_MOST_BEND = tl.constexpr(0.03)
+"""By the depth: neighbours that bend more lie across an edge."""
+_IS_VALID = tl.constexpr(IS_VALID)
+_HAS_DEPTH = tl.constexpr(HAS_DEPTH)
+_IS_BACKGROUND = tl.constexpr(IS_BACKGROUND)
+_IS_FOREGROUND = tl.constexpr(IS_FOREGROUND)
+_ORIGIN = tl.constexpr(ray_store.ORIGIN)
+_DIRECTION = tl.constexpr(ray_store.DIRECTION)
+_RGB = tl.constexpr(ray_store.RGB)
+_NORMAL = tl.constexpr(ray_store.NORMAL)
+_RANGE = tl.constexpr(ray_store.RANGE)
+_USE = tl.constexpr(ray_store.USE)
+_RESERVOIR_COLUMNS = tl.constexpr(ray_store.RESERVOIR_COLUMNS)
+_UNUSABLE = tl.constexpr(ray_store.UNUSABLE)
+_KNOWN_FOREGROUND = tl.constexpr(ray_store.KNOWN_FOREGROUND)
+_WHOLE = tl.constexpr(float(ray_store.WHOLE))
+_POSE_ROW = tl.constexpr(4)
+"""Entries of a row of a pose: three of the rotation, one of the position."""
+_POSE = tl.constexpr(12)
 
 
 def draw(
@@ -43,9 +69,14 @@ def draw(
         store.foreground, counter, out.origins, out.directions, out.seen_directions, out.rgb,
         out.range_m, out.normal, out.kind, out.jitter, out.foreground, rays, slots, pixels,
         width_px,
-        max(1, width_px // 160), depth_step_m, view_dropout,
+        max(1, width_px // _REACH_PARTS), depth_step_m, view_dropout,
         SEARCH=max(1, (slots - 1).bit_length() + 1), ONE=one_keyframe, BLOCK=_BLOCK,
     )  # fmt: skip
+
+
+@triton.jit
+def _load2(base, first, second, mask):
+    return tl.load(base + first, mask, other=0.0), tl.load(base + second, mask, other=0.0)
 
 
 @triton.jit
@@ -67,8 +98,8 @@ def _store3(base, at, x, y, z, mask):
 @triton.jit
 def _rotate(pose, x, y, z, mask):
     a, b, c = _load3(pose, 0, mask)
-    d, e, f = _load3(pose, 4, mask)
-    g, h, i = _load3(pose, 8, mask)
+    d, e, f = _load3(pose, _POSE_ROW, mask)
+    g, h, i = _load3(pose, 2 * _POSE_ROW, mask)
     return a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z
 
 
@@ -102,7 +133,7 @@ def _normal(depth, camera_rays, frame, rays_at, pixel, width, height, reach, ste
     bx, by, bz = rx - lx, ry - ly, rz - lz
     nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
     length = tl.sqrt(nx * nx + ny * ny + nz * nz)
-    smooth = (nearest > 0) & (bend < 0.03 * nearest) & (length > 1e-12)
+    smooth = (nearest > 0) & (bend < _MOST_BEND * nearest) & (length > 1e-12)
     scale = tl.where(smooth, 1.0 / tl.maximum(length, 1e-12), 0.0)
     return nx * scale, ny * scale, nz * scale
 
@@ -110,16 +141,21 @@ def _normal(depth, camera_rays, frame, rays_at, pixel, width, height, reach, ste
 @triton.jit
 def _kind(valid, range_m, foreground, pixel, reservoir, row, old, mask):
     """Bits of a ray, and its share of the object."""
-    kind = valid.to(tl.int32) + 2 * (valid & (range_m > 0)).to(tl.int32)
+    kind = tl.where(valid, _IS_VALID, 0) + tl.where(valid & (range_m > 0), _HAS_DEPTH, 0)
     shows = 0.0 * range_m - 1.0
     if foreground is not None:
         shows = tl.load(foreground + pixel, mask, other=-1).to(tl.float32)
-        shows = tl.where(shows > 0, shows / WHOLE, shows)
-        # As `keyframes.Replay` packs it.
-        packed = tl.load(reservoir + row + 13, old, other=0.0) - 2.0
+        shows = tl.where(shows > 0, shows / _WHOLE, shows)
+        packed = tl.load(reservoir + row + _USE, old, other=0.0) - _KNOWN_FOREGROUND
         shows = tl.where(old, tl.maximum(packed, -1.0), shows)
-        kind += tl.where(valid & (shows == 0), 4, 0) + tl.where(valid & (shows > 0), 8, 0)
+        kind += tl.where(valid & (shows == 0), _IS_BACKGROUND, 0)
+        kind += tl.where(valid & (shows > 0), _IS_FOREGROUND, 0)
     return kind, shows
+
+
+@triton.jit
+def _random_row(u, count):
+    return tl.minimum(u * count, tl.maximum(count - 1.0, 0.0)).to(tl.int32)
 
 
 @triton.jit
@@ -144,12 +180,11 @@ def _draw(
     pixel = tl.minimum((u_pixel * pixels).to(tl.int32), pixels - 1)
     frame = low.to(tl.int64) * pixels
     rays_at = tl.load(camera_index + low, mask, other=0).to(tl.int64) * pixels
-    pose = poses + low * 12
+    pose = poses + low * _POSE
     x, y, z = _load3(camera_rays, (rays_at + pixel) * 3, mask)
     dx, dy, dz = _rotate(pose, x, y, z, mask)
     ox = tl.load(pose + 3, mask, other=0.0)
-    oy = tl.load(pose + 7, mask, other=0.0)
-    oz = tl.load(pose + 11, mask, other=0.0)
+    oy, oz = _load2(pose, _POSE_ROW + 3, 2 * _POSE_ROW + 3, mask)
     raw = tl.load(depth + frame + pixel, mask, other=0)
     range_m = tl.maximum(raw.to(tl.float32), 0.0) * step_m / tl.maximum(z, 1e-6)
     cx, cy, cz = _normal(
@@ -162,14 +197,14 @@ def _draw(
     b = tl.load(rgb + at + 2, mask, other=0).to(tl.float32) / 255.0
     valid = raw >= 0
     old = mask & (u_old < tl.load(share))
-    count = tl.load(kept)
-    row = tl.minimum(u_row * count, tl.maximum(count - 1.0, 0.0)).to(tl.int32) * 14
-    px, py, pz = _load3(reservoir, row, old)
-    qx, qy, qz = _load3(reservoir, row + 3, old)
-    pr, pg, pb = _load3(reservoir, row + 6, old)
-    mx, my, mz = _load3(reservoir, row + 9, old)
-    range_m = tl.where(old, tl.load(reservoir + row + 12, old, other=0.0), range_m)
-    valid = tl.where(old, tl.load(reservoir + row + 13, old, other=0.0) > 0, valid)
+    row = _random_row(u_row, tl.load(kept)) * _RESERVOIR_COLUMNS
+    px, py, pz = _load3(reservoir, row + _ORIGIN, old)
+    qx, qy, qz = _load3(reservoir, row + _DIRECTION, old)
+    pr, pg, pb = _load3(reservoir, row + _RGB, old)
+    mx, my, mz = _load3(reservoir, row + _NORMAL, old)
+    old_m, use = _load2(reservoir, row + _RANGE, row + _USE, old)
+    range_m = tl.where(old, old_m, range_m)
+    valid = tl.where(old, use > _UNUSABLE, valid)
     dx, dy, dz = tl.where(old, qx, dx), tl.where(old, qy, dy), tl.where(old, qz, dz)
     _store3(
         origins, i * 3, tl.where(old, px, ox), tl.where(old, py, oy), tl.where(old, pz, oz), mask

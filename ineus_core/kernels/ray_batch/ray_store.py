@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int, Int8, Int16, UInt8
 from torch import Tensor
 
+ORIGIN, DIRECTION, RGB, NORMAL, RANGE, USE = 0, 3, 6, 9, 12, 13
+"""First columns of a ray of the reservoir; the vectors have three each."""
+RESERVOIR_COLUMNS = 14
+UNUSABLE, UNKNOWN_FOREGROUND, KNOWN_FOREGROUND = 0.0, 1.0, 2.0
+"""What a ray of the reservoir is good for; to the last the share of the object is added."""
+WHOLE = 127
+"""Stored foreground of a pixel that shows nothing but the object."""
+
 
 @dataclass(frozen=True)
 class RayStore:
@@ -22,4 +30,4 @@ class RayStore:
     reservoir_share: Float[Tensor, ""]
     reservoir_count: Float[Tensor, ""]
     foreground: Int8[Tensor, "slots pixels"] | None = None
-    """0 or 1 where it is known whether a pixel shows the object, else -1."""
+    """0 to `WHOLE` where it is known how much of a pixel shows the object, else -1."""

@@ -12,11 +12,18 @@ import triton.language as tl
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ineus_core.kernels.ray_batch.ray_buffers import DrawnRays
+from ineus_core.kernels.ray_batch.ray_buffers import HAS_DEPTH, IS_VALID, DrawnRays
 from ineus_core.kernels.ray_marching.gpu import occupied_at, place_rays, ray_in_box
 from ineus_core.types import RaySamples
 
 _STEPS = 64
+_RUNS_CLEARED = 4
+"""Runs of `_STEPS` places that a program looks after, and clears where they are padding."""
+_RUNS = tl.constexpr(_RUNS_CLEARED)
+_MOST_EDGES = tl.constexpr(128)
+"""Random numbers set aside for a ray."""
+_IS_VALID = tl.constexpr(IS_VALID)
+_MEASURED = tl.constexpr(IS_VALID | HAS_DEPTH)
 
 
 def sample_rays_into(
@@ -54,7 +61,7 @@ def sample_rays_into(
     size = (float(step_m), int(max_steps), *occupied.shape)
     _count[(n,)](*common, samples.count, *size, free + band, STEPS=_STEPS, num_warps=1)
     place_rays(samples, total)
-    blocks = max(n, triton.cdiv(len(samples.t_starts), 4 * _STEPS))
+    blocks = max(n, triton.cdiv(len(samples.t_starts), _RUNS_CLEARED * _STEPS))
     _fill[(blocks,)](
         *common, rays.range_m, counter, cube, samples.first, samples.count, samples.t_starts,
         samples.t_ends, samples.ray_index, samples.valid.view(torch.uint8), points_unit, n,
@@ -69,9 +76,10 @@ def _count(
     per_ray, STEPS: tl.constexpr,
 ):  # fmt: skip
     ray = tl.program_id(0)
-    kind = tl.load(kinds + ray) & 3
-    if kind != 1:
-        tl.store(counts + ray, tl.where(kind == 3, per_ray, 0))
+    kind = tl.load(kinds + ray) & _MEASURED
+    if kind != _IS_VALID:
+        # A measured ray has all its samples, one that may not be used none.
+        tl.store(counts + ray, tl.where(kind == _MEASURED, per_ray, 0))
     else:
         ox, oy, oz, dx, dy, dz, near, far, shift = ray_in_box(
             origins, directions, aabb, jitter, ray, 3, 1, 3, 1, step
@@ -96,7 +104,7 @@ def _edge(j, ray, seed, range_m, truncation, near, FREE: tl.constexpr, BAND: tl.
     """Edge j of the intervals of a measured ray: jittered in free space, then in the band."""
     start = tl.maximum(range_m - truncation, near)
     end = range_m + truncation
-    noise = tl.rand(seed + 1, ray * 128 + j) - 0.5
+    noise = tl.rand(seed + 1, ray * _MOST_EDGES + j) - 0.5
     in_free = near + tl.maximum((j + noise) / FREE, 0.0) * (start - near)
     in_band = start + tl.maximum((j - FREE + noise) / BAND, 0.0) * (end - start)
     return tl.where(j < FREE, in_free, tl.where(j < FREE + BAND, in_band, end))
@@ -137,7 +145,7 @@ def _fill(
         ox, oy, oz, dx, dy, dz, near, far, shift = ray_in_box(
             origins, directions, aabb, jitter, ray, 3, 1, 3, 1, step
         )
-        if (count > 0) & ((tl.load(kinds + ray) & 3) == 3):
+        if (count > 0) & ((tl.load(kinds + ray) & _MEASURED) == _MEASURED):
             range_m, seed = tl.load(ranges + ray), tl.load(counter)
             for chunk in tl.static_range(0, FREE + BAND, STEPS):
                 j = chunk + lane
@@ -166,8 +174,8 @@ def _fill(
                 )  # fmt: skip
                 found += tl.sum(hit.to(tl.int32))
                 chunk += STEPS
-    for part in tl.static_range(4):
-        at = (program * 4 + part) * STEPS + lane
+    for run in tl.static_range(_RUNS):
+        at = (program * _RUNS + run) * STEPS + lane
         rest = (at >= used) & (at < budget)
         zero = tl.zeros((STEPS,), tl.float32)
         tl.store(t_starts + at, zero, rest)

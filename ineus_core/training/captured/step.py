@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import torch
 
 from ineus_core.fields import HashSdf
+from ineus_core.kernels.compositing import RENDERED_COLUMNS
 from ineus_core.kernels.compositing.gpu import composite_backward, composite_forward
 from ineus_core.kernels.fused_field.gpu import (
     Stages,
@@ -111,7 +112,7 @@ class CapturedStep:
         self._buffers = field_buffers(self._budget, layout, outputs, device)
         self._output, self._d_output = (output_buffers(self._budget, device) for _ in range(2))
         self._rendered, self._d_rendered = (
-            torch.zeros((self._rays, 8), device=device) for _ in range(2)
+            torch.zeros((self._rays, RENDERED_COLUMNS), device=device) for _ in range(2)
         )
         integers = torch.zeros(3, dtype=torch.int64, device=device)
         self._counter, self._samples_seen, self._bad_steps = integers.unbind()

@@ -14,7 +14,6 @@ from ineus_core.training.losses import (
     LossWeights,
     loss_names,
     loss_terms,
-    losses_without_kernel,
     over_colour,
 )
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
@@ -185,10 +184,3 @@ def test_a_term_that_weighs_nothing_now_is_reported_as_nothing() -> None:
     kernels.sample_losses(rays, packed, used, sdf, counts, scales, d_sdf, losses)
     assert losses[-6:].tolist() == [0.0] * 6
     assert float(d_rendered.abs().sum() + d_sdf.abs().sum()) == 0.0
-
-
-def test_the_kernels_know_the_terms_by_their_order() -> None:
-    from ineus_core.kernels.losses.gpu import TERMS
-
-    assert loss_names()[: len(TERMS)] == TERMS
-    assert set(losses_without_kernel()).isdisjoint(TERMS)
