@@ -6,7 +6,7 @@ import difflib
 import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import yaml
@@ -31,6 +31,8 @@ _SHORT.maxlong = 60
 
 class Config(RosConfig, ReconstructorConfig):
     """Everything that can be set; one file serves the command line and the node."""
+
+    renamed: ClassVar = {**RosConfig.renamed, **ReconstructorConfig.renamed}
 
     device: str = Field(
         "auto",

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The settings that only the ROS node reads, in the one tree that serves both sides."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
@@ -49,6 +49,13 @@ class SaveConfig(ConfigModel):
 
 class RosConfig(ConfigModel):
     """Topics, poses, rates and paths of the node."""
+
+    renamed: ClassVar = {
+        "sync_queue_size": "input_queue_size",
+        "awaiting_pose_size": "input_queue_size",
+    }
+    # Where both were given, all that they let wait has room.
+    merged: ClassVar = {"input_queue_size": max}
 
     cameras: Annotated[tuple[str, ...], Field(max_length=4)] = Field(
         (),
@@ -124,14 +131,18 @@ class RosConfig(ConfigModel):
         "continue with the map, or reset and begin a new one.",
     )
     image_queue_size: int = Field(
-        10, description="Images that the middleware holds for the node, by topic.", ge=1, le=1000
+        10,
+        description="Images that the middleware holds, by topic, while the node takes others.",
+        ge=1,
+        le=1000,
     )
     pose_queue_size: int = Field(
         200, description="Poses that the middleware holds for the node.", ge=1, le=10000
     )
-    sync_queue_size: int = Field(
-        30,
-        description="Images that wait for their partner (colour and depth), by topic.",
+    input_queue_size: int = Field(
+        60,
+        description="Colour images of each camera that wait for depth, mask, pose or decoding; "
+        "the oldest is dropped and counted. As many of depth and mask wait for their colour.",
         ge=2,
         le=1000,
     )
@@ -144,12 +155,6 @@ class RosConfig(ConfigModel):
         "more slowly are interpolated as long as the gap is a usual one.",
         gt=0,
         le=10,
-    )
-    awaiting_pose_size: int = Field(
-        60,
-        description="Image sets that wait for their pose; the oldest is dropped and counted.",
-        ge=1,
-        le=1000,
     )
     tf_timeout_s: float = Field(
         1.0,

@@ -51,23 +51,21 @@ class Decoders:
 
 
 class FrameMaker:
-    """Decodes in the order of submission; when too much waits, the oldest is dropped and counted.
+    """Decodes in the order of submission.
 
     Args:
         decoders: By camera.
-        capacity: Sets of images that may wait.
         take: Gets each frame and the header of its colour image, on the thread.
     """
 
     def __init__(
         self,
         decoders: list[Decoders],
-        capacity: int,
         drops: Drops,
         take: Callable[[Frame, Any], None],
     ) -> None:
         """Start the thread."""
-        self._decoders, self._capacity, self._drops, self._take = decoders, capacity, drops, take
+        self._decoders, self._drops, self._take = decoders, drops, take
         self._waiting: deque[PosedImages] = deque()
         self._wake = threading.Condition()
         self._is_closed = False
@@ -75,15 +73,29 @@ class FrameMaker:
         self._thread.start()
 
     def submit(self, images: PosedImages) -> None:
-        """Queue."""
+        """Let images wait for their turn."""
         with self._wake:
-            is_full = len(self._waiting) >= self._capacity
-            if is_full:
-                self._waiting.popleft()
             self._waiting.append(images)
             self._wake.notify()
-        if is_full:
-            self._drops.add("decoding_too_slow", "images come faster than they are decoded")
+
+    def __len__(self) -> int:
+        """Return how many sets of images wait."""
+        return len(self._waiting)
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """Stamp of the oldest images, if there are any."""
+        with self._wake:
+            return stamp_ns(self._waiting[0].images.color.header) if self._waiting else None
+
+    def drop_oldest(self) -> None:
+        """Make room for newer images, unless the thread has just done so."""
+        with self._wake:
+            is_there = bool(self._waiting)
+            if is_there:
+                self._waiting.popleft()
+        reason = "images come faster than they are decoded"
+        self._drops.add("decoding_too_slow", reason, int(is_there))
 
     def clear(self) -> int:
         """Forget what waits; how much it was."""

@@ -3,24 +3,20 @@
 """Topics to frames: the cameras, the wait for the pose, the way to the decoder."""
 
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from rclpy.node import Node
 
-from ineus_core.errors import SourceError
-from ineus_core.geometry import rigid_inverse
 from ineus_core.ros_config import RosConfig
-from ineus_core.sources.bags.pose_policy import CameraPoses
-from ineus_core.sources.bags.ros_messages import stamp_ns
-from ineus_core.sources.pose_track import TransformNotYet
-from ineus_core.types import Camera, Frame
+from ineus_core.types import Frame
 from ineus_ros.drops import Drops
+from ineus_ros.inputs.awaiting_pose import AwaitingPose
 from ineus_ros.inputs.camera import CameraInput, Shared
-from ineus_ros.inputs.decoding import FrameMaker, PosedImages
+from ineus_ros.inputs.decoding import FrameMaker
 from ineus_ros.inputs.message_loss import LossCounter
 from ineus_ros.inputs.pairing import Images
 from ineus_ros.inputs.poses import make_poses
@@ -37,14 +33,15 @@ NOT_FRAMES = (
 """Reasons of drops that cost a message, but not a colour image."""
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """Images that wait for their pose."""
+class _Stage(Protocol):
+    """One thing after the other that colour images wait for."""
 
-    camera: CameraInput
-    images: Images
-    since_s: float
-    """When they began to wait, on the clock of `Inputs`."""
+    def __len__(self) -> int: ...
+
+    @property
+    def oldest_ns(self) -> int | None: ...
+
+    def drop_oldest(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,10 @@ class NewestFrame:
 
 class Inputs:
     """Subscribes to what makes a frame; each colour image becomes a frame or a counted drop.
+
+    Between its arrival and its frame an image waits in one queue, for its partners, its pose and
+    its turn to be decoded, in this order. However long each of these takes, the queue is bounded
+    as a whole: what is too much costs the oldest image.
 
     Args:
         submit: Takes each frame, on a thread of ours; must not block.
@@ -79,12 +80,8 @@ class Inputs:
         """Messages that the middleware did not deliver, by stream."""
         self.newest: NewestFrame | None = None
         """Of the first camera."""
-        self.first_from_camera: dict[int, np.ndarray] = {0: np.eye(4)}
-        """Place of each camera in the frame of the first one, once it is known."""
         self._holds: set[str] = set()
         self._config, self._submit, self._on_reset = config, submit, on_jump
-        self._awaiting_pose: deque[Waiting] = deque()
-        self._patience_s = 0.0
         self._ticked_s = time.monotonic()
         self._tf = make_tf(node, config, self.drops, self.retry)
         shared = Shared(
@@ -100,13 +97,13 @@ class Inputs:
             CameraInput(node, config, camera_id, shared)
             for camera_id in range(max(1, len(config.cameras)))
         ]
-        self._maker = FrameMaker(
-            [camera.decoders for camera in self._cameras],
-            config.awaiting_pose_size,
-            self.drops,
-            self._take_frame,
+        self._capacity = config.input_queue_size * len(self._cameras)
+        decoders = [camera.decoders for camera in self._cameras]
+        self._maker = FrameMaker(decoders, self.drops, self._take_frame)
+        self.poses = make_poses(node, config, self._tf, self.drops, self.retry)
+        self._awaiting_pose = AwaitingPose(
+            config, self.poses, self._cameras[0], self.drops, self._maker.submit
         )
-        self.poses: CameraPoses = make_poses(node, config, self._tf, self.drops, self.retry)
         self._timer = wall_timer(node, RETRY_PERIOD_S, self._on_timer)
 
     @property
@@ -119,6 +116,11 @@ class Inputs:
         """Colour images that became no frame."""
         counts = self.drops.snapshot()
         return sum(n for reason, n in counts.items() if reason not in NOT_FRAMES)
+
+    @property
+    def first_from_camera(self) -> Mapping[int, np.ndarray]:
+        """Place of each camera in the frame of the first one, once it is known."""
+        return self._awaiting_pose.first_from_camera
 
     @property
     def uses_depth(self) -> bool | None:
@@ -148,78 +150,18 @@ class Inputs:
         """Drop what waits."""
         for camera in self._cameras:
             camera.pairing.clear()
-        cleared = len(self._awaiting_pose) + self._maker.clear()
+        cleared = self._awaiting_pose.clear() + self._maker.clear()
         self.drops.add("cleared", "the inputs were reset", cleared)
-        self._awaiting_pose.clear()
 
     def close(self) -> None:
         """End the thread that decodes."""
         self._maker.close()
 
     def retry(self) -> None:
-        """Make frames of the images whose pose has come; drop those that waited too long."""
-        for source in self._cameras:
-            self._await_poses(source, source.pairing.poll())
-        for _ in range(len(self._awaiting_pose)):
-            waiting = self._awaiting_pose.popleft()
-            reason = "no_camera_info"
-            try:
-                camera = self._camera_of(waiting)
-                depth_camera = self._depth_camera_of(waiting)
-                reason = "no_pose_in_time"
-                pose = self._pose_of(waiting)
-                reason = "no_depth_transform"
-                color_from_depth = self._depth_transform_of(waiting, depth_camera)
-            except TransformNotYet as error:
-                self._wait_on(waiting, reason, error)
-            except SourceError as error:
-                self.drops.add("no_pose" if reason == "no_pose_in_time" else reason, error)
-            else:
-                camera_id = waiting.camera.camera_id
-                self._maker.submit(
-                    PosedImages(
-                        waiting.images, camera_id, camera, pose, depth_camera, color_from_depth
-                    )
-                )
-
-    def _camera_of(self, waiting: Waiting) -> Camera:
-        camera = waiting.camera.color_calibration.camera
-        if camera is None:
-            raise TransformNotYet("no usable color/camera_info")
-        return camera
-
-    def _depth_camera_of(self, waiting: Waiting) -> Camera | None:
-        if waiting.images.depth is None:
-            return None
-        try:
-            return waiting.camera.depth_camera()
-        except SourceError as error:
-            raise TransformNotYet(str(error)) from error
-
-    def _pose_of(self, waiting: Waiting) -> np.ndarray:
-        stamp = stamp_ns(waiting.images.color.header)
-        frame_id = waiting.images.color.header.frame_id
-        pose = self.poses.world_from_camera(stamp, waiting.camera.mounting(frame_id))
-        first = self._cameras[0]
-        if waiting.camera.camera_id not in self.first_from_camera and first.color_frame:
-            mounting = first.mounting(first.color_frame)
-            world_from_first = self.poses.world_from_camera(stamp, mounting)
-            self.first_from_camera[waiting.camera.camera_id] = (
-                rigid_inverse(world_from_first) @ pose
-            )
-        return pose
-
-    def _depth_transform_of(self, waiting: Waiting, depth_camera: Camera | None) -> np.ndarray:
-        return (
-            np.eye(4) if depth_camera is None else waiting.camera.color_from_depth(waiting.images)
-        )
-
-    def _wait_on(self, waiting: Waiting, reason: str, message: object) -> None:
-        """Put images back, or drop them when their time is over."""
-        if self._patience_s - waiting.since_s < self._config.tf_timeout_s:
-            self._awaiting_pose.append(waiting)
-        else:
-            self.drops.add(reason, message)
+        """Make frames of the images that are complete by now."""
+        for camera in self._cameras:
+            self._await_poses(camera, camera.pairing.poll())
+        self._awaiting_pose.look()
 
     def _take_frame(self, frame: Frame, header: Any) -> None:
         """Hand on a frame, on the decoder's thread."""
@@ -235,7 +177,7 @@ class Inputs:
         in the queue of the middleware.
         """
         now_s = time.monotonic()
-        self._patience_s += min(now_s - self._ticked_s, 2 * RETRY_PERIOD_S)
+        self._awaiting_pose.let_pass(min(now_s - self._ticked_s, 2 * RETRY_PERIOD_S))
         self._ticked_s = now_s
         for camera in self._cameras:
             camera.pairing.look_for_masks()
@@ -244,13 +186,22 @@ class Inputs:
     def _on_images(self, camera: CameraInput, found: list[Images]) -> None:
         self._await_poses(camera, found)
         self.retry()
+        self._make_room()
 
     def _await_poses(self, camera: CameraInput, found: list[Images]) -> None:
         for images in found:
-            self._awaiting_pose.append(Waiting(camera, images, self._patience_s))
-            if len(self._awaiting_pose) > self._config.awaiting_pose_size:
-                self._awaiting_pose.popleft()
-                self.drops.add("pose_queue_full", "too many images wait for their pose")
+            self._awaiting_pose.add(camera, images)
+
+    def _make_room(self) -> None:
+        """Drop the oldest images while too many wait, whatever they wait for."""
+        stages: list[_Stage] = [camera.pairing for camera in self._cameras]
+        stages += [self._awaiting_pose, self._maker]
+        while sum(map(len, stages)) > self._capacity:
+            stamps = [(stage.oldest_ns, number) for number, stage in enumerate(stages)]
+            known = [(stamp, number) for stamp, number in stamps if stamp is not None]
+            # The decoder may have taken the last ones meanwhile.
+            if known:
+                stages[min(known)[1]].drop_oldest()
 
     def _on_time_jump(self) -> None:
         """Forget what was told of later times: it does not hold any more."""

@@ -45,7 +45,7 @@ class ImagePairing:
         self._is_offered = is_offered
         self._drops = drops
         self._wait_s = config.depth_wait_s
-        self._capacity = config.sync_queue_size
+        self._capacity = config.input_queue_size
         self._tolerance_ns = round(config.sync_tolerance_s * 1e9)
         self._first_color_s: float | None = None
         self._undecided: deque[Any] = deque()
@@ -59,10 +59,29 @@ class ImagePairing:
         if self.uses_depth is None:
             self._undecided.append(message)
             if len(self._undecided) > self._capacity:
-                self._undecided.popleft()
-                self._drops.add("sync_queue_full", "too many images while waiting for depth")
+                self.drop_oldest()
             return self.poll()
         return self._match("color", message)
+
+    def __len__(self) -> int:
+        """Return how many colour images wait."""
+        return len(self._undecided) + self._matcher.waiting("color")
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """Stamp of the oldest colour image, if there is one."""
+        if self._undecided:
+            return stamp_ns(self._undecided[0].header)
+        return self._matcher.oldest_ns("color")
+
+    def drop_oldest(self) -> None:
+        """Make room for newer colour images."""
+        if self._undecided:
+            self._undecided.popleft()
+            self._drops.add("sync_queue_full", "too many images while waiting for depth")
+        else:
+            self._matcher.drop_oldest("color")
+            self._count_unmatched()
 
     def add_depth(self, message: Any) -> list[Images]:
         """Take a depth image; return the sets that are complete."""

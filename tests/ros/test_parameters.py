@@ -110,3 +110,19 @@ def test_the_whole_configuration_can_be_declared_and_read_back(node: Callable[..
     for name, field in walk(Config):
         assert made.has_parameter(name)
         assert field.description, f"{name} has no description"
+
+
+@pytest.mark.parametrize("former", ["sync_queue_size", "awaiting_pose_size"])
+def test_queues_that_became_one_are_set_by_their_former_names(
+    node: Callable[..., Node], former: str
+) -> None:
+    made = node(f"{former}:=17")
+    assert declare_parameters(made, Config).input_queue_size == 17
+    assert made.get_parameter("input_queue_size").value == 17
+    assert not made.has_parameter(former)
+
+
+def test_names_of_the_reconstruction_are_taken_beside_those_of_the_node() -> None:
+    given = {"sync_queue_size": 17, "placement": {"near_m": 0.25}}
+    config = Config.model_validate(given)
+    assert config.input_queue_size == 17 and config.ray_sampling.near_m == 0.25

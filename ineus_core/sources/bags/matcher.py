@@ -58,7 +58,7 @@ class NearestStampMatcher:
         self._stamps[stream].insert(index, stamp_ns)
         self._items[stream].insert(index, item)
         sets = self._take_decided(is_end=False)
-        self._drop_oldest(stream, len(self._stamps[stream]) - self._capacity)
+        self.drop_oldest(stream, len(self._stamps[stream]) - self._capacity)
         return sets
 
     def finish(self) -> list[tuple[Any, ...]]:
@@ -70,15 +70,29 @@ class NearestStampMatcher:
     def clear(self) -> None:
         """Drop all that waits."""
         for stream, stamps in self._stamps.items():
-            self._drop_oldest(stream, len(stamps))
+            self.drop_oldest(stream, len(stamps))
         self._newest_ns.clear()
         self._least_gap_ns.clear()
+
+    def drop_oldest(self, stream: str, count: int = 1) -> None:
+        """Drop the oldest items of a stream."""
+        if count > 0:
+            del self._stamps[stream][:count], self._items[stream][:count]
+            self.dropped[stream] += count
+
+    def waiting(self, stream: str) -> int:
+        """Return how many items of a stream wait."""
+        return len(self._stamps[stream])
+
+    def oldest_ns(self, stream: str) -> int | None:
+        """Return the stamp of the oldest item of a stream, if there is one."""
+        return next(iter(self._stamps[stream]), None)
 
     def _forget_after(self, stamp_ns: int) -> None:
         """Drop what streams hold of the time before a jump; the others will jump as well."""
         for stream, newest_ns in list(self._newest_ns.items()):
             if newest_ns > stamp_ns:
-                self._drop_oldest(stream, len(self._stamps[stream]))
+                self.drop_oldest(stream, len(self._stamps[stream]))
                 del self._newest_ns[stream]
                 self._least_gap_ns.pop(stream, None)
 
@@ -91,7 +105,7 @@ class NearestStampMatcher:
                 break
             picks = [self._pick(stream, stamp_ns, is_end) for stream in self._others]
             if _NONE in picks:
-                self._drop_oldest(self._lead, 1)
+                self.drop_oldest(self._lead, 1)
             elif _WAIT in picks:
                 break
             else:
@@ -116,15 +130,10 @@ class NearestStampMatcher:
     def _take(self, picks: list[int]) -> tuple[Any, ...]:
         taken = [self._pop(self._lead)]
         for stream, pick in zip(self._others, picks, strict=True):
-            self._drop_oldest(stream, pick)
+            self.drop_oldest(stream, pick)
             taken.append(self._pop(stream))
         return tuple(taken)
 
     def _pop(self, stream: str) -> Any:
         self._stamps[stream].pop(0)
         return self._items[stream].pop(0)
-
-    def _drop_oldest(self, stream: str, count: int) -> None:
-        if count > 0:
-            del self._stamps[stream][:count], self._items[stream][:count]
-            self.dropped[stream] += count

@@ -121,7 +121,7 @@ def test_a_camera_that_changes_its_size_is_followed(
 def test_ten_times_the_images_at_once_are_all_counted(
     camera: Camera, listen: Callable[..., Listening]
 ) -> None:
-    listening = listen(awaiting_pose_size=10, image_queue_size=200, sync_queue_size=200)
+    listening = listen(input_queue_size=10, image_queue_size=200)
     camera.publish(FRAMES[0])
     listening.spin_until(lambda: len(listening.frames) == 1)
     stream = [

@@ -62,6 +62,53 @@ def test_a_burst_that_overflows_the_queue_is_counted_to_the_last_image(
     assert inputs.counters["color_received"] == len(listening.frames) + inputs.frames_dropped
 
 
+def pose_late(messages: dict[str, Any]) -> None:
+    messages.pop("odom")
+
+
+def depth_late(messages: dict[str, Any]) -> None:
+    messages.pop("depth")
+
+
+def both_late(messages: dict[str, Any]) -> None:
+    pose_late(messages)
+    depth_late(messages)
+
+
+@pytest.mark.parametrize(
+    ("edits", "reasons"),
+    [
+        ([pose_late] * 8, {"pose_queue_full": 4}),
+        ([depth_late] * 8, {"color_without_depth": 4}),
+        # The first ones wait for their pose, the others for depth: the oldest of all go.
+        ([pose_late] * 3 + [both_late] * 5, {"pose_queue_full": 3, "color_without_depth": 1}),
+    ],
+)
+def test_one_bound_holds_for_all_that_wait_whatever_for(
+    camera: Camera,
+    listen: Callable[..., Listening],
+    edits: list[Callable[[dict[str, Any]], None]],
+    reasons: dict[str, int],
+) -> None:
+    listening = listen(input_queue_size=4, depth_input="required", tf_timeout_s=60.0)
+    for number, (frame, edit) in enumerate(zip(FRAMES, edits, strict=False), start=1):
+        camera.publish(frame, edit)
+        listening.spin_until(
+            lambda n=number: (  # type: ignore[misc]
+                listening.inputs.counters["color_received"] == n
+                and listening.inputs.waiting == min(n, 4)
+            )
+        )
+        if edit is pose_late:
+            listening.spin_until(
+                lambda n=number: listening.inputs.counters["depth_received"] == n  # type: ignore[misc]
+            )
+    assert listening.drops == reasons
+    assert listening.inputs.waiting == 4 and listening.inputs.frames_dropped == 4
+    listening.inputs.clear()
+    assert listening.inputs.waiting == 0
+
+
 def test_without_a_pose_images_wait_and_are_then_counted_not_used(
     camera: Camera, listen: Callable[..., Listening]
 ) -> None:

@@ -76,7 +76,7 @@ def test_masks_that_are_offered_are_waited_for_from_the_first_image_on() -> None
 def test_masks_that_come_late_are_waited_for_from_then_on() -> None:
     offered: list[str] = []
     drops = Drops(SILENT)
-    given = RosConfig(depth_input="none", sync_queue_size=2)
+    given = RosConfig(depth_input="none", input_queue_size=2)
     pair = ImagePairing(given, lambda name: name in offered, drops)
     first = image(1.0)
     assert pair.add_color(first) == [Images(first)]
@@ -94,7 +94,7 @@ def test_masks_that_are_not_wanted_change_nothing() -> None:
 
 
 def test_required_depth_that_does_not_come_costs_counted_colour() -> None:
-    pair, drops = pairing(depth_input="required", sync_queue_size=3)
+    pair, drops = pairing(depth_input="required", input_queue_size=3)
     for second in range(5):
         assert pair.add_color(image(float(second))) == []
     assert drops.counts["color_without_depth"] == 2
@@ -103,7 +103,7 @@ def test_required_depth_that_does_not_come_costs_counted_colour() -> None:
 
 
 def test_what_waits_for_the_decision_is_bounded_and_counted() -> None:
-    pair, drops = pairing(depth_wait_s=60.0, sync_queue_size=2)
+    pair, drops = pairing(depth_wait_s=60.0, input_queue_size=2)
     for second in range(5):
         assert pair.add_color(image(float(second))) == []
     assert drops.counts["sync_queue_full"] == 3
