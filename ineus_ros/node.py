@@ -32,6 +32,7 @@ from ineus_ros.engine import Engine
 from ineus_ros.health import Health
 from ineus_ros.inputs import Inputs
 from ineus_ros.large_messages import make_room_for_images
+from ineus_ros.namesakes import Namesakes
 from ineus_ros.outputs import (
     ImagePublisher,
     KeyframePublisher,
@@ -140,7 +141,13 @@ class ReconstructionNode(LifecycleNode):
         )
         views = ViewRequests(self, lambda: self.config, inputs, engine.render)
         images = ImagePublisher(self, lambda: self.config, inputs, engine.render)
-        others = (planning.status, keyframes.status, images.status, views.status)
+        others = (
+            planning.status,
+            keyframes.status,
+            images.status,
+            views.status,
+            Namesakes(self).status,
+        )
         health = Health(inputs, engine, str(device), others)
         self._parts = (
             planning,

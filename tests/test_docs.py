@@ -25,6 +25,7 @@ FILES = [
 ]
 NOT_IN_THE_TREE = {
     "pipeline.frames_dropped",  # a counter of /diagnostics
+    "pipeline.requests_waiting",
     "training.weights.charbonnier",  # of the example of a loss of one's own
     "training.ramps.charbonnier",
     "source.ball",  # of the example of a source of one's own

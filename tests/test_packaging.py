@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The package as pip and colcon install it, and its version, which stands in one place."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,6 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("ineus_core", "ineus_ros", "launch", "config", "resource")
 ROSDEP_KEYS = {
+    "annotated_types": "python3-pydantic",  # a part of it
     "cv2": "python3-opencv",
     "numpy": "python3-numpy",
     "PIL": "python3-pil",
@@ -26,7 +29,20 @@ ROSDEP_KEYS = {
     "scipy": "python3-scipy",
     "yaml": "python3-yaml",
 }
-"""Packages that rosdep knows; the others come from pip."""
+"""Keys of packages that are called otherwise; those of ROS have their own names."""
+FROM_PIP = {"jaxtyping", "numba", "rosbags", "safetensors", "torch", "trimesh", "triton", "typer"}
+"""What distributions lack or have too old: `docs/ros.md` says how it is installed."""
+IF_INSTALLED = {
+    "cv_bridge",
+    "lpips",
+    "nerfacc",
+    "nvblox_msgs",
+    "open3d",
+    "pycolmap",
+    "tf2_msgs",
+    "tinycudann",
+}
+"""What is used where it happens to be installed."""
 FILES = ("package.xml", "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -142,14 +158,26 @@ def test_manifest_names_what_the_node_imports() -> None:
     assert root.findtext("license") == "Apache-2.0"
     assert root.findtext("export/build_type") == "ament_python"
     declared = {node.text for node in root.findall("exec_depend")}
-    sources = "\n".join(path.read_text() for path in (ROOT / "ineus_ros").rglob("*.py"))
-    imported = set(re.findall(r"^\s*(?:from|import) (\w+)", sources, re.M))
-    ros = {
-        n for n in imported if re.fullmatch(r"rclpy|rcl_interfaces|\w+_msgs|\w+_srvs|tf2_ros", n)
-    }
-    # These two are used where they happen to be installed.
-    assert ros - {"tf2_msgs", "nvblox_msgs"} <= declared
-    assert {ROSDEP_KEYS[name] for name in imported & ROSDEP_KEYS.keys()} <= declared
+    files = [path for part in ("ineus_core", "ineus_ros", "launch") for path in modules(part)]
+    imported = {name for path in files for name in imports_of(path)}
+    ours = {"ineus_core", "ineus_ros"}
+    needed = imported - sys.stdlib_module_names - ours - FROM_PIP - IF_INSTALLED
+    assert {ROSDEP_KEYS.get(name, name) for name in needed} == declared
+    # Nothing stands in a table that is not imported any more.
+    assert {*ROSDEP_KEYS, *FROM_PIP, *IF_INSTALLED} <= imported
+
+
+def modules(part: str) -> list[Path]:
+    return list((ROOT / part).rglob("*.py"))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the packages that a file imports, at its top or within a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
 
 
 def test_tag_of_another_version_is_not_released() -> None:

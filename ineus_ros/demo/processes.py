@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,11 +27,16 @@ def private_domain() -> Iterator[Mapping[str, str]]:
     Yields:
         The environment variables that put a process into it; nothing leaves the machine.
     """
-    for domain in _DOMAINS:
-        path = Path(tempfile.gettempdir()) / f"ineus_ros_domain_{domain}.lock"
+    folder = runtime_folder()
+    # Users do not see each other's locks, so each begins at a domain of his own.
+    first = os.getuid() % len(_DOMAINS)
+    for domain in (*_DOMAINS[first:], *_DOMAINS[:first]):
+        path = folder / f"ineus_ros_domain_{domain}.lock"
         try:
-            lock = path.open("w", encoding="ascii")
-        except OSError:  # another user's
+            # A link at this place may lead to a file that is worth more than a lock.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            lock = os.fdopen(os.open(path, flags, 0o600), "w", encoding="ascii")
+        except OSError:
             continue
         with lock:
             try:
@@ -46,6 +52,34 @@ def private_domain() -> Iterator[Mapping[str, str]]:
                 _remove_leftovers()
             return
     raise CapacityError(f"no free ROS domain: all {len(_DOMAINS)} are held, expected one")
+
+
+def runtime_folder() -> Path:
+    """Return a folder that only this user can write to, for what lives as long as a session.
+
+    Raises:
+        CapacityError: There is none, and none can be made.
+    """
+    own = Path(tempfile.gettempdir()) / f"ineus-{os.getuid()}"
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    if given and _is_private(Path(given)):
+        return Path(given)
+    with contextlib.suppress(OSError):
+        own.mkdir(mode=0o700, exist_ok=True)
+        if _is_private(own):
+            return own
+    raise CapacityError(
+        f"{own} is not a folder of this user alone: expected mode 0700, or one in XDG_RUNTIME_DIR"
+    )
+
+
+def _is_private(folder: Path) -> bool:
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    return is_ours and not status.st_mode & 0o077
 
 
 class ChildProcess:

@@ -1,9 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""A private ROS domain for all tests here, and nodes that are spun until something holds."""
+"""A private ROS domain for all tests here, nodes in it, and a camera that they may listen to."""
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -77,29 +76,3 @@ def listen(ros: Callable[..., Any], camera: Any) -> Callable[..., Any]:
         return listening
 
     return make
-
-
-def spin_until(
-    condition: Callable[[], bool], *nodes: Any, timeout_s: float = 10.0, rounds_after: int = 0
-) -> bool:
-    """Spin nodes, each with an executor of its own context, until a condition holds."""
-    from rclpy.executors import SingleThreadedExecutor
-
-    executors = []
-    for node in nodes:
-        executor = SingleThreadedExecutor(context=node.context)
-        executor.add_node(node)
-        executors.append(executor)
-    end = time.monotonic() + timeout_s
-    try:
-        while not condition() and time.monotonic() < end:
-            for executor in executors:
-                executor.spin_once(timeout_sec=0.005)
-        for _ in range(rounds_after):
-            for executor in executors:
-                executor.spin_once(timeout_sec=0.005)
-    finally:
-        for executor, node in zip(executors, nodes, strict=True):
-            executor.remove_node(node)
-            executor.shutdown()
-    return condition()

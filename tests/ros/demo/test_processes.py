@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Private domains are held by locks that harm nobody's files."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ineus_core.errors import CapacityError
+from ineus_ros.demo.processes import private_domain, runtime_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a runtime folder of the user's."""
+    made = tmp_path / "runtime"
+    made.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(made))
+    return made
+
+
+def test_two_domains_that_are_held_differ(folder: Path) -> None:
+    with private_domain() as first, private_domain() as second:
+        assert first["ROS_DOMAIN_ID"] != second["ROS_DOMAIN_ID"]
+        assert first["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_a_link_in_the_place_of_a_lock_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    with private_domain() as environment:
+        domain = environment["ROS_DOMAIN_ID"]
+    (lock,) = folder.iterdir()
+    lock.unlink()
+    letter = tmp_path / "letter"
+    letter.write_text("dear")
+    lock.symlink_to(letter)
+    with private_domain() as environment:
+        assert environment["ROS_DOMAIN_ID"] != domain
+    assert letter.read_text() == "dear"
+
+
+def test_a_folder_that_others_may_write_to_is_not_used(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder.chmod(0o777)
+    own = tmp_path / f"ineus-{os.getuid()}"
+    assert runtime_folder() == own and own.stat().st_mode & 0o777 == 0o700
+    own.rmdir()
+    own.symlink_to(folder)
+    with pytest.raises(CapacityError, match="0700"):
+        runtime_folder()
