@@ -12,7 +12,7 @@ import torch
 import yaml
 from pydantic import Field, ValidationError
 
-from ineus_core.config_model import ConfigModel, section_named, walk
+from ineus_core.config_model import ConfigModel, section_named, walk, walk_renamed
 from ineus_core.errors import ConfigError
 from ineus_core.pipeline import PipelineConfig
 from ineus_core.reconstruction import ReconstructorConfig
@@ -32,7 +32,12 @@ _SHORT.maxlong = 60
 class Config(RosConfig, ReconstructorConfig):
     """Everything that can be set; one file serves the command line and the node."""
 
-    renamed: ClassVar = {**RosConfig.renamed, **ReconstructorConfig.renamed}
+    renamed: ClassVar = {
+        **RosConfig.renamed,
+        **ReconstructorConfig.renamed,
+        "source.min_depth_m": "depth.min_m",
+        "source.max_depth_m": "depth.max_m",
+    }
 
     device: str = Field(
         "auto",
@@ -60,7 +65,7 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -
 
 def config_from_tree(tree: dict[str, Any]) -> Config:
     """Validate a tree; the message names every wrong key, its value and what was expected."""
-    _refuse_unknown(tree, Config, "")
+    _refuse_unknown(tree, Config, "", {old for old, _ in walk_renamed(Config)})
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
@@ -161,9 +166,13 @@ def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
     tree[keys[-1]] = value
 
 
-def _refuse_unknown(tree: dict[str, Any], model: type[ConfigModel], prefix: str) -> None:
+def _refuse_unknown(
+    tree: dict[str, Any], model: type[ConfigModel], prefix: str, former: set[str]
+) -> None:
     for given, value in tree.items():
         key = model.renamed.get(given, given)
+        if f"{prefix}{given}" in former:
+            continue
         if key not in model.model_fields and key not in model.added_sections:
             known = [name for name, _ in walk(Config)]
             name = f"{prefix}{key}"[:200]
@@ -171,4 +180,4 @@ def _refuse_unknown(tree: dict[str, Any], model: type[ConfigModel], prefix: str)
             raise ConfigError(f"unknown configuration key {name}: the nearest is {near[0]}")
         section = section_named(model, key)
         if section is not None and isinstance(value, dict):
-            _refuse_unknown(value, section, f"{prefix}{key}.")
+            _refuse_unknown(value, section, f"{prefix}{key}.", former)

@@ -3,7 +3,7 @@
 """The base of all configuration classes; each of those stands above the class that reads it."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -18,24 +18,106 @@ class ConfigModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     renamed: ClassVar[Mapping[str, str]] = {}
-    """Keys of the last release by the names that they have now; each is taken with a warning."""
+    """Keys of the last release by the names that they have now; each is taken with a warning.
+
+    Names are dotted where a key has moved from one section to another.
+    """
+
+    merged: ClassVar[Mapping[str, Callable[..., Any]]] = {}
+    """How numbers that were given under several former names of a key become its one value."""
 
     added_sections: ClassVar[dict[str, type["ConfigModel"]]] = {}
     """Sections that a program has added beside the fields; only some classes take any."""
 
     @model_validator(mode="before")
     @classmethod
-    def _take_old_keys(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping) or not cls.renamed.keys() & given.keys():
+    def _take_former_keys(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
             return given
-        values = dict(given)
-        for old in cls.renamed.keys() & given.keys():
-            new = cls.renamed[old]
-            if new in given:
+        names = [name for name in (*cls.renamed, *cls.renamed.values()) if _holds(given, name)]
+        former = [name for name in names if name in cls.renamed]
+        if not former:
+            return given
+        tree = _copied(given)
+        values = {name: _take(tree, name) for name in former}
+        for new, value in with_present_names(cls, cls.renamed, values, names).items():
+            _put(tree, new, value)
+        return tree
+
+
+def with_present_names(
+    model: type[ConfigModel],
+    renamed: Mapping[str, str],
+    values: Mapping[str, Any],
+    given: Container[str] = (),
+    warn: Callable[[str], object] = _LOG.warning,
+) -> dict[str, Any]:
+    """Return values under the present names of the keys that they were given for.
+
+    Args:
+        model: What dotted names are relative to.
+        renamed: Former names and present ones.
+        values: By name; one that is not a former name stays.
+        given: Further names that have a value.
+        warn: Told of each former name.
+
+    Raises:
+        ValueError: A key is given by its former and its present name, or by several former ones
+            with values that cannot be merged.
+    """
+    by_new: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        by_new.setdefault(renamed.get(name, name), {})[name] = value
+    for new, former in by_new.items():
+        for old in former:
+            if old == new:
+                continue
+            if new in former or new in given:
                 raise ValueError(f"{old} is the former name of {new}: expected one of them")
-            _LOG.warning("configuration key %s is now called %s", old, new)
-            values[new] = values.pop(old)
-        return values
+            warn(f"configuration key {old} is now called {new}")
+    return {new: _one_of(model, new, former) for new, former in by_new.items()}
+
+
+def _one_of(model: type[ConfigModel], new: str, former: Mapping[str, Any]) -> Any:
+    first, *others = former.values()
+    if all(value == first for value in others):
+        return first
+    *sections, leaf = new.split(".")
+    for section in sections:
+        model = section_named(model, section) or model
+    is_number = all(isinstance(value, int | float) for value in former.values())
+    if leaf not in model.merged or not is_number:
+        said = ", ".join(f"{old} = {value!r}" for old, value in former.items())
+        raise ValueError(f"{said}: all are now {new}; expected the same value")
+    return model.merged[leaf](former.values())
+
+
+def _holds(tree: Any, name: str) -> bool:
+    for key in name.split("."):
+        if not isinstance(tree, Mapping) or key not in tree:
+            return False
+        tree = tree[key]
+    return True
+
+
+def _copied(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _copied(value) if isinstance(value, Mapping) else value for key, value in tree.items()
+    }
+
+
+def _take(tree: dict[str, Any], name: str) -> Any:
+    *sections, leaf = name.split(".")
+    for section in sections:
+        tree = tree[section]
+    return tree.pop(leaf)
+
+
+def _put(tree: dict[str, Any], name: str, value: Any) -> None:
+    *sections, leaf = name.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[leaf] = value
 
 
 def add_fields(model: type[ConfigModel], fields: Mapping[str, tuple[Any, Any]]) -> None:
@@ -92,7 +174,11 @@ def walk(model: type[ConfigModel], prefix: str = "") -> Iterator[tuple[str, Fiel
 def walk_renamed(model: type[ConfigModel], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield the dotted former and present names of every plain value that has another one now."""
     for old, new in model.renamed.items():
-        section = section_of(model.model_fields[new])
+        *sections, leaf = new.split(".")
+        holder = model
+        for name in sections:
+            holder = section_named(holder, name) or holder
+        section = section_of(holder.model_fields[leaf])
         if section is None:
             yield prefix + old, prefix + new
         else:

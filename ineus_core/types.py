@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The records that travel through ineus, in the order in which a frame becomes a mesh."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -102,6 +102,19 @@ class Camera:
                 f"camera with distortion {self.distortion}: expected coefficients of at most "
                 f"{_LARGEST_COEFFICIENT:g}"
             )
+
+    def resized(self, width_px: int, height_px: int) -> "Camera":
+        """Return the camera of the same view in images of another size."""
+        x, y = width_px / self.width_px, height_px / self.height_px
+        return replace(
+            self,
+            width_px=width_px,
+            height_px=height_px,
+            fx=self.fx * x,
+            fy=self.fy * y,
+            cx=self.cx * x,
+            cy=self.cy * y,
+        )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,13 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ineus_core.config_model import ConfigModel, value_at, walk, walk_renamed
+from ineus_core.config_model import (
+    ConfigModel,
+    value_at,
+    walk,
+    walk_renamed,
+    with_present_names,
+)
 from ineus_core.errors import ConfigError
 
 ROS_OWN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
@@ -69,15 +75,13 @@ def _with_present_names(
     node: Node, tree: type[ConfigModel], values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Take parameters under names of the last release for those that they have now."""
-    renamed, present = dict(walk_renamed(tree)), {}
-    for name, value in values.items():
-        now = renamed.get(name, name)
-        if now != name:
-            if now in values:
-                raise ConfigError(f"parameter {name} is the former name of {now}: expected one")
-            node.get_logger().warning(f"parameter {name} is now called {now}")
-            node.undeclare_parameter(name)
-        present[now] = value
+    renamed = dict(walk_renamed(tree))
+    try:
+        present = with_present_names(tree, renamed, values, warn=node.get_logger().warning)
+    except ValueError as error:
+        raise ConfigError(f"parameter {error}") from error
+    for name in renamed.keys() & values.keys():
+        node.undeclare_parameter(name)
     return present
 
 

@@ -176,6 +176,46 @@ def test_the_configuration_is_frozen() -> None:
         Config().seed = 4  # type: ignore[misc]
 
 
+FORMER_LIMITS = ("source.max_depth_m", "keyframes.max_depth_m", "bounds.max_depth_m")
+
+
+@pytest.mark.parametrize("former", FORMER_LIMITS)
+def test_a_key_that_has_moved_is_taken_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, former: str
+) -> None:
+    section, key = former.split(".")
+    assert load_config(overrides=[f"{former}=4"]).depth.max_m == 4.0
+    config = load(tmp_path, f"{section}: {{{key}: 4}}\nkeyframes: {{capacity: 9}}\n")
+    if section != "keyframes":
+        assert config.keyframes.capacity == 9
+    nested = load(tmp_path, f"/**:\n  ros__parameters:\n    {former}: 4.0\n")
+    assert nested.depth == load_config(overrides=["depth.max_m=4"]).depth
+    said = f"configuration key {former} is now called depth.max_m"
+    assert [record.message for record in caplog.records].count(said) >= 2
+
+
+def test_of_former_limits_that_differ_the_narrowest_holds() -> None:
+    words = [f"{name}={value}" for name, value in zip(FORMER_LIMITS, (10, 2, 30.0), strict=True)]
+    words += ["source.min_depth_m=0.3", "keyframes.min_depth_m=0.1"]
+    depth = load_config(overrides=words).depth
+    assert (depth.min_m, depth.max_m) == (0.3, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["keyframes.max_depth_m=4", "depth.max_m=4"], r"former name of depth\.max_m"),
+        (["keyframes.max_depth_m=far"], r"depth\.max_m = 'far'"),
+        (["keyframes.max_depth_m=far", "bounds.max_depth_m=4"], "expected the same value"),
+        (["depth.min_m=3", "depth.max_m=2"], "expected min_m below"),
+        (["placement.max_depth_m=4"], "unknown configuration key"),
+    ],
+)
+def test_former_keys_that_cannot_be_taken(overrides: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config(overrides=overrides)
+
+
 def fields_of(model: type[ConfigModel], prefix: str = "") -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, field in model.model_fields.items():

@@ -3,7 +3,6 @@
 """`ineus render`: colour, depth and normals of a checkpoint as a camera would see them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,14 +71,9 @@ def _resized(camera: "Camera", width_px: int | None, height_px: int | None) -> "
     x = width_px / camera.width_px if width_px else None
     y = height_px / camera.height_px if height_px else None
     x, y = x or y or 1.0, y or x or 1.0
-    return replace(
-        camera,
-        width_px=width_px or max(1, round(camera.width_px * x)),
-        height_px=height_px or max(1, round(camera.height_px * y)),
-        fx=camera.fx * x,
-        fy=camera.fy * y,
-        cx=camera.cx * x,
-        cy=camera.cy * y,
+    return camera.resized(
+        width_px or max(1, round(camera.width_px * x)),
+        height_px or max(1, round(camera.height_px * y)),
     )
 
 

@@ -14,6 +14,7 @@ from ineus_core.errors import CapacityError
 from ineus_core.geometry import pixel_rays
 from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.ray_batch import WHOLE
+from ineus_core.keyframes.depth import DepthConfig
 from ineus_core.types import Camera, Frame, KeyframeId
 
 MASKED = -1
@@ -35,15 +36,6 @@ class KeyframeConfig(ConfigModel):
         ge=16,
         description="Wider images are stored reduced by a whole factor to at most this width.",
     )
-    max_depth_m: float = Field(
-        10.0,
-        gt=0,
-        le=1000,
-        description="Returns beyond this count as none, in m; the step of depth is 1/32767 of it.",
-    )
-    min_depth_m: float = Field(
-        0.1, ge=0, description="Returns below this are taken as none, in m."
-    )
 
 
 class KeyframeBuffer:
@@ -54,6 +46,7 @@ class KeyframeBuffer:
         camera: Of the first frame; images of another size are stored in the size of this one.
         device: Where the images lie.
         has_foreground: Also hold which pixels show the object; costs a byte for each.
+        depth: The depth that is stored.
     """
 
     protected = 8
@@ -65,9 +58,10 @@ class KeyframeBuffer:
         camera: Camera,
         device: torch.device,
         has_foreground: bool = False,
+        depth: DepthConfig | None = None,
     ) -> None:
         """Allocate every slot at once."""
-        self._config, self.camera = config, camera
+        self._limits, self.camera = depth or DepthConfig(), camera
         self._factor = -(-camera.width_px // config.max_width_px)
         self.width_px, self.height_px = (
             camera.width_px // self._factor,
@@ -83,7 +77,7 @@ class KeyframeBuffer:
                 f"{self.width_px} x {self.height_px}: expected room for 2, so at least "
                 f"{2 * pixels * bytes_per_pixel / 1e6:.0f}"
             )
-        self.depth_step_m = config.max_depth_m / 32767
+        self.depth_step_m = self._limits.max_m / 32767
         self.rgb = torch.zeros((self.capacity, pixels, 3), dtype=torch.uint8, device=device)
         self.depth = torch.zeros((self.capacity, pixels), dtype=torch.int16, device=device)
         self.foreground: Int8[Tensor, "slots pixels"] | None = None
@@ -236,9 +230,7 @@ class KeyframeBuffer:
     ) -> Int[np.ndarray, "h w"]:
         depth = np.zeros((self.height_px, self.width_px), dtype=np.int16)
         if depth_m is not None:
-            in_range = (depth_m >= self._config.min_depth_m) & (
-                depth_m <= self._config.max_depth_m
-            )
+            in_range = (depth_m >= self._limits.min_m) & (depth_m <= self._limits.max_m)
             steps = np.where(in_range, depth_m / self.depth_step_m, 0.0)
             depth[:] = np.round(steps).astype(np.int16)
         if mask is not None:
@@ -252,8 +244,7 @@ class KeyframeBuffer:
         if depth_m is not None:
             metres = torch.empty(target.shape, device=target.device)
             write_to(metres, depth_m)
-            limits = self._config
-            in_range = (metres >= limits.min_depth_m) & (metres <= limits.max_depth_m)
+            in_range = (metres >= self._limits.min_m) & (metres <= self._limits.max_m)
             target.copy_(torch.where(in_range, metres / self.depth_step_m, 0.0).round())
         if mask is not None:
             usable = torch.empty(target.shape, dtype=torch.bool, device=target.device)
@@ -289,14 +280,4 @@ class KeyframeBuffer:
     def _reduced_camera(self, camera: Camera) -> Camera:
         # cv2.resize stretches to the whole target, so a size that the factor does not divide
         # scales a little more.
-        x, y = self.width_px / camera.width_px, self.height_px / camera.height_px
-        return Camera(
-            self.width_px,
-            self.height_px,
-            camera.fx * x,
-            camera.fy * y,
-            camera.cx * x,
-            camera.cy * y,
-            camera.distortion_model,
-            camera.distortion,
-        )
+        return camera.resized(self.width_px, self.height_px)

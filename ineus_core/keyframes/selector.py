@@ -1,13 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The gate that decides whether a frame is kept: motion since the last one, or new surface."""
+"""Which frames become keyframes: those after enough motion, or with enough new surface."""
+
+from typing import Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.geometry import block_indices, cached_pixel_rays
+from ineus_core.geometry import block_indices
+from ineus_core.keyframes.depth import DepthConfig, world_points
 from ineus_core.types import Frame
 
 
@@ -24,7 +27,7 @@ class SelectorConfig(ConfigModel):
         0.10,
         ge=0,
         le=1,
-        description="Share of measured points not yet seen by a keyframe that makes one.",
+        description="Share of measured points that no keyframe has observed that makes one.",
     )
     max_blur: float = Field(
         0.0,
@@ -34,19 +37,34 @@ class SelectorConfig(ConfigModel):
     )
 
 
+class KeyframePolicy(Protocol):
+    """What decides which frames become keyframes; `Reconstructor` takes one of your own."""
+
+    def is_keyframe(self, frame: Frame) -> bool:
+        """Decide on a frame, which comes once; a policy remembers what it needs of it.
+
+        The frames of a set without depth whose number is known beforehand are all kept as long as
+        there is room, whatever a policy says.
+        """
+        ...
+
+
 class KeyframeSelector:
-    """Remembers the last keyframe of each camera and the coarse cells that keyframes have seen.
+    """Remembers the last keyframe of each camera and the coarse cells that any has observed.
 
     Args:
         config: Thresholds.
-        cell_m: Side of the cells in which surface counts as seen.
+        depth: The depth that is believed; other returns show no surface.
+        cell_m: Side of the cells in which surface counts as observed.
     """
 
     _STRIDE_PX = 16
 
-    def __init__(self, config: SelectorConfig, cell_m: float = 0.2) -> None:
+    def __init__(
+        self, config: SelectorConfig, depth: DepthConfig | None = None, cell_m: float = 0.2
+    ) -> None:
         """Start without a keyframe."""
-        self._config = config
+        self._config, self._depth = config, depth or DepthConfig()
         self._cell_m = cell_m
         self._last_pose: dict[int, Float[np.ndarray, "4 4"]] = {}
         self._seen: set[tuple[int, int, int]] = set()
@@ -84,16 +102,8 @@ class KeyframeSelector:
     def _cells(self, frame: Frame) -> set[tuple[int, int, int]]:
         if frame.depth_m is None:
             return set()
-        every = (slice(None, None, self._STRIDE_PX),) * 2
-        depth_m = frame.depth_m[every]
-        hit: Bool[np.ndarray, "h w"] = depth_m > 0
-        if frame.mask is not None:
-            hit &= frame.mask[every]
-        rays = cached_pixel_rays(frame.camera)[every][hit]
-        points = rays * (depth_m[hit] / rays[:, 2])[:, None]
-        world = points @ frame.world_from_camera[:3, :3].T + frame.world_from_camera[:3, 3]
-        index: Int[np.ndarray, "n 3"] = block_indices(world, self._cell_m)
-        return set(map(tuple, index.tolist()))
+        points = world_points(frame, self._depth, self._STRIDE_PX)
+        return set(map(tuple, block_indices(points, self._cell_m).tolist()))
 
     def _is_blurred(self, frame: Frame) -> bool:
         if self._config.max_blur == 0:

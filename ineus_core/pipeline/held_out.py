@@ -3,15 +3,16 @@
 """How well a reconstruction predicts frames that it was not trained on."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from ineus_core.evaluation import depth_l1_m, lpips, psnr, ssim
+from ineus_core.keyframes import believed_depth
 from ineus_core.reconstruction import Reconstructor
-from ineus_core.types import Camera, Frame, RenderedImage
+from ineus_core.types import Frame, RenderedImage
 
 FULL_WIDTH_PX = {"cpu": 320, "cuda": 4096}
 """Widest view that is compared; a CPU would take minutes for larger ones."""
@@ -28,8 +29,11 @@ class ComparedView:
 
 
 def compare_view(reconstructor: Reconstructor, frame: Frame, max_width_px: int) -> ComparedView:
-    """Render the view of a frame and compare the two."""
+    """Render the view of a frame and compare the two, depth where it is believed."""
     reduced = reduced_frame(frame, max_width_px)
+    if reduced.depth_m is not None:
+        depth_m, is_return = believed_depth(reduced, reconstructor.config.depth)
+        reduced = replace(reduced, depth_m=np.where(is_return, depth_m, np.float32(0)))
     image = reconstructor.render(reduced.camera, reduced.world_from_camera)
     figures = {"psnr": psnr(image.rgb, reduced.rgb), "ssim": ssim(image.rgb, reduced.rgb)}
     perceptual = lpips(image.rgb, reduced.rgb)
@@ -41,7 +45,7 @@ def compare_view(reconstructor: Reconstructor, frame: Frame, max_width_px: int) 
 
 
 def mean_figures(views: Iterable[ComparedView]) -> dict[str, Any]:
-    """Means over the views that have the figure; None if none has. LPIPS where it is installed."""
+    """Average each figure over the views that have it, None if none has; LPIPS if installed."""
     figures = [view.figures for view in views]
     means: dict[str, Any] = {}
     for name in ("psnr", "ssim", "depth_l1_m"):
@@ -54,29 +58,18 @@ def mean_figures(views: Iterable[ComparedView]) -> dict[str, Any]:
 
 
 def reduced_frame(frame: Frame, max_width_px: int) -> Frame:
-    """The frame at no more than a width, by a whole factor; depth is picked, not averaged."""
+    """Reduce a frame to no more than a width, by a whole factor; depth is picked, not averaged."""
     camera = frame.camera
     factor = -(-camera.width_px // max_width_px)
     if factor == 1:
         return frame
     width_px, height_px = camera.width_px // factor, camera.height_px // factor
-    x, y = width_px / camera.width_px, height_px / camera.height_px
-    small = Camera(
-        width_px,
-        height_px,
-        camera.fx * x,
-        camera.fy * y,
-        camera.cx * x,
-        camera.cy * y,
-        camera.distortion_model,
-        camera.distortion,
-    )
     rows = (np.arange(height_px) * factor + factor // 2).clip(max=camera.height_px - 1)
     columns = (np.arange(width_px) * factor + factor // 2).clip(max=camera.width_px - 1)
     pick = np.ix_(rows, columns)
     return Frame(
         frame.stamp_ns,
-        small,
+        camera.resized(width_px, height_px),
         frame.world_from_camera,
         cv2.resize(frame.rgb, (width_px, height_px), interpolation=cv2.INTER_AREA),
         None if frame.depth_m is None else frame.depth_m[pick],

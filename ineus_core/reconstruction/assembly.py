@@ -3,7 +3,7 @@
 """A reconstruction put together: from the first frames, from given weights, from a checkpoint."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 
 from ineus_core.fields import HashSdf, add_background, make_field
-from ineus_core.keyframes import KeyframeBuffer, KeyframeSelector, Replay
+from ineus_core.keyframes import KeyframeBuffer, KeyframePolicy, KeyframeSelector, Replay
 from ineus_core.meshing import Surface
 from ineus_core.planning import Planner
 from ineus_core.reconstruction.checkpoint import CheckpointContent
@@ -43,11 +43,14 @@ class Assembly:
         config: As it was given.
         device: Where everything lies.
         ranks: The processes that train the same field, if there are several.
+        make_policy: Makes what decides which frames become keyframes; else it is the configured
+            `KeyframeSelector`.
     """
 
     config: ReconstructorConfig
     device: torch.device
     ranks: Ranks | None = None
+    make_policy: Callable[[], KeyframePolicy] | None = None
 
     def begin(
         self,
@@ -70,7 +73,11 @@ class Assembly:
             self.config.field.init == "object" or self.config.background.kind == "learned"
         )
         bounds = estimate_bounds(
-            frames, expected, self.config.bounds, None if has_own_box else points
+            frames,
+            expected,
+            self.config.bounds,
+            self.config.depth,
+            None if has_own_box else points,
         )
         config = self.config.with_voxels_of(bounds.voxel_m)
         field, grid = _first_field_and_grid(config, bounds, given, self.device)
@@ -114,7 +121,7 @@ class Assembly:
         config = config.model_copy(update={"training": training})
         has_foreground = knows_foreground and training.reads_foreground
         of_rays, of_cells = _generators(config.seed, device, self.ranks)
-        buffer = KeyframeBuffer(config.keyframes, camera, device, has_foreground)
+        buffer = KeyframeBuffer(config.keyframes, camera, device, has_foreground, config.depth)
         replay = Replay(config.replay, buffer, of_rays)
         rendering = resolved_rendering(config.rendering, device)
         train_step = make_step(
@@ -122,7 +129,11 @@ class Assembly:
         )
         surface = Surface(config.meshing, device)
         counters: Counter[str] = Counter()
-        inserter = _inserter(config, field, grid, buffer, replay, surface, counters)
+        if self.make_policy is not None:
+            policy = self.make_policy()
+        else:
+            policy = KeyframeSelector(config.selector, config.depth)
+        inserter = _inserter(config, policy, field, grid, buffer, replay, surface, counters)
         voxel_m, truncation_m = config.meshing.voxel_size_m, config.ray_sampling.truncation_m
         return Reconstruction(
             config=config,
@@ -187,6 +198,7 @@ def _first_field_and_grid(
 
 def _inserter(
     config: ReconstructorConfig,
+    policy: KeyframePolicy,
     field: HashSdf,
     grid: OccupancyGrid,
     buffer: KeyframeBuffer,
@@ -195,22 +207,22 @@ def _inserter(
     counters: Counter[str],
 ) -> KeyframeInserter:
     integrator = DepthIntegrator(
-        config.keyframes,
+        config.depth,
         truncation_m=config.ray_sampling.truncation_m,
         reach_m=0.5 * config.meshing.voxel_size_m,
         grid=grid,
         dirty=surface.dirty,
         device=surface.device,
     )
-    believed_m = config.keyframes.min_depth_m, config.keyframes.max_depth_m
     return KeyframeInserter(
-        KeyframeSelector(config.selector),
+        policy,
         config.bounds,
+        config.depth,
         field,
         grid,
         buffer,
         replay,
         integrator,
-        DepthCompletion(config.completion, believed_m),
+        DepthCompletion(config.completion, config.depth),
         counters,
     )

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.geometry import cached_pixel_rays, project
+from ineus_core.keyframes import DepthConfig
 from ineus_core.types import Camera, Frame, KeyframeId
 
 _WIDTH_PX = 160
@@ -111,12 +112,12 @@ class DepthCompletion:
 
     Args:
         config: How many keyframes are asked.
-        range_m: Least and largest depth that is believed.
+        limits: The depth that is believed.
     """
 
-    def __init__(self, config: CompletionConfig, range_m: tuple[float, float]) -> None:
+    def __init__(self, config: CompletionConfig, limits: DepthConfig) -> None:
         """Remember no keyframe."""
-        self._range_m = range_m
+        self._limits = limits
         self._reference_views: deque[_ReferenceView] = deque(maxlen=config.reference_views)
 
     def completed(self, frame: Frame) -> Frame:
@@ -126,7 +127,7 @@ class DepthCompletion:
         seen = _ReferenceView.of(frame)
         usable = None if frame.mask is None else reduced(frame.mask, seen.reduction)
         slopes = _slopes(reduced(cached_pixel_rays(frame.camera), seen.reduction))
-        holes = planar_holes(seen.depth_m, slopes, usable, self._range_m)
+        holes = planar_holes(seen.depth_m, slopes, usable, self._limits)
         agreed = self._agreed(seen, holes, slopes) if holes else []
         self._reference_views.append(seen)
         return replace(frame, depth_m=_filled(frame, agreed)) if agreed else frame
@@ -170,7 +171,7 @@ def planar_holes(
     depth_m: Float[np.ndarray, "h w"],
     slopes: Float[np.ndarray, "h w 2"],
     usable: Bool[np.ndarray, "h w"] | None,
-    range_m: tuple[float, float],
+    limits: DepthConfig,
 ) -> list[Hole]:
     """Holes whose whole rim lies on one plane.
 
@@ -180,10 +181,10 @@ def planar_holes(
     Args:
         slopes: x and y of the rays at z = 1.
         usable: False where a pixel shows nothing of the scene.
-        range_m: Least and largest depth that is believed.
+        limits: The depth that is believed.
     """
     hole = depth_m == 0 if usable is None else (depth_m == 0) & usable
-    known = (depth_m >= max(range_m[0], 1e-3)) & (depth_m <= range_m[1])
+    known = (depth_m >= max(limits.min_m, 1e-3)) & (depth_m <= limits.max_m)
     _, label, boxes, _ = cv2.connectedComponentsWithStats(hole.astype(np.uint8), connectivity=4)
     found = []
     by_size = np.argsort(-boxes[1:, cv2.CC_STAT_AREA], kind="stable") + 1
@@ -200,7 +201,7 @@ def planar_holes(
         some = _evenly(int(rim.sum()), _MOST_RIM)
         plane = _plane_of(depth_m[part][rim][some], slopes[part][rim][some])
         rows, columns = np.nonzero(inside)
-        if plane is None or not _is_in_range(plane, slopes[part][inside], range_m):
+        if plane is None or not _is_in_range(plane, slopes[part][inside], limits):
             continue
         edge = (inside & _grown(~inside, _RIM_PX))[rows, columns]
         found.append(Hole(rows + low_y, columns + low_x, plane, edge))
@@ -241,10 +242,10 @@ def _plane_of(
 def _is_in_range(
     plane: Float[np.ndarray, " 3"],
     slopes: Float[np.ndarray, "n 2"],
-    range_m: tuple[float, float],
+    limits: DepthConfig,
 ) -> bool:
     inverse = slopes @ plane[:2] + plane[2]
-    return bool(inverse.min() * range_m[1] > 1.0 and inverse.max() * range_m[0] < 1.0)
+    return bool(inverse.min() * limits.max_m > 1.0 and inverse.max() * limits.min_m < 1.0)
 
 
 def _on_planes(

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.fields import BackgroundConfig, FieldConfig
-from ineus_core.keyframes import KeyframeConfig, ReplayConfig, SelectorConfig
+from ineus_core.keyframes import DepthConfig, KeyframeConfig, ReplayConfig, SelectorConfig
 from ineus_core.meshing import MeshingConfig
 from ineus_core.planning import PlanningConfig
 from ineus_core.reconstruction.completion import CompletionConfig
@@ -20,9 +20,15 @@ from ineus_core.training import TrainingConfig
 class ReconstructorConfig(ConfigModel):
     """Every part of a reconstruction."""
 
-    renamed: ClassVar = {"placement": "ray_sampling"}
+    renamed: ClassVar = {
+        "placement": "ray_sampling",
+        "bounds.max_depth_m": "depth.max_m",
+        "keyframes.min_depth_m": "depth.min_m",
+        "keyframes.max_depth_m": "depth.max_m",
+    }
 
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of all random numbers.")
+    depth: DepthConfig = DepthConfig()
     bounds: BoundsConfig = BoundsConfig()
     selector: SelectorConfig = SelectorConfig()
     keyframes: KeyframeConfig = KeyframeConfig()

@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ineus_core.geometry import cached_pixel_rays
 from ineus_core.kernels.occupancy import rays_of_depth
-from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig
+from ineus_core.keyframes import DepthConfig, KeyframeBuffer, world_rays
 from ineus_core.meshing import DirtyBlocks
 from ineus_core.rendering import OccupancyGrid
 from ineus_core.types import Camera, Frame
@@ -28,7 +27,7 @@ class DepthIntegrator:
     """Tells the grid and the surface what the depth of a keyframe shows.
 
     Args:
-        config: Limits of the depth that is believed.
+        config: The depth that is believed.
         truncation_m: Half width of the band around a return that is not free.
         reach_m: A return has observed what is at least so near along each axis.
         grid: Learns what is free and what is surface.
@@ -38,7 +37,7 @@ class DepthIntegrator:
 
     def __init__(
         self,
-        config: KeyframeConfig,
+        config: DepthConfig,
         truncation_m: float,
         reach_m: float,
         grid: OccupancyGrid,
@@ -52,14 +51,16 @@ class DepthIntegrator:
     def integrate(self, frame: Frame) -> None:
         """Take in the depth of a frame from the host."""
         origin = self._tensor(frame.world_from_camera[:3, 3])
-        coarse, coarse_m = self._rays(frame, _stride_px(_LOG_ODDS_STRIDE_PX, frame.camera))
+        coarse, coarse_m = world_rays(
+            frame, self._config, _stride_px(_LOG_ODDS_STRIDE_PX, frame.camera)
+        )
         returned = coarse_m >= 0
         directions, range_m = coarse[returned], coarse_m[returned]
         self._grid.observe(
             origin, self._tensor(directions), self._tensor(range_m), self._truncation_m
         )
         stride_px = _stride_px(_OBSERVED_STRIDE_PX, frame.camera)
-        fine, fine_m = self._rays(frame, stride_px)
+        fine, fine_m = world_rays(frame, self._config, stride_px)
         self._mark_observed(
             origin,
             (self._tensor(fine), self._tensor(fine_m)),
@@ -69,25 +70,6 @@ class DepthIntegrator:
         )
         points = frame.world_from_camera[:3, 3] + directions * range_m[:, None]
         self._dirty.mark(points)
-
-    def _rays(
-        self, frame: Frame, stride_px: int
-    ) -> tuple[Float[np.ndarray, "rays 3"], Float[np.ndarray, " rays"]]:
-        """World directions and ranges of every `stride_px`-th pixel that is not masked.
-
-        A range without a return is -1.
-        """
-        assert frame.depth_m is not None
-        s = stride_px
-        depth_m, limits = frame.depth_m[::s, ::s], self._config
-        in_camera = cached_pixel_rays(frame.camera)[::s, ::s]
-        hit = (depth_m >= limits.min_depth_m) & (depth_m <= limits.max_depth_m)
-        range_m = np.where(hit, depth_m / in_camera[..., 2], np.float32(-1.0))
-        directions = in_camera @ frame.world_from_camera[:3, :3].T.astype(np.float32)
-        if frame.mask is None:
-            return directions.reshape(-1, 3), range_m.reshape(-1)
-        used = frame.mask[::s, ::s]
-        return directions[used], range_m[used]
 
     def _mark_observed(
         self,
@@ -99,7 +81,7 @@ class DepthIntegrator:
     ) -> None:
         """Returns by the fine rays; of rays without one, which take longer, the coarse do."""
         spread = _OBSERVED_OVERLAP * stride_px / min(camera.fx, camera.fy)
-        for (directions, range_m), longest_m in ((fine, 0.0), (coarse, self._config.max_depth_m)):
+        for (directions, range_m), longest_m in ((fine, 0.0), (coarse, self._config.max_m)):
             self._grid.observed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
 
     def integrate_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:

@@ -12,8 +12,7 @@ from jaxtyping import Float
 
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
-from ineus_core.geometry import cached_pixel_rays
-from ineus_core.keyframes import KeyframeBuffer, KeyframeSelector, Replay
+from ineus_core.keyframes import DepthConfig, KeyframeBuffer, KeyframePolicy, Replay
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.scene_bounds import BoundsConfig, box_of_depth
@@ -29,8 +28,9 @@ class KeyframeInserter:
     """Takes the frames that are needed as keyframes, and their poses when these are corrected.
 
     Args:
-        selector: Decides which frames are needed.
+        policy: Decides which frames are needed.
         bounds: How far depth widens the box of the scene.
+        depth: The depth that is believed.
         field: Says how far it reaches.
         grid: Grows with what is measured.
         buffer: Holds the keyframes.
@@ -42,8 +42,9 @@ class KeyframeInserter:
 
     def __init__(
         self,
-        selector: KeyframeSelector,
+        policy: KeyframePolicy,
         bounds: BoundsConfig,
+        depth: DepthConfig,
         field: HashSdf,
         grid: OccupancyGrid,
         buffer: KeyframeBuffer,
@@ -53,7 +54,7 @@ class KeyframeInserter:
         counters: Counter[str],
     ) -> None:
         """Begin without a keyframe."""
-        self._selector, self._bounds = selector, bounds
+        self._policy, self._bounds, self._depth = policy, bounds, depth
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
 
@@ -63,7 +64,7 @@ class KeyframeInserter:
         Args:
             expected: Frames that come in all, where that is known; else 0.
         """
-        if not self._selector.is_keyframe(frame) and not self._is_one_of_few(frame, expected):
+        if not self._policy.is_keyframe(frame) and not self._is_one_of_few(frame, expected):
             return False
         if frame.depth_m is not None and not self._grow(frame):
             return False
@@ -87,7 +88,7 @@ class KeyframeInserter:
         return frame.depth_m is None and 0 < expected <= self._buffer.capacity
 
     def _grow(self, frame: Frame) -> bool:
-        box = box_of_depth(frame, cached_pixel_rays(frame.camera), self._bounds)
+        box = box_of_depth(frame, self._bounds, self._depth)
         if not self._field.holds(torch.as_tensor(box, dtype=torch.float32)):
             self._counters["frames_out_of_bounds"] += 1
             _LOG.warning(

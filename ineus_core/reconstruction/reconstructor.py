@@ -4,7 +4,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from ineus_core.errors import CheckpointError, SourceError
 from ineus_core.geometry import up_of_cameras
+from ineus_core.keyframes import KeyframePolicy
 from ineus_core.meshing import moved_mesh, weld
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
 from ineus_core.reconstruction.assembly import Assembly, GivenField
@@ -35,16 +36,21 @@ class Reconstructor:
         config: Of every part.
         device: Where everything lies.
         ranks: The processes that train the same field on the same frames, if there are several.
+        make_policy: Makes a keyframe policy of your own, anew after each `reset`.
     """
 
     def __init__(
-        self, config: ReconstructorConfig, device: torch.device, ranks: Ranks | None = None
+        self,
+        config: ReconstructorConfig,
+        device: torch.device,
+        ranks: Ranks | None = None,
+        make_policy: Callable[[], KeyframePolicy] | None = None,
     ) -> None:
         """Hold nothing until the first frame."""
         self.device, self.ranks = device, ranks
         self._dataset_from_world = np.eye(4)
         self._given_config = config
-        self._assembly = Assembly(config, device, ranks)
+        self._assembly = Assembly(config, device, ranks, make_policy)
         # What the device cannot do is said now, not when the first frame comes.
         buffers = config.keyframes, config.replay
         check_device(*buffers, config.field, config.ray_sampling, config.training, device)

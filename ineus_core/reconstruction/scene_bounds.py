@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from pydantic import Field, field_validator
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.geometry import box_of_cameras, cached_pixel_rays
+from ineus_core.geometry import box_of_cameras
+from ineus_core.keyframes import DepthConfig, believed_depth, world_points
 from ineus_core.types import Frame
 
 _STRIDE_PX = 8
@@ -37,9 +38,6 @@ class BoundsConfig(ConfigModel):
         24, ge=1, description="Frames without depth that are awaited before the box is judged."
     )
     margin_m: float = Field(0.3, ge=0, description="Room left around measured points, in m.")
-    max_depth_m: float = Field(
-        10.0, gt=0, description="Returns beyond this do not widen the box, in m."
-    )
 
     @field_validator("aabb")
     @classmethod
@@ -65,6 +63,7 @@ def estimate_bounds(
     frames: Sequence[Frame],
     expected: Sequence[Float[np.ndarray, "4 4"]],
     config: BoundsConfig,
+    depth: DepthConfig,
     points: Float[np.ndarray, "n 3"] | None = None,
 ) -> SceneBounds:
     """Judge a scene by its first frames: by the depth of one, or without any by the cameras.
@@ -77,7 +76,7 @@ def estimate_bounds(
     with_depth = [frame for frame in frames if frame.depth_m is not None]
     scene_kind: Literal["depth", "object", "room"] = "depth"
     if with_depth:
-        aabb = box_of_depth(with_depth[0], cached_pixel_rays(with_depth[0].camera), config)
+        aabb = box_of_depth(with_depth[0], config, depth)
     else:
         poses = list(expected) or [frame.world_from_camera for frame in frames]
         scene_kind, aabb = box_of_cameras(poses)
@@ -85,13 +84,13 @@ def estimate_bounds(
             scene_kind, aabb = "room", box_of_points(points, poses)
     if config.aabb:
         aabb = np.array(config.aabb).reshape(2, 3)
-    voxel_m = voxel_of_depth(with_depth[0], config) if with_depth else voxel_of_box(aabb)
+    voxel_m = voxel_of_depth(with_depth[0], depth) if with_depth else voxel_of_box(aabb)
     return SceneBounds(scene_kind, aabb, voxel_m)
 
 
-def voxel_of_depth(frame: Frame, config: BoundsConfig) -> float:
+def voxel_of_depth(frame: Frame, config: DepthConfig) -> float:
     """Voxels in m as fine as the view is close: halved within a median of 1 m, and of 0.5 m."""
-    depth_m, hit = _sparse_depth(frame, config)
+    depth_m, hit = believed_depth(frame, config, _STRIDE_PX)
     if not hit.any():
         return ROOM_VOXEL_M
     halvings = int(np.floor(np.log2(2.0 / float(np.median(depth_m[hit])))))
@@ -103,27 +102,12 @@ def voxel_of_box(aabb: Float[np.ndarray, "2 3"]) -> float:
     return min(ROOM_VOXEL_M, float((aabb[1] - aabb[0]).max()) / _VOXELS_OF_A_SIDE)
 
 
-def _sparse_depth(
-    frame: Frame, config: BoundsConfig
-) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
-    """Every eighth row and column of the depth, and where it is believed."""
-    assert frame.depth_m is not None
-    depth_m = frame.depth_m[::_STRIDE_PX, ::_STRIDE_PX]
-    hit = (depth_m > 0) & (depth_m <= config.max_depth_m)
-    if frame.mask is not None:
-        hit &= frame.mask[::_STRIDE_PX, ::_STRIDE_PX]
-    return depth_m, hit
-
-
 def box_of_depth(
-    frame: Frame, rays: Float[np.ndarray, "h w 3"], config: BoundsConfig
+    frame: Frame, config: BoundsConfig, depth: DepthConfig
 ) -> Float[np.ndarray, "2 3"]:
-    """Box around the camera and what it has measured."""
-    depth_m, hit = _sparse_depth(frame, config)
-    in_camera = rays[::_STRIDE_PX, ::_STRIDE_PX][hit]
-    points = in_camera * (depth_m[hit] / in_camera[:, 2])[:, None]
+    """Return the box around the camera and what it has measured."""
     position = frame.world_from_camera[:3, 3]
-    world = np.vstack((points @ frame.world_from_camera[:3, :3].T + position, position))
+    world = np.vstack((world_points(frame, depth, _STRIDE_PX), position))
     return np.stack((world.min(axis=0) - config.margin_m, world.max(axis=0) + config.margin_m))
 
 

@@ -108,12 +108,9 @@ def read_pfm(path: Path, expected: Size) -> Float[np.ndarray, "h w"]:
     return np.where(np.isfinite(depth), depth, np.float32(0))
 
 
-def keep_in_range(
-    depth_m: Float[np.ndarray, "h w"], range_m: tuple[float, float]
-) -> Float[np.ndarray, "h w"]:
-    """Return depth with 0 where it lies outside of a range."""
-    low, high = range_m
-    return np.where((depth_m >= low) & (depth_m <= high), depth_m, np.float32(0))
+def returns_of(depth_m: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """Return depth with 0 where it is not a positive, finite number."""
+    return np.where((depth_m > 0) & np.isfinite(depth_m), depth_m, np.float32(0))
 
 
 def _header_size(file: Path | io.BytesIO, what: str) -> Size | None:

@@ -9,10 +9,8 @@ from ineus_core.sources.picture_files import MOST_MPX
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Which depth counts, how many frames are read, and how large a picture may be."""
+    """How many frames are read, and how large a picture may be."""
 
-    depth_range_m: tuple[float, float] = (0.1, 10.0)
-    """Returns outside of it count as none."""
     max_frames: int = 0
     """Frames after this many are left out; 0: none is."""
     frame_period_s: float = 0.1

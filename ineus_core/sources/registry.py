@@ -63,12 +63,6 @@ class SourceConfig(ConfigModel):
     max_frames: int = Field(
         default=0, ge=0, description="Frames after this many are left out; 0: none is"
     )
-    min_depth_m: float = Field(
-        default=0.1, ge=0, description="Depth returns nearer than this count as none, in metres"
-    )
-    max_depth_m: float = Field(
-        default=10.0, gt=0, description="Depth returns farther than this count as none, in metres"
-    )
     frame_period_s: float = Field(
         default=0.1, gt=0, description="Time between pictures that have no stamps, in seconds"
     )
@@ -127,12 +121,7 @@ class SourceConfig(ConfigModel):
     @property
     def read_options(self) -> ReadOptions:
         """What sources of all kinds are told."""
-        return ReadOptions(
-            (self.min_depth_m, self.max_depth_m),
-            self.max_frames,
-            self.frame_period_s,
-            self.max_picture_mpx,
-        )
+        return ReadOptions(self.max_frames, self.frame_period_s, self.max_picture_mpx)
 
 
 @dataclass(frozen=True)
@@ -147,9 +136,7 @@ class SourceKind:
 
 _KINDS: dict[str, SourceKind] = {
     "rosbag": SourceKind(
-        lambda path, config, options: RosbagSource(
-            path, config, options.depth_range_m, options.max_frames
-        ),
+        lambda path, config, options: RosbagSource(path, config, options.max_frames),
         is_bag,
     ),
     "posed_images": SourceKind(PosedImagesSource, posed_images.is_folder),

@@ -10,7 +10,7 @@ from tiny_scene import CAMERA, CPU, pose, wall_frame
 from ineus_core.errors import CapacityError
 from ineus_core.geometry import project
 from ineus_core.kernels.ray_batch import WHOLE
-from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig
+from ineus_core.keyframes import DepthConfig, KeyframeBuffer, KeyframeConfig
 from ineus_core.keyframes.buffer import MASKED, UNKNOWN
 from ineus_core.types import Camera, Frame
 
@@ -130,7 +130,9 @@ def test_two_slots_work() -> None:
 
 
 def test_depth_is_kept_to_a_step_and_only_in_range() -> None:
-    held = buffer(max_depth_m=8.0, min_depth_m=0.5)
+    held = KeyframeBuffer(
+        KeyframeConfig(capacity=2), CAMERA, CPU, depth=DepthConfig(min_m=0.5, max_m=8.0)
+    )
     depth_m = np.full((30, 40), 3.21, dtype=np.float32)
     depth_m[0, :5] = (0.4, 0.5, 8.0, 8.1, np.nan)
     slot = held.add(frame_of(CAMERA, depth_m))

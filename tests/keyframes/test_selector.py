@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_scene import pose, wall_frame
 
-from ineus_core.keyframes import KeyframeSelector, SelectorConfig
+from ineus_core.keyframes import DepthConfig, KeyframeSelector, SelectorConfig
 from ineus_core.types import Frame
 
 
@@ -51,6 +51,18 @@ def test_a_turn_counts_in_degrees() -> None:
 def test_new_surface_makes_one_without_motion() -> None:
     frames = [wall_frame(0, 2.0), wall_frame(1, 2.0), wall_frame(2, 3.0), wall_frame(3, 3.0)]
     assert decisions(frames) == [True, False, True, False]
+
+
+def test_returns_that_are_not_believed_show_nothing_new() -> None:
+    rng = np.random.default_rng(0)
+    far_m = rng.uniform(10.5, 60.0, (12, 30, 40)).astype(np.float32)
+    near_m = rng.uniform(0.01, 0.09, (12, 30, 40)).astype(np.float32)
+    for depths_m in (far_m, near_m):
+        frames = [wall_frame(i, depth_m=depth_m) for i, depth_m in enumerate(depths_m)]
+        assert decisions(frames) == [True] + [False] * 11
+    # Where they are believed, they do.
+    selector = KeyframeSelector(SelectorConfig(), DepthConfig(max_m=100.0))
+    assert sum(selector.is_keyframe(wall_frame(i, depth_m=d)) for i, d in enumerate(far_m)) > 1
 
 
 def test_depth_without_any_return_shows_nothing_new() -> None:

@@ -10,6 +10,7 @@ import torch
 from tiny_scene import CPU, tiny_config
 
 from ineus_core.geometry import cached_pixel_rays, look_at
+from ineus_core.keyframes import DepthConfig
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion, planar_holes
 from ineus_core.sources.synthetic.analytic_scene import AnalyticScene, Part
@@ -18,7 +19,7 @@ from ineus_core.sources.synthetic.shapes import Texture, box, half_space
 from ineus_core.types import Camera, Frame
 
 CAMERA = Camera(160, 120, 130.0, 130.0, 80.0, 60.0)
-RANGE_M = (0.1, 10.0)
+BELIEVED = DepthConfig()
 UP = np.array((0.0, 0.0, 1.0))
 BLACK = (0.1, 0.1, 0.1)
 
@@ -42,7 +43,7 @@ def with_hole(depth_m: np.ndarray) -> np.ndarray:
 
 def test_a_plane_goes_through_a_hole() -> None:
     plane, depth_m = slanted_plane()
-    (hole,) = planar_holes(with_hole(depth_m), slopes(), None, RANGE_M)
+    (hole,) = planar_holes(with_hole(depth_m), slopes(), None, BELIEVED)
     assert len(hole.rows) == 30 * 40
     np.testing.assert_allclose(hole.plane, plane, atol=1e-5)
     # Two pixels wide all around.
@@ -74,12 +75,12 @@ def far_away(depth_m: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("change", [two_depths, a_corner, cut_off, far_away])
 def test_what_is_no_plane_around_a_hole_gives_none(change: object) -> None:
     depth_m = with_hole(change(slanted_plane()[1]))  # type: ignore[operator]
-    assert planar_holes(depth_m, slopes(), None, RANGE_M) == []
+    assert planar_holes(depth_m, slopes(), None, BELIEVED) == []
 
 
 def test_pixels_that_may_not_be_used_are_no_hole() -> None:
     depth_m = with_hole(slanted_plane()[1])
-    assert planar_holes(depth_m, slopes(), depth_m > 0, RANGE_M) == []
+    assert planar_holes(depth_m, slopes(), depth_m > 0, BELIEVED) == []
 
 
 def frames_of_screen(stands_out_m: float) -> tuple[list[Frame], list[np.ndarray]]:
@@ -102,7 +103,7 @@ def frames_of_screen(stands_out_m: float) -> tuple[list[Frame], list[np.ndarray]
 
 def test_a_screen_in_the_wall_is_closed_once_it_was_seen_from_elsewhere() -> None:
     frames, truth = frames_of_screen(stands_out_m=0.002)
-    completion = DepthCompletion(CompletionConfig(), RANGE_M)
+    completion = DepthCompletion(CompletionConfig(), BELIEVED)
     closed = [completion.completed(frame) for frame in frames]
     # The first view has no reference_view; it stays as it is.
     assert closed[0] is frames[0]
@@ -117,13 +118,13 @@ def test_a_screen_in_the_wall_is_closed_once_it_was_seen_from_elsewhere() -> Non
 
 def test_a_screen_before_the_wall_is_not_pressed_into_it() -> None:
     frames, _ = frames_of_screen(stands_out_m=0.15)
-    completion = DepthCompletion(CompletionConfig(), RANGE_M)
+    completion = DepthCompletion(CompletionConfig(), BELIEVED)
     assert all(completion.completed(frame) is frame for frame in frames)
 
 
 def test_no_witness_closes_nothing() -> None:
     frames, _ = frames_of_screen(stands_out_m=0.002)
-    completion = DepthCompletion(CompletionConfig(reference_views=0), RANGE_M)
+    completion = DepthCompletion(CompletionConfig(reference_views=0), BELIEVED)
     assert all(completion.completed(frame) is frame for frame in frames)
 
 
@@ -132,7 +133,7 @@ def test_a_corrected_pose_is_that_of_the_witness() -> None:
     wrong = np.eye(4)
     wrong[:3, 3] = (0.0, 0.0, 0.8)
     moved = [replace(f, world_from_camera=wrong @ f.world_from_camera) for f in frames[:4]]
-    off, back = (DepthCompletion(CompletionConfig(), RANGE_M) for _ in range(2))
+    off, back = (DepthCompletion(CompletionConfig(), BELIEVED) for _ in range(2))
     for completion in (off, back):
         for frame in moved:
             completion.completed(frame)

@@ -177,6 +177,7 @@ def test_a_loaded_checkpoint_trains_on_with_all_that_was_seen(
         ({"camera": {"width_px": 3}}, r"camera\.height_px"),
         ({"camera": {**vars(CAMERA), "fx": -1.0}}, r"camera\.fx = -1\.0"),
         ({"camera": {**vars(CAMERA), "width_px": 10**9}}, r"camera\.width_px = 1000000000"),
+        ({"camera": {**vars(CAMERA), "width_px": 2000, "height_px": 1}}, "camera of 2000 x 1"),
         ({"camera": {**vars(CAMERA), "distortion_model": "fov"}}, "distortion model 'fov'"),
     ],
 )
@@ -229,18 +230,6 @@ def test_a_checkpoint_without_room_for_its_camera_is_refused_and_the_map_stays(
     with pytest.raises(CapacityError, match="memory_mb"):
         live.load(wide.save(tmp_path / "checkpoint"))
     assert live.is_ready
-
-
-def test_a_flat_camera_of_a_checkpoint_leaves_room_for_a_row(
-    frames: list[Frame], saved: Path, tmp_path: Path
-) -> None:
-    folder = shutil.copytree(saved, tmp_path / "flat")
-    meta = json.loads((folder / "state.json").read_text())
-    meta["camera"] |= {"width_px": 2000, "height_px": 1}
-    (folder / "state.json").write_text(json.dumps(meta))
-    loaded = Reconstructor(tiny_config(), CPU)
-    loaded.load(folder)
-    assert loaded.add_frame(frames[0])
 
 
 def test_nothing_to_save_or_to_render_before_the_first_frame(tmp_path: Path) -> None:
@@ -395,3 +384,32 @@ def test_a_close_view_makes_fine_voxels_which_a_checkpoint_keeps(tmp_path: Path)
     again.reset()
     again.add_frame(wall_frame(depth_m=2.0))
     assert again.config.meshing.voxel_size_m == 0.025
+
+
+class EveryThird:
+    """A keyframe policy of one's own."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def is_keyframe(self, frame: Frame) -> bool:
+        self.frames += 1
+        return self.frames % 3 == 1
+
+
+def test_a_keyframe_policy_of_ones_own_begins_anew_after_a_reset(frames: list[Frame]) -> None:
+    reconstructor = Reconstructor(tiny_config(), CPU, make_policy=EveryThird)
+    for _ in range(2):
+        kept = [reconstructor.add_frame(frame) for frame in frames[:7]]
+        assert kept == [True, False, False, True, False, False, True]
+        reconstructor.reset()
+
+
+def test_a_reconstruction_is_there_from_the_first_frame_on(frames: list[Frame]) -> None:
+    reconstructor = Reconstructor(tiny_config(), CPU)
+    started = [reconstructor.is_started]
+    with pytest.raises(SourceError, match="expected a frame first"):
+        _ = reconstructor.reconstruction
+    reconstructor.add_frame(frames[0])
+    assert [*started, reconstructor.is_started] == [False, True]
+    assert len(reconstructor.reconstruction.buffer) == 1

@@ -4,9 +4,10 @@
 
 import numpy as np
 import pytest
-from tiny_scene import CAMERA, pose, wall_frame
+from tiny_scene import pose, wall_frame
 
-from ineus_core.geometry import box_of_cameras, look_at, pixel_rays
+from ineus_core.geometry import box_of_cameras, look_at
+from ineus_core.keyframes import DepthConfig
 from ineus_core.reconstruction.scene_bounds import (
     BoundsConfig,
     box_of_depth,
@@ -19,8 +20,8 @@ from ineus_core.reconstruction.scene_bounds import (
 UP = np.array([0.0, 0.0, 1.0])
 
 
-def box(frame, **settings: float) -> np.ndarray:
-    return box_of_depth(frame, pixel_rays(CAMERA), BoundsConfig(**{"margin_m": 0.0, **settings}))
+def box(frame, margin_m: float = 0.0, **settings: float) -> np.ndarray:
+    return box_of_depth(frame, BoundsConfig(margin_m=margin_m), DepthConfig(**settings))
 
 
 def test_a_wall_and_the_camera_by_hand() -> None:
@@ -41,7 +42,7 @@ def test_the_box_moves_and_turns_with_the_camera() -> None:
 
 
 def test_returns_beyond_the_limit_and_none_at_all() -> None:
-    assert np.ptp(box(wall_frame(depth_m=9.0), max_depth_m=5.0), axis=0).tolist() == [0, 0, 0]
+    assert np.ptp(box(wall_frame(depth_m=9.0), max_m=5.0), axis=0).tolist() == [0, 0, 0]
     assert np.ptp(box(wall_frame(depth_m=0.0)), axis=0).tolist() == [0, 0, 0]
 
 
@@ -76,7 +77,7 @@ def test_parallel_axes_and_a_single_camera_have_a_finite_box(count: int) -> None
     [(7.0, 0.025), (1.1, 0.025), (0.9, 0.0125), (0.4, 0.00625), (0.1, 0.00625), (0.0, 0.025)],
 )
 def test_voxels_are_as_fine_as_the_view_is_close(depth_m: float, voxel_m: float) -> None:
-    assert voxel_of_depth(wall_frame(depth_m=depth_m), BoundsConfig()) == voxel_m
+    assert voxel_of_depth(wall_frame(depth_m=depth_m), DepthConfig()) == voxel_m
 
 
 def test_voxels_without_depth_follow_the_box() -> None:
@@ -91,10 +92,12 @@ def test_points_of_an_object_leave_its_box_and_those_around_it_make_it_a_room() 
     _, of_cameras = box_of_cameras(poses)
     near = np.random.default_rng(0).uniform(-0.4, 0.4, (1000, 3))
     frames = [wall_frame(depth_m=None)]
-    alone = estimate_bounds(frames, poses, BoundsConfig(), near)
+    alone = estimate_bounds(frames, poses, BoundsConfig(), DepthConfig(), near)
     assert alone.scene_kind == "object"
     np.testing.assert_array_equal(alone.aabb, of_cameras)
-    around = estimate_bounds(frames, poses, BoundsConfig(), np.vstack((near, 20 * near)))
+    around = estimate_bounds(
+        frames, poses, BoundsConfig(), DepthConfig(), np.vstack((near, 20 * near))
+    )
     assert around.scene_kind == "room"
     # Of points out to 8 on either side, most of a hundredth is left out; a tenth is added.
     np.testing.assert_allclose(around.aabb, [[-9.4] * 3, [9.4] * 3], atol=0.4)

@@ -48,6 +48,22 @@ def node(ros: Callable[..., Node]) -> Callable[..., Node]:
     return make
 
 
+@pytest.mark.parametrize("former", ["source.max_depth_m", "keyframes.max_depth_m"])
+def test_a_parameter_that_has_moved_is_taken_under_its_present_name(
+    node: Callable[..., Node], former: str
+) -> None:
+    made = node(f"{former}:=4.0")
+    assert declare_parameters(made, Config).depth.max_m == 4.0
+    assert made.get_parameter("depth.max_m").value == 4.0
+    assert not made.has_parameter(former)
+
+
+def test_a_former_and_the_present_name_at_once_are_refused(node: Callable[..., Node]) -> None:
+    made = node("keyframes.max_depth_m:=4.0", "depth.max_m:=4.0")
+    with pytest.raises(ConfigError, match=r"keyframes\.max_depth_m is the former name of depth"):
+        declare_parameters(made, Config)
+
+
 def test_overrides_of_any_depth_reach_the_tree_and_whole_numbers_serve_as_floats(
     node: Callable[..., Node],
 ) -> None:

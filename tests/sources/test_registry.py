@@ -85,18 +85,17 @@ def test_a_folder_called_synthetic_is_a_folder(
 
 def test_settings_reach_the_source(tmp_path: Path) -> None:
     config = SourceConfig(
-        max_frames=2, min_depth_m=2.0, posed_images={"depth_scale": 500.0}, synthetic={"frames": 4}
+        max_frames=2, posed_images={"depth_scale": 500.0}, synthetic={"frames": 4}
     )
     source = open_source(make_posed_images(tmp_path / "data"), config=config)
     frames = list(source)
     assert len(frames) == 2
     assert frames[0].depth_m is not None
-    assert frames[0].depth_m[0, :3].tolist() == [2.0, 5.0, 0.0]
-    small = {"synthetic": {"frames": 4, "width_px": 16, "height_px": 12}, "min_depth_m": 9.0}
+    assert frames[0].depth_m[0, :3] == pytest.approx([2.0, 5.0, 0.1])
+    small = {"synthetic": {"frames": 4, "width_px": 16, "height_px": 12}}
     frames = list(open_source("synthetic", config=SourceConfig(**small)))  # type: ignore[arg-type]
     assert len(frames) == 4
-    assert frames[0].depth_m is not None
-    assert not frames[0].depth_m.any()
+    assert frames[0].rgb.shape == (12, 16, 3)
 
 
 def test_unknown_kind_names_the_nearest(tmp_path: Path) -> None:

@@ -61,7 +61,6 @@ class RosbagSource:
 
     Args:
         path: A `.mcap` or `.db3` file, or the folder of a bag.
-        depth_range_m: Returns outside of it count as none.
         max_frames: Most frames to yield; 0 is all.
 
     Raises:
@@ -74,14 +73,12 @@ class RosbagSource:
         self,
         path: str | Path,
         config: RosbagConfig | None = None,
-        depth_range_m: tuple[float, float] = (0.1, 10.0),
         max_frames: int = 0,
     ) -> None:
         """Choose topics, and read the camera and all poses ahead of the images."""
         self.path = Path(path)
         self.dropped: Counter[str] = Counter()
         self._config = config or RosbagConfig()
-        self._depth_range_m = depth_range_m
         self._max_frames = max_frames
         with BagFile(path) as bag:
             self.colour, self.depth = find_images(
@@ -197,8 +194,7 @@ class RosbagSource:
         except SourceError as error:
             self._drop("bad_image", error)
             return None
-        near_m, far_m = self._depth_range_m
-        return rgb, np.where((depth_m >= near_m) & (depth_m <= far_m), depth_m, np.float32(0))
+        return rgb, depth_m
 
     def _size_message(self, rgb: np.ndarray, depth_m: np.ndarray) -> str:
         depth_name = self.depth.name if self.depth else ""

@@ -23,7 +23,6 @@ from ineus_core.sources.photographs.photo_set import (
     PhotoSet,
     PhotoSetConfig,
     PixelMap,
-    resize_camera,
 )
 from ineus_core.sources.picture_files import Size, picture_size
 from ineus_core.sources.read_options import ReadOptions
@@ -217,7 +216,7 @@ def _reduced(
 ) -> tuple[Camera, PixelMap | None]:
     x, y = size[0] / stored[0], size[1] / stored[1]
     if undistort is None:
-        return resize_camera(camera, *size), None
+        return camera.resized(*size), None
     # The undistorted picture keeps its size; it reads from a smaller file.
     return camera, PixelMap(undistort.columns * x, undistort.rows * y, size)
 

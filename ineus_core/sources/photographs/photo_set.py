@@ -18,10 +18,10 @@ from ineus_core.errors import SourceError
 from ineus_core.sources.picture_files import (
     Size,
     check_size,
-    keep_in_range,
     read_depth,
     read_mask,
     read_picture,
+    returns_of,
 )
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera, Frame
@@ -113,7 +113,6 @@ class PhotoSet:
         self.dataset_from_world = np.eye(4) if dataset_from_world is None else dataset_from_world
         self._config = config
         self._photos = list(photos)[: options.max_frames or None]
-        self._depth_range_m = options.depth_range_m
         self._period_ns = options.frame_period_s * 1e9
         self._read_depth_m = read_depth_m or _depth_of_millimetres
         for photo in self._photos:
@@ -193,22 +192,7 @@ class PhotoSet:
         height, width = depth_m.shape
         rows = ((np.arange(camera.height_px) + 0.5) * height / camera.height_px).astype(int)
         columns = ((np.arange(camera.width_px) + 0.5) * width / camera.width_px).astype(int)
-        return keep_in_range(depth_m[np.ix_(rows, columns)], self._depth_range_m)
-
-
-def resize_camera(camera: Camera, width_px: int, height_px: int) -> Camera:
-    """Return the camera of the same picture at another size."""
-    x, y = width_px / camera.width_px, height_px / camera.height_px
-    return Camera(
-        width_px,
-        height_px,
-        camera.fx * x,
-        camera.fy * y,
-        camera.cx * x,
-        camera.cy * y,
-        camera.distortion_model,
-        camera.distortion,
-    )
+        return returns_of(depth_m[np.ix_(rows, columns)])
 
 
 def _depth_of_millimetres(path: Path, size: Size) -> np.ndarray:
@@ -238,7 +222,7 @@ def _resized(photo: Photo, config: PhotoSetConfig) -> Camera:
             )
     if (new_width, new_height) == (width, height):
         return camera
-    return resize_camera(camera, new_width, new_height)
+    return camera.resized(new_width, new_height)
 
 
 def _check_one_size(photos: Sequence[Photo], cameras: Sequence[Camera]) -> None:

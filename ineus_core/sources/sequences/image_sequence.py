@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ineus_core.errors import SourceError
-from ineus_core.sources.picture_files import keep_in_range, read_colour, read_depth
+from ineus_core.sources.picture_files import read_colour, read_depth, returns_of
 from ineus_core.types import Camera, Frame
 
 
@@ -30,14 +30,12 @@ class DepthCoding:
     """How the 16-bit values of a depth image become metres."""
 
     values_per_m: float
-    range_m: tuple[float, float]
-    """Returns outside of it count as none."""
     no_return: int = 0
 
     def decode(self, values: np.ndarray) -> Float[np.ndarray, "h w"]:
         """Convert to metres, 0 where there is no return."""
         depth_m = values.astype(np.float32) / np.float32(self.values_per_m)
-        return keep_in_range(np.where(values == self.no_return, 0, depth_m), self.range_m)
+        return returns_of(np.where(values == self.no_return, 0, depth_m))
 
 
 class ImageSequence:

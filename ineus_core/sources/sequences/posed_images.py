@@ -67,7 +67,7 @@ class PosedImagesSource(ImageSequence):
         self.path = Path(path)
         intrinsics = _Intrinsics(self.path / "intrinsics.json")
         scale = config.depth_scale if config is not None else 0.0
-        depth = DepthCoding(scale or intrinsics.depth_scale(), options.depth_range_m)
+        depth = DepthCoding(scale or intrinsics.depth_scale())
         camera = intrinsics.camera(options.max_picture_mpx)
         super().__init__(_listed_files(self.path), camera, depth, options.max_frames)
 

@@ -57,7 +57,7 @@ class ReplicaSource(ImageSequence):
         width, height = picture_size(files[0].colour, options.max_picture_mpx)
         fx, fy, cx, cy, scale = numbers
         camera = Camera(width, height, fx, fy, cx + 0.5, cy + 0.5)
-        depth = DepthCoding(scale, options.depth_range_m)
+        depth = DepthCoding(scale)
         super().__init__(files, camera, depth, options.max_frames)
         unposed = len(_pictures(self.path)) - len(files)
         if unposed > 0:

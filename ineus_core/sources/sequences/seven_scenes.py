@@ -61,7 +61,7 @@ class SevenScenesSource(ImageSequence):
         self.path = _sequence_folder(Path(path))
         poses = sorted(self.path.glob("frame-*.pose.txt"))
         files = [_frame_files(pose, config.rate_hz) for pose in poses]
-        depth = DepthCoding(1000.0, options.depth_range_m, no_return=65535)
+        depth = DepthCoding(1000.0, no_return=65535)
         size = picture_size(files[0].colour, options.max_picture_mpx)
         super().__init__(files, _camera(self.path, size, config), depth, options.max_frames)
         unposed = len({*self.path.glob("frame-*.color.*")} - {frame.colour for frame in files})

@@ -86,7 +86,7 @@ class TumSource(ImageSequence):
             )
         size = picture_size(files[0].colour, options.max_picture_mpx)
         camera = _camera(self.path, size, config.calibration)
-        depth = DepthCoding(config.depth_scale, options.depth_range_m)
+        depth = DepthCoding(config.depth_scale)
         super().__init__(files, camera, depth, options.max_frames)
         self.dropped.update(dropped)
 

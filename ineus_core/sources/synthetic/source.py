@@ -14,7 +14,6 @@ from pydantic import AfterValidator, Field
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
 from ineus_core.geometry import pixel_rays
-from ineus_core.sources.picture_files import keep_in_range
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.synthetic.mesh import scene_mesh
 from ineus_core.sources.synthetic.render import (
@@ -28,7 +27,7 @@ from ineus_core.types import Frame, Mesh
 
 FAR_M = 20.0
 BUILT_IN = "synthetic"
-_EVERYTHING = ReadOptions(depth_range_m=(0.0, np.inf))
+_EVERYTHING = ReadOptions()
 
 
 def _known(name: str) -> str:
@@ -82,7 +81,6 @@ class SyntheticSource:
     ) -> None:
         self.config = config = config or SyntheticConfig()
         self.dropped: Counter[str] = Counter()
-        self._depth_range_m = options.depth_range_m
         self._kind = kind = scene_named(config.scene)
         self.scene = kind.build(config.ceiling)
         self.camera = kind.camera(config.width_px, config.height_px)
@@ -118,7 +116,7 @@ class SyntheticSource:
             depth_m = add_depth_noise(
                 depth_m, view.cos_incidence, config.noise, config.max_range_m, rng
             )
-        return keep_in_range(depth_m, self._depth_range_m)
+        return depth_m
 
     def foreground(self, index: int) -> Bool[np.ndarray, "h w"]:
         """Return where the ray through a pixel's centre meets the scene in this frame."""

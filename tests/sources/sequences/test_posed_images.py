@@ -33,7 +33,7 @@ def test_frames_as_written(tmp_path: Path) -> None:
         assert frame.depth_m is not None
         assert frame.depth_m.dtype == np.float32
         # 5 cm is too near, 60 m too far.
-        np.testing.assert_allclose(frame.depth_m[0, :5], (1.0, 2.5, 0, 0, 0))
+        np.testing.assert_allclose(frame.depth_m[0, :5], (1.0, 2.5, 0.05, 60.0, 0))
     assert not source.dropped
     assert [frame.stamp_ns for frame in source] == [frame.stamp_ns for frame in frames]
 
@@ -64,14 +64,14 @@ def test_depth_scale_of_the_file_and_of_the_configuration(tmp_path: Path) -> Non
     np.testing.assert_allclose(by_config.depth_m[0, :3], (4.0, 10.0, 0.2))
 
 
-def test_fewer_frames_and_a_narrower_depth_range(tmp_path: Path) -> None:
+def test_fewer_frames(tmp_path: Path) -> None:
     source = PosedImagesSource(
-        make_posed_images(tmp_path / "data"), options=ReadOptions((1.5, 100.0), max_frames=2)
+        make_posed_images(tmp_path / "data"), options=ReadOptions(max_frames=2)
     )
     frames = list(source)
     assert len(frames) == len(source) == 2
     assert frames[0].depth_m is not None
-    np.testing.assert_allclose(frames[0].depth_m[0, :4], (0, 2.5, 0, 60.0))
+    np.testing.assert_allclose(frames[0].depth_m[0, :4], (1.0, 2.5, 0.05, 60.0))
 
 
 def test_stamps_rise_and_repeated_ones_are_counted(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_frames(tmp_path: Path) -> None:
     frames = list(open_source(folder))
     assert [frame.stamp_ns for frame in frames] == [0, 100_000_000, 200_000_000]
     assert np.allclose(frames[2].world_from_camera, pose(2))
-    assert np.allclose(frames[0].depth_m[0, :4], (1, 2, 0, 0), atol=1e-3)
+    assert np.allclose(frames[0].depth_m[0, :4], (1, 2, 0.0153, 0), atol=1e-3)
     camera = frames[0].camera
     assert (camera.fx, camera.cx, camera.cy) == (600.0, 600.0, 340.0)
 

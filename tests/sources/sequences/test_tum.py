@@ -23,7 +23,7 @@ def test_frames_as_written_with_poses_half_way(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame.rgb, colour(i))
         np.testing.assert_allclose(frame.world_from_camera, pose(i) + 0.5 * SHIFT_X, atol=1e-6)
         assert frame.depth_m is not None
-        np.testing.assert_allclose(frame.depth_m[0, :4], (1.0, 2.5, 0, 0))
+        np.testing.assert_allclose(frame.depth_m[0, :4], (1.0, 2.5, 0.02, 0))
 
 
 SHIFT_X = np.array([[0.0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
