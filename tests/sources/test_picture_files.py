@@ -13,13 +13,13 @@ from png_header import png_of
 from ineus_core.errors import SourceError
 from ineus_core.sources.picture_files import (
     encoded_size,
-    keep_in_range,
     picture_size,
     read_colour,
     read_depth,
     read_mask,
     read_pfm,
     read_picture,
+    returns_of,
 )
 
 READERS = (read_colour, read_picture, read_mask, read_depth, read_pfm)
@@ -93,6 +93,6 @@ def test_what_is_no_picture_has_no_size() -> None:
     assert encoded_size(png_of(7, 5), "picture") == (7, 5)
 
 
-def test_depth_out_of_range_is_none() -> None:
-    depth_m = np.array([[0.0, 0.5, 1.0, 2.0, 2.5]], dtype=np.float32)
-    assert keep_in_range(depth_m, (1.0, 2.0)).tolist() == [[0, 0, 1, 2, 0]]
+def test_depth_that_is_no_length_is_none() -> None:
+    depth_m = np.array([[0.0, -0.5, 1.0, 2.0, np.inf, np.nan]], dtype=np.float32)
+    assert returns_of(depth_m).tolist() == [[0, 0, 1, 2, 0, 0]]
