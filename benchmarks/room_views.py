@@ -15,9 +15,15 @@ import cv2
 import numpy as np
 
 from ineus_core.cli.restore import restore
-from ineus_core.evaluation import overview_camera, render_mesh_picture
+from ineus_core.evaluation import (
+    depth_colours,
+    depth_limits_m,
+    normal_colours,
+    overview_camera,
+    render_mesh_picture,
+)
 from ineus_core.meshing import read_mesh
-from ineus_core.pipeline import ComparedView, compare_view, normal_picture
+from ineus_core.pipeline import ComparedView, compare_view
 from ineus_core.sources import is_held_out, open_source
 
 _EVERY = 10
@@ -30,12 +36,8 @@ _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 85)
 def row(view: ComparedView) -> np.ndarray:
     """Put the four pictures side by side on white."""
     depth_m = view.image.depth_m
-    seen = depth_m > 0
-    near, far = np.quantile(depth_m[seen], (0.01, 0.99))
-    share = ((far - depth_m) / (far - near)).clip(0, 1)
-    depth = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
-    depth = np.where(seen[..., None], depth, 60)
-    pictures = (view.frame.rgb, view.image.rgb, depth, normal_picture(view.image.normal))
+    depth = depth_colours(depth_m, *depth_limits_m(depth_m))
+    pictures = (view.frame.rgb, view.image.rgb, depth, normal_colours(view.image.normal))
     gap = np.full((depth.shape[0], _GAP_PX, 3), 255, dtype=np.uint8)
     parts = [part for picture in pictures for part in (gap, picture.astype(np.uint8))][1:]
     return np.concatenate(parts, axis=1)

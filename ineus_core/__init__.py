@@ -64,7 +64,7 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
-    """Version of the installed package, or of the package.xml of a checkout."""
+    """Return the version of the installed package, or of the package.xml of a checkout."""
     from importlib.metadata import PackageNotFoundError, version
     from pathlib import Path
     from xml.etree import ElementTree

@@ -41,7 +41,7 @@ def rotation_to_quaternion(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarr
 def rigid_transform(
     translation_m: Float[np.ndarray, " 3"], xyzw: Float[np.ndarray, " 4"]
 ) -> Float[np.ndarray, "4 4"]:
-    """4 x 4 transform of a translation and a quaternion."""
+    """Return the 4 x 4 transform of a translation and a quaternion."""
     transform = np.eye(4)
     transform[:3, :3] = quaternion_to_rotation(xyzw)
     transform[:3, 3] = translation_m
@@ -51,7 +51,7 @@ def rigid_transform(
 def look_at(
     eye_m: Float[np.ndarray, " 3"], target_m: Float[np.ndarray, " 3"], up: Float[np.ndarray, " 3"]
 ) -> Float[np.ndarray, "4 4"]:
-    """`world_from_camera` whose optical axis meets the target and whose image top is `up`."""
+    """Return `world_from_camera` whose axis meets the target and whose image top is `up`."""
     forward = (target_m - eye_m) / np.linalg.norm(target_m - eye_m)
     right = np.cross(forward, up)
     right /= np.linalg.norm(right)
@@ -73,14 +73,14 @@ def interpolate_rigid(
 
 
 def opencv_matrix(camera: Camera) -> Float[np.ndarray, "3 3"]:
-    """Intrinsic matrix in OpenCV's convention, where pixel centres are integers."""
+    """Return the intrinsic matrix in OpenCV's convention, where pixel centres are integers."""
     return np.array(
         [[camera.fx, 0, camera.cx - 0.5], [0, camera.fy, camera.cy - 0.5], [0, 0, 1.0]]
     )
 
 
 def undistort_pixels(camera: Camera, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-    """Coordinates on the plane z = 1 of pixels (centres at + 0.5)."""
+    """Return where the rays of pixels (centres at + 0.5) meet the plane z = 1."""
     opencv_pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 1, 2) - 0.5
     if len(opencv_pixels) == 0 or _is_pinhole(camera):
         centre = (camera.cx - 0.5, camera.cy - 0.5)
@@ -97,7 +97,7 @@ def undistort_pixels(camera: Camera, pixels: Float[np.ndarray, "n 2"]) -> Float[
 
 
 def _is_pinhole(camera: Camera) -> bool:
-    """Whether pixels need no undistortion; equidistant ones do even with zero coefficients."""
+    """Decide whether pixels need no undistortion; equidistant ones do, even with zeros."""
     if camera.distortion_model == "equidistant":
         return False
     return camera.distortion_model == "none" or not any(camera.distortion)
@@ -114,7 +114,7 @@ def _opencv_distortion(camera: Camera) -> Float[np.ndarray, " k"]:
 
 
 def pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
-    """Unit directions in the camera frame through all pixel centres, float32."""
+    """Return unit directions in the camera frame through all pixel centres, float32."""
     columns, rows = np.meshgrid(
         np.arange(camera.width_px) + 0.5, np.arange(camera.height_px) + 0.5
     )
@@ -126,14 +126,14 @@ def pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
 
 @functools.lru_cache(maxsize=4)
 def cached_pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
-    """`pixel_rays`, kept for the cameras of a rig; not to be written to."""
+    """Return `pixel_rays`, kept for the cameras of a rig; not to be written to."""
     rays = pixel_rays(camera)
     rays.flags.writeable = False
     return rays
 
 
 def project(camera: Camera, points_camera_m: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
-    """Pixels (centres at + 0.5) of points in front of the camera, with distortion."""
+    """Project points in front of the camera to pixels (centres at + 0.5), with distortion."""
     points = np.asarray(points_camera_m, dtype=np.float64).reshape(-1, 1, 3)
     if len(points) == 0:
         return np.zeros((0, 2))
@@ -150,7 +150,7 @@ def ray_box(
     directions: Float[Tensor, "rays 3"],
     aabb: Float[Tensor, "2 3"],
 ) -> tuple[Float[Tensor, " rays"], Float[Tensor, " rays"]]:
-    """Distances at which rays enter (at least 0) and leave a box; a miss has `t_far <= t_near`."""
+    """Return where rays enter (at least 0) and leave a box; a miss has `t_far <= t_near`."""
     # Avoids 0 * inf = NaN for a ray that runs in a face of the box.
     safe = torch.where(directions.abs() < 1e-12, torch.full_like(directions, 1e-12), directions)
     t_a, t_b = (aabb[0] - origins) / safe, (aabb[1] - origins) / safe
@@ -160,14 +160,14 @@ def ray_box(
 
 
 def block_indices(points_m: Float[np.ndarray, "n 3"], block_m: float) -> Int[np.ndarray, "n 3"]:
-    """Index of the block that holds each point; block (0, 0, 0) starts at the world origin."""
+    """Return the block that holds each point; block (0, 0, 0) starts at the world origin."""
     return np.floor(np.asarray(points_m) / block_m).astype(np.int64)
 
 
 def blocks_touched(
     points_m: Float[np.ndarray, "n 3"], reach_m: float, block_m: float
 ) -> list[BlockIndex]:
-    """The blocks, each once and in order, that cubes around points touch.
+    """List the blocks, each once and in order, that cubes around points touch.
 
     Args:
         reach_m: Half the side of the cubes.
@@ -183,7 +183,7 @@ def blocks_touched(
 
 
 def _distinct(index: Int[np.ndarray, "n 3"]) -> list[BlockIndex]:
-    """Rows, each once; many times faster than by `np.unique` over an axis."""
+    """Return each row once, many times faster than by `np.unique` over an axis."""
     if len(index) == 0:
         return []
     first = index.min(axis=0)
@@ -196,7 +196,7 @@ def _distinct(index: Int[np.ndarray, "n 3"]) -> list[BlockIndex]:
 def box_of_cameras(
     poses: list[Float[np.ndarray, "4 4"]],
 ) -> tuple[Literal["object", "room"], Float[np.ndarray, "2 3"]]:
-    """Whether cameras look inwards at an object or out into a room, and the cube that holds it.
+    """Decide whether cameras look at an object or out into a room, and the cube that holds it.
 
     The point nearest to all optical axes decides: an object lies in front of nearly all cameras.
     """
@@ -220,7 +220,7 @@ def box_of_cameras(
 
 
 def up_of_cameras(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]:
-    """Direction against gravity: the world's z axis, or the mean image top if that differs."""
+    """Return the direction against gravity: the world's z, or the mean image top if it differs."""
     z_axis = np.array((0.0, 0.0, 1.0))
     if len(poses) == 0:
         return z_axis

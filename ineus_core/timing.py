@@ -75,7 +75,7 @@ class Timers:
             self._total_ms[name] += 1e3 * (time.perf_counter() - begin)
 
     def take_means_ms(self) -> dict[str, float]:
-        """Mean milliseconds a call by stage since the last take; waits for the GPU once."""
+        """Return mean milliseconds a call by stage since the last take; wait for the GPU once."""
         if self._pending:
             self._pending[-1][2].synchronize()
         for name, start, end in self._pending:
@@ -88,7 +88,7 @@ class Timers:
 
 
 def peak_memory_mb(device: torch.device) -> dict[str, float]:
-    """Most memory so far, of the process and of what torch has held on a GPU."""
+    """Return the most memory so far, of the process and of what torch has held on a GPU."""
     import resource
 
     memory = {

@@ -82,7 +82,7 @@ def files(*folders: str) -> list[Path]:
 
 
 def imports_of(source: str) -> Iterator[Import]:
-    """All imports of a source text, also those by `import_module` with a literal name."""
+    """Yield all imports of a source text, also those by `import_module` with a literal name."""
     tree = ast.parse(source)
     inner = {
         id(node)
@@ -117,7 +117,7 @@ def _is_module(name: str) -> bool:
 
 
 def part_of(module: str) -> str | None:
-    """The word of `LAYERS` that a module belongs to, or None if it is not ours."""
+    """Return the word of `LAYERS` that a module belongs to, or None if it is not ours."""
     words = module.split(".")
     if words[0] == "ineus_ros":
         return "ineus_ros"
@@ -139,14 +139,14 @@ def is_ros(module: str) -> bool:
 
 
 def may_import(importer: str, imported: str) -> bool:
-    """Whether the one part may know the other."""
+    """Decide whether the one part may know the other."""
     if importer == imported or (imported in LAYERS[0] and importer in LAYERS[0]):
         return True
     return layer_of(imported) < layer_of(importer)
 
 
 def has_face(folder: Path) -> bool:
-    """Whether the `__init__.py` of a folder offers names."""
+    """Decide whether the `__init__.py` of a folder offers names."""
     face = folder / "__init__.py"
     return face.is_file() and any(
         isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
@@ -155,7 +155,7 @@ def has_face(folder: Path) -> bool:
 
 
 def goes_behind_a_face(importer: str, module: str) -> bool:
-    """Whether an import reaches into another folder that has a public face."""
+    """Decide whether an import reaches into another folder that has a public face."""
     words = module.split(".")
     if len(words) < 3 or part_of(module) == importer or module in SHARED_WITH_ROS:
         return False
@@ -214,7 +214,7 @@ def where(path: Path, line: int) -> str:
 
 
 def our_imports() -> Iterator[tuple[Path, str, Import]]:
-    """Every import in the two packages, with its file and the part that the file belongs to."""
+    """Yield every import in the two packages, with its file and the part that has the file."""
     for path in files(*PACKAGES):
         part = part_of(module_name(path))
         assert part is not None

@@ -111,7 +111,7 @@ def test_values_that_python_itself_would_stumble_over(override: str) -> None:
 
 
 def aliases_of_nine(levels: int) -> str:
-    """Each level nine times the one before: 9 ** levels values when written out."""
+    """Make each level nine times the one before: 9 ** levels values when written out."""
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     for i in range(1, levels):
         lines.append(f"a{i}: &a{i} [{', '.join(9 * [f'*a{i - 1}'])}]")

@@ -81,7 +81,7 @@ def _tell(error: Exception) -> int:
 
 
 def _usage_message(error: Any) -> str:
-    """The message of a usage error and where to read more."""
+    """Return the message of a usage error and where to read more."""
     path = error.ctx.command_path if error.ctx else "ineus"
     return f"{error.format_message()} See `{path} --help`."
 
@@ -113,7 +113,7 @@ def _handler() -> logging.Handler:
 
 
 def _application(words: Sequence[str]) -> typer.Typer:
-    """The command line; only the sub-command that is asked for is imported."""
+    """Build the command line; only the sub-command that is asked for is imported."""
     wanted = next((word for word in words if not word.startswith("-")), None)
     app = typer.Typer(
         name="ineus",

@@ -113,7 +113,7 @@ def play(
 
 
 def _use_of(file: Path) -> str:
-    """What ineus would take from a bag, or why it would not."""
+    """Say what ineus would take from a bag, or why it would not."""
     from ineus_core.sources import RosbagSource
 
     try:

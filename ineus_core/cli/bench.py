@@ -30,7 +30,7 @@ def command(
 
 
 def as_text(result: dict[str, Any]) -> str:
-    """The figures as tables."""
+    """Show the figures as tables."""
     most = result["ceilings"]
     machine = dict(result["machine"])
     lines = [f"{machine.pop('device')}; " + ", ".join(f"{k} {v}" for k, v in machine.items())]

@@ -35,7 +35,7 @@ def command(
 
 
 def as_yaml(config: ConfigModel, ros: bool = False) -> str:
-    """YAML of a configuration with the descriptions as comments.
+    """Write a configuration as YAML with the descriptions as comments.
 
     Args:
         ros: Put the tree where the ROS parameter file format has it.

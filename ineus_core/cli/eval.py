@@ -127,7 +127,7 @@ def _mesh_figures(
     samples: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """Figures of the mesh, and of the reference fusion if wanted, by name."""
+    """Return the figures of the mesh, and of the reference fusion if wanted, by name."""
     from ineus_core.evaluation import DEFAULT_THRESHOLDS_M, ReferenceFusion, evaluate_mesh
     from ineus_core.evaluation import Culling as Strategy
     from ineus_core.meshing import moved_mesh, read_mesh
@@ -165,7 +165,7 @@ def _mesh_figures(
 
 
 def _view_in(dataset_from_world: "np.ndarray", frame: "Frame") -> "CullingView":
-    """Where a frame was taken, in the coordinates of saved meshes."""
+    """Return where a frame was taken, in the coordinates of saved meshes."""
     from ineus_core.evaluation import CullingView
     from ineus_core.sources import moved_pose, similarity_scale
 
@@ -179,7 +179,7 @@ def _view_in(dataset_from_world: "np.ndarray", frame: "Frame") -> "CullingView":
 def _held_out_figures(
     checkpoint: Path, frames: Path | None, every: int, device: str
 ) -> dict[str, Any]:
-    """How far rendered views are from the frames that were held out."""
+    """Measure how far rendered views are from the frames that were held out."""
     if frames is None:
         raise ConfigError("--hold-out: needs --frames, the source of the posed frames")
     from rich.console import Console
@@ -216,7 +216,7 @@ def _open_frames(frames: Path | None, culling: str, reference_fusion: bool) -> "
 
 
 def _read_truth(reference: Path) -> "Mesh | np.ndarray":
-    """A reference file, or the true surface of a source."""
+    """Read a reference file, or the true surface of a source."""
     if reference.is_file():
         from ineus_core.meshing import read_reference
 
@@ -236,14 +236,14 @@ def _existing(path: Path, what: str) -> Path:
 
 
 def _mesh_file(path: Path) -> Path:
-    """The mesh of a run, or the file itself."""
+    """Return the path of the mesh of a run, or the file itself."""
     if path.is_dir():
         return _existing(path / "mesh.ply", f"run {path}: mesh")
     return _existing(path, "mesh")
 
 
 def _print_json(figures: Mapping[str, Mapping[str, Any]], held_out: Any) -> None:
-    """Ours at the top level, so that scripts find the names of the interface."""
+    """Print ours at the top level, so that scripts find the names of the interface."""
     import json
 
     record: dict[str, Any] = {}
@@ -293,5 +293,5 @@ def _print_table(figures: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _scaled(value: float | None, form: str) -> str:
-    """A hundredfold: metres to centimetres, shares to per cent."""
+    """Show a hundredfold: metres to centimetres, shares to per cent."""
     return "–" if value is None else form.format(100 * value)

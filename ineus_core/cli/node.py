@@ -38,7 +38,7 @@ def command(
 
 
 def _as_overrides(path: Path) -> list[str]:
-    """The keys of a configuration file that differ from the defaults, as `-p name:=value`."""
+    """List the keys of a file that differ from the defaults, as `-p name:=value`."""
     from ineus_core.config import Config, load_config
 
     given, defaults = load_config(path), Config()
@@ -51,7 +51,7 @@ def _as_overrides(path: Path) -> list[str]:
 
 
 def _yaml(value: Any) -> str:
-    """A value as ROS reads it; what ROS has no type for becomes JSON text, as the node expects."""
+    """Write a value as ROS reads it; what ROS has no type for becomes JSON text."""
     import yaml
 
     if isinstance(value, tuple | list):

@@ -18,7 +18,7 @@ Protocol = Literal["none", "dtu", "tanks-and-temples"]
 def protocol_figures(
     mesh: "Mesh", protocol: str, reference: Path, scan: int, frames: Path | None, seed: int
 ) -> dict[str, Any]:
-    """Figures of a mesh in the coordinates of the data set.
+    """Measure a mesh in the coordinates of the data set.
 
     Args:
         reference: The published data: the "MVS Data" folder of DTU, or the folder of a scene.
@@ -75,7 +75,7 @@ def _tanks(mesh: "Mesh", reference: Path, frames: Path | None, seed: int) -> dic
 
 
 def _points(path: Path) -> "np.ndarray":
-    """Points of a file, of a mesh its vertices."""
+    """Read the points of a file, of a mesh its vertices."""
     from ineus_core.meshing import read_reference
     from ineus_core.types import Mesh
 
@@ -84,7 +84,7 @@ def _points(path: Path) -> "np.ndarray":
 
 
 def protocol_lines(protocol: str, figures: dict[str, Any]) -> str:
-    """The figures as two lines of text."""
+    """Format the figures as two lines of text."""
     compared = f"{figures['points']:,} and {figures['reference_points']:,} points"
     if protocol == "dtu":
         names = ("accuracy", "completeness", "overall")

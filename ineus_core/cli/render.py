@@ -67,7 +67,7 @@ def command(
 
 
 def _resized(camera: "Camera", width_px: int | None, height_px: int | None) -> "Camera":
-    """The same view at another size; one side given keeps the shape of a pixel."""
+    """Return the same view at another size; one side given keeps the shape of a pixel."""
     x = width_px / camera.width_px if width_px else None
     y = height_px / camera.height_px if height_px else None
     x, y = x or y or 1.0, y or x or 1.0
@@ -88,7 +88,7 @@ def _axis(up: str) -> "np.ndarray":
 def _swing(
     restored: "Restored", frames: int, up: str, spiral: bool
 ) -> list[tuple[str, "np.ndarray"]]:
-    """Views near those that were taken, whose poses are found from the rays that are kept."""
+    """Place views near those taken, whose poses are found from the rays that are kept."""
     import numpy as np
 
     from ineus_core.geometry import look_at
@@ -161,18 +161,13 @@ def _video_writer(path: Path, shape: tuple[int, ...], fps: float) -> Any:
 
 
 def _side_by_side(image: "RenderedImage") -> "np.ndarray":
-    """Colour, depth (near is red) and normals as one BGR picture with even sides."""
-    import cv2
+    """Put colour, depth (near is red) and normals into one BGR picture with even sides."""
     import numpy as np
 
-    from ineus_core.pipeline import normal_picture
+    from ineus_core.evaluation import depth_colours, depth_limits_m, normal_colours
 
-    seen = image.depth_m > 0
-    low_m, high_m = np.quantile(image.depth_m[seen], (0.01, 0.99)) if seen.any() else (0.0, 1.0)
-    share = ((image.depth_m - low_m) / max(high_m - low_m, 1e-3)).clip(0, 1)
-    depth = cv2.applyColorMap(((1 - share) * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
-    depth[~seen] = 60
-    normal = normal_picture(image.normal)[..., ::-1]
-    picture = np.concatenate((image.rgb[..., ::-1], depth, normal), axis=1)
+    depth = depth_colours(image.depth_m, *depth_limits_m(image.depth_m))
+    normals = normal_colours(image.normal)
+    picture = np.concatenate((image.rgb, depth, normals), axis=1)[..., ::-1]
     height, width = picture.shape[:2]
     return np.ascontiguousarray(picture[: max(height // 2 * 2, 2), : max(width // 2 * 2, 2)])

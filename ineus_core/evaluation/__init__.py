@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures, pictures and reports: how good a mesh and its renders are."""
 
+from ineus_core.evaluation.colours import depth_colours, depth_limits_m, normal_colours
 from ineus_core.evaluation.dtu_protocol import (
     DtuMetrics,
     DtuReference,
@@ -45,12 +46,15 @@ __all__ = [
     "TanksMetrics",
     "TanksReference",
     "cull",
+    "depth_colours",
     "depth_l1_m",
+    "depth_limits_m",
     "dtu_points_file",
     "evaluate_dtu",
     "evaluate_mesh",
     "evaluate_tanks",
     "lpips",
+    "normal_colours",
     "overview_camera",
     "psnr",
     "read_dtu_reference",

@@ -15,7 +15,7 @@ _COLOURS = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#
 
 
 def line_chart(title: str, x_label: str, series: Series) -> str:
-    """One chart of named lines; the y axis is logarithmic where values span over a factor of 50.
+    """Draw a chart of named lines; y is logarithmic where values span over a factor of 50.
 
     Args:
         series: Points (x, y) of each line; those that are not finite are left out.
@@ -64,7 +64,7 @@ class _Axis:
         return float(self._first_px + share * (self._last_px - self._first_px))
 
     def ticks(self) -> list[float]:
-        """About five round values."""
+        """Choose about five round values."""
         rough = (self.high - self.low) / 5
         unit = 10.0 ** np.floor(np.log10(rough))
         step = unit * min((1, 2, 5, 10), key=lambda factor: abs(factor * unit - rough))
@@ -99,7 +99,7 @@ def _grid(x_axis: _Axis, y_axis: _Axis, logarithmic: bool) -> list[str]:
 
 
 def _line(points: np.ndarray, colour: str, x_axis: _Axis, y_axis: _Axis) -> list[str]:
-    """The line, and a dot at its end."""
+    """Draw the line, and a dot at its end."""
     places = [(x_axis.pixel(x), y_axis.pixel(y)) for x, y in points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     x_end, y_end = places[-1]

@@ -58,7 +58,7 @@ class DtuMetrics:
     reference_points: int
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `ineus eval --json` prints; null stands for NaN."""
+        """Return the object that `ineus eval --json` prints; null stands for NaN."""
         plain = asdict(self)
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in plain.items()}
 
@@ -73,7 +73,7 @@ class MaskView:
 
 
 def dtu_points_file(folder: Path, scan: int) -> Path:
-    """Where the published "MVS Data" folder has the points of a scan."""
+    """Return where the published "MVS Data" folder has the points of a scan."""
     return folder / "Points" / "stl" / f"stl{scan:03d}_total.ply"
 
 
@@ -168,7 +168,7 @@ def _mean_distance(points: Float[np.ndarray, "n 3"], others: Float[np.ndarray, "
 
 
 def mesh_points(mesh: Mesh, density: float) -> Float[np.ndarray, "n 3"]:
-    """The vertices, and a lattice in every triangle with about one point per squared density."""
+    """Sample vertices, and in every triangle a lattice of about one point per squared density."""
     vertices = mesh.vertices.astype(np.float64)
     corners = vertices[mesh.triangles]
     along, across = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
@@ -191,7 +191,7 @@ def mesh_points(mesh: Mesh, density: float) -> Float[np.ndarray, "n 3"]:
 
 
 def culled_by_masks(mesh: Mesh, views: Sequence[MaskView]) -> Mesh:
-    """The triangles whose corners lie in the dilated mask of every picture that has them."""
+    """Keep the triangles whose corners lie in the dilated mask of every picture that has them."""
     size = 2 * DILATION_PX + 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     keep = np.ones(len(mesh.vertices), dtype=bool)

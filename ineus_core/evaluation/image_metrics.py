@@ -15,7 +15,7 @@ def psnr(
     measured: UInt8[np.ndarray, "h w 3"],
     mask: Bool[np.ndarray, "h w"] | None = None,
 ) -> float:
-    """Peak signal-to-noise ratio, dB; infinite for equal images.
+    """Return the peak signal-to-noise ratio, dB; infinite for equal images.
 
     Args:
         mask: Pixels to compare, all if not given; NaN if it has none.
@@ -30,7 +30,7 @@ def psnr(
 
 
 def ssim(rendered: UInt8[np.ndarray, "h w 3"], measured: UInt8[np.ndarray, "h w 3"]) -> float:
-    """Structural similarity (Wang et al., 2004), mean over the channels.
+    """Return the structural similarity (Wang et al., 2004), mean over the channels.
 
     The window is a Gaussian of 11 x 11 pixels and sigma 1.5, used only where it fits in the image;
     the constants are 0.01 and 0.03 of the range.
@@ -52,7 +52,7 @@ def ssim(rendered: UInt8[np.ndarray, "h w 3"], measured: UInt8[np.ndarray, "h w 
 def depth_l1_m(
     rendered_m: Float[np.ndarray, "h w"], measured_m: Float[np.ndarray, "h w"]
 ) -> float:
-    """Mean |difference| of depths where the sensor has a return; NaN where it has none at all.
+    """Return the mean |difference| of depths where the sensor has a return; NaN without any.
 
     A pixel without a rendered surface (0) counts with its whole measured depth, so that a hole is
     never better than a wrong surface.
@@ -66,7 +66,7 @@ def depth_l1_m(
 
 
 def _blur(image: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h2 w2 3"]:
-    """Gaussian means where the window fits."""
+    """Return the Gaussian means where the window fits."""
     reach = _WINDOW_PX // 2
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _SIGMA_PX) ** 2)
     window /= window.sum()

@@ -52,7 +52,7 @@ class MeshMetrics:
     """Mean spacing of the points on the mesh that distances are taken to."""
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `ineus eval --json` prints; null stands for NaN."""
+        """Return the object that `ineus eval --json` prints; null stands for NaN."""
         return {
             "accuracy_m": _number(self.accuracy_m),
             "completeness_m": _number(self.completeness_m),
@@ -118,7 +118,7 @@ def _check_thresholds(thresholds_m: Sequence[float]) -> list[float]:
 
 
 def _dense_count(mesh: Mesh, samples: int, threshold_m: float) -> int:
-    """Points that distances are taken to: 1 cm or half a threshold apart, if not too many.
+    """Sample what distances are taken to: 1 cm or half a threshold apart, if not too many.
 
     A distance to samples is too long by about half their spacing, which in a house of 300 m² and
     200,000 samples is 2 cm.
@@ -173,7 +173,7 @@ def _compare(
 def _nearest(
     points: SurfacePoints, others: SurfacePoints
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Distance to, and place of, the nearest of the others; infinite where there is none."""
+    """Find distance and place of the nearest of the others; infinite where there is none."""
     count = len(points.positions)
     if len(others.positions) == 0:
         return np.full(count, np.inf), np.zeros(count, dtype=np.int64)
@@ -184,7 +184,7 @@ def _nearest(
 def _agreement(
     points: SurfacePoints, others: SurfacePoints, index: Int[np.ndarray, " n"]
 ) -> float:
-    """Mean |cosine| between the normals at points and at their partners.
+    """Return the mean |cosine| between the normals at points and at their partners.
 
     The sign is left out because the triangles of published references face either way.
     """

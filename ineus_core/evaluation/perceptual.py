@@ -18,7 +18,7 @@ _BACKBONE = "alexnet-owt-*.pth"
 def lpips(
     rendered: UInt8[np.ndarray, "h w 3"], measured: UInt8[np.ndarray, "h w 3"]
 ) -> float | None:
-    """Perceptual distance by AlexNet, 0 for equal images; None where it is not installed.
+    """Return the distance by AlexNet, 0 for equal images; None where it is not installed.
 
     Nothing is downloaded: the weights of AlexNet have to lie where torch.hub keeps them.
     """
@@ -50,7 +50,7 @@ def _has_backbone() -> bool:
 
 
 def _signed(image: UInt8[np.ndarray, "h w 3"]) -> Float[Any, "1 3 h w"]:
-    """As the network takes it: -1 to 1, channels first."""
+    """Convert to what the network takes: -1 to 1, channels first."""
     import torch
 
     return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1.0

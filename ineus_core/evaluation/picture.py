@@ -24,7 +24,7 @@ def overview_camera(
     height_px: int = 540,
     up: Float[np.ndarray, " 3"] | None = None,
 ) -> tuple[Float[np.ndarray, "4 4"], Camera]:
-    """`world_from_camera` and camera of a view from above a corner that holds the whole mesh.
+    """Find pose and camera of a view from above a corner that holds the whole mesh.
 
     With faces seen from behind left out, ceilings and near walls do not hide a room.
 
@@ -53,7 +53,7 @@ def overview_camera(
 
 
 def _upright(up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
-    """A rotation that takes `up` to the z axis."""
+    """Return a rotation that takes `up` to the z axis."""
     z = np.asarray(up, dtype=np.float64) / np.linalg.norm(up)
     x = np.cross(np.eye(3)[np.abs(z).argmin()], z)
     x /= np.linalg.norm(x)
@@ -63,7 +63,7 @@ def _upright(up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
 def _eye_that_sees(
     points: Float[np.ndarray, "n 3"], half: Float[np.ndarray, " 2"]
 ) -> Float[np.ndarray, " 3"]:
-    """Place, in camera axes, from which points just fit into |x / z| and |y / z| below `half`."""
+    """Find where, in camera axes, points just fit into |x / z| and |y / z| below `half`."""
     eye = np.zeros(3)
     for _ in range(8):
         across, depth = points[:, :2] - eye[:2], points[:, 2]
@@ -110,7 +110,7 @@ class _Boxes:
     size: Int[np.ndarray, "n 2"]
 
     def chunks(self) -> "Iterator[_Boxes]":
-        """Parts of about as many pixels as are worked on at once."""
+        """Split into parts of about as many pixels as are worked on at once."""
         chunk = np.cumsum(self.size.prod(axis=1)) // _PIXELS_AT_ONCE
         cuts = np.flatnonzero(np.diff(chunk)) + 1
         for rows in np.split(np.arange(len(self.triangles)), cuts):
@@ -120,7 +120,7 @@ class _Boxes:
 def _project(
     mesh: Mesh, world_from_camera: Float[np.ndarray, "4 4"], camera: Camera
 ) -> Float[np.ndarray, "v 3"]:
-    """Column, row and inverse depth of the vertices; inverse depth 0 behind the camera."""
+    """Return column, row and inverse depth of the vertices, the depth 0 behind the camera."""
     camera_from_world = rigid_inverse(world_from_camera)
     points = mesh.vertices @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
     inverse = np.where(points[:, 2] > _NEAR_M, 1 / np.maximum(points[:, 2], _NEAR_M), 0.0)
@@ -130,7 +130,7 @@ def _project(
 
 
 def _front_facing_boxes(mesh: Mesh, corners: Float[np.ndarray, "v 3"], camera: Camera) -> _Boxes:
-    """Boxes of the triangles that face the camera and touch a pixel's centre, clipped."""
+    """Return boxes of the triangles that face the camera and touch a pixel's centre, clipped."""
     a, b, c = (corners[mesh.triangles[:, i]] for i in range(3))
     low, high = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
     edge, other = (b - a)[:, :2], (c - a)[:, :2]
@@ -188,7 +188,7 @@ def _shade(
     corners: Float[np.ndarray, "v 3"],
     world_from_camera: Float[np.ndarray, "4 4"],
 ) -> UInt8[np.ndarray, "pixels 3"]:
-    """Colours under a lamp beside the camera, so that no visible face is black."""
+    """Shade under a lamp beside the camera, so that no visible face is black."""
     picture = np.empty((len(pixels.triangle), 3), dtype=np.uint8)
     picture[:] = _BACKGROUND
     hit = np.flatnonzero(pixels.triangle >= 0)

@@ -72,7 +72,7 @@ class ReferenceFusion:
         self.frames += 1
 
     def mesh(self) -> Mesh:
-        """The fused surface, facing free space.
+        """Return the fused surface, facing free space.
 
         Raises:
             SourceError: Nothing came out, as with no depth or with Open3D 0.20.

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ineus_core.evaluation.chart import line_chart
+from ineus_core.evaluation.colours import depth_colours, depth_limits_m, normal_colours
 from ineus_core.evaluation.picture import overview_camera, render_mesh_picture
 from ineus_core.files import replace_file
 from ineus_core.types import Mesh, RenderedImage
@@ -93,7 +94,7 @@ def write_report(
 
 
 def to_plain(value: Any) -> Any:
-    """What JSON can hold: NaN and infinities become null, arrays lists, anything else its text."""
+    """Convert to what JSON holds: NaN and infinities to null, arrays to lists, others to text."""
     match value:
         case Mapping():
             return {str(key): to_plain(item) for key, item in value.items()}
@@ -125,18 +126,19 @@ def _panel_section(panels: Sequence[Panel]) -> str:
         return ""
     rows = []
     for panel in panels:
-        low, high = _depth_range(panel)
+        depths = (panel.rendered.depth_m, panel.depth_m)
+        low, high = depth_limits_m(*(depth_m for depth_m in depths if depth_m is not None))
         cells = [
             _captioned(panel.rgb, f"{panel.title}: input"),
             _captioned(panel.rendered.rgb, "rendered colour"),
-            _captioned(_depth_picture(panel.depth_m, low, high), "input depth")
+            _captioned(depth_colours(panel.depth_m, low, high), "input depth")
             if panel.depth_m is not None
             else "<div><p>no input depth</p></div>",
             _captioned(
-                _depth_picture(panel.rendered.depth_m, low, high),
+                depth_colours(panel.rendered.depth_m, low, high),
                 f"rendered depth, {low:.1f} to {high:.1f} m",
             ),
-            _captioned(_normal_picture(panel.rendered.normal), "rendered normals"),
+            _captioned(normal_colours(panel.rendered.normal), "rendered normals"),
         ]
         rows.append(f'<div class="row">{"".join(cells)}</div>')
     return f"<h2>Input and renders</h2>{''.join(rows)}"
@@ -146,36 +148,8 @@ def _captioned(picture: UInt8[np.ndarray, "h w 3"], caption: str) -> str:
     return f"<div>{_image(picture, caption, _PANEL_WIDTH_PX)}<p>{escape(caption)}</p></div>"
 
 
-def _depth_range(panel: Panel) -> tuple[float, float]:
-    """Nearly all depths of both sides, so that the two pictures have one scale."""
-    depths = panel.rendered.depth_m[panel.rendered.depth_m > 0]
-    if panel.depth_m is not None:
-        depths = np.concatenate((depths, panel.depth_m[panel.depth_m > 0]))
-    if len(depths) == 0:
-        return 0.0, 1.0
-    low, high = np.quantile(depths, (0.01, 0.99))
-    return float(low), float(max(high, low + 0.1))
-
-
-def _depth_picture(
-    depth_m: Float[np.ndarray, "h w"], low_m: float, high_m: float
-) -> UInt8[np.ndarray, "h w 3"]:
-    """Near is red, far is blue, nothing is grey."""
-    share = ((depth_m - low_m) / (high_m - low_m)).clip(0, 1)
-    bgr = cv2.applyColorMap(((1 - share) * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
-    picture = np.ascontiguousarray(bgr[..., ::-1])
-    picture[~(depth_m > 0)] = 60
-    return picture
-
-
-def _normal_picture(normal: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    picture = ((0.5 * normal + 0.5).clip(0, 1) * 255).astype(np.uint8)
-    picture[(normal == 0).all(axis=-1)] = 60
-    return picture
-
-
 def _image(picture: UInt8[np.ndarray, "h w 3"], label: str, max_width_px: int = 1160) -> str:
-    """An image element that holds its JPEG."""
+    """Make an image element that holds its JPEG."""
     height, width = picture.shape[:2]
     if width > max_width_px:
         size = (max_width_px, max(1, round(height * max_width_px / width)))
@@ -186,7 +160,7 @@ def _image(picture: UInt8[np.ndarray, "h w 3"], label: str, max_width_px: int = 
 
 
 def _curve_section(curve: Sequence[Mapping[str, Any]]) -> str:
-    """Charts over the steps, without what has always been 0, such as losses without weight."""
+    """Draw charts over the steps, without what has always been 0, as losses without weight."""
     rows = [_flat(entry) for entry in curve]
     clock = next((c for c in _CLOCKS if len({row.get(c) for row in rows} - {None}) > 1), None)
     if clock is None:
@@ -208,7 +182,7 @@ def _curve_section(curve: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _chart_of(group: str, name: str) -> str:
-    """Losses share a chart; figures of different units do not."""
+    """Name the chart of a figure: losses share one; figures of different units do not."""
     return group if "loss" in group or group.endswith("_ms") else name
 
 
@@ -244,7 +218,7 @@ def _details(title: str, content: Any) -> str:
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested records as one, with dots in the keys."""
+    """Flatten nested records into one, with dots in the keys."""
     flat: dict[str, Any] = {}
     for key, value in record.items():
         if isinstance(value, Mapping):

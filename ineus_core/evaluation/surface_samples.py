@@ -24,14 +24,14 @@ class SurfacePoints:
     normals: Float[np.ndarray, "n 3"] | None
 
     def thinned(self, count: int, seed: int) -> "SurfacePoints":
-        """So many of the points, drawn at random, or all if there are fewer."""
+        """Draw so many of the points at random, or take all if there are fewer."""
         order = np.random.default_rng(seed).permutation(len(self.positions))
         keep = np.zeros(len(order), dtype=bool)
         keep[order[:count]] = True
         return self.take(keep)
 
     def take(self, keep: Bool[np.ndarray, " n"]) -> "SurfacePoints":
-        """Some of the points."""
+        """Take some of the points."""
         normals = None if self.normals is None else self.normals[keep]
         return SurfacePoints(self.positions[keep], normals)
 
@@ -47,7 +47,7 @@ class CullingView:
 
 
 def sample_surface(mesh: Mesh, count: int, seed: int) -> SurfacePoints:
-    """Points spread evenly over the area, with the normals of their triangles."""
+    """Spread points evenly over the area, with the normals of their triangles."""
     corners = mesh.vertices.astype(np.float64)[mesh.triangles]
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     cross = np.cross(b - a, c - a)
@@ -66,7 +66,7 @@ def sample_surface(mesh: Mesh, count: int, seed: int) -> SurfacePoints:
 
 
 def surface_area(mesh: Mesh) -> float:
-    """Area of all triangles, m²."""
+    """Return the area of all triangles, m²."""
     a, b, c = (mesh.vertices.astype(np.float64)[mesh.triangles[:, i]] for i in range(3))
     return float(0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum())
 
@@ -109,7 +109,7 @@ def cull(
 def _seen_by(
     view: CullingView, positions: Float[np.ndarray, "n 3"], margin_m: float, occludes: bool
 ) -> Bool[np.ndarray, " n"]:
-    """Which points a view has in its image and, if asked, not behind its measured depth."""
+    """Decide which points a view has in its image and, if asked, not behind its depth."""
     seen = np.zeros(len(positions), dtype=bool)
     camera_from_world = rigid_inverse(view.world_from_camera)
     in_camera = positions @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]

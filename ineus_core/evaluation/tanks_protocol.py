@@ -44,7 +44,7 @@ class CropVolume:
     """In the two other axes, in their order."""
 
     def holds(self, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
-        """Which points lie in it."""
+        """Decide which points lie in it."""
         along = points[:, self.axis]
         u, v = np.delete(points, self.axis, axis=1).T
         inside = np.zeros(len(points), dtype=bool)
@@ -88,7 +88,7 @@ class TanksMetrics:
     reference_points: int
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `ineus eval --json` prints."""
+        """Return the object that `ineus eval --json` prints."""
         return asdict(self)
 
 
@@ -124,7 +124,7 @@ def _matrix(lines: Sequence[str], path: Path) -> Float[np.ndarray, "4 4"]:
 
 
 def _camera_centres(path: Path) -> Float[np.ndarray, "cameras 3"]:
-    """Of a log: for each picture a line of numbers and its pose in four."""
+    """Read the poses of a log: for each picture a line of numbers and its pose in four."""
     lines = _lines(path)
     if len(lines) % 5 or not lines:
         raise SourceError(f"{path}: {len(lines)} lines; expected five for each picture")
@@ -198,7 +198,7 @@ def evaluate_tanks(
 def similarity_between(
     points: Float[np.ndarray, "n 3"], others: Float[np.ndarray, "n 3"]
 ) -> Float[np.ndarray, "4 4"]:
-    """The similarity that brings points closest to their partners (Umeyama 1991, eq. 40 to 42)."""
+    """Find the similarity that brings points to their partners (Umeyama 1991, eq. 40 to 42)."""
     middle, other_middle = points.mean(axis=0), others.mean(axis=0)
     away, other_away = points - middle, others - other_middle
     u, sizes, vt = np.linalg.svd(other_away.T @ away / len(points))
@@ -219,7 +219,7 @@ def _aligned(
     voxel_m: float,
     reach_m: float,
 ) -> Float[np.ndarray, "4 4"]:
-    """The similarity after some steps of ICP from the mesh to the scan."""
+    """Refine a similarity by some steps of ICP from the mesh to the scan."""
     truth = _voxels(_cropped(reference.points, reference.volume), voxel_m)
     some = _moved(move, ours)
     some = _voxels(some[reference.volume.holds(some)], voxel_m)
@@ -251,7 +251,7 @@ def _cropped(points: Float[np.ndarray, "n 3"], volume: CropVolume) -> np.ndarray
 
 
 def _voxels(points: Float[np.ndarray, "n 3"], side_m: float) -> Float[np.ndarray, "m 3"]:
-    """Mean of the points of each voxel."""
+    """Average the points of each voxel."""
     if len(points) == 0:
         return points
     cells = np.floor((points - points.min(axis=0)) / side_m).astype(np.int64)

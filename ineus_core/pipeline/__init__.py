@@ -8,7 +8,6 @@ from ineus_core.pipeline.offline import (
     OfflineRun,
     RunLimits,
     RunResult,
-    normal_picture,
     save_renders,
 )
 from ineus_core.pipeline.worker import Worker
@@ -26,6 +25,5 @@ __all__ = [
     "Worker",
     "compare_view",
     "mean_figures",
-    "normal_picture",
     "save_renders",
 ]

@@ -16,9 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
 
-from ineus_core.evaluation import Panel
+from ineus_core.evaluation import Panel, normal_colours
 from ineus_core.files import replace_file
 from ineus_core.pipeline.held_out import FULL_WIDTH_PX, compare_view, mean_figures
 from ineus_core.pipeline.loop import Pipeline, PipelineConfig
@@ -30,6 +29,8 @@ _QUICK_WIDTH_PX = 160
 _QUICK_FRAMES = 3
 _QUICK_SHARE = 0.25
 _FULL_FRAMES = 12
+_GREY = 128
+"""Of files of normals where there is no surface: the colour of a normal of length 0."""
 _UNKNOWN_FRAMES = 100
 """A source that does not know its length is planned for like one of so many frames."""
 
@@ -275,15 +276,11 @@ def _name(frame: Frame) -> str:
 def save_renders(directory: Path, renders: Iterable[tuple[str, RenderedImage]]) -> None:
     """Write colour, depth in millimetres and normals of each view as PNG."""
     for name, image in renders:
+        normals = normal_colours(image.normal, nothing=_GREY)
         depth_mm = np.clip(np.round(image.depth_m * 1000), 0, 65535).astype(np.uint16)
         _write_png(directory / f"{name}_rgb.png", image.rgb[..., ::-1])
         _write_png(directory / f"{name}_depth_mm.png", depth_mm)
-        _write_png(directory / f"{name}_normal.png", normal_picture(image.normal)[..., ::-1])
-
-
-def normal_picture(normal: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Axes -1 to 1 as red, green and blue; grey where there is no surface."""
-    return np.round((normal * 0.5 + 0.5) * 255).astype(np.uint8)
+        _write_png(directory / f"{name}_normal.png", normals[..., ::-1])
 
 
 def _write_png(path: Path, picture: np.ndarray) -> None:

@@ -42,7 +42,7 @@ def arc_poses(
 def circle_poses(
     poses: Sequence[Float[np.ndarray, "4 4"]], frames: int
 ) -> list[Float[np.ndarray, "4 4"]]:
-    """A full circle about z at the mean height and distance of the cameras, looking at the origin.
+    """Circle about z at the mean height and distance of the cameras, looking at the origin.
 
     For captures from all around, in a normalised world.
     """
@@ -60,7 +60,7 @@ def orbit_poses(
     frames: int,
     up: Float[np.ndarray, " 3"] = Z,
 ) -> list[Float[np.ndarray, "4 4"]]:
-    """A full circle about a vertical axis through a point, looking at it; the film loops."""
+    """Circle about a vertical axis through a point, looking at it; the film loops."""
     outwards = radius * _level_directions(frames, up) + height * up
     return [look_at(centre + offset, centre, up) for offset in outwards]
 
@@ -71,7 +71,7 @@ def round_poses(
     frames: int,
     up: Float[np.ndarray, " 3"] = Z,
 ) -> list[Float[np.ndarray, "4 4"]]:
-    """A circle around the centre where rays look inwards, else a full turn in their midst.
+    """Circle around the centre where rays look inwards, else turn once in their midst.
 
     Args:
         origins: Of rays that the sensor has seen, world.
@@ -100,7 +100,7 @@ def spiral_poses(
     focus: float = 0.0,
     turns: float = 2.0,
 ) -> list[Float[np.ndarray, "4 4"]]:
-    """A spiral around the mean pose, as wide as nine in ten cameras are spread (LLFF, 2019).
+    """Spiral around the mean pose, as wide as nine in ten cameras are spread (LLFF, 2019).
 
     For captures that face one way.
 
@@ -125,7 +125,7 @@ def spiral_poses(
 
 
 def _level_directions(frames: int, up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "frames 3"]:
-    """Unit vectors once around an axis."""
+    """Spread unit vectors once around an axis."""
     # Any direction that is not up will do to count the angle from.
     side = np.eye(3)[np.abs(up).argmin()]
     side = side - up * (up @ side)

@@ -10,6 +10,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from ineus_core.evaluation import normal_colours
 from ineus_core.geometry import opencv_matrix
 from ineus_core.types import Camera, RenderedImage
 
@@ -43,7 +44,7 @@ class ImageTopics:
         pictures = {
             "color": ("rgb8", rendered.rgb),
             "depth": ("32FC1", rendered.depth_m),
-            "normal": ("rgb8", normal_colours(rendered.normal)),
+            "normal": ("rgb8", normal_colours(rendered.normal, nothing=0)),
         }
         for name, (encoding, pixels) in pictures.items():
             if self._images[name].get_subscription_count():
@@ -51,13 +52,6 @@ class ImageTopics:
         info = camera_info_message(header, camera)
         for publisher in self._infos:
             publisher.publish(info)
-
-
-def normal_colours(normal: np.ndarray) -> np.ndarray:
-    """Show world normals [h w 3] as colours: -1 to 1 is 0 to 255, black where there is none."""
-    colours = np.round((normal + 1.0) * 127.5).astype(np.uint8)
-    colours[~normal.any(axis=-1)] = 0
-    return colours
 
 
 def image_message(header: Header, encoding: str, pixels: np.ndarray) -> Image:

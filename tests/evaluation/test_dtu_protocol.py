@@ -34,7 +34,7 @@ def lattice(z: float, side: float = 20.0, step: float = 0.25) -> np.ndarray:
 
 
 def dtu_reference(**parts: object) -> DtuReference:
-    """A scan at z = 0, observed in cells of 2 mm from (-10, -10, -10) to (30, 30, 30)."""
+    """Make a scan at z = 0, observed in cells of 2 mm from (-10, -10, -10) to (30, 30, 30)."""
     given = {
         "points": lattice(0.0),
         "observed": np.ones((21, 21, 21), dtype=bool),

@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def floor(z: float) -> Mesh:
-    """A square metre at a height."""
+    """Make a square metre at a height."""
     return Mesh(
         np.array(((0, 0, z), (1, 0, z), (1, 1, z), (0, 1, z)), dtype=np.float32),
         np.array(((0, 1, 2), (0, 2, 3)), dtype=np.int32),
@@ -31,7 +31,7 @@ def floor(z: float) -> Mesh:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A folder of a run with a mesh 2 cm above its reference."""
+    """Make a folder of a run with a mesh 2 cm above its reference."""
     write_mesh(floor(0.02), tmp_path / "run" / "mesh.ply")
     write_mesh(floor(0.0), tmp_path / "reference.ply")
     np.save(tmp_path / "reference.npy", np.random.default_rng(0).random((5000, 3)) * (1, 1, 0))

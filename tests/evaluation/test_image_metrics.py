@@ -12,7 +12,7 @@ from ineus_core.evaluation import depth_l1_m, psnr, ssim
 
 
 def noisy_pair(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """A smooth picture and the same with noise."""
+    """Make a smooth picture and the same with noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:40, :60]
     smooth = 128 + 60 * np.sin(x / 7)[..., None] * np.cos(y / 5)[..., None] * np.ones(3)

@@ -15,7 +15,7 @@ from ineus_core.types import Camera, Mesh
 
 
 def square(z: float = 0.0, width: float = 1.0, left: float = 0.0) -> Mesh:
-    """Two triangles in a plane of constant z, 1 m deep, facing up."""
+    """Make two triangles in a plane of constant z, 1 m deep, facing up."""
     corners = ((left, 0, z), (left + width, 0, z), (left + width, 1, z), (left, 1, z))
     return Mesh(
         np.array(corners, dtype=np.float32),
@@ -26,7 +26,7 @@ def square(z: float = 0.0, width: float = 1.0, left: float = 0.0) -> Mesh:
 
 
 def joined(a: Mesh, b: Mesh) -> Mesh:
-    """Both surfaces."""
+    """Join both surfaces."""
     return Mesh(
         np.concatenate((a.vertices, b.vertices)),
         np.concatenate((a.triangles, b.triangles + np.int32(len(a.vertices)))),
@@ -36,7 +36,7 @@ def joined(a: Mesh, b: Mesh) -> Mesh:
 
 
 def nothing() -> Mesh:
-    """A mesh of no triangles."""
+    """Make a mesh of no triangles."""
     none = np.zeros((0, 3), dtype=np.float32)
     return Mesh(none, none.astype(np.int32), none, none.astype(np.uint8))
 

@@ -13,7 +13,7 @@ BACKGROUND = (246, 247, 249)
 
 
 def quad(z: float, half: float, colour: tuple[int, int, int], faces_camera: bool = True) -> Mesh:
-    """A square in front of a camera at the origin that looks along +z."""
+    """Make a square in front of a camera at the origin that looks along +z."""
     x = np.array((-half, half, half, -half))
     y = np.array((-half, -half, half, half))
     triangles = np.array(((0, 2, 1), (0, 3, 2)), dtype=np.int32)
@@ -26,7 +26,7 @@ def quad(z: float, half: float, colour: tuple[int, int, int], faces_camera: bool
 
 
 def both(a: Mesh, b: Mesh) -> Mesh:
-    """Two meshes in one."""
+    """Join two meshes."""
     return Mesh(
         np.concatenate((a.vertices, b.vertices)),
         np.concatenate((a.triangles, b.triangles + np.int32(len(a.vertices)))),
@@ -36,7 +36,7 @@ def both(a: Mesh, b: Mesh) -> Mesh:
 
 
 def drawn(picture: np.ndarray) -> np.ndarray:
-    """Pixels that are not background."""
+    """Find the pixels that are not background."""
     return (picture != BACKGROUND).any(axis=-1)
 
 

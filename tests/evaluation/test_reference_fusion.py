@@ -13,7 +13,7 @@ from ineus_core.types import Camera, Frame
 
 
 def wall_frame(depth_m: float | None, distortion: tuple[float, ...] = ()) -> Frame:
-    """A grey-green wall at z = 2 m, seen from the origin along +z."""
+    """Make a grey-green wall at z = 2 m, seen from the origin along +z."""
     camera = Camera(
         64, 48, 60.0, 60.0, 32.0, 24.0, "plumb_bob" if distortion else "none", distortion
     )

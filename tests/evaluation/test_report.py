@@ -19,7 +19,7 @@ from ineus_core.types import Mesh, RenderedImage
 
 
 def panel() -> Panel:
-    """A view of 32 x 24 pixels with a hole in its depth."""
+    """Make a view of 32 x 24 pixels with a hole in its depth."""
     rng = np.random.default_rng(0)
     depth = rng.uniform(1, 3, (24, 32)).astype(np.float32)
     depth[:4] = 0
@@ -31,7 +31,7 @@ def panel() -> Panel:
 
 
 def report() -> dict[str, Any]:
-    """Some keys of a run, with what JSON cannot hold."""
+    """Make some keys of a run, with what JSON cannot hold."""
     return {
         "frames_in": np.int64(12),
         "held_out": {"psnr": float("inf"), "ssim": np.float32(0.5), "frames": 0},

@@ -24,7 +24,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def box_points(step: float = 0.01) -> np.ndarray:
-    """All over the surface of a box of 1 x 0.8 x 0.6 m."""
+    """Sample all over the surface of a box of 1 x 0.8 x 0.6 m."""
     box = trimesh.creation.box((1.0, 0.8, 0.6))
     points, _ = trimesh.sample.sample_surface_even(box, int(box.area / step**2), seed=0)
     return np.asarray(points)
@@ -46,7 +46,7 @@ CENTRES = np.random.default_rng(3).uniform(-3, 3, (12, 3))
 
 
 def write_tanks(folder: Path, colmap_from_truth: np.ndarray, low: float = -1.0) -> Path:
-    """The box as Church, whose COLMAP model has other coordinates; cut below a height."""
+    """Write the box as Church, whose COLMAP model has other coordinates; cut below a height."""
     folder.mkdir(parents=True)
     trimesh.PointCloud(box_points()).export(folder / "Church.ply")
     polygon = [(-2, 0, -2), (2, 0, -2), (2, 0, 2), (-2, 0, 2)]

@@ -19,7 +19,7 @@ Z = np.array((0.0, 0.0, 1.0))
 
 
 def side_views() -> list[np.ndarray]:
-    """Cameras at 3 from the origin, 40 degrees to each side of x, at two heights."""
+    """Place cameras at 3 from the origin, 40 degrees to each side of x, at two heights."""
     poses = []
     for degrees in np.linspace(-40, 40, 9):
         angle = np.deg2rad(degrees)

@@ -160,7 +160,7 @@ class ListedSource:
 
 @pytest.fixture
 def listed() -> Iterator[None]:
-    """A kind of one's own, for one test."""
+    """Register a kind of one's own, for one test."""
     register_source("listed", ListedSource, ListedConfig, lambda path: path.suffix == ".listed")
     yield
     del registry._REGISTERED["listed"], SourceConfig.added_sections["listed"]

@@ -29,7 +29,7 @@ def write_depth(path: Path, values: Any, size: tuple[int, int] = SIZE) -> None:
 
 
 def pose(index: int) -> np.ndarray:
-    """One metre on in x for each index, turned a quarter about z."""
+    """Return a pose one metre on in x for each index, turned a quarter about z."""
     matrix = np.array([[0.0, -1, 0, index], [1, 0, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]])
     return matrix
 

@@ -49,7 +49,7 @@ def object_scene(views: int = VIEWS, size_px: int = SIZE_PX) -> Scene:
 
 
 def similarity() -> np.ndarray:
-    """Coordinates of a data set from those of the scene: turned, 250 times as large, moved."""
+    """Return the data set's coordinates from the scene's: turned, 250 times as large, moved."""
     turn = cv2.Rodrigues(np.array((0.3, -0.5, 0.2)))[0]
     dataset_from_world = np.eye(4)
     dataset_from_world[:3, :3] = 250 * turn
@@ -91,7 +91,7 @@ def write_blender(folder: Path, split: str = "train", scene: Scene | None = None
 
 
 def write_transforms_json(folder: Path, **fields: Any) -> Path:
-    """Intrinsics with each frame."""
+    """Write intrinsics with each frame."""
     scene = object_scene()
     camera, frames = scene.camera, []
     for i, frame in enumerate(scene.frames):

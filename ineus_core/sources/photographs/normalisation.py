@@ -43,7 +43,7 @@ def normalising_similarity(
     config: NormalisationConfig,
     where: str,
 ) -> Float[np.ndarray, "4 4"]:
-    """`world_from_dataset`: a rotation, a move and one scale, so that the nearest camera is at 1.
+    """Return `world_from_dataset`, a similarity after which the nearest camera is at distance 1.
 
     Where cameras stand in the very middle, as in a room, half of the median distance is 1.
 
@@ -88,19 +88,19 @@ def normalising_similarity(
 def moved_pose(
     world_from_dataset: Float[np.ndarray, "4 4"], dataset_from_camera: Float[np.ndarray, "4 4"]
 ) -> Float[np.ndarray, "4 4"]:
-    """Pose in the world, rigid although the similarity has a scale."""
+    """Return the pose in the world, rigid although the similarity has a scale."""
     world_from_camera = world_from_dataset @ dataset_from_camera
     world_from_camera[:3, :3] /= similarity_scale(world_from_dataset)
     return world_from_camera
 
 
 def similarity_scale(a_from_b: Float[np.ndarray, "4 4"]) -> float:
-    """Units of a in a unit of b."""
+    """Return how many units of a are in a unit of b."""
     return float(np.cbrt(np.linalg.det(a_from_b[:3, :3])))
 
 
 def _focus(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]:
-    """The point nearest to all optical axes in the sense of least squares."""
+    """Return the point nearest to all optical axes in the sense of least squares."""
     positions = np.stack([pose[:3, 3] for pose in poses])
     axes = np.stack([pose[:3, 2] for pose in poses])
     across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
@@ -113,7 +113,7 @@ def _focus(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]
 def _ground_normal(
     points: Float[np.ndarray, "n 3"], threshold: float, positions: Float[np.ndarray, "m 3"]
 ) -> Float[np.ndarray, " 3"]:
-    """Normal of the plane with the most points by RANSAC, towards the cameras."""
+    """Return the normal of the plane with the most points by RANSAC, towards the cameras."""
     rng = np.random.default_rng(0)
     if len(points) > _MOST_POINTS:
         points = points[rng.choice(len(points), _MOST_POINTS, replace=False)]
@@ -134,7 +134,7 @@ def _ground_normal(
 
 
 def _rotation_to_z(up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
-    """The smallest rotation that turns a unit vector to z: data with z up stay as they are."""
+    """Return the smallest rotation of a unit vector to z: data with z up stay as they are."""
     if up[2] < -1 + 1e-9:
         return np.diag((1.0, -1.0, -1.0))
     x, y, _ = up
@@ -145,7 +145,7 @@ def _rotation_to_z(up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
 def _middle_of_points(
     points: Float[np.ndarray, "n 3"], positions: Float[np.ndarray, "m 3"], where: str
 ) -> Float[np.ndarray, " 3"]:
-    """Mean of the points that lie between the cameras as seen from above, without stray ones."""
+    """Average the points that lie between the cameras as seen from above, without strays."""
     low, high = positions[:, :2].min(axis=0), positions[:, :2].max(axis=0)
     between = points[((points[:, :2] > low) & (points[:, :2] < high)).all(axis=1)]
     if len(between) == 0:
@@ -157,7 +157,7 @@ def _middle_of_points(
 
 
 def _ordinary(points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
-    """Points as far from the mean as most: by 1.5 deviations and 1.5 interquartile ranges."""
+    """Find points as far from the mean as most: 1.5 deviations, 1.5 interquartile ranges."""
     distances = np.linalg.norm(points - points.mean(axis=0), axis=1)
     low, high = np.quantile(distances, (0.25, 0.75))
     width = 1.5 * min(float(distances.std()), float(high - low))

@@ -24,7 +24,7 @@ class Part:
     """Scene from shape; None is the identity."""
 
     def local(self, points: np.ndarray) -> np.ndarray:
-        """Points (3 rows) in the frame of the shape."""
+        """Move points (3 rows) to the frame of the shape."""
         if self.rotation is None and not any(self.position_m):
             return points
         moved = points - np.asarray(self.position_m, dtype=points.dtype)[:, None]
@@ -33,11 +33,11 @@ class Part:
         return self.rotation.T.astype(points.dtype) @ moved
 
     def distance(self, points: np.ndarray) -> np.ndarray:
-        """Signed distance at points (3 rows)."""
+        """Return the signed distance at points (3 rows)."""
         return self.shape.distance(self.local(points))
 
     def box(self) -> tuple[np.ndarray, np.ndarray]:
-        """Corners of a box around the part."""
+        """Return the corners of a box around the part."""
         rotation = np.eye(3) if self.rotation is None else self.rotation
         reach = self.shape.extent_m
         extent = (
@@ -65,7 +65,7 @@ class Group:
         object.__setattr__(self, "half_m", (high - low) / 2 if bounded else np.full(3, np.inf))
 
     def lower_bound(self, points: np.ndarray) -> np.ndarray:
-        """A distance that no part of the group undercuts outside of the box."""
+        """Return a distance that no part of the group undercuts outside of the box."""
         squares = np.zeros(points.shape[1], dtype=points.dtype)
         for axis in range(3):
             away = np.abs(points[axis] - points.dtype.type(self.centre_m[axis]))
@@ -99,13 +99,13 @@ class AnalyticScene:
             first += len(group)
 
     def sdf(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-        """Signed distance in metres, positive in free space."""
+        """Return the signed distance in metres, positive in free space."""
         return self.nearest(np.ascontiguousarray(np.asarray(points, dtype=np.float64).T))[0]
 
     def nearest(
         self, points: Float[np.ndarray, "3 n"]
     ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """Signed distance at points (3 rows) in their own precision, and the nearest part."""
+        """Return signed distances at points (3 rows) in their own precision, and the nearest part."""
         best = np.full(points.shape[1], np.inf, dtype=points.dtype)
         part_index = np.zeros(points.shape[1], dtype=np.int32)
         for group in self.groups:
@@ -133,14 +133,14 @@ class AnalyticScene:
         best[where], part_index[where] = distance, index
 
     def normals(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-        """Unit normals towards free space at points on or near the surface."""
+        """Return the unit normals towards free space at points on or near the surface."""
         rows = np.ascontiguousarray(np.asarray(points, dtype=np.float64).T)
         return self.normals_of(rows, self.nearest(rows)[1]).T
 
     def normals_of(
         self, points: Float[np.ndarray, "3 n"], part_index: Int[np.ndarray, " n"]
     ) -> Float[np.ndarray, "3 n"]:
-        """Unit normals of the named part at each point, by central differences."""
+        """Return the unit normals of the named part at each point, by central differences."""
         normals = np.zeros(points.shape, dtype=np.float64)
         step = 1e-5
         for index, chosen in _by_part(part_index):
@@ -156,7 +156,7 @@ class AnalyticScene:
     def distances_of(
         self, points: Float[np.ndarray, "3 n"], part_index: Int[np.ndarray, " n"]
     ) -> Float[np.ndarray, " n"]:
-        """Signed distance to the named part at each point."""
+        """Return the signed distance to the named part at each point."""
         distances = np.zeros(points.shape[1])
         for index, chosen in _by_part(part_index):
             distances[chosen] = self.parts[index].distance(points[:, chosen])
@@ -168,7 +168,7 @@ class AnalyticScene:
         part_index: Int[np.ndarray, " n"],
         footprint_m: Float[np.ndarray, " n"],
     ) -> Float[np.ndarray, "3 n"]:
-        """Unlit texture colours (0 to 1) of the named part at each point."""
+        """Return the unlit texture colours (0 to 1) of the named part at each point."""
         colours = np.zeros(points.shape, dtype=np.float32)
         for index, chosen in _by_part(part_index):
             part = self.parts[index]
@@ -184,7 +184,7 @@ class AnalyticScene:
         footprint_m: Float[np.ndarray, " n"],
         directions: Float[np.ndarray, "3 n"],
     ) -> UInt8[np.ndarray, "n 3"]:
-        """Colours under fixed lights, seen along unit directions."""
+        """Return the colours under fixed lights, seen along unit directions."""
         key = np.array((0.35, -0.48, 0.80))
         fill = np.array((-0.70, 0.62, -0.35))
         light = 0.62 + 0.36 * np.maximum(key @ normals, 0) + 0.16 * (fill @ normals)

@@ -39,7 +39,7 @@ def _plate() -> list[Part]:
 
 
 def _studs() -> list[list[Part]]:
-    """A group for each row of the plate."""
+    """Make a group for each row of the plate."""
     sand = Texture("noise", SAND, OAK, 0.03)
     return [
         [Part(cylinder(0.028, 0.03, 0.004), sand, (-0.66 + 0.12 * i, y, -0.48)) for i in range(12)]
@@ -67,7 +67,7 @@ def _body() -> list[Part]:
 
 
 def _tread(y: float) -> list[Part]:
-    """Links on a belt around two wheels, and what turns in it."""
+    """Make links on a belt around two wheels, and what turns in it."""
     rubber, metal = Texture("noise", SOOT, TEAL, 0.02), Texture("stripes", CREAM, SOOT, 0.03)
     radius, half = 0.11, 0.26
     straight, bend = 2 * half, np.pi * radius
@@ -114,7 +114,7 @@ def _cabin() -> list[Part]:
 
 
 def _crane() -> list[Part]:
-    """A mast of four rods with braces."""
+    """Make a mast of four rods with braces."""
     steel = Texture("stripes", WHITE, RED, 0.03)
     x, reach, low, high = -0.26, 0.05, -0.04, 0.66
     corners = [(x + dx, dy) for dx in (-reach, reach) for dy in (-reach, reach)]

@@ -38,7 +38,7 @@ def scene_mesh(scene: AnalyticScene, voxel_m: float) -> Mesh:
 
 
 def _block_corners(scene: AnalyticScene, voxel_m: float) -> np.ndarray:
-    """Lowest corners of the blocks that the surface may cross."""
+    """Return the lowest corners of the blocks that the surface may cross."""
     block_m = BLOCK_CELLS * voxel_m
     # Keeps the samples off faces at round numbers, which would make triangles without area.
     start = scene.aabb_m[0] - 1.37 * voxel_m

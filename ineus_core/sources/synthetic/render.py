@@ -105,7 +105,7 @@ def _trace_part(
 def _box_interval(
     origins: np.ndarray, directions: np.ndarray, half_m: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where rays enter and leave a box around the origin, a little enlarged."""
+    """Return where rays enter and leave a box around the origin, a little enlarged."""
     entry = np.zeros(origins.shape[1], dtype=np.float32)
     leave = np.full(origins.shape[1], np.inf, dtype=np.float32)
     if np.isinf(half_m).any():
@@ -123,7 +123,7 @@ def _box_interval(
 def _march(
     shape: Shape, origins: np.ndarray, directions: np.ndarray, t: np.ndarray, limit: np.ndarray
 ) -> np.ndarray:
-    """Distance at which each ray meets one shape before its limit; infinite where it does not.
+    """Find where each ray meets one shape before its limit; infinite where it does not.
 
     Along a ray the distance to a convex solid is a convex function, so that a secant through two
     earlier points never overshoots and a rising distance means that the ray has passed.
@@ -221,7 +221,7 @@ def _shade(
 
 
 def _edges(hits: RayHits, size: tuple[int, int]) -> np.ndarray:
-    """Pixels beside another part, another face or the background."""
+    """Find the pixels beside another part, another face or the background."""
     kind = np.where(hits.hit, hits.part_index, -1).reshape(size)
     normals = hits.normals.T.reshape(*size, 3)
     edge = np.zeros(size, dtype=bool)
@@ -261,7 +261,7 @@ def add_depth_noise(
     max_range_m: float,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "h w"]:
-    """Depth as a structured-light sensor returns it: noise by z squared, millimetres, holes.
+    """Spoil depth as a structured-light sensor does: noise by z squared, millimetres, holes.
 
     At a scale of 1 the noise has the deviation measured for the Kinect (Nguyen et al., 2012).
     """

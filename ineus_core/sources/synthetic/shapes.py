@@ -24,12 +24,12 @@ class Shape:
 
 
 def sphere(radius_m: float) -> Shape:
-    """Ball."""
+    """Make a ball."""
     return Shape(lambda p: _length(p) - radius_m, (radius_m,) * 3)
 
 
 def box(size_m: tuple[float, float, float], rounding_m: float = 0.0) -> Shape:
-    """Box of this outer size with rounded edges."""
+    """Make a box of this outer size with rounded edges."""
     half = np.asarray(size_m) / 2 - rounding_m
 
     def distance(p: np.ndarray) -> np.ndarray:
@@ -39,7 +39,7 @@ def box(size_m: tuple[float, float, float], rounding_m: float = 0.0) -> Shape:
 
 
 def cylinder(radius_m: float, height_m: float, rounding_m: float = 0.0) -> Shape:
-    """Upright cylinder with rounded rims."""
+    """Make an upright cylinder with rounded rims."""
 
     def distance(p: np.ndarray) -> np.ndarray:
         side = np.hypot(p[0], p[1]) - (radius_m - rounding_m)
@@ -49,7 +49,7 @@ def cylinder(radius_m: float, height_m: float, rounding_m: float = 0.0) -> Shape
 
 
 def rod(radius_m: float, length_m: float) -> Shape:
-    """Upright rod with round ends; the length is that of its axis."""
+    """Make an upright rod with round ends; the length is that of its axis."""
 
     def distance(p: np.ndarray) -> np.ndarray:
         above = p[2] - np.clip(p[2], -length_m / 2, length_m / 2)
@@ -59,7 +59,7 @@ def rod(radius_m: float, length_m: float) -> Shape:
 
 
 def torus(ring_m: float, tube_m: float) -> Shape:
-    """Ring around the z axis."""
+    """Make a ring around the z axis."""
     reach = ring_m + tube_m
 
     def distance(p: np.ndarray) -> np.ndarray:
@@ -69,7 +69,7 @@ def torus(ring_m: float, tube_m: float) -> Shape:
 
 
 def box_frame(size_m: tuple[float, float, float], edge_m: float) -> Shape:
-    """The twelve edges of a box as square bars of width `edge_m`."""
+    """Make the twelve edges of a box, square bars of width `edge_m`."""
     half, bar = np.asarray(size_m) / 2, edge_m / 2
 
     def distance(p: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ def box_frame(size_m: tuple[float, float, float], edge_m: float) -> Shape:
 
 
 def bowl(radius_m: float, rim_m: float, thickness_m: float) -> Shape:
-    """Spherical shell below the height `rim_m` (above the centre of the sphere)."""
+    """Make a spherical shell below the height `rim_m` above the centre of the sphere."""
     rim_radius, half = float(np.sqrt(radius_m**2 - rim_m**2)), thickness_m / 2
 
     def distance(p: np.ndarray) -> np.ndarray:
@@ -100,12 +100,12 @@ def bowl(radius_m: float, rim_m: float, thickness_m: float) -> Shape:
 
 
 def half_space(axis: int, sign: int, at_m: float) -> Shape:
-    """Everything behind an axis-aligned plane: free where `sign * (p[axis] - at_m) > 0`."""
+    """Fill all behind an axis-aligned plane: free where `sign * (p[axis] - at_m) > 0`."""
     return Shape(lambda p: sign * (p[axis] - p.dtype.type(at_m)), (np.inf,) * 3)
 
 
 def wall(axis: int, sign: int, at_m: float, height_m: float) -> Shape:
-    """The part of a half space below a height."""
+    """Make the part of a half space below a height."""
 
     def distance(p: np.ndarray) -> np.ndarray:
         return _corner(sign * (p[axis] - p.dtype.type(at_m)), p[2] - p.dtype.type(height_m))
@@ -118,7 +118,7 @@ def _length(p: np.ndarray) -> np.ndarray:
 
 
 def _corner(*sides: np.ndarray) -> np.ndarray:
-    """Exact distance of the intersection of perpendicular half spaces at the distances `sides`."""
+    """Return the exact distance of perpendicular half spaces at the distances `sides`."""
     deepest, outside = sides[0], np.maximum(sides[0], 0) ** 2
     for side in sides[1:]:
         deepest = np.maximum(deepest, side)
@@ -142,7 +142,7 @@ class Texture:
 def texture_colours(
     texture: Texture, points: Points, footprint_m: Distances
 ) -> Float[np.ndarray, "3 n"]:
-    """Colours at points of the texture's own frame, blurred to the footprint of a pixel."""
+    """Return colours at points of the texture's own frame, blurred to a pixel's footprint."""
     scale = texture.scale_m
     # Keeps faces of boxes, which lie at round numbers, off the planes where the pattern changes.
     u = points / scale + (0.37 + texture.shift)
@@ -170,7 +170,7 @@ def texture_colours(
 
 
 def _wave(u: np.ndarray, footprint: np.ndarray) -> np.ndarray:
-    """Square wave of period 2 whose edges are as wide as the footprint."""
+    """Return a square wave of period 2 whose edges are as wide as the footprint."""
     return np.clip(np.sin(np.pi * u) / (np.pi * np.maximum(footprint, 1e-3)), -1, 1)
 
 

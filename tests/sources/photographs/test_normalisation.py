@@ -21,7 +21,7 @@ TARGET = np.array((0.5, -1.0, 0.3))
 
 
 def ring(radius: float = 4.0, height: float = 2.0, count: int = 9) -> list[np.ndarray]:
-    """Cameras around a target, one of them nearer."""
+    """Place cameras around a target, one of them nearer."""
     poses = []
     for i, angle in enumerate(2 * np.pi * np.arange(count) / count):
         share = 0.5 if i == 0 else 1.0
@@ -31,7 +31,7 @@ def ring(radius: float = 4.0, height: float = 2.0, count: int = 9) -> list[np.nd
 
 
 def floor_and_pot(rng: np.random.Generator) -> np.ndarray:
-    """A floor through the target, a heap of points on it and some strays far off."""
+    """Make a floor through the target, a heap of points on it and some strays far off."""
     floor = np.column_stack((rng.uniform(-3, 3, (600, 2)), rng.normal(0, 1e-3, 600)))
     heap = rng.normal((0, 0, 0.3), 0.1, (300, 3))
     strays = rng.uniform(-20, 20, (100, 3))
@@ -41,7 +41,7 @@ def floor_and_pot(rng: np.random.Generator) -> np.ndarray:
 def estimated(
     points: np.ndarray | None = None, **settings: object
 ) -> tuple[np.ndarray, np.ndarray]:
-    """World from the true scene, and positions of the cameras in the world."""
+    """Return the world from the true scene, and the places of the cameras in the world."""
     poses = [moved(similarity(), pose) for pose in ring()]
     points = np.empty((0, 3)) if points is None else points
     in_dataset = points @ similarity()[:3, :3].T + similarity()[:3, 3]

@@ -93,7 +93,7 @@ def test_size_and_stamps_follow_the_settings(tmp_path: Path, layout: tuple) -> N
 
 
 def picture_of(folder: Path, number: int) -> Path:
-    """The colour picture of a view in any of the layouts."""
+    """Find the colour picture of a view in any of the layouts."""
     plain = [p for p in folder.rglob("*.png") if "mask" not in str(p.relative_to(folder))]
     return sorted(plain, key=lambda p: int("".join(c for c in p.stem if c.isdigit())))[number]
 
