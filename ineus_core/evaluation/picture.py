@@ -36,7 +36,7 @@ def overview_camera(
     camera = Camera(width_px, height_px, focal, focal, width_px / 2, height_px / 2)
     points = mesh.vertices.astype(np.float64) if len(mesh.vertices) else np.zeros((1, 3))
     points = points @ upright_from_world.T
-    # Crumbs far away must not shrink the rest.
+    # Small components far away must not shrink the rest.
     low, high = np.quantile(points, (0.002, 0.998), axis=0)
     points = points.clip(low, high)
     # The longer side of the ground plan lies across the picture.

@@ -105,7 +105,7 @@ class AnalyticScene:
     def nearest(
         self, points: Float[np.ndarray, "3 n"]
     ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """Return signed distances at points (3 rows) in their own precision, and the nearest part."""
+        """Return signed distances at points (3 rows) in their precision, and the nearest part."""
         best = np.full(points.shape[1], np.inf, dtype=points.dtype)
         part_index = np.zeros(points.shape[1], dtype=np.int32)
         for group in self.groups:
