@@ -45,6 +45,13 @@ def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         chosen("nerfacc")
 
 
+def test_a_nerfacc_that_cannot_be_compiled_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    documented_nerfacc(monkeypatch)
+    sys.modules["nerfacc.cuda._backend"]._C = None  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="CUDA functions could not be compiled; expected nvcc"):
+        chosen("nerfacc")
+
+
 def test_a_gpu_backend_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     documented_nerfacc(monkeypatch)
     with pytest.raises(ConfigError, match=r"rendering\.backend nerfacc needs a CUDA device"):
@@ -77,6 +84,10 @@ def documented_nerfacc(monkeypatch: pytest.MonkeyPatch) -> None:
     module.accumulate_along_rays = accumulate_along_rays  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "nerfacc", module)
     monkeypatch.setattr(adapter, "version", lambda _: "0.5.3")
+    compiled = ModuleType("nerfacc.cuda._backend")
+    compiled._C = object()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nerfacc.cuda", ModuleType("nerfacc.cuda"))
+    monkeypatch.setitem(sys.modules, "nerfacc.cuda._backend", compiled)
 
 
 def scene(device: torch.device) -> tuple[Tensor, RaySamples, list[Tensor]]:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compositing through nerfacc 0.5, where that is installed; results as of the reference."""
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -28,6 +29,12 @@ def require() -> Any:
         raise MissingDependencyError("nerfacc", source="'nerfacc==0.5.*'") from error
     if not found.startswith(_VERSION):
         raise ConfigError(f"rendering.backend nerfacc: found nerfacc {found}, expected 0.5.x")
+    if import_module("nerfacc.cuda._backend")._C is None:
+        # Its wheel compiles them at the first use; without nvcc that step would be the last.
+        raise ConfigError(
+            "rendering.backend nerfacc: its CUDA functions could not be compiled; expected nvcc, "
+            "or rendering.backend auto"
+        )
     return module
 
 

@@ -8,6 +8,7 @@ back, and the rows of our table are its rows.
 """
 
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,7 +18,14 @@ from torch import Tensor
 from ineus_core.errors import ConfigError, MissingDependencyError
 from ineus_core.kernels.hash_grid.layout import HashGridLayout
 
-INSTALL = "'git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch'"
+INSTALL = (
+    "--no-build-isolation 'setuptools<82' "
+    "'git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch'"
+)
+"""Its setup.py imports torch and pkg_resources, which pip would hide from it."""
+_EDGE = 2.0**-22
+"""Nearer to a face of the cube, rounding may move a point into a cell that is not there."""
+_FEATURES = (1, 2, 4, 8)
 
 
 def require() -> Any:
@@ -42,14 +50,19 @@ def hash_grid(
     is_trained = torch.is_grad_enabled()
     features, jacobian = [], []
     with torch.enable_grad():
-        points = points_unit.detach().clamp(0.0, 1.0).requires_grad_()
-        for level in range(layout.levels):
-            value = _level(points, table, layout, level)
+        points = _inside(points_unit).requires_grad_()
+        for level, rows in enumerate(_rows(table, layout)):
+            value = _level(points, rows, layout, level)
             for channel in value.unbind(dim=1):
                 (row,) = torch.autograd.grad(
                     channel.sum(), points, create_graph=is_trained, retain_graph=True
                 )
+                if row.requires_grad:
+                    # Its second backward takes no gradient with strides, as a stack hands them on.
+                    row.register_hook(Tensor.contiguous)
                 jacobian.append(row)
+            if value.requires_grad:
+                value.register_hook(Tensor.contiguous)
             features.append(value)
     result = torch.cat(features, dim=1), torch.stack(jacobian, dim=1)
     return result if is_trained else (result[0].detach(), result[1].detach())
@@ -61,15 +74,25 @@ def hash_grid_value(
     layout: HashGridLayout,
 ) -> Float[Tensor, "n channels"]:
     """Interpolate without the Jacobian."""
-    points = points_unit.detach().clamp(0.0, 1.0)
-    return torch.cat([_level(points, table, layout, i) for i in range(layout.levels)], dim=1)
+    points = _inside(points_unit)
+    rows = enumerate(_rows(table, layout))
+    return torch.cat([_level(points, part, layout, level) for level, part in rows], dim=1)
+
+
+def _inside(points_unit: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    return points_unit.detach().clamp(_EDGE, 1.0 - _EDGE)
+
+
+def _rows(table: Tensor, layout: HashGridLayout) -> list[Tensor]:
+    """Split the table by level; slices would cost a table of zeros each on the way back."""
+    sizes = [end - begin for begin, end in pairwise(layout.offsets)]
+    return [part.reshape(-1) for part in table.split(sizes)]
 
 
 def _level(
-    points: Float[Tensor, "n 3"], table: Tensor, layout: HashGridLayout, level: int
+    points: Float[Tensor, "n 3"], rows: Tensor, layout: HashGridLayout, level: int
 ) -> Float[Tensor, "n features"]:
     encoding = _encodings(layout, points.device)[level]
-    rows = table[layout.offsets[level] : layout.offsets[level + 1]].reshape(-1)
     shifted = points - 0.5 / layout.resolutions[level]
     output = torch.func.functional_call(encoding, {"params": rows}, (shifted,))
     return output[:, : layout.features].float()
@@ -77,6 +100,11 @@ def _level(
 
 @cache
 def _encodings(layout: HashGridLayout, device: torch.device) -> list[Any]:
+    if layout.features not in _FEATURES:
+        raise ConfigError(
+            f"field.features {layout.features}: field.backend tcnn knows {_FEATURES}; "
+            "use field.backend triton"
+        )
     encodings = []
     for level, resolution in enumerate(layout.resolutions):
         config = {
