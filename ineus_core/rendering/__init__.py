@@ -3,7 +3,7 @@
 """Rendering: where on a ray to look, how opaque an interval is, and what a ray sees."""
 
 from ineus_core.kernels.compositing import RenderRays, render_rays, renderer
-from ineus_core.rendering.image_renderer import ImageRenderer, render_view
+from ineus_core.rendering.image_renderer import ImageRenderer
 from ineus_core.rendering.occupancy import OccupancyConfig, OccupancyGrid
 from ineus_core.rendering.ray_sampling import RaySamplingConfig, sample_rays
 from ineus_core.rendering.vertex_colour import vertex_colours
@@ -20,7 +20,6 @@ __all__ = [
     "ViewVisibility",
     "log_odds_of_views",
     "render_rays",
-    "render_view",
     "renderer",
     "resolved_rendering",
     "sample_rays",

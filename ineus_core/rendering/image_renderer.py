@@ -184,14 +184,3 @@ def _is_fused(field: Renderable) -> bool:
     """Whether the field has kernels that need no torch around them, and nothing behind it."""
     has_background = getattr(field, "background", None) is not None
     return bool(getattr(field, "is_pointwise", False)) and not has_background
-
-
-def render_view(
-    field: Renderable,
-    grid: OccupancyGrid,
-    camera: Camera,
-    world_from_camera: Float[Tensor, "4 4"],
-    background: float = 0.0,
-) -> RenderedImage:
-    """One image; who wants many of one camera keeps a `ImageRenderer`."""
-    return ImageRenderer(field, grid).render(camera, world_from_camera, background)

@@ -8,7 +8,7 @@ import torch
 from tiny_scene import CAMERA, CPU, pose
 from torch import Tensor
 
-from ineus_core.rendering import OccupancyConfig, OccupancyGrid, render_view
+from ineus_core.rendering import ImageRenderer, OccupancyConfig, OccupancyGrid
 from ineus_core.types import Camera, FieldOutput
 
 
@@ -50,7 +50,7 @@ def shell() -> OccupancyGrid:
 
 @pytest.fixture(scope="module")
 def image():
-    return render_view(Sphere(), shell(), CAMERA, torch.eye(4))
+    return ImageRenderer(Sphere(), shell()).render(CAMERA, torch.eye(4))
 
 
 def test_depth_of_a_sphere_lies_along_the_optical_axis(image) -> None:
@@ -81,14 +81,14 @@ def test_colours_are_those_of_the_surface(image) -> None:
 
 
 def test_the_background_shows_where_nothing_is() -> None:
-    white = render_view(Sphere(), shell(), CAMERA, torch.eye(4), background=1.0)
+    white = ImageRenderer(Sphere(), shell()).render(CAMERA, torch.eye(4), background=1.0)
     assert (white.rgb[0, 0] == 255).all()
     assert white.rgb[12, 20, 1] < 20
 
 
 def test_a_camera_may_stand_anywhere() -> None:
     at = pose(z=4.0, yaw_deg=180.0)
-    turned = render_view(Sphere(), shell(), CAMERA, torch.from_numpy(at).float())
+    turned = ImageRenderer(Sphere(), shell()).render(CAMERA, torch.from_numpy(at).float())
     np.testing.assert_allclose(turned.normal[15, 20], (0, 0, 1), atol=0.1)
     assert turned.depth_m[15, 20] == pytest.approx(1.5, abs=0.01)
 
@@ -96,14 +96,14 @@ def test_a_camera_may_stand_anywhere() -> None:
 def test_nothing_is_drawn_where_no_return_came_from() -> None:
     unseen = shell()
     unseen.log_odds[unseen.log_odds > 0] = -1
-    picture = render_view(Sphere(), unseen, CAMERA, torch.eye(4))
+    picture = ImageRenderer(Sphere(), unseen).render(CAMERA, torch.eye(4))
     assert not picture.depth_m.any()
     assert not picture.rgb.any()
 
 
 def test_more_pixels_than_fit_one_chunk() -> None:
     camera = Camera(90, 60, 60.0, 60.0, 45.0, 30.0)
-    picture = render_view(Sphere(), shell(), camera, torch.eye(4))
+    picture = ImageRenderer(Sphere(), shell()).render(camera, torch.eye(4))
     assert picture.rgb.shape == (60, 90, 3)
     assert picture.depth_m[30, 45] == pytest.approx(1.5, abs=0.01)
 
@@ -112,5 +112,5 @@ def test_without_depth_many_cells_before_the_surface_are_no_wall() -> None:
     # 1.2 m in steps of 3.8 mm: more than three hundred of them before anything is met.
     box = torch.tensor([[-1.0, -1.0, 0.3], [1.0, 1.0, 3.0]])
     foggy = OccupancyGrid(OccupancyConfig(), 0.02, box, CPU)
-    picture = render_view(Sphere(), foggy, CAMERA, torch.eye(4))
+    picture = ImageRenderer(Sphere(), foggy).render(CAMERA, torch.eye(4))
     assert picture.depth_m[15, 20] == pytest.approx(1.5, abs=0.01)

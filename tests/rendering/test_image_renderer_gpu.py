@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ineus_core.fields import FieldConfig, make_field
-from ineus_core.rendering import OccupancyConfig, OccupancyGrid, render_view
+from ineus_core.rendering import ImageRenderer, OccupancyConfig, OccupancyGrid
 from ineus_core.types import Camera
 
 pytestmark = pytest.mark.gpu
@@ -39,8 +39,8 @@ def test_matches_torch(inv_s: float, has_sensor: bool) -> None:
         grid.occupied.view(-1)[:] = near
     pose = torch.eye(4, device="cuda")
     pose[2, 3] = -2.0
-    ours = render_view(fused, grid, CAMERA, pose)
-    twin = render_view(plain, grid, CAMERA, pose)
+    ours = ImageRenderer(fused, grid).render(CAMERA, pose)
+    twin = ImageRenderer(plain, grid).render(CAMERA, pose)
     assert (twin.opacity > 0.9).mean() > 0.02
     np.testing.assert_allclose(ours.opacity, twin.opacity, atol=0.02)
     both = (ours.depth_m > 0) & (twin.depth_m > 0)
@@ -56,6 +56,6 @@ def test_a_camera_that_sees_nothing() -> None:
     )
     pose = torch.eye(4, device="cuda")
     pose[2, 3] = 5.0
-    picture = render_view(field_of("triton", 400.0), grid, CAMERA, pose, background=1.0)
+    picture = ImageRenderer(field_of("triton", 400.0), grid).render(CAMERA, pose, background=1.0)
     assert (picture.rgb == 255).all()
     assert not picture.depth_m.any()

@@ -30,56 +30,6 @@ _STREAM = 256
 _PROGRAMS_PER_PROCESSOR = {sdf_forward: 2, sdf_backward: 2, colour_forward: 4, colour_backward: 2}
 
 
-def sdf_head(
-    points_signed: Float[Tensor, "n 3"],
-    features: Float[Tensor, "n c"],
-    jacobian: Float[Tensor, "n c 3"],
-    weights: SdfHeadWeights,
-) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n 3"]]:
-    """Outputs of the head and the spatial gradient of the first; see `mlp.reference.sdf_head`.
-
-    Not differentiable with respect to the points.
-    """
-    w = weights
-    return _SdfHead.apply(points_signed.detach(), features, jacobian, w.w1, w.b1, w.w2, w.b2)
-
-
-def sdf_head_value(
-    points_signed: Float[Tensor, "n 3"], features: Float[Tensor, "n c"], weights: SdfHeadWeights
-) -> Float[Tensor, "n outputs"]:
-    """Outputs of the head alone; not differentiable."""
-    outputs = points_signed.new_empty((len(points_signed), len(weights.b2)))
-    sdf_head_forward(points_signed, features, None, weights, outputs, None)
-    return outputs
-
-
-def colour_head(
-    geometry: Float[Tensor, "n g"],
-    directions: Float[Tensor, "n 3"],
-    normals: Float[Tensor, "n 3"],
-    weights: ColourHeadWeights,
-) -> Float[Tensor, "n 3"]:
-    """Colour, 0 to 1, seen along unit directions; `normals` may have any length above 1e-6."""
-    w = weights
-    flat = (w.w1, w.b1, w.w2, w.b2, w.w3, w.b3)
-    return _ColourHead.apply(geometry, directions.detach(), normals, *flat)
-
-
-def heads(
-    points_signed: Float[Tensor, "n 3"],
-    directions: Float[Tensor, "n 3"],
-    features: Float[Tensor, "n c"],
-    jacobian: Float[Tensor, "n c 3"],
-    sdf_weights: SdfHeadWeights,
-    colour_weights: ColourHeadWeights,
-) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Float[Tensor, "n 3"]]:
-    """Distance, its gradient per unit coordinate, and colour; see `mlp.reference.heads`."""
-    outputs, gradient = sdf_head(points_signed, features, jacobian, sdf_weights)
-    # The geometry features decide on the precision of the colour.
-    colour = colour_head(outputs.to(features.dtype), directions, gradient, colour_weights)
-    return outputs[:, 0], gradient, colour
-
-
 def sdf_head_forward(
     points: Float[Tensor, "n 3"],
     features: Float[Tensor, "n c"],
@@ -240,48 +190,3 @@ def _programs(kernel, n: int, device: torch.device) -> tuple[int]:  # type: igno
     return (
         min(triton.cdiv(n, _TILES[kernel]["BLOCK"]), processors * _PROGRAMS_PER_PROCESSOR[kernel]),
     )
-
-
-class _SdfHead(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, points_signed, features, jacobian, w1, b1, w2, b2):  # type: ignore[no-untyped-def]
-        n = len(points_signed)
-        outputs, gradient = points_signed.new_empty((n, len(b2))), points_signed.new_empty((n, 3))
-        slopes = torch.empty_like(features, dtype=torch.float32)
-        weights = SdfHeadWeights(w1, b1, w2, b2)
-        sdf_head_forward(points_signed, features, jacobian, weights, outputs, gradient, slopes)
-        ctx.save_for_backward(points_signed, features, jacobian, slopes, w1, b1, w2, b2)
-        return outputs, gradient
-
-    @staticmethod
-    def backward(ctx, d_outputs, d_gradient):  # type: ignore[no-untyped-def]
-        points_signed, features, jacobian, slopes, *flat = ctx.saved_tensors
-        d_features = torch.empty_like(features, dtype=torch.float32)
-        d_flat = [torch.zeros_like(w) for w in flat]
-        sdf_head_backward(
-            points_signed, features, jacobian, SdfHeadWeights(*flat),
-            d_outputs, d_gradient, d_features, SdfHeadWeights(*d_flat),
-        )  # fmt: skip
-        d_jacobian = slopes[:, :, None] * d_gradient[:, None]
-        return None, d_features, d_jacobian, *d_flat
-
-
-class _ColourHead(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, geometry, directions, normals, *flat):  # type: ignore[no-untyped-def]
-        rgb = torch.empty_like(normals, dtype=torch.float32)
-        colour_head_forward(geometry, normals, directions, ColourHeadWeights(*flat), rgb)
-        ctx.save_for_backward(geometry, directions, normals, *flat)
-        return rgb
-
-    @staticmethod
-    def backward(ctx, d_rgb):  # type: ignore[no-untyped-def]
-        geometry, directions, normals, *flat = ctx.saved_tensors
-        d_geometry = torch.empty_like(geometry, dtype=torch.float32)
-        d_normals = torch.empty_like(normals, dtype=torch.float32)
-        d_flat = [torch.zeros_like(w) for w in flat]
-        colour_head_backward(
-            geometry, normals, directions, ColourHeadWeights(*flat), d_rgb,
-            None, d_geometry, d_normals, ColourHeadWeights(*d_flat),
-        )  # fmt: skip
-        return d_geometry, None, d_normals, *d_flat

@@ -125,20 +125,3 @@ def spherical_harmonics(directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 16
         ),
         dim=1,
     )
-
-
-def heads(
-    points_signed: Float[Tensor, "n 3"],
-    directions: Float[Tensor, "n 3"],
-    features: Float[Tensor, "n c"],
-    jacobian: Float[Tensor, "n c 3"],
-    sdf_weights: SdfHeadWeights,
-    colour_weights: ColourHeadWeights,
-) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Float[Tensor, "n 3"]]:
-    """Both heads: distance, its gradient per unit coordinate, and colour.
-
-    Differentiable with respect to features, Jacobian and weights.
-    """
-    outputs, gradient = sdf_head(points_signed, features, jacobian, sdf_weights)
-    normal = F.normalize(gradient, dim=1, eps=1e-9)
-    return outputs[:, 0], gradient, colour_head(outputs, directions, normal, colour_weights)

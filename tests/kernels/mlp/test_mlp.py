@@ -2,15 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two networks: the written-out gradient against autograd and finite differences."""
 
-import pytest
 import torch
 from torch import Tensor
 
-from ineus_core.kernels.mlp.reference import (
+from ineus_core.kernels.mlp import (
     ColourHeadWeights,
     SdfHeadWeights,
     colour_head,
-    heads,
     sdf_head,
     sdf_head_value,
     spherical_harmonics,
@@ -144,18 +142,3 @@ def test_spherical_harmonics_by_hand_and_orthonormal() -> None:
     values = spherical_harmonics(directions)
     gram = 4 * torch.pi * values.T @ values / len(values)
     torch.testing.assert_close(gram, torch.eye(16, dtype=torch.float64), atol=0.03, rtol=0)
-
-
-@pytest.mark.parametrize("n", [0, 1, 5])
-def test_both_heads_at_once(n: int) -> None:
-    signed = torch.rand(n, 3, dtype=torch.float64)
-    directions = torch.nn.functional.normalize(torch.randn(n, 3, dtype=torch.float64))
-    features = torch.randn(n, C, dtype=torch.float64)
-    jacobian = torch.randn(n, C, 3, dtype=torch.float64)
-    first, second = sdf_weights(), colour_weights()
-    sdf, gradient, rgb = heads(signed, directions, features, jacobian, first, second)
-    outputs, expected = sdf_head(signed, features, jacobian, first)
-    normal = torch.nn.functional.normalize(expected, dim=1)
-    torch.testing.assert_close(sdf, outputs[:, 0])
-    torch.testing.assert_close(gradient, expected)
-    torch.testing.assert_close(rgb, colour_head(outputs, directions, normal, second))

@@ -24,7 +24,12 @@ def relative(a: Tensor, b: Tensor) -> float:
 
 
 def drawn(*shape: int) -> Tensor:
-    return (torch.randn(shape, device="cuda") * shape[-1] ** -0.5).requires_grad_()
+    return torch.randn(shape, device="cuda") * shape[-1] ** -0.5
+
+
+def colour_weights() -> ColourHeadWeights:
+    shapes = ((64, 32), (64,), (64, 64), (64,), (3, 64), (3,))
+    return ColourHeadWeights(*(drawn(*shape) for shape in shapes))
 
 
 def twins(tensors: list[Tensor]) -> list[Tensor]:
@@ -32,94 +37,89 @@ def twins(tensors: list[Tensor]) -> list[Tensor]:
 
 
 def agree(
-    got: tuple[Tensor, ...],
-    expected: tuple[Tensor, ...],
-    inputs: list[Tensor],
+    values: list[Tensor],
+    gradients: list[Tensor],
+    expected: list[Tensor],
     twin: list[Tensor],
+    cotangents: list[Tensor],
     dtype: torch.dtype,
 ) -> None:
-    values, gradients = TOLERANCE[dtype]
-    for a, b in zip(got, expected, strict=True):
-        assert relative(a, b) < values
-    cotangents = [torch.randn_like(t) for t in got]
-    found = torch.autograd.grad(got, inputs, cotangents)
+    value_tolerance, gradient_tolerance = TOLERANCE[dtype]
+    for a, b in zip(values, expected, strict=True):
+        assert relative(a, b) < value_tolerance
     exact = torch.autograd.grad(expected, twin, [c.double() for c in cotangents])
-    errors = [relative(x, y) for x, y in zip(found, exact, strict=True)]
-    assert max(errors) < gradients, errors
+    errors = [relative(x, y) for x, y in zip(gradients, exact, strict=True)]
+    assert max(errors) < gradient_tolerance, errors
 
 
 @pytest.mark.parametrize(
     ("n", "dtype", "channels"), [(*case, 32) for case in CASES] + [(150, torch.float16, 20)]
 )
 def test_sdf_head(n: int, dtype: torch.dtype, channels: int) -> None:
-    from ineus_core.kernels.mlp.gpu import sdf_head, sdf_head_value
+    from ineus_core.kernels.mlp.gpu import sdf_head_backward, sdf_head_forward
 
     torch.manual_seed(n)
     points = torch.rand((n, 3), device="cuda") * 2 - 1
-    features = torch.randn((n, channels), device="cuda").to(dtype).requires_grad_()
-    jacobian = torch.randn((n, channels, 3), device="cuda").to(dtype).requires_grad_()
-    weights = [drawn(64, channels + 3), drawn(64), drawn(13, 64), drawn(13)]
-    inputs = [features, jacobian, *weights]
-    twin = twins(inputs)
-    got = sdf_head(points, features, jacobian, SdfHeadWeights(*weights))
-    exact = SdfHeadWeights(*twin[2:])
-    expected = heads_torch.sdf_head(points.double(), twin[0], twin[1], exact)
-    agree(got, expected, inputs, twin, dtype)
+    features = torch.randn((n, channels), device="cuda").to(dtype)
+    jacobian = torch.randn((n, channels, 3), device="cuda").to(dtype)
+    weights = SdfHeadWeights(drawn(64, channels + 3), drawn(64), drawn(13, 64), drawn(13))
+    outputs, gradient = points.new_empty((n, 13)), points.new_empty((n, 3))
+    slopes, d_features = (points.new_empty((n, channels)) for _ in range(2))
+    sdf_head_forward(points, features, jacobian, weights, outputs, gradient, slopes)
+    cotangents = [torch.randn_like(outputs), torch.randn_like(gradient)]
+    d_weights = SdfHeadWeights(*map(torch.zeros_like, vars(weights).values()))
+    sdf_head_backward(points, features, jacobian, weights, *cotangents, d_features, d_weights)
+    d_jacobian = slopes[:, :, None] * cotangents[1][:, None]
+    twin = twins([features, jacobian, *vars(weights).values()])
+    expected = heads_torch.sdf_head(points.double(), *twin[:2], SdfHeadWeights(*twin[2:]))
+    gradients = [d_features, d_jacobian, *vars(d_weights).values()]
+    agree([outputs, gradient], gradients, list(expected), twin, cotangents, dtype)
     # What is left are the weights, rounded to half: the same error for neighbouring points.
-    assert relative(got[0][:, 0], expected[0][:, 0]) < 2e-3
-    value = sdf_head_value(points, features.detach(), SdfHeadWeights(*weights))
-    assert torch.equal(value, got[0])
+    assert relative(outputs[:, 0], expected[0][:, 0]) < 2e-3
+    alone = torch.empty_like(outputs)
+    sdf_head_forward(points, features, None, weights, alone, None)
+    assert torch.equal(alone, outputs)
 
 
 @pytest.mark.parametrize(("n", "dtype"), CASES)
 def test_colour_head(n: int, dtype: torch.dtype) -> None:
-    from ineus_core.kernels.mlp.gpu import colour_head
+    from ineus_core.kernels.mlp.gpu import colour_head_backward, colour_head_forward
 
     torch.manual_seed(n)
-    geometry = torch.randn((n, 13), device="cuda").to(dtype).requires_grad_()
+    geometry = torch.randn((n, 13), device="cuda").to(dtype)
     directions = normalize(torch.randn((n, 3), device="cuda"), dim=1)
-    vectors = torch.randn((n, 3), device="cuda", requires_grad=True)
-    weights = [drawn(64, 32), drawn(64), drawn(64, 64), drawn(64), drawn(3, 64), drawn(3)]
-    inputs = [geometry, vectors, *weights]
-    twin = twins(inputs)
-    got = colour_head(geometry, directions, vectors, ColourHeadWeights(*weights))
+    vectors = torch.randn((n, 3), device="cuda")
+    weights = colour_weights()
+    rgb, d_vectors = torch.empty_like(vectors), torch.empty_like(vectors)
+    colour_head_forward(geometry, vectors, directions, weights, rgb)
+    cotangent, d_geometry = torch.randn_like(rgb), vectors.new_empty((n, 13))
+    d_weights = ColourHeadWeights(*map(torch.zeros_like, vars(weights).values()))
+    colour_head_backward(
+        geometry, vectors, directions, weights, cotangent, None, d_geometry, d_vectors, d_weights
+    )
+    twin = twins([geometry, vectors, *vars(weights).values()])
     normals = normalize(twin[1], dim=1, eps=1e-6)
     expected = heads_torch.colour_head(
         twin[0], directions.double(), normals, ColourHeadWeights(*twin[2:])
     )
-    agree((got,), (expected,), inputs, twin, dtype)
+    gradients = [d_geometry, d_vectors, *vars(d_weights).values()]
+    agree([rgb], gradients, [expected], twin, [cotangent], dtype)
 
 
 def test_no_points() -> None:
-    from ineus_core.kernels.mlp.gpu import colour_head, sdf_head
+    from ineus_core.kernels.mlp.gpu import colour_head_forward, sdf_head_forward
 
     none = torch.zeros((0, 3), device="cuda")
     weights = SdfHeadWeights(drawn(64, 35), drawn(64), drawn(13, 64), drawn(13))
-    outputs, gradient = sdf_head(
-        none, none.new_zeros((0, 32)), none.new_zeros((0, 32, 3)), weights
-    )
-    assert outputs.shape == (0, 13) and gradient.shape == (0, 3)
-    colour = ColourHeadWeights(
-        drawn(64, 32), drawn(64), drawn(64, 64), drawn(64), drawn(3, 64), drawn(3)
-    )
-    assert colour_head(outputs, none, gradient, colour).shape == (0, 3)
+    outputs = none.new_zeros((0, 13))
+    sdf_head_forward(none, none.new_zeros((0, 32)), None, weights, outputs, None)
+    colour_head_forward(outputs, none, none, colour_weights(), none)
 
 
-def test_heads_together() -> None:
-    from ineus_core.kernels.mlp.gpu import heads
+def test_weights_of_another_shape_are_refused() -> None:
+    from ineus_core.kernels.mlp.gpu import sdf_head_forward
 
-    torch.manual_seed(0)
-    n = 300
-    points, directions = torch.rand((n, 3), device="cuda"), torch.randn((n, 3), device="cuda")
-    directions = normalize(directions, dim=1)
-    features, jacobian = (torch.randn((n, 32, *k), device="cuda").half() for k in ((), (3,)))
-    sdf = SdfHeadWeights(drawn(64, 35), drawn(64), drawn(13, 64), drawn(13))
-    colour = ColourHeadWeights(
-        drawn(64, 32), drawn(64), drawn(64, 64), drawn(64), drawn(3, 64), drawn(3)
-    )
-    got = heads(points, directions, features, jacobian, sdf, colour)
-    expected = heads_torch.heads(
-        points, directions, features.float(), jacobian.float(), sdf, colour
-    )
-    for a, b in zip(got, expected, strict=True):
-        assert relative(a, b) < 2e-3
+    points, features = torch.zeros((4, 3), device="cuda"), torch.zeros((4, 20), device="cuda")
+    weights = SdfHeadWeights(drawn(64, 35), drawn(64), drawn(13, 64), drawn(13))
+    with pytest.raises(ValueError, match=r"weight of shape \(64, 35\): expected \(64, 23\)"):
+        sdf_head_forward(points, features, None, weights, points.new_zeros((4, 13)), None)
