@@ -9,7 +9,7 @@ import numba
 
 
 def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit` that caches on disk, or compiles in each process if it cannot write there.
+    """Compile as `numba.njit` does, cached on disk or, where that cannot be written, by process.
 
     The interpreter's lock is released, or messages of a node would wait for each kernel.
     """

@@ -37,12 +37,12 @@ class Renderable(Protocol):
     def __call__(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
     ) -> FieldOutput:
-        """Distance, gradient and colour."""
+        """Return distance, gradient and colour."""
         ...
 
     # Asked of a field that `is_pointwise`; see `fields.HashSdf`.
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Distance in m."""
+        """Return the distance in m."""
         ...
 
     def along_rays(
@@ -51,7 +51,7 @@ class Renderable(Protocol):
         directions: Float[Tensor, "rays 3"],
         ray_index: Int[Tensor, " n"],
     ) -> FieldOutput:
-        """Distance, gradient and colour of points seen along the rays they lie on."""
+        """Return distance, gradient and colour of points seen along the rays they lie on."""
         ...
 
 
@@ -113,7 +113,7 @@ class ImageRenderer:
         return RenderedImage(*(image.numpy() for image in to_host(*images)))
 
     def _steps(self) -> tuple[float, int]:
-        """Length of a step in m, and how many of them a ray may take in seen cells."""
+        """Return the length of a step in m, and how many of them a ray may take in seen cells."""
         grid, field = self._grid, self._field
         if grid.has_sensor:
             return grid.step_m, SAMPLES_PER_RAY
@@ -167,7 +167,7 @@ class ImageRenderer:
         directions: Float[Tensor, "rays 3"],
         cos_anneal: Float[Tensor, ""],
     ) -> RenderedRays:
-        """By distances first, so that colours are asked for only where something is seen."""
+        """Render by distances first, so that only what is seen is asked for its colour."""
         grid, field = self._grid, self._field
         inv_s = field.inv_s
         step_m, per_ray = self._steps()
@@ -181,6 +181,6 @@ class ImageRenderer:
 
 
 def _is_fused(field: Renderable) -> bool:
-    """Whether the field has kernels that need no torch around them, and nothing behind it."""
+    """Tell whether the field has kernels that need no torch around them, and nothing behind it."""
     has_background = getattr(field, "background", None) is not None
     return bool(getattr(field, "is_pointwise", False)) and not has_background

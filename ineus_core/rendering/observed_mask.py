@@ -75,12 +75,12 @@ class ObservedMask:
         mark_observed(self.cells, origin_cells, directions, range_cells, reach, spread, longest)
 
     def at(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
-        """Whether points lie in observed cells."""
+        """Tell which points lie in observed cells."""
         x, y, z = self._low_cell
         return cells_at(points, self.cells, (x, y, z), self._cell_m)
 
     def packed(self) -> UInt8[Tensor, " bytes"]:
-        """Eight cells a byte, on the host."""
+        """Return eight cells a byte, on the host."""
         return torch.from_numpy(np.packbits(self.cells.cpu().numpy()))
 
     def unpack(self, packed: UInt8[Tensor, " bytes"]) -> None:

@@ -25,9 +25,9 @@ from ineus_core.rendering.observed_mask import ObservedMask
 from ineus_core.types import RaySamples
 
 _HIT, _MISS, _LIMIT = 6, -1, 120
-"""Evidence that a keyframe adds to a cell, and its bound.
+"""Log odds that a keyframe adds to a cell, and their bound.
 
-Six looks through a cell undo one return from it.
+Six keyframes that see through a cell undo one return from it.
 """
 _UNEVALUATED = 2.0
 """Opacity of a cell that the field has not been asked about, which so counts as occupied."""
@@ -184,7 +184,7 @@ class OccupancyGrid:
             )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
-        """What a checkpoint needs."""
+        """Return what a checkpoint needs."""
         tensors = {"log_odds": self.log_odds, "opacity": self.opacity}
         if self.has_sensor:
             tensors["observed"] = self.observed.packed()
@@ -199,7 +199,7 @@ class OccupancyGrid:
     def from_state(
         cls, config: OccupancyConfig, tensors: dict[str, Tensor], meta: dict, device: torch.device
     ) -> "OccupancyGrid":
-        """The grid of a checkpoint."""
+        """Return the grid of a checkpoint."""
         low = torch.tensor(meta["low_cell"], dtype=torch.float32)
         shape = torch.tensor(tensors["log_odds"].shape)
         grid = cls(
@@ -266,13 +266,13 @@ class OccupancyGrid:
         cells.view(-1)[index[inside]] = True
 
     def may_hold_mesh(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
-        """Whether a surface at a point was seen: by returns, or by the field if there are none."""
+        """Tell where a surface was seen: by returns, or by the field if there are none."""
         x, y, z = self._low_cell.tolist()
         may = cells_at(points, self.cells_of_mesh, (x, y, z), self.cell_m)
         return may & self.observed.at(points) if self.has_sensor else may
 
     def occupied_centres(self) -> Float[Tensor, "n 3"]:
-        """Centres of the cells that may hold a mesh."""
+        """Return the centres of the cells that may hold a mesh."""
         return self._centres(self.cells_of_mesh.nonzero())
 
     def _centres(self, cells: Int[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
@@ -352,7 +352,7 @@ class OccupancyGrid:
         per_ray: int,
         generator: torch.Generator,
     ) -> RaySamples:
-        """The first occupied steps of each active ray, equal room for each; the rest is void."""
+        """Return the first occupied steps of each active ray, in equal room for each."""
         jitter = torch.rand(len(origins), generator=generator, device=self._device)
         return self._march_padded(
             origins, directions, active, self.occupied, self.step_m, per_ray, jitter
@@ -365,7 +365,7 @@ class OccupancyGrid:
         per_ray: int,
         step_m: float | None = None,
     ) -> RaySamples:
-        """The first steps of each ray where a surface has been seen, without jitter.
+        """Return the first steps of each ray where a surface has been seen, without jitter.
 
         Args:
             step_m: Length of a step, if not that of training.
@@ -401,7 +401,7 @@ class OccupancyGrid:
         budget: int,
         jitter: Float[Tensor, " rays"],
     ) -> RaySamples:
-        """All occupied steps of the rays in one budget."""
+        """Return all occupied steps of the rays in one budget."""
         return march_packed(
             origins, directions, self.occupied, self.aabb, self.step_m, self.max_steps, budget,
             jitter,

@@ -45,7 +45,7 @@ class RaySamplingConfig(ConfigModel):
 def sample_rays(
     batch: RayBatch, grid: OccupancyGrid, config: RaySamplingConfig, generator: torch.Generator
 ) -> RaySamples:
-    """Stratified samples of every ray, the same number for each.
+    """Return stratified samples of every ray, the same number for each.
 
     A ray with depth is divided into free space and band. One without is marched through
     occupied cells; its unused samples are not valid.

@@ -22,7 +22,7 @@ def vertex_colours(
     points: Float[Tensor, "n 3"],
     normals: Float[Tensor, "n 3"],
 ) -> Float[Tensor, "n 3"]:
-    """Colour of points on a surface, 0 to 1, seen head-on.
+    """Return the colour of points on a surface, 0 to 1, seen head-on.
 
     Where depth has made the surface sharp that is the colour of the field there. Colour alone
     leaves it blurred, and what is trained then is the sum over the blur: its parts may lie far

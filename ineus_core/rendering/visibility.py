@@ -54,7 +54,7 @@ class ViewVisibility:
         self._grid.seen = visible_cells(self._sdf_fn, self._grid, rays)
 
     def log_odds(self) -> Int8[Tensor, "gx gy gz"]:
-        """As `log_odds_of_views`, of the surface as it last changed."""
+        """Return the log odds of the views, of the surface as it last changed."""
         old = self._log_odds
         if old is None or not self._is_current:
             rays = self._random_rays(_PLANNING_RAYS[self._device.type])
@@ -71,7 +71,7 @@ class ViewVisibility:
         self._is_current = False
 
     def _random_rays(self, wanted: int) -> Iterator[Rays]:
-        """Random rays of what was seen, in batches."""
+        """Yield random rays of what was seen, in batches."""
         sizes = [_DRAWN_AT_ONCE] * (wanted // _DRAWN_AT_ONCE)
         sizes += [wanted % _DRAWN_AT_ONCE] if wanted % _DRAWN_AT_ONCE else []
         for size in sizes:
@@ -85,7 +85,7 @@ def visible_cells(
     grid: OccupancyGrid,
     rays: Iterator[Rays],
 ) -> Bool[Tensor, "gx gy gz"]:
-    """The cells where rays first meet the surface, and the cells around these.
+    """Return the cells where rays first meet the surface, and the cells around these.
 
     What lies behind, as what is left of a first sphere, is hit by none.
 
@@ -106,7 +106,7 @@ def log_odds_of_views(
     grid: OccupancyGrid,
     rays: Iterator[Rays],
 ) -> Int8[Tensor, "gx gy gz"]:
-    """What views say of the cells without a depth sensor, as `OccupancyGrid.log_odds`.
+    """Return what views say of the cells without a depth sensor, as `OccupancyGrid.log_odds`.
 
     1 where rays first meet the surface, -1 where they pass before, 0 elsewhere. A ray that meets
     nothing says nothing.
@@ -150,7 +150,7 @@ def _first_hits(
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],
 ) -> tuple[Int[Tensor, " first_hits"], Float[Tensor, " first_hits"]]:
-    """The rays that meet the surface, and where on them."""
+    """Return the rays that meet the surface, and where on them."""
     samples = grid.march_view(origins, directions, _STEPS_PER_RAY)
     used = samples.valid.nonzero()[:, 0]
     t_mid = 0.5 * (samples.t_starts + samples.t_ends)[used]
@@ -164,7 +164,7 @@ def _first_hits(
 
 
 def _widened(cells: Bool[Tensor, "gx gy gz"]) -> Bool[Tensor, "gx gy gz"]:
-    """Cells and their 26 neighbours."""
+    """Return cells and their 26 neighbours."""
     for axis in range(3):
         wide = cells.clone()
         length = cells.shape[axis]

@@ -59,7 +59,7 @@ def test_a_gpu_backend_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def documented_nerfacc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nerfacc 0.5 documents of the two functions that are used, sample by sample."""
+    """Install what nerfacc 0.5 documents of the two functions that are used, sample by sample."""
 
     def render_weight_from_alpha(
         alphas: Tensor, *, ray_indices: Tensor, n_rays: int
@@ -105,7 +105,7 @@ def scene(device: torch.device) -> tuple[Tensor, RaySamples, list[Tensor]]:
 
 
 def outcome(backend: str, device: torch.device) -> list[Tensor]:
-    """What is rendered, and gradients of a loss on it."""
+    """Return what is rendered, and gradients of a loss on it."""
     torch.manual_seed(3)
     directions, samples, leaves = scene(device)
     one = torch.ones((), device=device)

@@ -22,11 +22,12 @@ from ineus_core.kernels.compositing.rendered_columns import (
 from ineus_core.types import FieldOutput, RaySamples, RenderedRays
 
 _CHUNK = 64
+"""Samples that a warp takes at once."""
 
 
 @dataclass(frozen=True)
 class DensityScales:
-    """How a density follows from what the SDF head puts out, m.
+    """Scales by which a density follows from what the SDF head puts out, m.
 
     It is factor * exp(bias - per_m * output), in 1/m.
     """
@@ -38,6 +39,7 @@ class DensityScales:
 
 _AS_DISTANCE = DensityScales(0.0, 1.0, 1.0)
 _RAY_PROGRAMS = 132 * 24
+"""Warps that fill a large GPU; each walks over rays, so that sums over rays end in few atomics."""
 
 
 def render_rays(

@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Device code of `compositing.gpu`: a warp takes a ray, chunk after chunk of its samples."""
+"""Device code of `compositing.gpu`: a warp takes a ray, chunk after chunk of its samples.
+
+Samples of a ray depend on all nearer ones. A warp multiplies and sums over a chunk in registers,
+without shared memory or a barrier, and carries one number, the transmittance, to the next chunk.
+"""
 
 import triton
 import triton.language as tl
@@ -53,7 +57,7 @@ def _product(values, cotangents, stride):
 
 @triton.jit
 def _used(firsts, counts, rays):
-    """Number of samples."""
+    """Count the samples of all rays."""
     used = 0
     if rays > 0:
         used = (tl.load(firsts + rays - 1) + tl.load(counts + rays - 1)).to(tl.int32)
@@ -70,7 +74,7 @@ def _store_vector(base, i, stride_n, stride_k, x, y, z, mask):
 
 @triton.jit
 def _opacity(sdf, gx, gy, gz, dx, dy, dz, dt, inv_s, anneal):
-    """NeuS eq. 13 and what its derivative needs."""
+    """Return what an interval lets through by NeuS, eq. 13, and what its derivative needs."""
     length = tl.sqrt(gx * gx + gy * gy + gz * gz)
     inverse = 1.0 / tl.maximum(length, _SHORTEST)
     nx, ny, nz = gx * inverse, gy * inverse, gz * inverse
@@ -89,7 +93,7 @@ def _opacity(sdf, gx, gy, gz, dx, dy, dz, dt, inv_s, anneal):
 def _opacity_backward(
     d_alpha, sdf, cosine, half_step, near, far, dt, inv_s, anneal, steep, DENSITY: tl.constexpr
 ):
-    """Cotangents of distance, or output of a density, cosine and sharpness."""
+    """Return cotangents of the distance, or the output of a density, of cosine and sharpness."""
     floor = near + _EPSILON
     d_near = d_alpha * far / (floor * floor) * near * (1.0 - near)
     d_far = -d_alpha / floor * far * (1.0 - far)
@@ -105,7 +109,7 @@ def _opacity_backward(
 
 @triton.jit
 def _through(raw, dt, clear, bias, per_m, factor, DENSITY: tl.constexpr):
-    """What an interval lets through, and for a density, the slope of that by the output in m.
+    """Return what an interval lets through and, for a density, the slope of that by the output, m.
 
     The slope is bounded as that of `truncated_exp`.
     """
@@ -172,7 +176,11 @@ def backward(
     d_gradient_n, d_gradient_k, d_rgb_n, d_rgb_k, d_rendered_n, d_rendered_k, bias, per_m, factor,
     DENSITY: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
-    """Front to back: what lies behind a sample is the ray's total less what came before."""
+    """Write cotangents, front to back.
+
+    What lies behind a sample is the ray's total less what came before it, so no second walk from
+    the far end is needed.
+    """
     sharpness, anneal = tl.load(inv_s), tl.load(cos_anneal)
     lane = tl.arange(0, CHUNK)
     d_sharpness, eikonal = tl.zeros((CHUNK,), tl.float32), tl.zeros((CHUNK,), tl.float32)

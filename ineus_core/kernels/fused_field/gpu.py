@@ -105,7 +105,7 @@ def forward_stages(
     output: FieldOutput,
     limit: Int[Tensor, ""] | None = None,
 ) -> Stages:
-    """The launches of `field_forward`, to be called in their order, or one alone to be timed."""
+    """Return the launches of `field_forward`, in order; each may be called alone, to be timed."""
     b = buffers
     return {
         "encode": lambda: hash_grid_forward(
@@ -160,7 +160,7 @@ def backward_stages(
     d_weights: FieldWeights,
     run_levels: int = 0,
 ) -> Stages:
-    """The launches of `field_backward`, to be called in their order, or one alone to be timed."""
+    """Return the launches of `field_backward`, in order; each may be called alone, to be timed."""
     b = buffers
     return {
         "colour head backward": lambda: colour_head_backward(

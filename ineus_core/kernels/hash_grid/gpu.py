@@ -19,7 +19,10 @@ from ineus_core.kernels.hash_grid.layout import HashGridLayout
 
 _POINTS_PER_PROGRAM = 128
 _RUN = 8
-"""Neighbouring samples of a ray that one thread gathers before it adds to the table."""
+"""Neighbouring samples of a ray that one thread gathers before it adds to the table.
+
+They share the cells of coarse levels, whose few entries all threads would else add to at once.
+"""
 
 
 def hash_grid(
@@ -42,12 +45,12 @@ def hash_grid_value(
 
 
 def channel_buffer(n: int, channels: int, like: Tensor) -> Float[Tensor, "n channels"]:
-    """Uninitialised buffer whose channels are contiguous in memory."""
+    """Allocate a buffer, without content, whose channels are contiguous in memory."""
     return like.new_empty((channels, n)).t()
 
 
 def jacobian_buffer(n: int, channels: int, like: Tensor) -> Float[Tensor, "n channels 3"]:
-    """Uninitialised buffer whose channels and axes are contiguous in memory."""
+    """Allocate a buffer, without content, whose channels and axes are contiguous in memory."""
     return like.new_empty((channels, 3, n)).permute(2, 0, 1)
 
 
@@ -117,10 +120,11 @@ def hash_grid_backward_outer(
     run_levels: int = 0,
     scale: float = 1.0,
 ) -> None:
-    """`hash_grid_backward` for `d_jacobian[i, c, k] = scale * slope[i, c] * d_direction[i, k]`.
+    """Do as `hash_grid_backward` for a Jacobian's cotangent that is an outer product.
 
-    That is what a loss on one combination of the channels gives, such as the gradient of the SDF,
-    where `slope` is d sdf / d features; it moves a third of the bytes.
+    It is `d_jacobian[i, c, k] = scale * slope[i, c] * d_direction[i, k]`: what a loss on one
+    combination of the channels gives, such as the gradient of the SDF, where `slope` is
+    d sdf / d features. It moves a third of the bytes.
     """
     pointers = (points_unit, d_features, slope, d_direction)
     strides = (
@@ -167,7 +171,7 @@ def _check(table: Tensor, layout: HashGridLayout) -> None:
 
 @cache
 def has_vector_reductions(device: torch.device) -> bool:
-    """Whether the device adds two floats to memory in one instruction (compute capability 9.0)."""
+    """Tell whether a device adds two floats to memory in one instruction (capability 9.0)."""
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
 
 

@@ -17,7 +17,7 @@ _IS_DENSE = tl.constexpr(2)
 
 @triton.jit
 def _axis(points, i, mask, stride_n, axis_offset, resolution):
-    """Cell along one axis and the position in it."""
+    """Return the cell along one axis and the position in it."""
     x = tl.load(points + i * stride_n + axis_offset, mask, other=0.0)
     scaled = tl.minimum(tl.maximum(x, 0.0), 1.0) * resolution.to(tl.float32)
     # The upper faces of the cube belong to the last cell.
@@ -27,7 +27,7 @@ def _axis(points, i, mask, stride_n, axis_offset, resolution):
 
 @triton.jit
 def _row(ix, iy, iz, resolution, dense, MASK: tl.constexpr):
-    """Row of a corner within its level."""
+    """Return the row of a corner within its level."""
     stride = (resolution + 1).to(tl.uint32)
     flat = ix + iy * stride + iz * (stride * stride)
     mixed = (ix ^ (iy * _PRIME_Y) ^ (iz * _PRIME_Z)) & MASK
@@ -36,7 +36,7 @@ def _row(ix, iy, iz, resolution, dense, MASK: tl.constexpr):
 
 @triton.jit
 def _unpack(word):
-    """Two float16 of a 32-bit word, as float32."""
+    """Return the two float16 of a 32-bit word, as float32."""
     low = (word & 0xFFFF).to(tl.uint16).to(tl.float16, bitcast=True)
     high = ((word >> 16) & 0xFFFF).to(tl.uint16).to(tl.float16, bitcast=True)
     return low.to(tl.float32), high.to(tl.float32)
@@ -44,7 +44,7 @@ def _unpack(word):
 
 @triton.jit
 def _gather_pair(level_table, near, far, mask, HALF: tl.constexpr):
-    """Both features of the two corners that differ in x."""
+    """Return both features of the two corners that differ in x."""
     if HALF:
         # With an even x the two rows share an aligned pair, in the dense and in the hashed order
         # alike: one gather serves both corners.
@@ -67,7 +67,7 @@ def _gather_pair(level_table, near, far, mask, HALF: tl.constexpr):
 
 @triton.jit
 def _interpolate(a, b, c, d, da, db, dc, dd, u, v, w, slope):
-    """Value, derivatives; a to d lie at x = 0 and (y, z) = 00 10 01 11, da to dd step along x."""
+    """Return value and derivatives; a to d are at x 0 and (y, z) 00 10 01 11, da to dd along x."""
     near_low, far_low = a + u * da, b + u * db
     near_high, far_high = c + u * dc, d + u * dd
     dy_low, dy_high = far_low - near_low, far_high - near_high
@@ -137,7 +137,10 @@ def backward(
     MASK: tl.constexpr, OUTER: tl.constexpr, VECTOR: tl.constexpr, RUN: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Scatter to the corners; a run of points in one cell is summed before it is added."""
+    """Scatter to the corners; a run of points in one cell is summed before it is added.
+
+    Additions to one address wait for each other, and on coarse levels most points share cells.
+    """
     level = first_level + tl.program_id(1)
     resolution = tl.load(level_table + level * _LEVEL_COLUMNS)
     rows = d_table + 2 * tl.load(level_table + level * _LEVEL_COLUMNS + _FIRST_ENTRY)
@@ -202,7 +205,7 @@ def _cotangents(
     features, slopes, directions, mask, feature_c, jacobian_c, jacobian_k, direction_k, scale,
     OUTER: tl.constexpr,
 ):  # fmt: skip
-    """Those of the value and, times the resolution, of its derivatives, for both features."""
+    """Return those of the value and, times resolution, of its derivatives, of both features."""
     g0 = tl.load(features, mask, other=0.0).to(tl.float32)
     g1 = tl.load(features + feature_c, mask, other=0.0).to(tl.float32)
     if OUTER:

@@ -26,7 +26,7 @@ class HashGridLayout:
 
     @cached_property
     def resolutions(self) -> tuple[int, ...]:
-        """Cells along an axis, by level."""
+        """Return cells along an axis, by level."""
         # The small term keeps 32 * 1.3195...^15 = 2048 from becoming 2047 by rounding.
         return tuple(
             int(self.base_resolution * self.growth**level + 1e-6) for level in range(self.levels)
@@ -34,12 +34,12 @@ class HashGridLayout:
 
     @cached_property
     def is_dense(self) -> tuple[bool, ...]:
-        """Whether every corner of the level has an entry of its own."""
+        """Tell, by level, whether every corner has an entry of its own."""
         return tuple((r + 1) ** 3 <= 1 << self.log2_entries for r in self.resolutions)
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
-        """First entry of each level, and the number of all entries at the end."""
+        """Return first entry of each level, and the number of all entries at the end."""
         offsets = [0]
         for resolution, dense in zip(self.resolutions, self.is_dense, strict=True):
             entries = (resolution + 1) ** 3 if dense else 1 << self.log2_entries
@@ -48,10 +48,10 @@ class HashGridLayout:
 
     @property
     def entries(self) -> int:
-        """Rows of the table."""
+        """Return rows of the table."""
         return self.offsets[-1]
 
     @property
     def channels(self) -> int:
-        """Features of a point over all levels."""
+        """Return features of a point over all levels."""
         return self.levels * self.features

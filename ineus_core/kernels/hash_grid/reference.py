@@ -49,7 +49,7 @@ def hash_grid_value(
 def corner_weights(
     points: Float[Tensor, "n 3"], layout: HashGridLayout, level: int
 ) -> tuple[Int[Tensor, "n 8"], Float[Tensor, "n 4 8"]]:
-    """Table rows of the eight corners around points; their weights, and derivatives of these."""
+    """Return table rows of the eight corners around points, their weights and derivatives."""
     resolution = layout.resolutions[level]
     scaled = points * resolution
     # The upper faces of the cube belong to the last cell, so that all eight corners exist.

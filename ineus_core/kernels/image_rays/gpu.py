@@ -93,7 +93,10 @@ def _march(
     origin, directions, cells, aabb, counts, firsts, ray_indices, t_starts, points, total, rays,
     step, max_steps, per_ray, gx, gy, gz, FILL: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Counts, or with FILL writes, the steps of each ray whose midpoints lie in set cells."""
+    """Count, or with FILL write, the steps of each ray whose midpoints lie in set cells.
+
+    Walked twice, as where a ray writes depends on the counts of all rays before it.
+    """
     ray = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = ray < rays
     ox, oy, oz = tl.load(origin), tl.load(origin + 1), tl.load(origin + 2)

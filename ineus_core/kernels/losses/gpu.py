@@ -81,7 +81,7 @@ class TermCounts:
 
 
 def term_counts(rays: int, device: torch.device) -> TermCounts:
-    """Counts of a batch of which all rays are placed."""
+    """Allocate the counts of a batch of which all rays are placed."""
     placed = torch.full((), rays, dtype=torch.int32, device=device)
     return TermCounts(torch.zeros(losses.COUNTS, device=device), placed)
 
@@ -144,7 +144,7 @@ def sample_losses(
 
 @triton.jit
 def _along(i, mask, t_starts, t_ends, ray_indices, kinds, ranges):
-    """Distance along the ray from a sample to the return, and whether there is one."""
+    """Return the distance along the ray from a sample to the return, and whether there is one."""
     ray = tl.load(ray_indices + i, mask, other=0)
     t = 0.5 * (tl.load(t_starts + i, mask, other=0.0) + tl.load(t_ends + i, mask, other=0.0))
     measured = mask & ((tl.load(kinds + ray, mask, other=0) & _HAS_DEPTH) != 0)
@@ -183,7 +183,7 @@ def _opacity_terms(
     i, kind, object_share, opacity, placed, counts, weights, losses,
     MASK: tl.constexpr, OPAQUE: tl.constexpr,
 ):  # fmt: skip
-    """Add the terms of opacity to the losses; their cotangent."""
+    """Add the terms of opacity to the losses; return their cotangent."""
     # As `training.regularisers`: away from 0 and 1, where the logarithm has no bound.
     inner = tl.minimum(tl.maximum(opacity, 1e-3), 1.0 - 1e-3)
     is_inner = inner == opacity

@@ -59,14 +59,14 @@ def marching_cubes(
 
 
 def _starts(sums: Int[Tensor, "b p"]) -> Int[Tensor, "b p"]:
-    """Sum of all programs before each."""
+    """Return the sum of all programs before each."""
     flat = sums.view(-1)
     return (flat.cumsum(0, dtype=torch.int32) - flat).view(sums.shape)
 
 
 @lru_cache
 def _tables(device: torch.device, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Edges of the triangles of each case, their number, and places (3 corner + axis) of edges."""
+    """Return triangles of each case, their number, and places (3 corner + axis) of edges."""
     table = torch.from_numpy(triangle_table()).int()
     starts = torch.from_numpy(EDGE_STARTS)
     corner = (starts[:, 0] * k + starts[:, 1]) * k + starts[:, 2]
@@ -82,7 +82,7 @@ def _bit(case, x: tl.constexpr, y: tl.constexpr, z: tl.constexpr):
 
 @triton.jit(do_not_specialize=["k"])
 def _classify(sdf, valid, sizes, cases, is_vertex, sums, k, BLOCK: tl.constexpr):
-    """Case of each cell (0: nothing there), marks of crossed edges, triangles of the program."""
+    """Write the case of each cell (0: none), marks of crossed edges, triangles of the program."""
     block = tl.program_id(1).to(tl.int64)
     n = k - 1
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -121,7 +121,7 @@ def _count(is_vertex, sums, k, BLOCK: tl.constexpr):
 
 @triton.jit(do_not_specialize=["k"])
 def _write_vertices(sdf, is_vertex, starts, number, vertices, k, BLOCK: tl.constexpr):
-    """Zero crossings, and the number of each within its block."""
+    """Write zero crossings, and the number of each within its block."""
     block = tl.program_id(1).to(tl.int64)
     edge = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     edges = block * 3 * k * k * k + edge

@@ -46,7 +46,7 @@ def marching_cubes(
 
 
 def _crossed_cells(sdf: Tensor, valid_cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Block and place [m 4] of the valid cells that the surface crosses, and their cases [m]."""
+    """Return block and place [m 4] and case [m] of the valid cells that the surface crosses."""
     n = sdf.shape[1] - 1
     inside, finite = (sdf < 0).to(torch.uint8), torch.isfinite(sdf)
     cases = torch.zeros_like(valid_cells, dtype=torch.uint8)
@@ -61,7 +61,7 @@ def _crossed_cells(sdf: Tensor, valid_cells: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _triangle_edges(cells: Tensor, cases: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Keys [t 3] of the edges under the triangles' corners, and each triangle's row in `cells`."""
+    """Return the edges [t 3] of the triangles' corners, and each triangle's row in `cells`."""
     table, edge_offsets = _tables(cells.device, k)
     slots = table[cases]
     filled = slots[..., 0] >= 0
@@ -73,7 +73,7 @@ def _triangle_edges(cells: Tensor, cases: Tensor, k: int) -> tuple[Tensor, Tenso
 
 @lru_cache
 def _tables(device: torch.device, k: int) -> tuple[Tensor, Tensor]:
-    """The triangle table, and the keys (3 corner + axis) of the edges of the first cell."""
+    """Return the triangle table, and the keys (3 corner + axis) of the edges of the first cell."""
     starts = torch.from_numpy(EDGE_STARTS)
     corner = (starts[:, 0] * k + starts[:, 1]) * k + starts[:, 2]
     edge_offsets = 3 * corner + torch.from_numpy(EDGE_AXES)
@@ -81,7 +81,7 @@ def _tables(device: torch.device, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _vertices(sdf: Tensor, edge_keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Zero crossings [v 3] of the linear interpolation along edges, and the block of each."""
+    """Return zero crossings [v 3] of linear interpolation along edges, and the block of each."""
     k = sdf.shape[1]
     corner, axis = edge_keys // 3, edge_keys % 3
     stride = torch.tensor((k * k, k, 1), device=sdf.device)[axis]

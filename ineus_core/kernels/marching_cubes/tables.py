@@ -44,7 +44,7 @@ _MIDPOINTS = EDGE_STARTS + 0.5 * np.eye(3)[EDGE_AXES]
 
 @lru_cache
 def _faces() -> list[tuple[np.ndarray, list[int], list[int]]]:
-    """Outward normal, corners in turn, and edges from corner to corner, of the six faces."""
+    """Return normal, corners in turn, and edges from corner to corner, of the six faces."""
     faces = []
     for axis in range(3):
         first, second = _other_axes(axis)
@@ -63,7 +63,7 @@ def _faces() -> list[tuple[np.ndarray, list[int], list[int]]]:
 
 
 def _face_segments(inside: list[bool], edges: list[int]) -> list[tuple[int, int, int]]:
-    """Segments on a face as two edges and the place of a positive corner beside them.
+    """Return segments on a face as two edges and the place of a positive corner beside them.
 
     The pattern with two inside corners on a diagonal is ambiguous. It is resolved by the signs of
     the face alone, so that the cells on both sides agree: the solid stays joined and each free
@@ -77,7 +77,7 @@ def _face_segments(inside: list[bool], edges: list[int]) -> list[tuple[int, int,
 
 
 def _oriented_segments(case: int) -> list[Segment]:
-    """Segments of all faces, directed as the triangles beside them turn, normal to free space."""
+    """Return segments of all faces, turning as the triangles beside them, normal to free space."""
     segments = []
     for normal, corners, edges in _faces():
         inside = [bool(case >> corner & 1) for corner in corners]
@@ -92,7 +92,7 @@ def _oriented_segments(case: int) -> list[Segment]:
 
 
 def _loops(segments: list[Segment]) -> list[list[int]]:
-    """Closed polygons of edges; each crossed edge lies in two faces and so in one polygon."""
+    """Return closed polygons of edges; a crossed edge lies in two faces and so in one polygon."""
     following = dict(segments)
     loops = []
     while following:
@@ -106,14 +106,14 @@ def _loops(segments: list[Segment]) -> list[list[int]]:
 
 @lru_cache
 def _diagonal_cost(a: int, b: int) -> float:
-    """Squared length; forbidden on a face, where the next cell could draw the same line."""
+    """Return the squared length; forbidden on a face, where the next cell could draw that line."""
     if any(a in edges and b in edges for _, _, edges in _faces()):
         return np.inf
     return float(((_MIDPOINTS[a] - _MIDPOINTS[b]) ** 2).sum())
 
 
 def _triangulate(loop: list[int]) -> list[Triangle]:
-    """Triangles of a polygon with the shortest diagonals, none of them on a face."""
+    """Return triangles of a polygon with the shortest diagonals, none of them on a face."""
 
     @lru_cache
     def best(first: int, last: int) -> tuple[float, tuple[Triangle, ...]]:
@@ -136,14 +136,14 @@ def _triangulate(loop: list[int]) -> list[Triangle]:
 
 @lru_cache
 def triangles_of_case(case: int) -> tuple[Triangle, ...]:
-    """Triangles of one sign pattern as triples of edges; their normals point to free space."""
+    """Return the triangles of a sign pattern as triples of edges, with normals to free space."""
     loops = _loops(_oriented_segments(case))
     return tuple(triangle for loop in loops for triangle in _triangulate(loop))
 
 
 @lru_cache
 def triangle_table() -> Int[np.ndarray, "256 slots 3"]:
-    """Edges of the triangles of all cases, filled up with -1."""
+    """Return edges of the triangles of all cases, filled up with -1."""
     cases = [triangles_of_case(case) for case in range(CASES)]
     table = np.full((CASES, max(map(len, cases)), 3), -1, dtype=np.int64)
     for case, triangles in enumerate(cases):

@@ -25,7 +25,7 @@ def _pick(columns, index, vector, tile):
 
 @triton.jit
 def _inputs(geometry, x, y, z, nx, ny, nz, AT: tl.constexpr, WIDTH: tl.constexpr):
-    """Geometry features, spherical harmonics of degree 0 to 3 from column AT on, normal."""
+    """Return geometry features, harmonics of degree 0 to 3 from column AT on, and the normal."""
     c = tl.arange(0, WIDTH)
     xx, yy, zz = x * x, y * y, z * z
     tile = tl.where((c == AT)[None, :], _CONSTANT_HARMONIC, geometry)
@@ -59,14 +59,14 @@ def _vector(base, i, stride_n, stride_k, mask):
 
 @triton.jit
 def _unit(x, y, z):
-    """Unit vector and the inverse length, bounded as in the twin."""
+    """Return the unit vector and the inverse length, bounded as in the reference."""
     inverse = 1.0 / tl.maximum(tl.sqrt(x * x + y * y + z * z), _SHORTEST)
     return x * inverse, y * inverse, z * inverse, inverse
 
 
 @triton.jit
 def unit_backward(nx, ny, nz, inverse, tx, ty, tz):
-    """Cotangent of a vector, given that of its unit vector."""
+    """Return the cotangent of a vector, given that of its unit vector."""
     # Below the bound of `_unit` the length is a constant.
     along = tl.where(inverse < 1.0 / _SHORTEST, nx * tx + ny * ty + nz * tz, 0.0)
     return inverse * (tx - nx * along), inverse * (ty - ny * along), inverse * (tz - nz * along)
@@ -119,7 +119,11 @@ def colour_backward(
     BLOCK: tl.constexpr, TYPE: tl.constexpr, GRADIENT_TYPE: tl.constexpr,
     WITH_INDEX: tl.constexpr, WITH_GRADIENT: tl.constexpr,
 ):  # fmt: skip
-    """Cotangents of geometry, gradient and weights; those of weights are summed over the tiles."""
+    """Write cotangents of geometry and gradient; add those of weights, summed over the tiles.
+
+    A program keeps these sums over all its tiles, so that atomic additions, which wait for each
+    other at so few addresses, come once a program and not once a tile.
+    """
     j, k, c = tl.arange(0, HIDDEN), tl.arange(0, _RGB), tl.arange(0, Y)
     wa = _load(w1, HIDDEN, OUTPUTS + _BEHIND_GEOMETRY, HIDDEN, Y)
     wb = _load(w2, HIDDEN, HIDDEN, HIDDEN, HIDDEN)

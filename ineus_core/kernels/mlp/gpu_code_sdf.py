@@ -27,7 +27,7 @@ _USED_COORDINATES = tl.constexpr(11)
 
 @triton.jit
 def half_dot(a, b, TYPE: tl.constexpr, total=None):
-    """Matrix product with float32 sums; operands of TYPE, of which float32 keeps its precision."""
+    """Multiply matrices with float32 sums; operands of TYPE, of which float32 keeps its digits."""
     if TYPE == tl.float32:
         return tl.dot(a.to(tl.float32), b.to(tl.float32), total, input_precision="tf32x3")
     return tl.dot(a.to(TYPE), b.to(TYPE), total)
@@ -35,7 +35,7 @@ def half_dot(a, b, TYPE: tl.constexpr, total=None):
 
 @triton.jit
 def load_tile(base, i, stride_n, stride_c, columns, WIDTH: tl.constexpr, mask):
-    """Rows i of a matrix, zero beyond its columns."""
+    """Load rows i of a matrix, zero beyond its columns."""
     c = tl.arange(0, WIDTH)
     pointers = base + (i[:, None] * stride_n + c[None, :] * stride_c)
     return tl.load(pointers, mask[:, None] & (c < columns)[None, :], other=0.0)
@@ -43,7 +43,7 @@ def load_tile(base, i, stride_n, stride_c, columns, WIDTH: tl.constexpr, mask):
 
 @triton.jit
 def _coordinate_weights(w1, b1, HIDDEN: tl.constexpr, INPUTS: tl.constexpr, TYPE: tl.constexpr):
-    """Weights of the columns of `_coordinates`: rounded, again, remainders, bias in two parts."""
+    """Load weights of the columns of `_coordinates`: rounded, again, remainders, bias in two."""
     j, k = tl.arange(0, HIDDEN), tl.arange(0, _COORDINATES)
     weight = tl.load(w1 + j[:, None] * INPUTS + (k % 3)[None, :])
     bias = tl.load(b1 + j)[:, None] + 0.0 * weight
@@ -56,7 +56,7 @@ def _coordinate_weights(w1, b1, HIDDEN: tl.constexpr, INPUTS: tl.constexpr, TYPE
 
 @triton.jit
 def _coordinates(points, i, mask, point_n, point_k, scale, offset, TYPE: tl.constexpr):
-    """Coordinates as sums of two numbers of TYPE, which keeps float32's digits; then ones."""
+    """Load coordinates as sums of two numbers of TYPE, which keeps float32's digits; then ones."""
     k = tl.arange(0, _COORDINATES)
     pointers = points + (i[:, None] * point_n + (k % 3)[None, :] * point_k)
     x = tl.load(pointers, mask[:, None] & (k < _BIAS)[None, :], other=0.0) * scale + offset
@@ -68,7 +68,7 @@ def _coordinates(points, i, mask, point_n, point_k, scale, offset, TYPE: tl.cons
 
 @triton.jit
 def _directions(source, i, mask, stride_n, stride_k, scale):
-    """Components in the columns where `_coordinate_weights` has weights and their remainders."""
+    """Load components in the columns where `_coordinate_weights` has weights and remainders."""
     k = tl.arange(0, _COORDINATES)
     pointers = source + (i[:, None] * stride_n + (k % 3)[None, :] * stride_k)
     used = (k < 3) | ((k >= _REMAINDERS_OF_WEIGHTS) & (k < _BIAS))
@@ -77,7 +77,7 @@ def _directions(source, i, mask, stride_n, stride_k, scale):
 
 @triton.jit
 def _axes(tile):
-    """Sums over the two columns of each axis, in columns 0 to 2."""
+    """Return sums over the two columns of each axis, in columns 0 to 2."""
     k = tl.arange(0, _COORDINATES)[None, :]
     x = tl.sum(tl.where((k == 0) | (k == _REMAINDERS_OF_WEIGHTS), tile, 0.0), 1)
     y = tl.sum(tl.where((k == 1) | (k == _REMAINDERS_OF_WEIGHTS + 1), tile, 0.0), 1)
@@ -87,7 +87,7 @@ def _axes(tile):
 
 @triton.jit
 def _log2(x):
-    """Logarithm by the special function unit; the library's takes a dozen instructions more."""
+    """Take the logarithm by the special function unit; the library's takes a dozen more steps."""
     if _INTERPRETED:
         return tl.log2(x)
     return tl.inline_asm_elementwise(

@@ -55,7 +55,7 @@ def sdf_head(
     jacobian: Float[Tensor, "n c 3"],
     weights: SdfHeadWeights,
 ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n 3"]]:
-    """Outputs of the head and the spatial gradient of the first of them, per unit coordinate.
+    """Return the outputs of the head and the gradient of the first of them, per unit coordinate.
 
     Args:
         points_signed: The points, with the unit cube scaled to -1..1.
@@ -72,7 +72,7 @@ def sdf_head(
 def sdf_head_value(
     points_signed: Float[Tensor, "n 3"], features: Float[Tensor, "n c"], weights: SdfHeadWeights
 ) -> Float[Tensor, "n outputs"]:
-    """Outputs of the head alone."""
+    """Return the outputs of the head alone."""
     hidden = F.linear(torch.cat((points_signed, features), dim=1), weights.w1, weights.b1)
     return F.linear(F.softplus(hidden, SOFTPLUS_BETA), weights.w2, weights.b2)
 
@@ -83,7 +83,7 @@ def colour_head(
     normals: Float[Tensor, "n 3"],
     weights: ColourHeadWeights,
 ) -> Float[Tensor, "n 3"]:
-    """Colour, 0 to 1, seen along unit directions."""
+    """Return the colour, 0 to 1, seen along unit directions."""
     return torch.sigmoid(colour_logits(geometry, directions, normals, weights))
 
 
@@ -93,7 +93,7 @@ def colour_logits(
     normals: Float[Tensor, "n 3"],
     weights: ColourHeadWeights,
 ) -> Float[Tensor, "n 3"]:
-    """What the colour is an activation of."""
+    """Return what the colour is an activation of."""
     inputs = torch.cat((geometry, spherical_harmonics(directions), normals), dim=1)
     hidden = F.relu(F.linear(inputs, weights.w1, weights.b1))
     hidden = F.relu(F.linear(hidden, weights.w2, weights.b2))
@@ -101,7 +101,7 @@ def colour_logits(
 
 
 def spherical_harmonics(directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 16"]:
-    """Real spherical harmonics of degree 0 to 3 (Sloan, 2008) of unit directions."""
+    """Return the real spherical harmonics of degree 0 to 3 (Sloan, 2008) of unit directions."""
     x, y, z = directions.unbind(dim=1)
     xx, yy, zz = x * x, y * y, z * z
     return torch.stack(

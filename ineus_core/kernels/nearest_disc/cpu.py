@@ -44,7 +44,7 @@ def nearest_disc(
 
 @jit(inline="always")
 def _to_disc(px, py, pz, element, radius):  # type: ignore[no-untyped-def]
-    """Offset from a disc's nearest point, and the height above the disc."""
+    """Return the offset from a disc's nearest point, and the height above the disc."""
     nx, ny, nz = element[DISC_NORMAL], element[DISC_NORMAL + 1], element[DISC_NORMAL + 2]
     dx, dy, dz = px - element[0], py - element[1], pz - element[2]
     height = dx * nx + dy * ny + dz * nz

@@ -49,7 +49,7 @@ def _load3(base, at, mask):
 
 @triton.jit
 def _to_disc(px, py, pz, elements, index, radius, mask):
-    """Offset from a disc's nearest point, its square, height above the disc, normal."""
+    """Return the offset from a disc's nearest point, its square, height above the disc, normal."""
     cx, cy, cz = _load3(elements, index * _DISC_COLUMNS, mask)
     nx, ny, nz = _load3(elements, index * _DISC_COLUMNS + _DISC_NORMAL, mask)
     dx, dy, dz = px - cx, py - cy, pz - cz
@@ -63,7 +63,7 @@ def _to_disc(px, py, pz, elements, index, radius, mask):
 
 @triton.jit
 def _cell_below(position, low, cell, count):
-    """Of the two cells whose centres are around a position, the lower; at most one outside."""
+    """Return the lower of the two cells with centres around a position; at most one outside."""
     below = tl.floor((position - low) / cell - 0.5)
     return tl.minimum(tl.maximum(below, -1.0), count - 1.0).to(tl.int32)
 

@@ -61,7 +61,7 @@ def nearest_disc(
 def _to_discs(
     points: Float[Tensor, "... 3"], index: Tensor, grid: DiscGrid
 ) -> tuple[Float[Tensor, "... 3"], Float[Tensor, "..."]]:
-    """From the nearest point of discs to points, and the square of that distance."""
+    """Return the way from the nearest point of discs to points, and its square."""
     element = grid.elements[index]
     normal = element[..., DISC_NORMAL:]
     delta = points - element[..., :DISC_NORMAL]

@@ -74,7 +74,7 @@ def rays_of_depth(
 
 @triton.jit
 def _cell(x, y, z, mask, gx, gy, gz):
-    """Offset of the cell of a point, and whether it is in the grid."""
+    """Return the offset of the cell of a point, and whether it is in the grid."""
     cx, cy, cz = tl.floor(x).to(tl.int32), tl.floor(y).to(tl.int32), tl.floor(z).to(tl.int32)
     inside = mask & (cx >= 0) & (cx < gx) & (cy >= 0) & (cy < gy) & (cz >= 0) & (cz < gz)
     return (cx.to(tl.int64) * gy + cy) * gz + cz, inside

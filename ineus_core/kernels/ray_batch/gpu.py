@@ -105,7 +105,7 @@ def _rotate(pose, x, y, z, mask):
 
 @triton.jit
 def _point(depth, camera_rays, frame, rays_at, pixel, step_m, mask):
-    """Depth of a pixel and its point in the camera frame."""
+    """Return the depth of a pixel and its point in the camera frame."""
     depth_m = (
         tl.maximum(tl.load(depth + frame + pixel, mask, other=0).to(tl.float32), 0.0) * step_m
     )
@@ -116,7 +116,7 @@ def _point(depth, camera_rays, frame, rays_at, pixel, step_m, mask):
 
 @triton.jit
 def _normal(depth, camera_rays, frame, rays_at, pixel, width, height, reach, step_m, mask):
-    """Unit normal in the camera frame from four neighbours; 0 across an edge or a hole."""
+    """Return the unit normal, camera, from four neighbours; 0 across an edge or a hole."""
     row, column = pixel // width, pixel % width
     left = row * width + tl.maximum(column - reach, 0)
     right = row * width + tl.minimum(column + reach, width - 1)
@@ -140,7 +140,7 @@ def _normal(depth, camera_rays, frame, rays_at, pixel, width, height, reach, ste
 
 @triton.jit
 def _kind(valid, range_m, foreground, pixel, reservoir, row, old, mask):
-    """Bits of a ray, and its share of the object."""
+    """Return the bits of a ray, and its share of the object."""
     kind = tl.where(valid, _IS_VALID, 0) + tl.where(valid & (range_m > 0), _HAS_DEPTH, 0)
     shows = 0.0 * range_m - 1.0
     if foreground is not None:

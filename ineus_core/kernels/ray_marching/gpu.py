@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Marching of rays through an occupancy grid for NVIDIA GPUs, in Triton: a warp takes a ray.
 
-Three launches into preallocated buffers: count the occupied steps, place the rays, fill.
+Three launches into preallocated buffers: count the occupied steps, place the rays, fill. The grid
+is walked twice, as where a ray writes depends on the counts of all rays before it, and slots taken
+by an atomic would give the samples another order in every run. Rays of a batch lie anywhere, so a
+warp tests steps of one ray side by side; threads with a ray each would wait for the longest.
 """
 
 from dataclasses import replace
@@ -126,7 +129,7 @@ def _slab(origin, direction, low, high):
 def ray_in_box(
     origins, directions, aabb, jitter, ray, origin_n, origin_k, direction_n, direction_k, step
 ):
-    """A ray, its first step and where it leaves the box."""
+    """Return a ray, its first step, where it leaves the box, and its jitter."""
     o, d = origins + ray * origin_n, directions + ray * direction_n
     ox, oy, oz = tl.load(o), tl.load(o + origin_k), tl.load(o + 2 * origin_k)
     dx, dy, dz = tl.load(d), tl.load(d + direction_k), tl.load(d + 2 * direction_k)
@@ -140,7 +143,7 @@ def ray_in_box(
 
 @triton.jit
 def occupied_at(x, y, z, mask, occupied, aabb, gx, gy, gz):
-    """Whether points lie in occupied cells."""
+    """Tell which points lie in occupied cells."""
     lx, ly, lz = tl.load(aabb), tl.load(aabb + 1), tl.load(aabb + 2)
     cx = tl.floor((x - lx) / (tl.load(aabb + 3) - lx) * gx).to(tl.int32)
     cy = tl.floor((y - ly) / (tl.load(aabb + 4) - ly) * gy).to(tl.int32)
@@ -175,7 +178,11 @@ def _count(
 
 @triton.jit
 def _place(firsts, counts, total, demand, ray_limit, placed, rays, budget, BLOCK: tl.constexpr):
-    """Exclusive sum of the counts; from the first ray that does not fit on, counts become 0."""
+    """Write the exclusive sum of the counts; those of rays that do not fit become 0.
+
+    One program does it, block after block: a few thousand rays take less time than the launches
+    of a parallel scan.
+    """
     taken = tl.zeros((), tl.int32)
     kept = tl.zeros((), tl.int32)
     wanted = tl.zeros((), tl.float32)

@@ -101,7 +101,10 @@ def _count(
 
 @triton.jit
 def _edge(j, ray, seed, range_m, truncation, near, FREE: tl.constexpr, BAND: tl.constexpr):
-    """Edge j of the intervals of a measured ray: jittered in free space, then in the band."""
+    """Return edge j of the intervals of a measured ray: jittered in free space, then in the band.
+
+    The noise depends on ray and edge alone, so the end of an interval is the start of the next.
+    """
     start = tl.maximum(range_m - truncation, near)
     end = range_m + truncation
     noise = tl.rand(seed + 1, ray * _MOST_EDGES + j) - 0.5

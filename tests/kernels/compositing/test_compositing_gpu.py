@@ -43,7 +43,7 @@ def composite_torch(
 
 
 def together(rendered: RenderedRays) -> Tensor:
-    """Colour, range, normal and opacity side by side."""
+    """Return colour, range, normal and opacity side by side."""
     parts = (rendered.rgb, rendered.range_m[:, None], rendered.normal, rendered.opacity[:, None])
     return torch.cat(parts, dim=1)
 

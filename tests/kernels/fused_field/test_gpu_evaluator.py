@@ -14,7 +14,7 @@ BOX = np.array([[-1.0, -1, -1], [1, 1, 1]])
 
 
 def fields() -> tuple[HashSdf, HashSdf]:
-    """The same field by kernels and by torch."""
+    """Return the same field by kernels and by torch."""
     device = torch.device("cuda")
     config = FieldConfig(log2_entries=14)
     both = [

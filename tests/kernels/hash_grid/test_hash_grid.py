@@ -26,7 +26,7 @@ def random_points(n: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def plain_formula(points: Tensor, table: Tensor, layout: HashGridLayout) -> Tensor:
-    """The grid as the paper has it, corner by corner, differentiable in the points."""
+    """Evaluate the grid as the paper has it, corner by corner, differentiable in the points."""
     features = []
     for level, resolution in enumerate(layout.resolutions):
         scaled = points * resolution

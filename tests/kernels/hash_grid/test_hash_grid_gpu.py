@@ -21,7 +21,7 @@ def relative(a: Tensor, b: Tensor) -> float:
 
 
 def points_in_and_out(n: int) -> Tensor:
-    """Points in and around the cube, corners and faces included, some of them in runs."""
+    """Return points in and around the cube, corners and faces included, some of them in runs."""
     torch.manual_seed(n)
     points = torch.rand((n, 3), device="cuda") * 1.2 - 0.1
     points[1::7] = points[1::7].round()

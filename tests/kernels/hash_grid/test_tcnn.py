@@ -53,7 +53,7 @@ class FormulaEncoding(torch.nn.Module):
 
 @pytest.fixture(params=["formula", pytest.param("tinycudann", marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.device:
-    """The real package on a GPU that has it, and its formula anywhere."""
+    """Offer the real package on a GPU that has it, and its formula anywhere."""
     tcnn._encodings.cache_clear()
     if request.param == "tinycudann":
         pytest.importorskip("tinycudann", reason="tinycudann is not installed")

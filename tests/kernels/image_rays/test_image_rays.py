@@ -16,7 +16,7 @@ SIZES = [0, 1, 127, 129, 1000]
 
 
 def scene(rays: int, device: torch.device = CPU) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """An origin before a box of cells, rays towards it and beside it."""
+    """Return an origin before a box of cells, rays towards it and beside it."""
     torch.manual_seed(rays)
     cells = torch.rand(9, 8, 7) < 0.4
     aabb = torch.tensor([[-1.0, -1.0, -1.0], [1.25, 1.0, 0.75]])

@@ -61,7 +61,7 @@ def batch(rays: int, placed: int) -> tuple[RayBatch, RaySamples, int]:
 
 
 def drawn(given: RayBatch):  # type: ignore[no-untyped-def]
-    """The same rays as the kernels take them."""
+    """Return the same rays as the kernels take them."""
     assert given.foreground is not None
     kind = ray_batch.IS_VALID + ray_batch.HAS_DEPTH * given.has_depth.int()
     kind = kind + ray_batch.IS_BACKGROUND * (given.foreground == 0).int()
@@ -138,7 +138,7 @@ def by_kernels(
     weights: LossWeights,
     image_colour: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same, into poisoned buffers where the kernels write all of it."""
+    """Compute the same, into poisoned buffers where the kernels write all of it."""
     from ineus_core.kernels.losses import gpu as kernels
 
     rays = drawn(given)

@@ -49,7 +49,7 @@ def assert_closed_manifold(triangles: np.ndarray) -> None:
 
 
 def smooth_noise(seed: int, k: int = 24, blocks: int = 1) -> np.ndarray:
-    """A random smooth field that is positive on the border of each block."""
+    """Return a random smooth field that is positive on the border of each block."""
     noise = np.random.default_rng(seed).normal(size=(blocks, k, k, k))
     noise = np.stack([gaussian_filter(one, 2.5) for one in noise])
     noise /= noise.std()

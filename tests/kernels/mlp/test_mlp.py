@@ -43,7 +43,7 @@ def colour_weights() -> ColourHeadWeights:
 
 
 def encoding(unit: Tensor) -> Tensor:
-    """A smooth stand-in for the hash grid."""
+    """Return a smooth stand-in for the hash grid."""
     factors = torch.arange(1, 1 + 3 * C, dtype=torch.float64).view(3, C) / 7
     return torch.sin(unit @ factors)
 

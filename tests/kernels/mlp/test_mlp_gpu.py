@@ -66,13 +66,16 @@ def test_sdf_head(n: int, dtype: torch.dtype, channels: int) -> None:
     outputs, gradient = points.new_empty((n, 13)), points.new_empty((n, 3))
     slopes, d_features = (points.new_empty((n, channels)) for _ in range(2))
     sdf_head_forward(points, features, jacobian, weights, outputs, gradient, slopes)
-    cotangents = [torch.randn_like(outputs), torch.randn_like(gradient)]
+    d_outputs, d_gradient = torch.randn_like(outputs), torch.randn_like(gradient)
     d_weights = SdfHeadWeights(*map(torch.zeros_like, vars(weights).values()))
-    sdf_head_backward(points, features, jacobian, weights, *cotangents, d_features, d_weights)
-    d_jacobian = slopes[:, :, None] * cotangents[1][:, None]
+    sdf_head_backward(
+        points, features, jacobian, weights, d_outputs, d_gradient, d_features, d_weights
+    )
+    d_jacobian = slopes[:, :, None] * d_gradient[:, None]
     twin = twins([features, jacobian, *vars(weights).values()])
-    expected = heads_torch.sdf_head(points.double(), *twin[:2], SdfHeadWeights(*twin[2:]))
+    expected = heads_torch.sdf_head(points.double(), twin[0], twin[1], SdfHeadWeights(*twin[2:]))
     gradients = [d_features, d_jacobian, *vars(d_weights).values()]
+    cotangents = [d_outputs, d_gradient]
     agree([outputs, gradient], gradients, list(expected), twin, cotangents, dtype)
     # What is left are the weights, rounded to half: the same error for neighbouring points.
     assert relative(outputs[:, 0], expected[0][:, 0]) < 2e-3

@@ -15,7 +15,7 @@ RADIUS_M = 0.03
 
 
 def grid_of(device: torch.device, discs: int = 400, per_cell: int = 4) -> DiscGrid:
-    """Random discs in a box of 4 x 5 x 6 cells; each cell knows those of some cell or its own."""
+    """Return random discs in 4 x 5 x 6 cells, each of which knows its own or those of one."""
     generator = torch.Generator().manual_seed(3)
     shape = (4, 5, 6)
     place = torch.rand((discs, 3), generator=generator) * torch.tensor(shape) * 0.1
@@ -36,7 +36,7 @@ def grid_of(device: torch.device, discs: int = 400, per_cell: int = 4) -> DiscGr
 
 
 def points_around(grid: DiscGrid, n: int) -> Tensor:
-    """Points in the box, around it, far off, and one on a disc."""
+    """Return points in the box, around it, far off, and one on a disc."""
     points = torch.rand((n, 3)) * 1.2 - 0.3
     points[::7] *= 1e6
     points = points.to(grid.low_m.device) + grid.low_m

@@ -25,7 +25,7 @@ def observed(
 
 
 def along_x(backend: str, range_cells: float, **settings: float) -> list[int]:
-    """The cells of a row that one ray sets."""
+    """Return the cells of a row that one ray sets."""
     origin, ranges = torch.tensor([0.0, 0.5, 0.5]), torch.tensor([range_cells])
     cells = observed(backend, (10, 1, 1), origin, ALONG_X[None], ranges, **settings)
     return cells[:, 0, 0].nonzero()[:, 0].tolist()

@@ -16,7 +16,7 @@ BOX = torch.tensor([[0.0, 0.0, 0.0], [4.0, 4.0, 4.0]])
 
 
 def grid(*cells: tuple[int, int, int]) -> Tensor:
-    """A grid of 4^3 cells of 1 m, some of them occupied."""
+    """Return a grid of 4^3 cells of 1 m, some of them occupied."""
     occupied = torch.zeros(4, 4, 4, dtype=torch.bool)
     for cell in cells:
         occupied[cell] = True

@@ -31,7 +31,7 @@ def grid_and_box() -> tuple[Tensor, Tensor]:
 
 
 def rays_of(n: int) -> DrawnRays:
-    """Rays from before the box: without use, without depth, with depth, also nearer than near."""
+    """Return rays from before the box: of no use, without and with depth, also a short one."""
     rays = drawn_rays(n, torch.device("cpu"))
     rays.origins[:] = torch.tensor([-2.0, 0.1, 0.2]) + 0.1 * torch.randn(n, 3)
     rays.directions[:] = normalize(torch.tensor([1.0, 0.0, 0.0]) + 0.3 * torch.randn(n, 3), dim=1)
@@ -59,7 +59,7 @@ def uniform(seed: int, offset: np.ndarray) -> np.ndarray:
 
 
 def expected_samples(rays: DrawnRays, cells: Tensor, box: Tensor) -> RaySamples:
-    """By plain torch, with the random numbers of the kernel."""
+    """Sample by plain torch, with the random numbers of the kernel."""
     n = len(rays.kind)
     batch = RayBatch(
         rays.origins,
@@ -86,7 +86,7 @@ def expected_samples(rays: DrawnRays, cells: Tensor, box: Tensor) -> RaySamples:
 def sampled(
     rays: DrawnRays, cells: Tensor, box: Tensor, budget: int
 ) -> tuple[RaySamples, int, Tensor]:
-    """By the kernel, into buffers that are full of other numbers."""
+    """Sample by the kernel, into buffers that are full of other numbers."""
     from ineus_core.kernels.ray_marching.gpu import sample_buffers
     from ineus_core.kernels.ray_sampling.gpu import sample_rays_into
 
