@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reconstruct a scene frame by frame, without the command line and without ROS."""
 
-from ineus_core import Reconstructor, load_config, open_source
-from ineus_core.config import resolve_device
-from ineus_core.meshing import write_mesh
+from ineus_core import Reconstructor, load_config, open_source, resolve_device, write_mesh
 
 small = [f"source.synthetic.{key}" for key in ("frames=12", "width_px=80", "height_px=60")]
 config = load_config(overrides=[*small, "meshing.voxel_size_m=0.08"])

@@ -18,7 +18,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 offer_former_names()
 
 if TYPE_CHECKING:
-    from ineus_core.config import Config, load_config
+    from ineus_core.config import Config, load_config, resolve_device
+    from ineus_core.keyframes import KeyframePolicy
+    from ineus_core.meshing import write_mesh
     from ineus_core.pipeline import Pipeline
     from ineus_core.reconstruction import Reconstructor
     from ineus_core.sources import open_source
@@ -30,21 +32,27 @@ __all__ = [
     "Camera",
     "Config",
     "Frame",
+    "KeyframePolicy",
     "Pipeline",
     "Reconstructor",
     "__version__",
     "load_config",
     "open_source",
+    "resolve_device",
+    "write_mesh",
 ]
 
 _MODULE_OF = {
     "Camera": "types",
     "Config": "config",
     "Frame": "types",
+    "KeyframePolicy": "keyframes",
     "Pipeline": "pipeline",
     "Reconstructor": "reconstruction",
     "load_config": "config",
     "open_source": "sources",
+    "resolve_device": "config",
+    "write_mesh": "meshing",
 }
 
 

@@ -77,7 +77,7 @@ def config_from_tree(tree: dict[str, Any]) -> Config:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of a name; a GPU that is not there is an error, not a slow surprise."""
+    """Return the device of a name; a GPU that is not there is an error, not a slow surprise."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
@@ -145,7 +145,7 @@ def _check_extent(text: str) -> None:
 
 
 def _ros_parameters(parameters: Any, path: Path) -> dict[str, Any]:
-    """The tree of a parameter file, where `a.b: value` is as good as a section `a` with `b`."""
+    """Read a parameter file's tree, where `a.b: value` is as good as a section `a` with `b`."""
     if not isinstance(parameters, dict | None):
         found = type(parameters).__name__
         raise ConfigError(

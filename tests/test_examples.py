@@ -53,6 +53,10 @@ def test_own_source_shows_a_ball_of_the_configured_radius(tmp_path: Path) -> Non
     assert abs(float(radius_m.group(1)) - 0.4) < 0.05
 
 
+def test_own_policy_keeps_a_frame_each_half_second(tmp_path: Path) -> None:
+    assert run_example("own_policy", tmp_path) == "6 keyframes, 30 steps\n"
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_page_tells_of_every_example(path: Path) -> None:
     assert f"(../examples/{path.name})" in PAGE

@@ -84,7 +84,7 @@ class KeyframeBuffer:
         """Share of a pixel that shows the object, from 0 to `WHOLE`, or `UNKNOWN`."""
         self.image_background = torch.ones(3, device=device)
         """Colour, 0 to 1, that the pictures have where no object is; white until one tells."""
-        self._knows_backdrop = False
+        self._knows_background = False
         if has_foreground:
             size = (self.capacity, pixels)
             self.foreground = torch.full(size, UNKNOWN, dtype=torch.int8, device=device)
@@ -122,7 +122,7 @@ class KeyframeBuffer:
         return self._poses
 
     def slot_to_free(self) -> int | None:
-        """The slot that the next `add` overwrites, or None while there is an empty one."""
+        """Return the slot that the next `add` overwrites, or None while there is an empty one."""
         if len(self) < self.capacity:
             return None
         return self.slots[self._most_redundant()]
@@ -144,7 +144,7 @@ class KeyframeBuffer:
             write_to(self.depth[slot], self._depth_steps(depth_m, mask))
         if self.foreground is not None:
             self.foreground[slot] = self._reduced_foreground(frame).to(device)
-            self._learn_backdrop(frame)
+            self._learn_background(frame)
         write_to(self.world_from_camera[slot], frame.world_from_camera[:3].astype(np.float32))
         self._camera_of_slot[slot] = self._index_of(frame.camera)
         self.camera_index[slot] = self._camera_of_slot[slot]
@@ -154,7 +154,7 @@ class KeyframeBuffer:
         return slot
 
     def rays_of(self, slot: int) -> Float[Tensor, "pixels 3"]:
-        """Unit directions through the pixels of a keyframe, in its camera."""
+        """Return unit directions through the pixels of a keyframe, in its camera."""
         return self.camera_rays[self._camera_of_slot[slot]]
 
     def replace_pose(
@@ -170,7 +170,7 @@ class KeyframeBuffer:
         return True
 
     def frame_of(self, keyframe: KeyframeId) -> Frame | None:
-        """A keyframe as it is held, in the size of the buffer; None if not held."""
+        """Return a keyframe as it is held, in the size of the buffer; None if not held."""
         if keyframe not in self.ids:
             return None
         age = self.ids.index(keyframe)
@@ -188,7 +188,7 @@ class KeyframeBuffer:
         )
 
     def _most_redundant(self) -> int:
-        """Age of the unprotected keyframe that is closest to its camera's neighbours in time."""
+        """Find the age of the unprotected keyframe closest to its camera's neighbours in time."""
         poses = np.stack(self._poses)
         cameras = np.array([camera_id for _, camera_id in self.ids])
         # The first and the last of each camera have one neighbour only, and stay.
@@ -203,7 +203,7 @@ class KeyframeBuffer:
         return 1 + int(around[1 : 1 + last].argmin()) if len(around) > 2 else 0
 
     def _reduced(self, frame: Frame) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """Colour, depth and mask in the size of the buffer."""
+        """Return colour, depth and mask in the size of the buffer."""
         rgb, depth_m, mask = frame.rgb, frame.depth_m, frame.mask
         size = (self.width_px, self.height_px)
         if (frame.camera.width_px, frame.camera.height_px) != size:
@@ -215,7 +215,7 @@ class KeyframeBuffer:
         return rgb, depth_m, mask
 
     def _nearest(self, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and columns of a camera's image that lie in the middle of the stored pixels."""
+        """Find rows and columns of an image that lie in the middle of the stored pixels."""
         rows, columns = (
             ((2 * np.arange(stored) + 1) * given) // (2 * stored)
             for stored, given in (
@@ -260,13 +260,13 @@ class KeyframeBuffer:
             share = cv2.resize(share, size, interpolation=cv2.INTER_AREA)
         return torch.from_numpy(np.round(share * WHOLE).astype(np.int8).reshape(-1))
 
-    def _learn_backdrop(self, frame: Frame) -> None:
-        if self._knows_backdrop or frame.foreground is None:
+    def _learn_background(self, frame: Frame) -> None:
+        if self._knows_background or frame.foreground is None:
             return
-        behind = frame.rgb[frame.foreground == 0]
-        if len(behind):
-            self._knows_backdrop = True
-            colour = np.median(behind, axis=0).astype(np.float32) / 255
+        background = frame.rgb[frame.foreground == 0]
+        if len(background):
+            self._knows_background = True
+            colour = np.median(background, axis=0).astype(np.float32) / 255
             self.image_background.copy_(torch.from_numpy(colour))
 
     def _index_of(self, camera: Camera) -> int:

@@ -89,7 +89,7 @@ class Replay:
         return self._buffer.depth_step_m
 
     def store(self) -> RayStore:
-        """The tensors that a kernel draws rays from; a new camera replaces `camera_rays`."""
+        """Return what a kernel draws rays from; a new camera replaces `camera_rays`."""
         buffer = self._buffer
         return RayStore(
             buffer.rgb,
@@ -173,7 +173,7 @@ class Replay:
         self._has_reservoir = True
 
     def rays_to_save(self) -> Float[Tensor, "n 14"]:
-        """Packed rays that stand for all that was seen: the reservoir, some of every keyframe."""
+        """Pack rays that stand for all frames: the reservoir, and some of every keyframe."""
         kept = [
             self._packed_rays(slot, self._config.rays_kept_per_keyframe)
             for slot in self._buffer.slots
@@ -191,7 +191,7 @@ class Replay:
         return torch.cat((rays.origins, rays.directions, rays.rgb, rays.normal, scalars), dim=1)
 
     def draw(self, rays: int) -> RayBatch:
-        """A batch of random rays; those of pixels that may not be used are not `valid`."""
+        """Draw a batch of random rays; those of pixels that may not be used are not `valid`."""
         if len(self._buffer) == 0:
             rows = (self._uniform(rays) * self._reservoir_count).long()
             return self._unpacked(self._reservoir[rows])
@@ -264,7 +264,7 @@ class Replay:
         cameras: Int[Tensor, " rays"],
         pixels: Int[Tensor, " rays"],
     ) -> Float[Tensor, "rays 3"]:
-        """Normals in the camera frame from four neighbours; 0 across an edge or a hole."""
+        """Estimate normals in the camera by four neighbours; 0 across an edge or a hole."""
         buffer = self._buffer
         width, height = buffer.width_px, buffer.height_px
         # Wider than a pixel, or the noise of a depth sensor would be all there is.

@@ -27,7 +27,7 @@ _CELLS_AT_ONCE = 1 << 24
 
 
 class MeshingConfig(ConfigModel):
-    """How finely the surface is sampled and what counts as dirt."""
+    """How finely the surface is sampled, and which pieces of it are left out."""
 
     voxel_size_m: float = Field(
         default=0.0,
@@ -102,7 +102,8 @@ class BlockMesher:
         Args:
             sdf_fn: Signed distances [n] of world points [n 3], positive in free space.
             colour_fn: Colours [n 3], 0 to 1, of surface points [n 3] with unit normals [n 3].
-            observed_fn: Whether [n] the space around points [n 3] was seen; no surface elsewhere.
+            observed_fn: Whether [n] the space around points [n 3] was observed; no surface is
+                made elsewhere.
             is_pointwise: What `sdf_fn` gives for a point does not depend, to the last bit, on the
                 other points of the call.
         """
@@ -245,7 +246,7 @@ class _Samples:
         self._fill(needed & border, sampler.evaluate_shared)
 
     def corners(self) -> Float[Tensor, "b k k k"]:
-        """Samples on the corners of the blocks."""
+        """Return the samples on the corners of the blocks."""
         return self._sdf[:, 1:-1, 1:-1, 1:-1]
 
     def _fill(self, where: Bool[Tensor, "b k k k"], evaluate: SdfFunction) -> None:
@@ -256,7 +257,7 @@ class _Samples:
     def normals(
         self, block: Int[Tensor, " v"], vertices: Float[Tensor, "v 3"]
     ) -> Float[Tensor, "v 3"]:
-        """Unit normals at points on lattice edges, interpolated between the two ends' gradients.
+        """Interpolate unit normals on lattice edges between the gradients of the two ends.
 
         The gradients are central differences; corners that they need and that were not sampled
         yet are sampled now, so that neighbouring blocks find the same normals.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""One mesh out of many blocks, without the crumbs, in the coordinates that are asked for."""
+"""One mesh out of many blocks, without small components, in the coordinates that are asked for."""
 
 from collections.abc import Iterable
 
@@ -42,7 +42,7 @@ def remove_small_components(mesh: Mesh, min_triangles: int) -> Mesh:
 
 
 def moved_mesh(mesh: Mesh, other_from_world: Float[np.ndarray, "4 4"]) -> Mesh:
-    """The mesh in other coordinates, by a similarity; a mirror turns the triangles round."""
+    """Move a mesh to other coordinates, by a similarity; a mirror turns the triangles round."""
     linear = np.asarray(other_from_world, dtype=np.float64)[:3, :3]
     determinant = np.linalg.det(linear)
     vertices = mesh.vertices @ linear.T + other_from_world[:3, 3]
@@ -52,7 +52,7 @@ def moved_mesh(mesh: Mesh, other_from_world: Float[np.ndarray, "4 4"]) -> Mesh:
 
 
 def _keep_triangles(mesh: Mesh, keep: Bool[np.ndarray, " t"]) -> Mesh:
-    """Some triangles, with the vertices that they use."""
+    """Keep some triangles, with the vertices that they use."""
     triangles = mesh.triangles[keep]
     used = np.zeros(len(mesh.vertices), dtype=bool)
     used[triangles] = True

@@ -40,7 +40,7 @@ class DeviceBlocks:
         origins: Int[Tensor, "b 3"],
         observed_fn: Callable[[Tensor], Tensor],
     ) -> list[Mesh | None]:
-        """A mesh for each block, None where there is no surface.
+        """Return a mesh for each block, None where there is no surface.
 
         Args:
             origins: First corner of each block in voxels, on the device.
@@ -115,7 +115,7 @@ class DeviceBlocks:
         return lattice_points(places, origins, side, spacing, self.voxel_size_m)
 
     def _normals(self, sdf_fn: SdfFunction, points: Float[Tensor, "v 3"]) -> Float[Tensor, "v 3"]:
-        """Unit central differences over a voxel to each side."""
+        """Return unit central differences over a voxel to each side."""
         step = self.voxel_size_m * torch.eye(3, device=points.device)
         shifts = torch.cat((step, -step))[:, None]
         normals = []

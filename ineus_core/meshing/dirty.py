@@ -25,7 +25,7 @@ class DirtyBlocks:
     """
 
     def __init__(self, block_m: float, margin_m: float, device: torch.device) -> None:
-        """Nothing is dirty."""
+        """Begin with nothing dirty."""
         self._block_m, self._margin_m, self._device = block_m, margin_m, device
         # A dict keeps the order in which blocks became dirty.
         self._blocks: dict[BlockIndex, None] = {}
@@ -47,7 +47,7 @@ class DirtyBlocks:
         self._blocks.update(dict.fromkeys(blocks))
 
     def flags_over(self, aabb_m: Float[np.ndarray, "2 3"]) -> tuple[BlockFlags, int]:
-        """Flags that cover a box, for a kernel, and the number of the image to mark with."""
+        """Return a kernel's flags that cover a box, and the number of the image to mark with."""
         low = np.floor((aabb_m[0] - self._margin_m) / self._block_m).astype(int)
         high = np.floor((aabb_m[1] + self._margin_m) / self._block_m).astype(int)
         if self._flags is None or not _covers(self._flags, low, high):
@@ -60,7 +60,7 @@ class DirtyBlocks:
         return self._flags, self._images
 
     def take(self, limit: int) -> list[BlockIndex]:
-        """The blocks that have been dirty for longest; they are clean then."""
+        """Take the blocks that have been dirty for longest; they are clean then."""
         self._fetch()
         blocks = list(self._blocks)[:limit]
         for block in blocks:
@@ -68,7 +68,7 @@ class DirtyBlocks:
         return blocks
 
     def clear(self) -> None:
-        """Nothing is dirty any more."""
+        """Make nothing dirty any more."""
         self._blocks.clear()
         if self._flags is not None:
             self._flags.flags.zero_()

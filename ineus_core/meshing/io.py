@@ -74,7 +74,7 @@ def _read_npy(path: Path) -> Float[np.ndarray, "n 3"]:
 
 
 def _load(path: Path):  # type: ignore[no-untyped-def]
-    """A trimesh.Trimesh or trimesh.PointCloud, its vertices in the order of the file."""
+    """Return a trimesh.Trimesh or trimesh.PointCloud, its vertices in the order of the file."""
     import trimesh
 
     if not path.is_file():

@@ -30,21 +30,21 @@ class Surface:
     """
 
     def __init__(self, config: MeshingConfig, device: torch.device) -> None:
-        """Nothing is meshed, and nothing is dirty."""
+        """Begin with nothing meshed, and nothing dirty."""
         self.config, self.device = config, device
         self._mesher = BlockMesher(config)
         self.dirty = DirtyBlocks(config.block_size_m, 2 * config.voxel_size_m, device)
         self.blocks: dict[BlockIndex, MeshBlock] = {}
 
     def take_dirty(self) -> list[BlockIndex]:
-        """The blocks that have been dirty for longest, as many as an update may have."""
+        """Take the blocks that have been dirty for longest, as many as an update may have."""
         limit = self.config.blocks_per_update or _BLOCKS_PER_UPDATE[self.device.type]
         return self.dirty.take(limit)
 
     def blocks_with_surface(
         self, centres: Float[Tensor, "n 3"], cell_m: float
     ) -> list[BlockIndex]:
-        """Blocks that cells touch which may hold surface, and those that have been meshed."""
+        """List blocks that cells touch which may hold surface, and those that have been meshed."""
         block_m = self.config.block_size_m
         # A little less than the cell, which would else touch the blocks that it only abuts.
         reach_m = 0.499 * cell_m
@@ -81,7 +81,7 @@ class Surface:
         return MeshUpdate(stamp_ns, tuple(upserts), tuple(removed))
 
     def mesh(self) -> Mesh:
-        """All blocks, welded and without crumbs."""
+        """Return all blocks, welded and without small components."""
         return remove_small_components(
             weld(self.blocks.values()), self.config.min_component_triangles
         )

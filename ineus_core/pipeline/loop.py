@@ -209,7 +209,7 @@ class Pipeline:
         self.reconstructor.refine(1.0)
 
     def _now_s(self) -> float:
-        """The time; of several processes that of the first, so that all take the same steps."""
+        """Return the time, of several processes the first's, so that all take the same steps."""
         ranks = self.reconstructor.ranks
         return ranks.broadcast(time.perf_counter()) if ranks is not None else time.perf_counter()
 

@@ -159,7 +159,7 @@ class OfflineRun:
         return _UNKNOWN_FRAMES if count is None else max(count, 1)
 
     def _paced(self) -> Iterator[Frame]:
-        """Frames as they come; in real time, training fills the time until the next one."""
+        """Yield frames as they come; in real time, training fills the time until the next one."""
         speed = self._limits.real_time
         if speed == 0:
             yield from self._source
@@ -289,7 +289,7 @@ def _write_png(path: Path, picture: np.ndarray) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the figures depend on."""
+    """Return the versions of what the figures depend on."""
     found = {"python": platform.python_version()}
     for name in ("ineus_ros", "torch", "numpy", "triton", "numba", "rosbags"):
         try:
@@ -300,7 +300,7 @@ def versions() -> dict[str, str]:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words."""
+    """Return the device in words."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu, {torch.get_num_threads()} threads, {platform.machine()}"

@@ -125,13 +125,13 @@ class DistanceMap:
         return ClosestSurface(torch.cat(distances), torch.cat(aways), torch.cat(sides))
 
     def _cell_of(self, cell: Tensor) -> Tensor:
-        """Flat index of cells; those outside count as the nearest within."""
+        """Return the flat index of cells; those outside count as the nearest within."""
         x, y, z = torch.minimum(cell.clamp(min=0), self._shape - 1).unbind(-1)
         return (x * self._shape[1] + y) * self._shape[2] + z
 
 
 def _coarsening(cells: Float[Tensor, " 3"], max_cells: int) -> int:
-    """The least whole factor by which cells must grow to be few enough."""
+    """Return the least whole factor by which cells must grow to be few enough."""
     factor = 1
     while int(torch.ceil(cells / factor).prod()) > max_cells:
         factor += 1

@@ -101,10 +101,10 @@ class Planner:
         given = torch.as_tensor(points, dtype=torch.float32).to(self._device)
         finite = given.isfinite().all(dim=1)
         usable = torch.where(finite[:, None], given, 0.0)
-        distance, outward, seen = self._ask(usable, scene)
+        distance, outward, is_observed = self._ask(usable, scene)
         distance = torch.where(finite, distance, torch.inf)
         gradient = self._steadied(outward, usable, scene) * finite[:, None]
-        observed = finite & seen
+        observed = finite & is_observed
         # One transfer instead of three.
         answer = torch.cat((distance[:, None], gradient, observed[:, None].float()), dim=1)
         host = to_host(answer)[0].numpy()
@@ -113,7 +113,7 @@ class Planner:
     def occupancy_slice(
         self, z_min_m: float, z_max_m: float, scene: PlanningScene
     ) -> OccupancySlice:
-        """Columns between two heights, where surfaces are as thick as they are."""
+        """Return columns between two heights, where surfaces are as thick as they are."""
         low_z_m = float(scene.low_m[2])
         first = math.floor((z_min_m - low_z_m) / scene.cell_m) - _SMEAR_CELLS
         last = math.ceil((z_max_m - low_z_m) / scene.cell_m) + _SMEAR_CELLS
@@ -128,7 +128,7 @@ class Planner:
     def _thinned(
         self, log_odds: Int8[Tensor, "gx gy gz"], low_m: Float[Tensor, " 3"], scene: PlanningScene
     ) -> Int8[Tensor, "gx gy gz"]:
-        """Evidence whose returns are only in cells that the mesh goes through, where it is near.
+        """Keep returns only in cells that the mesh goes through, where it is near.
 
         Returns count for cells on both sides of a surface, as its place is not exactly known when
         they come. The mesh knows it; the field says which of the other cells are in front, and so
@@ -148,7 +148,7 @@ class Planner:
     def _cells_of_mesh(
         self, shape: tuple[int, ...], low_m: Float[Tensor, " 3"], scene: PlanningScene
     ) -> Bool[Tensor, "gx gy gz"]:
-        """The cells that vertices lie in, widened if cells are finer than the mesh."""
+        """Return the cells that vertices lie in, widened if cells are finer than the mesh."""
         holds = torch.zeros(shape, dtype=torch.bool, device=self._device)
         meshes = [block.mesh.vertices for block in scene.blocks.values()]
         if meshes and holds.numel():
@@ -178,7 +178,7 @@ class Planner:
     def _ask(
         self, points: Float[Tensor, "n 3"], scene: PlanningScene
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
-        """Signed distance, direction in which it grows at the very point, whether it was seen."""
+        """Return signed distance, the direction in which it grows, and what is observed."""
         surface_m, outward, log_odds = self._from_surface(points, scene)
         return self._with_field(surface_m, points, scene), outward, log_odds != 0
 
@@ -209,7 +209,7 @@ class Planner:
     def _with_field(
         self, surface_m: Float[Tensor, " n"], points: Float[Tensor, "n 3"], scene: PlanningScene
     ) -> Float[Tensor, " n"]:
-        """The field within its band, the surface outside, and in between a little of both."""
+        """Blend the field within its band with the surface outside of it."""
         outside = (surface_m.abs() / self._truncation_m - _BLEND_FROM) / (1 - _BLEND_FROM)
         share = outside.clamp(0.0, 1.0)
         inside = _into_box(points, scene)
@@ -240,7 +240,7 @@ def _into_box(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Float[Tenso
 
 
 def _look_up(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Int8[Tensor, " n"]:
-    """Evidence at points; 0 outside of the grid."""
+    """Return the log odds at points; 0 outside of the grid."""
     place = torch.floor((points - scene.low_m) / scene.cell_m)
     within = torch.minimum(place.clamp(min=0), scene.shape - 1)
     x, y, z = within.long().unbind(dim=1)

@@ -48,7 +48,7 @@ def occupancy_slice(
     """Occupied if a cell between the heights is, free if one is known to be and none is occupied.
 
     Args:
-        log_odds: Above 0 where surface was seen, below 0 where rays passed, 0 where unseen.
+        log_odds: Above 0 where there is surface, below 0 where it is free, 0 where unknown.
         low_m: Lowest corner of the grid.
     """
     x_m, y_m, low_z_m = low_m.tolist()

@@ -75,12 +75,12 @@ class _ReferenceView:
 
 
 def reduction_of(camera: Camera) -> int:
-    """Pixels of a camera along the side of one in which holes are looked for."""
+    """Return the pixels of a camera along the side of one in which holes are looked for."""
     return max(1, round(camera.width_px / _WIDTH_PX))
 
 
 def reduced(image: np.ndarray, k: int) -> np.ndarray:
-    """The pixels in the middle of squares of k."""
+    """Return the pixels in the middle of squares of k."""
     height, width = image.shape[0] // k, image.shape[1] // k
     return image[k // 2 :: k, k // 2 :: k][:height, :width]
 
@@ -98,7 +98,7 @@ class Hole:
     """Pixels along the contour."""
 
     def some(self) -> "Hole":
-        """A few of the pixels, evenly from all of it."""
+        """Return a few of the pixels, evenly from all of it."""
         some = _evenly(len(self.rows), _POINTS)
         return Hole(self.rows[some], self.columns[some], self.plane, self.edge[some])
 
@@ -121,15 +121,15 @@ class DepthCompletion:
         self._reference_views: deque[_ReferenceView] = deque(maxlen=config.reference_views)
 
     def completed(self, frame: Frame) -> Frame:
-        """A keyframe with the holes closed that the ones before it agree about."""
+        """Return a keyframe with the holes closed that the ones before it agree about."""
         if frame.depth_m is None or self._reference_views.maxlen == 0:
             return frame
-        seen = _ReferenceView.of(frame)
-        usable = None if frame.mask is None else reduced(frame.mask, seen.reduction)
-        slopes = _slopes(reduced(cached_pixel_rays(frame.camera), seen.reduction))
-        holes = planar_holes(seen.depth_m, slopes, usable, self._limits)
-        agreed = self._agreed(seen, holes, slopes) if holes else []
-        self._reference_views.append(seen)
+        keyframe = _ReferenceView.of(frame)
+        usable = None if frame.mask is None else reduced(frame.mask, keyframe.reduction)
+        slopes = _slopes(reduced(cached_pixel_rays(frame.camera), keyframe.reduction))
+        holes = planar_holes(keyframe.depth_m, slopes, usable, self._limits)
+        agreed = self._agreed(keyframe, holes, slopes) if holes else []
+        self._reference_views.append(keyframe)
         return replace(frame, depth_m=_filled(frame, agreed)) if agreed else frame
 
     def move(self, keyframe: KeyframeId, world_from_camera: Float[np.ndarray, "4 4"]) -> None:
@@ -139,9 +139,9 @@ class DepthCompletion:
                 view.world_from_camera = world_from_camera
 
     def _agreed(
-        self, seen: _ReferenceView, holes: list[Hole], slopes: Float[np.ndarray, "h w 2"]
+        self, keyframe: _ReferenceView, holes: list[Hole], slopes: Float[np.ndarray, "h w 2"]
     ) -> list[Hole]:
-        """Those of which enough is seen alike from elsewhere, along the contour as well as within.
+        """Keep holes that look alike from elsewhere, along the contour as well as within.
 
         What is all of one colour and stands out a little differs only along its contour.
         """
@@ -150,11 +150,11 @@ class DepthCompletion:
         rows = np.concatenate([hole.rows for hole in some])
         columns = np.concatenate([hole.columns for hole in some])
         edge = np.concatenate([hole.edge for hole in some])
-        pose, planes = seen.world_from_camera, np.stack([hole.plane for hole in holes])
+        pose, planes = keyframe.world_from_camera, np.stack([hole.plane for hole in holes])
         points = _on_planes(slopes[rows, columns], planes[number]) @ pose[:3, :3].T + pose[:3, 3]
         votes = np.zeros((len(rows), 2), dtype=np.int64)
         for view in self._reference_views:
-            votes += _votes(view, points, seen.rgb[rows, columns], pose[:3, 3])
+            votes += _votes(view, points, keyframe.rgb[rows, columns], pose[:3, 3])
 
         def count(of: Bool[np.ndarray, " n"], side: int) -> Float[np.ndarray, " holes"]:
             return np.bincount(number[of], votes[of, side], len(holes))
@@ -173,7 +173,7 @@ def planar_holes(
     usable: Bool[np.ndarray, "h w"] | None,
     limits: DepthConfig,
 ) -> list[Hole]:
-    """Holes whose whole rim lies on one plane.
+    """Find holes whose whole rim lies on one plane.
 
     The inverse depth of a plane is linear in the slopes of a ray. At the edge of an object, where
     a structured-light sensor sees nothing either, the rim has two depths.
@@ -217,7 +217,7 @@ def _grown(pixels: Bool[np.ndarray, "h w"], rounds: int) -> Bool[np.ndarray, "h 
 
 
 def _is_enclosed(inside: Bool[np.ndarray, "h w"]) -> bool:
-    """Whether most of the contour lies in the image: a plane beyond it would be invented."""
+    """Tell if most of the contour lies in the image: a plane beyond it would be invented."""
     around = (_grown(inside, 1) & ~inside).sum()
     padded = np.pad(inside, 1)
     return bool(around >= _LEAST_CLOSED * (_grown(padded, 1) & ~padded).sum())
@@ -226,7 +226,7 @@ def _is_enclosed(inside: Bool[np.ndarray, "h w"]) -> bool:
 def _plane_of(
     depth_m: Float[np.ndarray, " n"], slopes: Float[np.ndarray, "n 2"]
 ) -> Float[np.ndarray, " 3"] | None:
-    """The plane that nearly all of a rim lies on, by reweighted least squares; None if none."""
+    """Fit the plane that nearly all of a rim lies on, by reweighted least squares."""
     rays = np.concatenate((slopes, np.ones((len(slopes), 1))), axis=1).astype(np.float64)
     inverse = 1.0 / depth_m.astype(np.float64)
     weight = bend = np.ones(len(rays))
@@ -251,7 +251,7 @@ def _is_in_range(
 def _on_planes(
     slopes: Float[np.ndarray, "n 2"], planes: Float[np.ndarray, "#n 3"]
 ) -> Float[np.ndarray, "n 3"]:
-    """Points of planes, each on a ray, in the camera frame."""
+    """Return points of planes, each on a ray, in the camera frame."""
     rays = np.concatenate((slopes, np.ones((len(slopes), 1))), axis=1).astype(np.float64)
     return rays / (rays * planes).sum(axis=1, keepdims=True)
 
@@ -262,11 +262,11 @@ def _votes(
     rgb: Float[np.ndarray, "n 3"],
     eye: Float[np.ndarray, " 3"],
 ) -> Int[np.ndarray, "n 2"]:
-    """Of each point a vote for it or one against it, or none if the view cannot see it.
+    """Count for each point a vote for it or against it, or none if the view cannot see it.
 
     Args:
         points: World.
-        rgb: Their colours, seen from `eye`.
+        rgb: Their colours, as viewed from `eye`.
     """
     votes = np.zeros((len(points), 2), dtype=np.int64)
     pose, camera, k = view.world_from_camera, view.camera, view.reduction
@@ -277,25 +277,25 @@ def _votes(
     pixels = project(camera, local[ahead]) / k
     height, width = view.depth_m.shape
     inside = ((pixels >= 1) & (pixels < (width - 1, height - 1))).all(axis=1)
-    seen, pixels = ahead[inside], pixels[inside]
-    if not len(seen):
+    visible, pixels = ahead[inside], pixels[inside]
+    if not len(visible):
         return votes
     column, row = pixels.astype(np.int64).T
-    measured_m, depth_m = view.depth_m[row, column], local[seen, 2]
+    measured_m, depth_m = view.depth_m[row, column], local[visible, 2]
     x, y = (pixels - 0.5).astype(np.float32).T
     there = cv2.remap(view.rgb, x[:, None], y[:, None], cv2.INTER_LINEAR)[:, 0]
-    alike = np.abs(there - rgb[seen]).mean(axis=1) < _COLOUR_DIFFERENCE
+    alike = np.abs(there - rgb[visible]).mean(axis=1) < _COLOUR_DIFFERENCE
     hidden = (measured_m > 0) & (measured_m < depth_m - _IN_FRONT_M)
     absent = measured_m > depth_m + _BEHIND_M
-    votes[seen, 0] = alike & ~hidden & ~absent
-    votes[seen, 1] = absent | (~alike & ~hidden)
+    votes[visible, 0] = alike & ~hidden & ~absent
+    votes[visible, 1] = absent | (~alike & ~hidden)
     return votes
 
 
 def _has_parallax(
     points: Float[np.ndarray, "n 3"], eye: Float[np.ndarray, " 3"], other: Float[np.ndarray, " 3"]
 ) -> Bool[np.ndarray, " n"]:
-    """Whether points are seen in directions that differ enough to tell their depth."""
+    """Decide whether points are viewed in directions that differ enough to tell their depth."""
     a, b = points - eye, points - other
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return (a * b).sum(axis=1) < _LEAST_PARALLAX * lengths
@@ -306,7 +306,7 @@ def _slopes(rays: Float[np.ndarray, "*pixels 3"]) -> Float[np.ndarray, "*pixels 
 
 
 def _filled(frame: Frame, holes: list[Hole]) -> Float[np.ndarray, "h w"]:
-    """The depth of a frame with planes through holes."""
+    """Return the depth of a frame with planes through holes."""
     assert frame.depth_m is not None
     k, rays = reduction_of(frame.camera), cached_pixel_rays(frame.camera)
     depth_m = frame.depth_m.copy()

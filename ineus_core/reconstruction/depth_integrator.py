@@ -79,7 +79,7 @@ class DepthIntegrator:
         stride_px: int,
         camera: Camera,
     ) -> None:
-        """Returns by the fine rays; of rays without one, which take longer, the coarse do."""
+        """Mark cells by fine rays with a return, and by coarse rays without, which take longer."""
         spread = _OBSERVED_OVERLAP * stride_px / min(camera.fx, camera.fy)
         for (directions, range_m), longest_m in ((fine, 0.0), (coarse, self._config.max_m)):
             self._grid.observed.add(origin, directions, range_m, self._reach_m, spread, longest_m)

@@ -89,7 +89,7 @@ def estimate_bounds(
 
 
 def voxel_of_depth(frame: Frame, config: DepthConfig) -> float:
-    """Voxels in m as fine as the view is close: halved within a median of 1 m, and of 0.5 m."""
+    """Choose voxels as fine as the view is close: halved within a median of 1 m, and 0.5 m."""
     depth_m, hit = believed_depth(frame, config, _STRIDE_PX)
     if not hit.any():
         return ROOM_VOXEL_M
@@ -98,7 +98,7 @@ def voxel_of_depth(frame: Frame, config: DepthConfig) -> float:
 
 
 def voxel_of_box(aabb: Float[np.ndarray, "2 3"]) -> float:
-    """Voxels in m for a scene without depth, which fills its box."""
+    """Choose voxels in m for a scene without depth, which fills its box."""
     return min(ROOM_VOXEL_M, float((aabb[1] - aabb[0]).max()) / _VOXELS_OF_A_SIDE)
 
 
@@ -121,7 +121,7 @@ def _is_object(
 def box_of_points(
     points: Float[np.ndarray, "n 3"], poses: Sequence[Float[np.ndarray, "4 4"]]
 ) -> Float[np.ndarray, "2 3"]:
-    """Cube around the cameras and all points but strays, with a tenth to spare on every side."""
+    """Bound cameras and all points but strays by a cube, a tenth to spare on every side."""
     positions = np.stack([pose[:3, 3] for pose in poses])
     low, high = np.percentile(points, (1.0, 99.0), axis=0)
     low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))

@@ -34,7 +34,7 @@ def everywhere(points: Tensor) -> Tensor:
 
 
 def blocks_around_origin() -> list[BlockIndex]:
-    """The eight blocks that meet at the origin."""
+    """Return the eight blocks that meet at the origin."""
     return [(x, y, z) for x, y, z in product((-1, 0), repeat=3)]
 
 
@@ -46,7 +46,7 @@ def mesher(**changes: float) -> BlockMesher:
 
 
 def sphere_mesh(**changes: float) -> Mesh:
-    """The sphere out of eight blocks."""
+    """Mesh the sphere out of eight blocks."""
     return weld(
         mesher(**changes).extract(
             sphere, colour_of_normal, blocks_around_origin(), everywhere, CPU

@@ -9,7 +9,7 @@ from ineus_core.types import Mesh, MeshBlock
 
 
 def block(x: float, shift: float = 0.0) -> MeshBlock:
-    """A unit square of two triangles from x to x + 1 in the plane z = 0."""
+    """Make a unit square of two triangles from x to x + 1 in the plane z = 0."""
     corners = np.array(((x, 0, 0), (x + 1, 0, 0), (x + 1, 1, 0), (x, 1, 0)), dtype=np.float32)
     return MeshBlock(
         (int(x), 0, 0),

@@ -43,7 +43,7 @@ ORIGINAL = {name: np.eye(4) if name == "blender" else formats.similarity() for n
 
 @cache
 def surface(layout: str, seed: int) -> Mesh:
-    """What is saved of a short training, in the coordinates of the data set."""
+    """Return what is saved of a short training, in the coordinates of the data set."""
     if layout == "colmap":
         pytest.importorskip("pycolmap")
     config = SourceConfig.model_validate({"blended_mvs": {"depth": False}})
@@ -75,7 +75,7 @@ def surface(layout: str, seed: int) -> Mesh:
 
 @cache
 def in_scene(layout: str, seed: int) -> Mesh:
-    """The surface, moved from the data set's coordinates to those of the scene."""
+    """Return the surface, moved from the data set's coordinates to those of the scene."""
     return moved_mesh(surface(layout, seed), np.linalg.inv(ORIGINAL[layout]))
 
 

@@ -31,7 +31,7 @@ def mesh_of(points: np.ndarray, normals: np.ndarray) -> Mesh:
 
 
 def floor_mesh(step_m: float = 0.05) -> Mesh:
-    """The plane z = 0 over a square of 2 m."""
+    """Make the plane z = 0 over a square of 2 m."""
     axis = np.arange(-1, 1 + 1e-9, step_m)
     x, y = (a.ravel() for a in np.meshgrid(axis, axis))
     return mesh_of(np.stack((x, y, 0 * x), 1), np.tile((0.0, 0.0, 1.0), (x.size, 1)))
@@ -220,7 +220,7 @@ def test_near_the_surface_the_field_decides_and_far_from_it_the_surface_does() -
 
 
 def steps_scene(at_x_m: float) -> PlanningScene:
-    """The floor, and a wall at an x that shows to smaller ones; all of it free."""
+    """Make the floor, and a wall at an x that shows to smaller ones; all of it free."""
     floor, turned = floor_mesh(), floor_mesh()
     turned.vertices[:] = turned.vertices[:, [2, 1, 0]] + (at_x_m, 0, 0)
     turned.normals[:] = (-1, 0, 0)

@@ -14,7 +14,7 @@ HERE = [0.0, 0.0, 0.0]
 
 @pytest.fixture
 def wall() -> Reconstructor:
-    """A wall at z = 2 m, seen from the origin along z."""
+    """Reconstruct a wall at z = 2 m, seen from the origin along z."""
     made = Reconstructor(tiny_config(ray_sampling={"truncation_m": 0.1}), CPU)
     made.add_frame(wall_frame(depth_m=2.0))
     for _ in range(100):

@@ -51,7 +51,7 @@ def test_a_plane_goes_through_a_hole() -> None:
 
 
 def two_depths(depth_m: np.ndarray) -> np.ndarray:
-    """An object beside a shadow: the rim is nearer on one side."""
+    """Make an object beside a shadow: the rim is nearer on one side."""
     depth_m[:, :60] *= 0.8
     return depth_m
 
@@ -84,7 +84,7 @@ def test_pixels_that_may_not_be_used_are_no_hole() -> None:
 
 
 def frames_of_screen(stands_out_m: float) -> tuple[list[Frame], list[np.ndarray]]:
-    """Views of a wall with a black screen that returns nothing, and the true depth."""
+    """Render views of a wall with a black screen that returns nothing, and the true depth."""
     screen = box((0.7, 2 * stands_out_m, 0.5))
     wall = Part(half_space(1, -1, 2.0), Texture("noise", (0.9, 0.8, 0.7), (0.8, 0.5, 0.2), 0.3))
     black = Part(screen, Texture("noise", BLACK, BLACK, 0.3), (0.0, 2.0, 0.0))
