@@ -90,11 +90,16 @@ class Background(nn.Module):
         directions: Float[Tensor, "rays 3"],
         aabb: Float[Tensor, "2 3"],
         jitter: Float[Tensor, " rays"],
+        valid: Bool[Tensor, " rays"] | None = None,
     ) -> tuple[RenderedRays, RaySamples]:
         """Composite the rays from where they leave the box.
 
         Args:
+            origins: World.
+            directions: Unit length.
+            aabb: The box, world.
             jitter: 0 to 1, by which the samples of a ray are shifted.
+            valid: Rays that are needed, if not all are.
         """
         t_enter, t_exit = ray_box(origins, directions, aabb)
         t_exit = torch.where(t_exit > t_enter, t_exit, torch.zeros_like(t_exit))
@@ -104,7 +109,11 @@ class Background(nn.Module):
         points = contract(
             (origins[ray] + directions[ray] * t_mid[:, None] - self.centre_m) / self.half_side_m
         )
-        used = self._occupied(points).nonzero()[:, 0]
+        is_used = self._occupied(points)
+        if valid is not None:
+            is_used &= valid[ray]
+        # Waits for the device, which costs less than to evaluate all the empty ones.
+        used = is_used.nonzero()[:, 0]
         some = self.field(points[used], directions[ray[used]])
         assert some.density is not None
         density = torch.zeros_like(t_mid).index_copy(0, used, some.density * self._per_m)

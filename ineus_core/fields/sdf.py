@@ -14,7 +14,7 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 
 from ineus_core.fields.variant_config import FieldVariantConfig
-from ineus_core.kernels.fused_field import FusedField, fused_field
+from ineus_core.kernels.fused_field import FusedField, differentiable_field, fused_field
 from ineus_core.kernels.hash_grid import Encode, EncodeValue, HashGridLayout
 from ineus_core.kernels.mlp import (
     SH_CHANNELS,
@@ -128,8 +128,7 @@ class HashSdf(nn.Module):
         # Distances of a first sphere grow with the cube; those of a stream do not.
         self.sdf_scale_m = 1.0 if init == "depth" else side_m / 2
         self._encode, self._encode_value = encode, encode_value
-        self.half_table: Tensor | None = None
-        """The table in half precision, kept up to date by whoever trains."""
+        self._half_table: Tensor | None = None
         self.background: nn.Module | None = None
         """What rays see behind the cube, where that is learned: a `fields.Background`."""
         self._held_box_m: Tensor | None = None
@@ -194,15 +193,41 @@ class HashSdf(nn.Module):
             self.side_m, self.sdf_scale_m,
         )  # fmt: skip
 
+    @property
+    def _has_kernels(self) -> bool:
+        """Whether its backend evaluates it with gradients as a whole."""
+        return self.config.backend == "triton"
+
+    @property
+    def half_table(self) -> Float[Tensor, "entries features"] | None:
+        """The table in half precision, where somebody keeps a copy."""
+        return self._half_table
+
+    def read_half_table(self, half_table: Float[Tensor, "entries features"]) -> None:
+        """Read the table in half precision, from a copy that whoever trains keeps up to date."""
+        self._half_table = half_table
+
     def set_step(self, step: int) -> None:
         """Be what the field is at a step; the usual one is always the same."""
 
     def forward(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
     ) -> FieldOutput:
-        """Distance, gradient and colour at world points seen along unit directions."""
+        """Return distance, gradient and colour at world points seen along unit directions."""
         if self._fused is not None and not torch.is_grad_enabled():
             return self._fused.evaluate(points, directions, None, self._all_weights())
+        if not self._has_kernels:
+            return self.by_torch(points, directions)
+        scales = (self.sdf_scale_m, self.sdf_scale_m / self.side_m)
+        return differentiable_field(
+            self._unit_from_world(points), directions, None, self.table, self._sdf_weights(),
+            self._colour_weights(), self.layout, scales, half_table=self._half_table,
+        )  # fmt: skip
+
+    def by_torch(
+        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
+    ) -> FieldOutput:
+        """Return the same by networks in plain torch behind the encoding of any backend."""
         unit = self._unit_from_world(points)
         features, jacobian = self._encode(unit, self.table, self.layout)
         outputs, gradient = sdf_head(2 * unit - 1, features, jacobian, self._sdf_weights())
@@ -253,7 +278,7 @@ class HashSdf(nn.Module):
         return SdfHeadWeights(self.w1, self.b1, self.w2, self.b2)
 
     def _all_weights(self) -> FieldWeights:
-        table = self.table if self.half_table is None else self.half_table
+        table = self.table if self._half_table is None else self._half_table
         sdf, colour = self._sdf_weights(), self._colour_weights()
         return FieldWeights(table.detach(), sdf, colour)
 

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The field in all its variants, in plain torch around the encoding of any backend."""
+"""The field in all its variants: by kernels where these know its network, else by plain torch.
+
+The encoding is that of the backend either way.
+"""
 
 import math
 from functools import cached_property
@@ -21,8 +24,15 @@ from ineus_core.fields.networks import (
     sphere_layers,
 )
 from ineus_core.fields.sdf import HashSdf
-from ineus_core.kernels.fused_field import FusedField
-from ineus_core.kernels.mlp import colour_logits
+from ineus_core.kernels.fused_field import (
+    FusedField,
+    differentiable_colour,
+    differentiable_distance,
+    differentiable_geometry,
+    differentiable_outputs,
+)
+from ineus_core.kernels.hash_grid import HashGridLayout
+from ineus_core.kernels.mlp import SdfHeadWeights, colour_logits
 from ineus_core.types import FieldOutput
 
 _TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
@@ -33,6 +43,8 @@ class VariantField(HashSdf):
 
     channel_weights: Tensor
     """Of each channel of the encoding: 0 while its level has not appeared."""
+    tap_offsets: Tensor
+    """Where a finite difference looks, as multiples of its step."""
     inv_s_before_cap: Tensor
     """Sharpness when its bound began; 0 until then."""
 
@@ -41,9 +53,12 @@ class VariantField(HashSdf):
         super().__init__(*parts)
         channels = self.layout.channels + self.config.frequency_channels
         self.register_buffer("channel_weights", torch.ones(channels), persistent=False)
+        taps = _offsets(self.config.gradient_taps)
+        self.register_buffer("tap_offsets", taps, persistent=False)
         if self.config.inv_s_cap:
             self.register_buffer("inv_s_before_cap", torch.zeros(()))
         self._inv_s_limit: float | None = None
+        self._first_inv_s = 0.0
         self._written: list[float] = []
         self._colour_activation = activation(self.config.colour_activation)
         self._density_activation = activation(self.config.density_activation)
@@ -120,9 +135,12 @@ class VariantField(HashSdf):
             self._bound_sharpness(step)
 
     def _bound_sharpness(self, step: int) -> None:
-        if float(self.inv_s_before_cap) == 0.0:
-            self.inv_s_before_cap.copy_(self.inv_s.detach())
-        first, last = float(self.inv_s_before_cap), self.config.inv_s_cap
+        if self._first_inv_s == 0.0:
+            # Read once: a look at the device would wait for all it has to do.
+            if float(self.inv_s_before_cap) == 0.0:
+                self.inv_s_before_cap.copy_(self.inv_s.detach())
+            self._first_inv_s = float(self.inv_s_before_cap)
+        first, last = self._first_inv_s, self.config.inv_s_cap
         share = step / self.config.inv_s_cap_steps
         self._inv_s_limit = min(share * (last - first) + first, last)
 
@@ -139,37 +157,65 @@ class VariantField(HashSdf):
             return self.config.gradient_step_m or self.config.finest_cell_m
         return self.side_m / self.layout.resolutions[max(self._levels_seen, 1) - 1]
 
+    @property
+    def _has_kernels(self) -> bool:
+        """Whether the kernels know its network: they take any weights, but one hidden layer."""
+        config = self.config
+        is_usual = config.hidden_layers == 1 and config.hidden_activation == "softplus"
+        return config.backend == "triton" and config.encoding == "hash" and is_usual
+
     def forward(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
     ) -> FieldOutput:
-        """Distance or density, gradient and colour at world points seen along unit directions."""
+        """Return distance or density, gradient and colour at world points."""
+        return self._evaluated(points, directions, self._has_kernels)
+
+    def by_torch(
+        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
+    ) -> FieldOutput:
+        """Return the same by networks in plain torch behind the encoding of any backend."""
+        return self._evaluated(points, directions, by_kernels=False)
+
+    def _evaluated(
+        self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"], by_kernels: bool
+    ) -> FieldOutput:
         laplacian = None
         config = self.config
         if config.kind == "density" and config.colour != "radiance" and torch.is_grad_enabled():
             # Nothing that trains asks for the gradient of such a density.
-            outputs, gradient = self._outputs(points), torch.zeros_like(points)
+            outputs, gradient = self._outputs(points, by_kernels), torch.zeros_like(points)
         elif config.gradient == "finite_difference":
-            outputs, gradient, laplacian = self._by_differences(points)
+            outputs, gradient, laplacian = self._by_differences(points, by_kernels)
         else:
-            outputs, gradient = self._with_gradient(points)
-        normal = torch.nn.functional.normalize(gradient, dim=1, eps=1e-6)
-        if config.colour != "radiance":
-            normal = torch.zeros_like(normal)
-        if config.colour == "plain":
-            directions = torch.zeros_like(directions)
-        logits = colour_logits(
-            self._feature_activation(outputs), directions, normal, self._colour_weights()
-        )
-        rgb = self._colour_activation(logits)
+            outputs, gradient = self._with_gradient(points, by_kernels)
+        rgb = self._colours(outputs, directions, gradient, by_kernels)
         if self.config.kind == "sdf":
             return FieldOutput(outputs[:, 0] * self.sdf_scale_m, gradient, rgb, laplacian)
         density = self._density(outputs)
         return FieldOutput(self._level(outputs), gradient, rgb, laplacian, density)
 
+    def _colours(
+        self,
+        outputs: Float[Tensor, "n outputs"],
+        directions: Float[Tensor, "n 3"],
+        gradient: Float[Tensor, "n 3"],
+        by_kernels: bool,
+    ) -> Float[Tensor, "n 3"]:
+        config, features = self.config, self._feature_activation(outputs)
+        if config.colour == "plain":
+            directions = torch.zeros_like(directions)
+        if config.colour != "radiance":
+            gradient = torch.zeros_like(gradient)
+        if by_kernels and config.colour_activation == "sigmoid":
+            return differentiable_colour(features, directions, gradient, self._colour_weights())
+        normal = torch.nn.functional.normalize(gradient, dim=1, eps=1e-6)
+        logits = colour_logits(features, directions, normal, self._colour_weights())
+        return self._colour_activation(logits)
+
     @torch.no_grad()
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Signed distance in m; of a density, what is positive where it is below the threshold."""
-        outputs = self._outputs(points)
+        outputs = self._outputs(points, self._has_kernels)
         return (
             outputs[:, 0] * self.sdf_scale_m if self.config.kind == "sdf" else self._level(outputs)
         )
@@ -177,7 +223,7 @@ class VariantField(HashSdf):
     @torch.no_grad()
     def density(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Extinction in 1/m at world points, of a field of kind density."""
-        return self._density(self._outputs(points))
+        return self._density(self._outputs(points, self._has_kernels))
 
     def _density(self, outputs: Float[Tensor, "n outputs"]) -> Float[Tensor, " n"]:
         raw = self.config.density_bias - outputs[:, 0]
@@ -196,10 +242,25 @@ class VariantField(HashSdf):
         # The logarithm changes evenly through a surface, so vertices between voxels are exact.
         return (outputs[:, 0] + math.log(threshold) - bias) * self.sdf_scale_m
 
-    def _with_gradient(
+    def _kernel_call(
         self, points: Float[Tensor, "n 3"]
+    ) -> tuple[Tensor, Tensor, SdfHeadWeights, HashGridLayout, Tensor | None]:
+        """Return what the kernels take; what the network may not see yet has weights of 0."""
+        (w1, b1), (w2, b2) = self._layers()
+        shares = torch.nn.functional.pad(
+            self.channel_weights, (3, 0), value=float(self.config.include_points)
+        )
+        weights = SdfHeadWeights(w1 * shares, b1, w2, b2)
+        unit = self._unit_from_world(points)
+        return unit, self.table, weights, self.layout, self._half_table
+
+    def _with_gradient(
+        self, points: Float[Tensor, "n 3"], by_kernels: bool
     ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n 3"]]:
-        """Outputs of the network, and the gradient of the distance that the first of them is."""
+        """Return outputs of the network, and the gradient of the distance that the first is."""
+        if by_kernels:
+            outputs, gradient = differentiable_geometry(*self._kernel_call(points))
+            return outputs, gradient * (self.sdf_scale_m / self.side_m)
         unit = self._unit_from_world(points)
         features, jacobian = self._features(unit)
         inputs = self._inputs(unit, features)
@@ -223,7 +284,11 @@ class VariantField(HashSdf):
         features, jacobian = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
         return features * self.channel_weights, jacobian * self.channel_weights[:, None]
 
-    def _outputs(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n outputs"]:
+    def _outputs(
+        self, points: Float[Tensor, "n 3"], by_kernels: bool
+    ) -> Float[Tensor, "n outputs"]:
+        if by_kernels:
+            return differentiable_outputs(*self._kernel_call(points))
         unit = self._unit_from_world(points)
         parts = []
         if self.layout.levels and not torch.is_grad_enabled():
@@ -237,17 +302,21 @@ class VariantField(HashSdf):
         return network(self._inputs(unit, features), self._layers(), self.config.hidden_activation)
 
     def _by_differences(
-        self, points: Float[Tensor, "n 3"]
+        self, points: Float[Tensor, "n 3"], by_kernels: bool
     ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n 3"], Float[Tensor, " n"]]:
-        """Outputs of the head, gradient and Laplacian of the distance in metres."""
-        step_m = self.gradient_step_m
-        offsets = _offsets(self.config.gradient_taps).to(points) * step_m
+        """Return outputs of the head, gradient and Laplacian of the distance in metres."""
+        offsets = self.tap_offsets * self.gradient_step_m
         taps = (points[None] + offsets[:, None]).view(-1, 3)
-        both = self._outputs(torch.cat((points, taps)))
-        outputs = both[: len(points)]
-        distance = both[:, 0].view(1 + len(offsets), len(points)) * self.sdf_scale_m
-        at, around = distance[0], distance[1:]
-        gradient, laplacian = differences(at, around, offsets)
+        if by_kernels:
+            # Only the points themselves have a colour, and so need more than the distance.
+            outputs = self._outputs(points, by_kernels)
+            at, around = outputs[:, 0], differentiable_distance(*self._kernel_call(taps))
+        else:
+            both = self._outputs(torch.cat((points, taps)), by_kernels)
+            outputs = both[: len(points)]
+            at, around = both[: len(points), 0], both[len(points) :, 0]
+        around = around.view(len(offsets), len(points)) * self.sdf_scale_m
+        gradient, laplacian = differences(at * self.sdf_scale_m, around, offsets)
         return outputs, gradient, laplacian
 
 

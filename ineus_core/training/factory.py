@@ -12,6 +12,7 @@ from ineus_core.keyframes import Replay
 from ineus_core.rendering import OccupancyGrid, RaySamplingConfig, renderer
 from ineus_core.training.config import TrainingConfig
 from ineus_core.training.ranks import Ranks
+from ineus_core.training.rays import RaySource
 from ineus_core.training.step import EagerStep
 from ineus_core.training.step_protocol import Step
 
@@ -28,7 +29,7 @@ def make_step(
     rendering: str = "torch",
     ranks: Ranks | None = None,
 ) -> Step:
-    """The step that suits the backends.
+    """Return the step that suits backends and options.
 
     Args:
         config: With every automatic value resolved.
@@ -39,20 +40,26 @@ def make_step(
         raise ConfigError(
             "training.weights.curvature needs field.gradient finite_difference, not analytic"
         )
-    if field.config.backend == "triton" and rendering == "triton":
+    rays: RaySource | None = None
+    if field.config.backend == "triton":
         option = field.config.option_without_step or config.option_without_kernel
         option = option or ("background.kind learned" if field.background is not None else "")
-        if not option:
+        if rendering == "triton" and not option:
             from ineus_core.training.captured.step import CapturedStep
 
             return CapturedStep(config, ray_sampling, field, grid, replay, ranks=ranks)
-        _LOG.info("training step by torch, as the captured one does not know %s", option)
+        from ineus_core.training.captured.rays import EagerKernelRays
+
+        option = option or f"rendering.backend {rendering}"
+        _LOG.info("training step by autograd, as the captured one does not know %s", option)
+        rays = EagerKernelRays(config, ray_sampling, field, grid, replay, ranks)
     if config.may_weigh("distortion") or field.config.kind == "density":
         if rendering == "nerfacc":
             raise ConfigError(
                 "rendering.backend nerfacc knows neither field.kind density nor "
                 "training.weights.distortion: expected auto or torch"
             )
+        # Of the others only plain torch tells the weights of the samples.
         rendering = "torch"
     render = renderer(rendering)
-    return EagerStep(config, ray_sampling, field, grid, replay, generator, render, ranks)
+    return EagerStep(config, ray_sampling, field, grid, replay, generator, render, ranks, rays)

@@ -266,6 +266,11 @@ class LossWeights(ConfigModel):
 
         def __getattr__(self, name: str) -> float: ...
 
+    def stacked(self, device: torch.device) -> Float[Tensor, " terms"]:
+        """Return all weights in the order of their names."""
+        values = [float(getattr(self, name)) for name in _TABLE]
+        return torch.tensor(values, device=device)
+
 
 def _is_ramp(values: tuple[float, ...]) -> tuple[float, ...]:
     if len(values) not in (0, 4) or min(values, default=0) < 0:
@@ -353,10 +358,13 @@ class LossTerms:
         """Return a term."""
         return self.values[name]
 
-    def total(self, weights: LossWeights) -> Float[Tensor, ""]:
-        """Return the weighted sum."""
-        terms = [getattr(weights, name) * term for name, term in self.values.items()]
-        return torch.stack(terms).sum()
+    def total(self, weights: Float[Tensor, " terms"]) -> Float[Tensor, ""]:
+        """Return the weighted sum.
+
+        Args:
+            weights: In the order of the names.
+        """
+        return (torch.stack(list(self.values.values())) * weights).sum()
 
     def stacked(self) -> Float[Tensor, " terms"]:
         """Return all terms in the order of their names, detached."""

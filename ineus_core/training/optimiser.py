@@ -1,11 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""AdamW over the parts of a field, each with its own learning rate."""
+"""AdamW over the parts of a field, each with its own learning rate.
+
+`flat_parameters` has the same for a GPU.
+"""
 
 from itertools import pairwise
 from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -108,21 +112,26 @@ class Rates:
         return (config.colour_rate if is_colour else 0.0) or config.heads_rate
 
 
-class Optimiser(Rates):
+def is_table(name: str) -> bool:
+    """Decide whether a parameter is a hash grid, whose entries rest without a gradient."""
+    return name.rpartition(".")[2] == "table"
+
+
+class Optimiser:
     """Adam; entries of the table without a gradient rest, as nearly all do in one step.
 
     Own code instead of `torch.optim`, whose import takes seconds and which knows no resting
     entries.
 
     Args:
-        config: Rates.
+        config: Constants of Adam.
         field: Whose parameters are updated.
+        rates: By step.
     """
 
-    def __init__(self, config: OptimiserConfig, field: HashSdf) -> None:
+    def __init__(self, config: OptimiserConfig, field: HashSdf, rates: Rates) -> None:
         """Start with zero moments."""
-        super().__init__(config)
-        self._field = field
+        self._config, self._field, self._rates = config, field, rates
         self.reset()
 
     def reset(self) -> None:
@@ -134,16 +143,30 @@ class Optimiser(Rates):
             self._moments[name] = (zeros, zeros.clone())
             parameter.grad = None
 
-    def gradients_are_finite(self) -> bool:
-        """Whether a step may be taken."""
+    @property
+    def values(self) -> list[Tensor]:
+        """All that is trained."""
+        return list(self._field.parameters())
+
+    def gradients(self) -> list[Float[Tensor, "..."]]:
+        """Return the gradients of all parameters, 0 where there is none."""
+        gradients = []
+        for parameter in self._field.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        return gradients
+
+    def has_finite_gradients(self) -> Bool[Tensor, ""]:
+        """Decide whether a step may be taken."""
         sums = [p.grad.sum() for p in self._field.parameters() if p.grad is not None]
-        return bool(torch.stack(sums).isfinite().all())
+        return torch.stack(sums).isfinite().all()
 
     @torch.no_grad()
     def step(self, steps_taken: int) -> None:
         """Update all parameters and clear the gradients."""
         self._steps += 1
-        factor = self.factor(steps_taken)
+        factor = self._rates.factor(steps_taken)
         device = self._field.table.device
         count = torch.tensor(float(self._steps), device=device)
         for name, parameter in self._field.named_parameters():
@@ -153,11 +176,11 @@ class Optimiser(Rates):
                 parameter.view(-1),
                 parameter.grad.contiguous().view(-1),
                 *self._moments[name],
-                torch.tensor(self.of(name) * factor, device=device),
+                torch.tensor(self._rates.of(name) * factor, device=device),
                 count,
                 betas=(self._config.beta1, self._config.beta2),
                 epsilon=self._config.epsilon,
-                sparse=name.endswith("table"),
+                sparse=is_table(name),
                 weight_decay=self._config.weight_decay,
             )
             parameter.grad = None

@@ -12,12 +12,14 @@ import torch
 class Step(Protocol):
     """One optimiser step when called: `EagerStep`, or on a GPU `CapturedStep`."""
 
-    counters: Counter[str]
-    """Of steps that were not finite."""
-
     @property
     def steps(self) -> int:
         """How many were taken."""
+        ...
+
+    @property
+    def counters(self) -> Counter[str]:
+        """Of steps that were not finite."""
         ...
 
     def resume_at(self, steps: int) -> None:

@@ -138,7 +138,7 @@ def test_a_ray_that_is_not_valid_has_no_loss_and_no_nan() -> None:
 def test_the_total_is_the_weighted_sum() -> None:
     terms = LossTerms({name: torch.tensor(float(i + 1)) for i, name in enumerate(loss_names())})
     weights = LossWeights(photometric=1, depth=10, band=100, free_space=1000, eikonal=0, mask=1e5)
-    assert terms.total(weights).item() == 1 + 20 + 300 + 4000 + 7e5
+    assert terms.total(weights.stacked(terms["depth"].device)).item() == 1 + 20 + 300 + 4000 + 7e5
 
 
 def test_squared_colour_error() -> None:

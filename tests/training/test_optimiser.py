@@ -10,14 +10,16 @@ from tiny_scene import tiny_field
 
 from ineus_core.fields import BackgroundConfig, add_background
 from ineus_core.training import OptimiserConfig
-from ineus_core.training.optimiser import Optimiser
+from ineus_core.training.optimiser import Optimiser, Rates
 
 
 def moves(steps_taken: int = 0, rate_factor: float = 1.0, **settings: object) -> dict[str, float]:
     """How far each part moves in the first step, where Adam moves by exactly the rate."""
     field = tiny_field("object")
-    optimiser = Optimiser(OptimiserConfig(**settings), field)  # type: ignore[arg-type]
-    optimiser.scale(rate_factor)
+    config = OptimiserConfig(**settings)  # type: ignore[arg-type]
+    rates = Rates(config)
+    rates.scale(rate_factor)
+    optimiser = Optimiser(config, field, rates)
     before = {name: p.detach().clone() for name, p in field.named_parameters()}
     torch.stack([p.sum() for p in field.parameters()]).sum().backward()
     optimiser.step(steps_taken)
@@ -37,7 +39,8 @@ def test_a_learned_background_may_have_a_rate_of_its_own() -> None:
         field = tiny_field("object")
         config = BackgroundConfig(kind="learned", levels=2, log2_entries=8, hidden=8, cells=8)
         add_background(field, config)
-        optimiser = Optimiser(OptimiserConfig(table_rate=0.1, heads_rate=0.02, **rates), field)
+        settings = OptimiserConfig(table_rate=0.1, heads_rate=0.02, **rates)
+        optimiser = Optimiser(settings, field, Rates(settings))
         before = {name: p.detach().clone() for name, p in field.named_parameters()}
         torch.stack([p.sum() for p in field.parameters()]).sum().backward()
         optimiser.step(0)
@@ -66,7 +69,8 @@ def test_weights_decay_by_their_rate() -> None:
     field = tiny_field("object")
     with torch.no_grad():
         field.w1.fill_(2.0)
-    optimiser = Optimiser(OptimiserConfig(heads_rate=0.1, weight_decay=0.5), field)
+    config = OptimiserConfig(heads_rate=0.1, weight_decay=0.5)
+    optimiser = Optimiser(config, field, Rates(config))
     (0.0 * torch.stack([p.sum() for p in field.parameters()]).sum()).backward()
     optimiser.step(0)
     torch.testing.assert_close(field.w1.detach(), torch.full_like(field.w1, 2.0 * 0.95))

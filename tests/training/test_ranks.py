@@ -109,8 +109,10 @@ def mean_gradient_training(steps: int) -> dict[str, torch.Tensor]:
     for _ in range(steps):
         for twin in twins:
             step: Any = twin.reconstruction.train_step
-            terms = step._loss(step._replay.draw(step._rays))
-            terms.total(step._config.weights).backward()
+            step._scalars.write(step.steps, step._record.begin_step())
+            step._rays.draw()
+            terms = step._loss(step._rays.sample())
+            terms.total(step._config.weights.stacked(CPU)).backward()
         for pair in zip(*(twin.reconstruction.field.parameters() for twin in twins), strict=True):
             mean = 0.5 * (pair[0].grad + pair[1].grad)
             for parameter in pair:

@@ -93,7 +93,7 @@ def test_a_step_that_is_not_finite_is_taken_back_and_counted(bad: float) -> None
     step = train_step(wall_frame(depth_m=1.5), snapshot_every=5)
     for _ in range(12):
         step()
-    kept = [p.clone() for p in step._snapshot]
+    kept = [p.clone() for p in step._record._snapshot]
     with torch.no_grad():
         step._field.w2[0, 0] = bad
     step()
@@ -116,7 +116,7 @@ def test_a_snapshot_is_never_of_broken_parameters() -> None:
         step._field.table[-1] = math.nan
     for _ in range(4):
         step()
-    assert all(bool(p.isfinite().all()) for p in step._snapshot)
+    assert all(bool(p.isfinite().all()) for p in step._record._snapshot)
     assert all(bool(p.isfinite().all()) for p in step._field.parameters())
 
 

@@ -79,7 +79,8 @@ def differentiable_field(
     colour_weights: ColourHeadWeights,
     layout: HashGridLayout,
     scales: tuple[float, float],
-    run_levels: int = 0,
+    run_levels: int | None = None,
+    half_table: Float[Tensor, "entries 2"] | None = None,
 ) -> FieldOutput:
     """Return distance, gradient and colour, differentiable in table (float32) and weights.
 
@@ -96,9 +97,80 @@ def differentiable_field(
         scales: Of sdf and gradient: metres per unit of the first output, and that over the side of
             the cube.
         run_levels: How many coarse levels are gathered over neighbouring points in the backward
-            pass: right where neighbouring points are neighbouring samples of a ray.
+            pass: right where neighbouring points are neighbouring samples of a ray, as is assumed
+            if nothing is said.
+        half_table: Its copy in half precision, where somebody keeps one.
     """
     return version("fused_field", "triton").field(
         points_unit, directions, ray_index, table, sdf_weights, colour_weights, layout, scales,
-        run_levels,
+        run_levels, half_table,
     )  # fmt: skip
+
+
+def differentiable_geometry(
+    points_unit: Float[Tensor, "n 3"],
+    table: Float[Tensor, "entries 2"],
+    weights: SdfHeadWeights,
+    layout: HashGridLayout,
+    half_table: Float[Tensor, "entries 2"] | None = None,
+) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n 3"]]:
+    """Return the outputs of the SDF head, and the gradient of the first per unit coordinate.
+
+    Differentiable in table (float32) and weights, as the following ones; all need Triton and a
+    GPU, and neighbouring points that are neighbouring samples of a ray to be fast.
+
+    Args:
+        points_unit: Points of the unit cube.
+        table: Of the hash grid.
+        weights: Of the SDF head.
+        layout: Of the hash grid.
+        half_table: Its copy in half precision, where somebody keeps one.
+    """
+    from ineus_core.kernels.fused_field import gpu_parts
+
+    return gpu_parts.geometry(points_unit, table, weights, layout, half_table)
+
+
+def differentiable_outputs(
+    points_unit: Float[Tensor, "n 3"],
+    table: Float[Tensor, "entries 2"],
+    weights: SdfHeadWeights,
+    layout: HashGridLayout,
+    half_table: Float[Tensor, "entries 2"] | None = None,
+) -> Float[Tensor, "n outputs"]:
+    """Return the outputs of the SDF head alone; see `differentiable_geometry`."""
+    from ineus_core.kernels.fused_field import gpu_parts
+
+    return gpu_parts.outputs(points_unit, table, weights, layout, half_table)
+
+
+def differentiable_distance(
+    points_unit: Float[Tensor, "n 3"],
+    table: Float[Tensor, "entries 2"],
+    weights: SdfHeadWeights,
+    layout: HashGridLayout,
+    half_table: Float[Tensor, "entries 2"] | None = None,
+) -> Float[Tensor, " n"]:
+    """Return the first output of the SDF head alone; see `differentiable_geometry`."""
+    from ineus_core.kernels.fused_field import gpu_parts
+
+    return gpu_parts.distance(points_unit, table, weights, layout, half_table)
+
+
+def differentiable_colour(
+    geometry_features: Float[Tensor, "n g"],
+    directions: Float[Tensor, "n 3"],
+    gradient: Float[Tensor, "n 3"],
+    weights: ColourHeadWeights,
+) -> Float[Tensor, "n 3"]:
+    """Return colours, 0 to 1, differentiable in features, gradient and weights.
+
+    Args:
+        geometry_features: Outputs of the SDF head.
+        directions: Unit directions that the colour is seen along.
+        gradient: Of the distance, of any length; 0 stands for no normal.
+        weights: Of the colour head.
+    """
+    from ineus_core.kernels.fused_field import gpu_parts
+
+    return gpu_parts.colour(geometry_features, directions, gradient, weights)

@@ -31,8 +31,11 @@ from ineus_core.kernels.mlp.gpu import (
 from ineus_core.kernels.mlp.reference import ColourHeadWeights, FieldWeights, SdfHeadWeights
 from ineus_core.types import FieldOutput
 
-_POINT_MAP = (2.0, -1.0)
+POINT_MAP = (2.0, -1.0)
+"""Factor and summand that take the unit cube to -1..1, as the SDF head sees it."""
 
+RUN_LEVELS = 10
+"""Coarse levels, where neighbouring samples share cells and runs of them are summed first."""
 Stages = dict[str, Callable[[], None]]
 """The launches of a pass by name, in their order."""
 
@@ -113,7 +116,7 @@ def forward_stages(
         ),
         "sdf head": lambda: sdf_head_forward(
             points_unit, b.features, b.jacobian, weights.sdf, b.outputs, output.gradient,
-            b.slopes, output.sdf, _POINT_MAP, scales,
+            b.slopes, output.sdf, POINT_MAP, scales,
         ),
         "colour head": lambda: colour_head_forward(
             b.outputs, output.gradient, directions, weights.colour, output.rgb, ray_index
@@ -169,7 +172,7 @@ def backward_stages(
         ),
         "sdf head backward": lambda: sdf_head_backward(
             points_unit, b.features, b.jacobian, weights.sdf, b.d_outputs, b.d_gradient,
-            b.d_features, d_weights.sdf, d_output.sdf, _POINT_MAP, scales,
+            b.d_features, d_weights.sdf, d_output.sdf, POINT_MAP, scales,
         ),
         "encode backward": lambda: hash_grid_backward_outer(
             points_unit, b.d_features, b.slopes, b.d_gradient, layout, d_weights.table,
@@ -187,12 +190,16 @@ def field(
     colour_weights: ColourHeadWeights,
     layout: HashGridLayout,
     scales: tuple[float, float],
-    run_levels: int = 0,
+    run_levels: int | None = None,
+    half_table: Float[Tensor, "entries 2"] | None = None,
 ) -> FieldOutput:
     """Distance, gradient and colour; differentiable in table (float32) and weights."""
     s, c = sdf_weights, colour_weights
     flat = (s.w1, s.b1, s.w2, s.b2, c.w1, c.b1, c.w2, c.b2, c.w3, c.b3)
-    call = (points_unit.detach(), directions, ray_index, layout, scales, run_levels)
+    half = table.detach().half() if half_table is None else half_table
+    if run_levels is None:
+        run_levels = min(RUN_LEVELS, layout.levels)
+    call = (points_unit.detach(), directions, ray_index, layout, scales, run_levels, half)
     return FieldOutput(*_Field.apply(*call, table, *flat))
 
 
@@ -209,16 +216,17 @@ def field_sdf(
     outputs = points_unit.new_empty((n, len(weights.b2)))
     sdf = points_unit.new_empty(n)
     sdf_head_forward(
-        points_unit, features, None, weights, outputs, None, None, sdf, _POINT_MAP, (scale, 1.0)
+        points_unit, features, None, weights, outputs, None, None, sdf, POINT_MAP, (scale, 1.0)
     )
     return sdf
 
 
 class _Field(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, points_unit, directions, ray_index, layout, scales, run_levels, table, *flat):  # type: ignore[no-untyped-def]
+    def forward(  # type: ignore[no-untyped-def]
+        ctx, points_unit, directions, ray_index, layout, scales, run_levels, half, table, *flat
+    ):
         n, device = len(points_unit), points_unit.device
-        half = table.detach().half()
         weights = FieldWeights(half, SdfHeadWeights(*flat[:4]), ColourHeadWeights(*flat[4:]))
         ctx.buffers = field_buffers(n, layout, len(flat[3]), device)
         vectors = torch.empty((6, n), device=device)
@@ -242,4 +250,4 @@ class _Field(torch.autograd.Function):
         output = FieldOutput(*ctx.saved_tensors)
         call = (*ctx.call, output, cotangents, d_weights, ctx.run_levels)
         field_backward(*call)  # type: ignore[call-arg]
-        return None, None, None, None, None, None, d_table, *d_flat
+        return (*(None,) * 7, d_table, *d_flat)

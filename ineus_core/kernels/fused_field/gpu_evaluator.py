@@ -11,14 +11,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ineus_core.kernels.fused_field.gpu import FieldBuffers, field_buffers, field_forward
+from ineus_core.kernels.fused_field.gpu import (
+    POINT_MAP,
+    FieldBuffers,
+    field_buffers,
+    field_forward,
+)
 from ineus_core.kernels.hash_grid.gpu import channel_buffer, hash_grid_forward
 from ineus_core.kernels.hash_grid.layout import HashGridLayout
 from ineus_core.kernels.mlp.gpu import sdf_head_forward
 from ineus_core.kernels.mlp.reference import FieldWeights
 from ineus_core.types import FieldOutput
 
-_POINT_MAP = (2.0, -1.0)
 _SDF_POINTS = 1 << 21
 _POINTS = 1 << 18
 _ROUND = 1024
@@ -62,7 +66,7 @@ class FieldEvaluator:
             hash_grid_forward(unit[:n], weights.table, self._layout, features[:n], None)
             sdf_head_forward(
                 unit[:n], features[:n], None, weights.sdf, outputs[:n], None, None, sdf[:n],
-                _POINT_MAP, (self._scales[0], 1.0),
+                POINT_MAP, (self._scales[0], 1.0),
             )  # fmt: skip
             result[first : first + len(rows)] = sdf[: len(rows)]
         return result

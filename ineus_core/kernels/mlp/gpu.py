@@ -75,33 +75,39 @@ def sdf_head_forward(
 def sdf_head_backward(
     points: Float[Tensor, "n 3"],
     features: Float[Tensor, "n c"],
-    jacobian: Float[Tensor, "n c 3"],
+    jacobian: Float[Tensor, "n c 3"] | None,
     weights: SdfHeadWeights,
     d_outputs: Float[Tensor, "n outputs"],
-    d_gradient: Float[Tensor, "n 3"],
+    d_gradient: Float[Tensor, "n 3"] | None,
     d_features: Float[Tensor, "n c"],
     d_weights: SdfHeadWeights,
     d_sdf: Float[Tensor, " n"] | None = None,
     point_map: tuple[float, float] = (1.0, 0.0),
     scales: tuple[float, float] = (1.0, 1.0),
+    half_products: bool = False,
 ) -> None:
     """Write `d_features` and add to `d_weights`; allocates nothing.
 
     The cotangent of the Jacobian is `slopes[i, c] * d_gradient[i, k] * scales[1]`, not written.
+
+    Args:
+        jacobian: None, with `d_gradient`, where only the outputs were computed.
+        half_products: Multiply in half precision even where the features are float32.
     """
     n, channels = features.shape
     outputs_count, hidden = weights.w2.shape
     if n == 0:
         return
-    full = features.dtype == torch.float32
+    full = features.dtype == torch.float32 and not half_products
     sdf_backward[_programs(sdf_backward, n, points.device)](
         points, features, jacobian, weights.w1, weights.b1, weights.w2, d_sdf, d_gradient,
         d_outputs,
         d_features, d_weights.w1, d_weights.b1, d_weights.w2, d_weights.b2, n,
-        *points.stride(), *features.stride(), *jacobian.stride(), *d_gradient.stride(),
+        *points.stride(), *features.stride(), *_strides(jacobian, 3), *_strides(d_gradient, 2),
         *d_outputs.stride(), *d_features.stride(), *map(float, point_map), *map(float, scales),
         CHANNELS=channels, OUTPUTS=outputs_count, HIDDEN=hidden, C=_width(channels),
-        OUT=_width(outputs_count), TYPE=_type(features), WITH_SDF=d_sdf is not None,
+        OUT=_width(outputs_count), TYPE=tl.float32 if full else tl.float16,
+        WITH_SDF=d_sdf is not None, WITH_GRADIENT=d_gradient is not None,
         GRADIENT_TYPE=tl.float32 if full else tl.bfloat16, **_TILES[sdf_backward],
     )  # fmt: skip
 

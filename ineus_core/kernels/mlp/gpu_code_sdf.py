@@ -192,7 +192,7 @@ def sdf_backward(
     point_scale, point_offset, sdf_scale, gradient_scale,
     CHANNELS: tl.constexpr, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr,
     C: tl.constexpr, OUT: tl.constexpr, BLOCK: tl.constexpr, TYPE: tl.constexpr,
-    GRADIENT_TYPE: tl.constexpr, WITH_SDF: tl.constexpr,
+    GRADIENT_TYPE: tl.constexpr, WITH_SDF: tl.constexpr, WITH_GRADIENT: tl.constexpr,
 ):  # fmt: skip
     """Cotangents of features, and of the weights, which each program sums over its tiles."""
     j, c, o = tl.arange(0, HIDDEN), tl.arange(0, C), tl.arange(0, OUT)
@@ -207,13 +207,14 @@ def sdf_backward(
     for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
         i = tile * BLOCK + tl.arange(0, BLOCK)
         mask = i < n
-        d_g = tl.zeros((BLOCK, C), tl.float32)
-        for k in tl.static_range(3):
-            axis = jacobian + k * jacobian_k
-            along = load_tile(axis, i, jacobian_n, jacobian_c, CHANNELS, C, mask)
-            p = tl.load(d_gradient + i * d_gradient_n + k * d_gradient_k, mask, other=0.0)
-            d_g += (p * gradient_scale)[:, None] * along.to(tl.float32)
-        p = _directions(d_gradient, i, mask, d_gradient_n, d_gradient_k, 2.0 * gradient_scale)
+        if WITH_GRADIENT:
+            d_g = tl.zeros((BLOCK, C), tl.float32)
+            for k in tl.static_range(3):
+                axis = jacobian + k * jacobian_k
+                along = load_tile(axis, i, jacobian_n, jacobian_c, CHANNELS, C, mask)
+                p = tl.load(d_gradient + i * d_gradient_n + k * d_gradient_k, mask, other=0.0)
+                d_g += (p * gradient_scale)[:, None] * along.to(tl.float32)
+            p = _directions(d_gradient, i, mask, d_gradient_n, d_gradient_k, 2.0 * gradient_scale)
         d_out = load_tile(d_outputs, i, d_output_n, d_output_c, OUTPUTS, OUT, mask).to(tl.float32)
         if WITH_SDF:
             d_distance = tl.load(d_sdf + i, mask, other=0.0) * sdf_scale
@@ -224,16 +225,18 @@ def sdf_backward(
         activation, slope = _softplus(h)
         sum_wo = half_dot(tl.trans(activation), d_out, GRADIENT_TYPE, sum_wo)
         sum_bo += tl.sum(d_out, 0)
-        d_q = half_dot(p, tl.trans(wu), GRADIENT_TYPE)
-        d_q = half_dot(d_g, tl.trans(wf), GRADIENT_TYPE, d_q) * slope
-        # The column of the bias is one, so it holds the plain sum over the points.
-        sum_first = half_dot(tl.trans(d_q), u, GRADIENT_TYPE, sum_first)
-        first = tl.load(w2 + j)[None, :]
-        q = tl.trans(slope * first)
-        sum_wf = half_dot(q, d_g, GRADIENT_TYPE, sum_wf)
-        sum_coordinates = half_dot(q, p, GRADIENT_TYPE, sum_coordinates)
+        if WITH_GRADIENT:
+            d_q = half_dot(p, tl.trans(wu), GRADIENT_TYPE)
+            d_q = half_dot(d_g, tl.trans(wf), GRADIENT_TYPE, d_q) * slope
+            # The column of the bias is one, so it holds the plain sum over the points.
+            sum_first = half_dot(tl.trans(d_q), u, GRADIENT_TYPE, sum_first)
+            first = tl.load(w2 + j)[None, :]
+            q = tl.trans(slope * first)
+            sum_wf = half_dot(q, d_g, GRADIENT_TYPE, sum_wf)
+            sum_coordinates = half_dot(q, p, GRADIENT_TYPE, sum_coordinates)
         d_h = half_dot(d_out, wo, GRADIENT_TYPE) * slope
-        d_h += d_q * first * (_BETA - _BETA * slope)
+        if WITH_GRADIENT:
+            d_h += d_q * first * (_BETA - _BETA * slope)
         sum_wf = half_dot(tl.trans(d_h), value, GRADIENT_TYPE, sum_wf)
         sum_coordinates = half_dot(tl.trans(d_h), u, GRADIENT_TYPE, sum_coordinates)
         target = d_features + (i[:, None] * d_feature_n + c[None, :] * d_feature_c)

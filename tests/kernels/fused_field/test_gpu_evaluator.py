@@ -26,7 +26,7 @@ def fields() -> tuple[HashSdf, HashSdf]:
         # The first sphere does not read the features.
         both[0].w1.normal_(0.0, 0.1)
     both[1].load_state_dict(both[0].state_dict())
-    both[0].half_table = both[0].table.detach().half()
+    both[0].read_half_table(both[0].table.detach().half())
     return both[0], both[1]
 
 

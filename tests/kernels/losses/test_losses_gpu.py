@@ -120,7 +120,7 @@ def by_autograd(
     vectors = torch.zeros(len(sdf), 3, device=GPU)
     output = FieldOutput(sdf, vectors, vectors)
     terms = loss_terms(LossInputs(given, samples, output, rendered, TRUNCATION_M, PER_M), weights)
-    (terms.total(weights) + 0.0 * (buffer.sum() + sdf.sum())).backward()
+    (terms.total(weights.stacked(GPU)) + 0.0 * (buffer.sum() + sdf.sum())).backward()
     assert buffer.grad is not None and sdf.grad is not None
     losses = terms.stacked()
     losses[loss_names().index("eikonal")] = 0.0

@@ -219,7 +219,7 @@ def test_a_nan_that_no_ray_meets_is_never_in_a_snapshot() -> None:
         step.field.table[-1] = math.nan
     for _ in range(8):
         reconstructor.step()
-    assert bool(step._snapshot.isfinite().all())
+    assert bool(step._record._snapshot[0].isfinite().all())
     assert bool(step.field.table.isfinite().all())
     assert step.counters["steps_rolled_back"] == 1
 
@@ -237,7 +237,7 @@ def test_a_grown_grid_is_captured_anew() -> None:
     for _ in range(40):
         reconstructor.step()
     assert step._graphs and step._graphs is not graphs
-    assert torch.equal(step._box, reconstructor.reconstruction.grid.aabb)
+    assert torch.equal(step._rays.box, reconstructor.reconstruction.grid.aabb)
     means = step.take_means()[0]
     assert all(math.isfinite(value) for value in means.values())
 
@@ -260,8 +260,8 @@ def test_the_first_rays_find_room_and_soon_fill_the_budget() -> None:
     reconstructor = reconstruction(depth=False, samples_per_step=1 << 15)
     step = captured_in(reconstructor)
     reconstructor.step()
-    first = int(step._ray_limit)
-    assert float(step._demand) <= 1.2 * (1 << 15)
+    first = int(step._rays.limit)
+    assert float(step._rays.demand) <= 1.2 * (1 << 15)
     for _ in range(60):
         reconstructor.step()
     step.take_means()
@@ -282,7 +282,7 @@ def test_the_captured_occupancy_update_is_the_eager_one() -> None:
     generators = [torch.Generator(GPU).manual_seed(7) for _ in range(2)]
     from ineus_core.training.captured.occupancy import CapturedOccupancyUpdate
 
-    weights = captured_in(reconstructor)._flat.weights()
+    weights = captured_in(reconstructor)._weights
     CapturedOccupancyUpdate(field, weights, grid)(total, generators[0])
     captured = grid.opacity.clone()
     grid.opacity.copy_(kept)
