@@ -193,6 +193,25 @@ def _distinct(index: Int[np.ndarray, "n 3"]) -> list[BlockIndex]:
     return list(map(tuple, rows.tolist()))
 
 
+def axes_equations(
+    poses: Sequence[Float[np.ndarray, "4 4"]],
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
+    """Return the normal equations A x = b of the point x nearest to all optical axes."""
+    positions = np.stack([pose[:3, 3] for pose in poses])
+    axes = np.stack([pose[:3, 2] for pose in poses])
+    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+    return across.sum(axis=0), np.einsum("nij,nj->i", across, positions)
+
+
+def focus_of_cameras(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]:
+    """Return the point nearest to all optical axes in the sense of least squares."""
+    matrix, right = axes_equations(poses)
+    middle = np.mean([pose[:3, 3] for pose in poses], axis=0)
+    # The small term keeps parallel axes solvable; it pulls towards the mean of the cameras.
+    pull = 1e-9 * len(poses)
+    return np.linalg.solve(matrix + pull * np.eye(3), right + pull * middle)
+
+
 def box_of_cameras(
     poses: list[Float[np.ndarray, "4 4"]],
 ) -> tuple[Literal["object", "room"], Float[np.ndarray, "2 3"]]:
@@ -202,11 +221,7 @@ def box_of_cameras(
     """
     positions = np.stack([pose[:3, 3] for pose in poses])
     axes = np.stack([pose[:3, 2] for pose in poses])
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
-    # The small term keeps parallel axes solvable; it pulls towards the cameras' mean.
-    system = across.sum(axis=0) + 1e-6 * np.eye(3)
-    target = (across @ positions[:, :, None]).sum(axis=0)[:, 0] + 1e-6 * positions.mean(axis=0)
-    focus = np.linalg.solve(system, target)
+    focus = focus_of_cameras(poses)
     along = ((focus - positions) * axes).sum(axis=1)
     distance = np.linalg.norm(focus - positions, axis=1)
     spread = np.linalg.norm(positions - positions.mean(axis=0), axis=1).max()

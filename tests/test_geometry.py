@@ -11,8 +11,10 @@ import torch
 
 from ineus_core.geometry import (
     OPENGL_CAMERA_FROM_CAMERA,
+    axes_equations,
     block_indices,
     blocks_touched,
+    focus_of_cameras,
     interpolate_rigid,
     look_at,
     opencv_matrix,
@@ -255,3 +257,14 @@ def test_blocks_touched_are_those_of_dense_samples() -> None:
     samples = points[:, None] + np.array(list(itertools.product(steps, repeat=3)))
     expected = {tuple(row) for row in block_indices(samples.reshape(-1, 3), 0.7).tolist()}
     assert set(blocks_touched(points, 0.3, 0.7)) == expected
+
+
+def test_axes_that_meet_have_a_focus_and_parallel_ones_the_middle() -> None:
+    target, up = np.array([0.3, -0.2, 1.0]), np.array([0, 0, 1.0])
+    eyes = np.array([[3.0, 0, 1], [-2, 2, 0], [0, -4, 2.5]])
+    meeting = [look_at(eye, target, up) for eye in eyes]
+    np.testing.assert_allclose(focus_of_cameras(meeting), target, atol=1e-6)
+    matrix, right = axes_equations(meeting)
+    np.testing.assert_allclose(matrix @ target, right, atol=1e-12)
+    parallel = [look_at(eye, eye + np.array([1.0, 0, 0]), up) for eye in eyes]
+    np.testing.assert_allclose(focus_of_cameras(parallel), eyes.mean(axis=0), atol=1e-6)

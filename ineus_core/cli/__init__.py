@@ -161,7 +161,7 @@ def _global_options(
             "--version", is_eager=True, callback=_print_version, help="Print the version."
         ),
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Say what is going on.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log what is going on.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
     """Describe the options that `main` has already taken, wherever they stood."""

@@ -30,12 +30,12 @@ def make(
     compressed: Annotated[bool, typer.Option(help="Write colour as JPEG.")] = False,
     depth_encoding: Annotated[str, typer.Option(help="16UC1 (mm) or 32FC1 (m).")] = "16UC1",
     odom_rate: Annotated[
-        float, typer.Option(help="Least rate of odometry and TF in Hz; 0: one a frame.")
+        float, typer.Option(help="Minimum rate of odometry and TF, Hz; 0: once per frame.")
     ] = 0.0,
-    max_frames: Annotated[int, typer.Option(min=0, help="Most frames; 0: all.")] = 0,
+    max_frames: Annotated[int, typer.Option(min=0, help="Maximum number of frames; 0: all.")] = 0,
     hold_out: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Leave out every N-th frame, to measure on."),
+        typer.Option(min=0, metavar="N", help="Leave out every N-th frame for evaluation."),
     ] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace OUT if it exists.")] = False,
 ) -> None:
@@ -88,14 +88,18 @@ def info(file: BagPath) -> None:
 def play(
     file: BagPath,
     *,
-    rate: Annotated[float, typer.Option(min=0, help="Speed; 0: as fast as possible.")] = 1.0,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Playback rate; 0: as fast as possible.")
+    ] = 1.0,
     loop: Annotated[bool, typer.Option(help="Start over at the end.")] = False,
-    delay: Annotated[float, typer.Option(min=0, help="Seconds to wait before the start.")] = 0.0,
+    delay: Annotated[float, typer.Option(min=0, help="Delay before the start, s.")] = 0.0,
     wait_subscribers: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait at most for a subscriber of colour.")
+        float, typer.Option(min=0, help="Maximum wait for a subscriber to colour, s.")
     ] = 0.0,
     clock: Annotated[bool, typer.Option(help="Publish /clock as well.")] = False,
-    topic: Annotated[list[str] | None, typer.Option(help="Play only this; repeatable.")] = None,
+    topic: Annotated[
+        list[str] | None, typer.Option(help="Play only this topic; repeatable.")
+    ] = None,
 ) -> None:
     """Play a bag on ROS 2 topics in its own time."""
     from ineus_core.sources import BagFile

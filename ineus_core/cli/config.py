@@ -22,7 +22,7 @@ def command(
         list[str] | None, typer.Option("--set", metavar="A.B=V", help="Set one key; repeatable.")
     ] = None,
     ros: Annotated[
-        bool, typer.Option("--ros", help="Under /**: ros__parameters:, as `ros2 run` wants it.")
+        bool, typer.Option("--ros", help="As a ROS parameter file, under /**: ros__parameters:.")
     ] = False,
 ) -> None:
     """Print the full configuration as YAML, every key under its description.

@@ -15,9 +15,9 @@ from ineus_core.errors import MissingDependencyError
 
 def command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("out/demo"),
-    frames: Annotated[int, typer.Option(min=8, help="Frames of the sequence.")] = 75,
+    frames: Annotated[int, typer.Option(min=8, help="Number of frames.")] = 75,
     train_seconds: Annotated[
-        float, typer.Option(min=0, help="Training after the last frame, at most.")
+        float, typer.Option(min=0, help="Maximum training after the last frame, s.")
     ] = 45.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:

@@ -30,17 +30,17 @@ def command(
     reference: Annotated[
         Path | None,
         typer.Option(
-            help="Mesh or points (.ply, .npy of shape [n 3]) in the same frame, or a source that "
+            help="Mesh or points (.ply, .npy of shape (n, 3)) in the same frame, or a source that "
             "knows its true surface, such as `synthetic:room`."
         ),
     ] = None,
     threshold: Annotated[
         list[float] | None,
-        typer.Option(metavar="M", help="Distance that counts as right, m; repeatable."),
+        typer.Option(metavar="M", help="Threshold of precision and recall, m; repeatable."),
     ] = None,
     culling: Annotated[
         str,
-        typer.Option(help="What is compared: none, box, frusta or frusta+occlusion."),
+        typer.Option(help="Culling: none, box, frusta or frusta+occlusion."),
     ] = "none",
     frames: Annotated[
         Path | None,
@@ -50,29 +50,31 @@ def command(
     ] = None,
     reference_fusion: Annotated[
         bool,
-        typer.Option("--reference-fusion", help="Fuse the frames by Open3D and measure that too."),
+        typer.Option(
+            "--reference-fusion", help="Evaluate a TSDF fusion of the frames by Open3D too."
+        ),
     ] = False,
     hold_out: Annotated[
         int,
         typer.Option(
-            min=0, metavar="N", help="Compare views with every N-th of the frames; 0 = none."
+            min=0, metavar="N", help="Compare rendered views with every N-th frame; 0: none."
         ),
     ] = 0,
     device: Annotated[
-        str, typer.Option(help="Where views are rendered: auto, cpu, cuda or cuda:N.", metavar="D")
+        str, typer.Option(help="Device that renders: auto, cpu, cuda or cuda:N.", metavar="D")
     ] = "auto",
     samples: Annotated[
-        int, typer.Option(min=1, help="Points compared on each surface.")
+        int, typer.Option(min=1, help="Number of samples on each surface.")
     ] = 200_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the samples.")] = 0,
     protocol: Annotated[
         str,
         typer.Option(
-            help="dtu or tanks-and-temples: by the protocol of that benchmark, --reference being "
+            help="Protocol of a benchmark: dtu or tanks-and-temples; --reference is then "
             "the folder of its published data (MVS Data, or that of a scene)."
         ),
     ] = "none",
-    scan: Annotated[int, typer.Option(min=0, metavar="N", help="Number of the scan of DTU.")] = 0,
+    scan: Annotated[int, typer.Option(min=0, metavar="N", help="Scan number (DTU).")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure a mesh against a reference: distances, F-score, agreement of the normals.

@@ -11,11 +11,13 @@ from ineus_core.errors import ConfigError, SourceError
 
 
 def command(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="Checkpoint, or a run.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CKPT", help="Checkpoint, or the folder of a run.")
+    ],
     *,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Mesh: .ply, .obj or .glb.")],
     voxel_size: Annotated[
-        float | None, typer.Option(metavar="M", help="Spacing of samples in m; as configured.")
+        float | None, typer.Option(metavar="M", help="Voxel size, m; default: as configured.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="D")] = "auto",
 ) -> None:

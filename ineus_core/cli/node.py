@@ -20,7 +20,7 @@ CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 def command(
     context: typer.Context,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Configuration, bare or a parameter file.")
+        Path | None, typer.Option("--config", help="Configuration, or a ROS parameter file.")
     ] = None,
 ) -> None:
     """Run the ROS node; what stands behind --ros-args goes to ROS."""

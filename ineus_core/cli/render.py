@@ -21,23 +21,26 @@ _UP = ("x", "y", "z", "-x", "-y", "-z")
 
 
 def command(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="Checkpoint, or a run.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CKPT", help="Checkpoint, or the folder of a run.")
+    ],
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.")],
     poses: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Lines of `name stamp_s`, 3 x 4 numbers.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Poses: lines `name stamp_s`, 3 x 4 numbers."),
     ] = None,
-    orbit: Annotated[bool, typer.Option("--orbit", help="Once around what was seen.")] = False,
+    orbit: Annotated[bool, typer.Option("--orbit", help="Orbit around the scene.")] = False,
     spiral: Annotated[
-        bool, typer.Option("--spiral", help="A spiral, for captures that face one way.")
+        bool, typer.Option("--spiral", help="Spiral, for forward-facing captures.")
     ] = False,
     spheric: Annotated[
-        bool, typer.Option("--spheric", help="An arc about the origin, for scans such as DTU's.")
+        bool, typer.Option("--spheric", help="Arc about the origin, for scans such as DTU's.")
     ] = False,
-    frames: Annotated[int, typer.Option(min=1, help="Views of such a path.")] = 60,
+    frames: Annotated[int, typer.Option(min=1, help="Number of views on such a path.")] = 60,
     up: Annotated[str, typer.Option(help="World axis that is up on such a path.")] = "z",
     video: Annotated[bool, typer.Option("--video", help="Write video.mp4 as well.")] = False,
-    fps: Annotated[float, typer.Option(min=1, help="Pictures a second of the video.")] = 15.0,
+    fps: Annotated[float, typer.Option(min=1, help="Frame rate of the video, Hz.")] = 15.0,
     width: Annotated[int | None, typer.Option(min=1, help="Width in pixels.")] = None,
     height: Annotated[int | None, typer.Option(min=1, help="Height in pixels.")] = None,
     intrinsics: Annotated[

@@ -28,32 +28,36 @@ def command(
     ],
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for mesh, checkpoint, report.")],
-    source: Annotated[str, typer.Option(metavar="KIND", help="Kind of the source.")] = "auto",
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file.")] = None,
+    source: Annotated[
+        str, typer.Option(metavar="KIND", help="Kind of the source; auto: by its content.")
+    ] = "auto",
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML configuration file.")
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=V", help="Set one key; repeatable.")
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="D")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
-    max_frames: Annotated[int, typer.Option(min=0, help="Frames to use; 0 = all.")] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps of this run.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="Wall time to train, s.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed.")] = None,
+    max_frames: Annotated[int, typer.Option(min=0, help="Maximum number of frames; 0: all.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Number of optimiser steps.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Training time, s.")] = None,
     real_time: Annotated[
         float,
-        typer.Option(min=0, metavar="FACTOR", help="Frames come by the wall clock, so fast."),
+        typer.Option(min=0, metavar="FACTOR", help="Play frames at this speed; 0: no clock."),
     ] = 0.0,
     hold_out: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Measure on every N-th frame, do not train on it."),
+        typer.Option(min=0, metavar="N", help="Hold out every N-th frame for evaluation."),
     ] = 0,
     resume: Annotated[
-        Path | None, typer.Option(metavar="CKPT", help="Checkpoint to go on from.")
+        Path | None, typer.Option(metavar="CKPT", help="Checkpoint to resume from.")
     ] = None,
     resume_weights: Annotated[
         Path | None,
-        typer.Option(metavar="CKPT", help="Checkpoint whose field to begin with, training anew."),
+        typer.Option(metavar="CKPT", help="Checkpoint to begin the field with, at step 0."),
     ] = None,
 ) -> None:
     """Reconstruct a recording or a data set.

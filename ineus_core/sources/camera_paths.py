@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from ineus_core.geometry import box_of_cameras, look_at
+from ineus_core.geometry import axes_equations, box_of_cameras, look_at
 
 Z = np.array((0.0, 0.0, 1.0))
 _MAX_ELEVATION = np.radians(60)
@@ -143,13 +143,11 @@ def _meeting_distance(
     mean: Float[np.ndarray, "4 4"],
     widths: Float[np.ndarray, " 3"],
 ) -> float:
-    axes = np.stack([pose[:3, 2] for pose in poses])
-    positions = np.stack([pose[:3, 3] for pose in poses])
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
-    system = across.sum(axis=0)
+    matrix, right = axes_equations(poses)
     fallback = 4 * float(max(widths.max(), 1e-3))
-    if np.linalg.cond(system) > 1e6:
+    # Axes that are nearly parallel meet nowhere in particular.
+    if np.linalg.cond(matrix) > 1e6:
         return fallback
-    focus = np.linalg.solve(system, np.einsum("nij,nj->i", across, positions))
+    focus = np.linalg.solve(matrix, right)
     ahead = float((focus - mean[:3, 3]) @ mean[:3, 2])
     return ahead if ahead > 0 else fallback

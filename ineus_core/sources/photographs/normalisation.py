@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
+from ineus_core.geometry import focus_of_cameras
 
 _HYPOTHESES = 500
 _MOST_POINTS = 20_000
@@ -55,7 +56,7 @@ def normalising_similarity(
     if not config.enabled:
         return np.eye(4)
     positions = np.stack([pose[:3, 3] for pose in poses])
-    centre = _focus(poses) if config.centre == "lookat" else positions.mean(axis=0)
+    centre = focus_of_cameras(poses) if config.centre == "lookat" else positions.mean(axis=0)
     if (config.up == "ground" or config.centre == "point") and len(points) < 3:
         raise SourceError(
             f"{where}: {len(points)} points for normalisation by ground or point; expected at "
@@ -97,17 +98,6 @@ def moved_pose(
 def similarity_scale(a_from_b: Float[np.ndarray, "4 4"]) -> float:
     """Return how many units of a are in a unit of b."""
     return float(np.cbrt(np.linalg.det(a_from_b[:3, :3])))
-
-
-def _focus(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]:
-    """Return the point nearest to all optical axes in the sense of least squares."""
-    positions = np.stack([pose[:3, 3] for pose in poses])
-    axes = np.stack([pose[:3, 2] for pose in poses])
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
-    # The small term keeps parallel axes solvable; it pulls towards the mean of the cameras.
-    system = across.sum(axis=0) + 1e-9 * len(poses) * np.eye(3)
-    pull = 1e-9 * len(poses) * positions.mean(axis=0)
-    return np.linalg.solve(system, np.einsum("nij,nj->i", across, positions) + pull)
 
 
 def _ground_normal(

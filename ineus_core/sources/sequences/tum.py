@@ -3,6 +3,7 @@
 """A sequence in the layout of the TUM RGB-D benchmark: lists of stamped pictures and of poses."""
 
 import bisect
+import reprlib
 from collections import Counter
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -125,7 +126,7 @@ def _listed(path: Path, folder: Path) -> list[tuple[int, Path]]:
     for number, line in numbered_lines(path):
         where, words = f"{path}, line {number}", line.split(maxsplit=1)
         if len(words) != 2:
-            raise SourceError(f"{where}: {line!r}; expected a time stamp and a file")
+            raise SourceError(f"{where}: {reprlib.repr(line)}; expected a time stamp and a file")
         file = named_file(folder, words[1], where)
         listed.append((parse_stamp_ns(words[0], where), file))
     return sorted(listed)
@@ -160,7 +161,7 @@ class _Trajectory:
             norm = np.linalg.norm(numbers[3:])
             if not np.isfinite(numbers).all() or abs(norm - 1) > 0.01:
                 raise SourceError(
-                    f"{where}: {line!r}; expected finite numbers and a unit quaternion"
+                    f"{where}: {reprlib.repr(line)}; expected finite numbers and a unit quaternion"
                 )
             pose = rigid_transform(numbers[:3], numbers[3:])
             poses[parse_stamp_ns(words[0], where)] = checked_pose(pose, where)
