@@ -85,6 +85,7 @@ class Engine:
         idle_s = time.monotonic() - self._last_frame_s
         if is_busy or period_s <= 0 or idle_s < period_s:
             return
+        # The next period begins now, whether or not anything has changed since the last mesh.
         self._last_frame_s = time.monotonic()
         self._refresh = self.worker.call(self._refresh_mesh)
 
@@ -104,6 +105,7 @@ class Engine:
         """Mesh everything anew, publish and write it."""
 
         def job(pipeline: Pipeline) -> str:
+            # Blocks that training has moved since they were meshed would be as they were.
             pipeline.update_mesh(everything=True)
             mesh = pipeline.reconstructor.current_mesh()
             if not len(mesh.triangles):
@@ -122,6 +124,7 @@ class Engine:
 
         def job(pipeline: Pipeline) -> str:
             pipeline.reconstructor.load(path)
+            # Subscribers hold blocks of another map.
             self.mesh.clear()
             pipeline.update_mesh(everything=True)
             return str(path)

@@ -52,6 +52,7 @@ class Health:
         lost = {f"{name}_lost": counter.count for name, counter in inputs.losses.items()}
         drops = inputs.drops.snapshot()
         dropped = sum(drops.values()) + sum(lost.values())
+        # The sums are among the values; a warning is for what has happened since the last status.
         new_drops, self._drops_before = dropped - self._drops_before, dropped
         rate_hz = self._colour_rate.per_second(counts["color_received"])
         level, message = "ok", f"{rate_hz:.1f} images/s"

@@ -61,6 +61,7 @@ class ReconstructionNode(LifecycleNode):
     def __init__(self, **options: Any) -> None:
         """Declare the parameters; the rest waits for configure."""
         super().__init__("ineus", automatically_declare_parameters_from_overrides=True, **options)
+        # Parameters are the one thing that a node has while it is not configured.
         self._changes = ParameterChanges(self, declare_parameters(self, Config))
         self._engine: Engine | None = None
         self._inputs: Inputs | None = None
@@ -114,6 +115,7 @@ class ReconstructionNode(LifecycleNode):
         """End, saving the mesh if asked for; False if a step still runs."""
         engine, begin_s = self._engine, time.monotonic()
         if engine is not None and self._inputs is not None:
+            # Without new frames the present step is the last one.
             self._inputs.close()
             engine.stop(0.0)
         # The mesh as last published is saved while the worker ends its step.
@@ -127,12 +129,14 @@ class ReconstructionNode(LifecycleNode):
     def _build(self) -> None:
         config = self.config
         device = resolve_device(config.device)
+        # Cleanup destroys what is made from here on; the rest is the base class's.
         self._before = self._entities()
         reconstructor = Reconstructor(config, device)
         self._engine = engine = Engine(
             reconstructor, config.pipeline, self._now_ns, self._make_mesh_publisher
         )
         self._inputs = inputs = Inputs(self, config, engine.submit, engine.reset)
+        # A managed node that is only configured takes nothing.
         inputs.hold("inactive")
         call = engine.worker.call
         planning = PlanningPublisher(self, lambda: self.config, self._world_frame, call)
@@ -159,6 +163,7 @@ class ReconstructionNode(LifecycleNode):
             Services(self, lambda: self.config, engine, inputs),
         )
         wall_timer(self, 1.0, lambda: engine.refresh_when_idle(self.config.mesh_refresh_s))
+        # The worker answers requests from now on, but trains when the node is activated.
         engine.set_paused(True)
         engine.start()
         self.get_logger().info(f"device {device}, output_dir {Path(config.output_dir).resolve()}")
@@ -297,6 +302,7 @@ def _spin(node: ReconstructionNode, interrupted: threading.Event) -> None:
     while thread.is_alive() and rclpy.ok() and not interrupted.wait(LOOK_PERIOD_S):
         pass
     interrupted.set()
+    # Else it would sit in its wait set until the next message.
     executor.wake()
     thread.join(0.5 * STOP_TIMEOUT_S)
 

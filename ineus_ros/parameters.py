@@ -64,6 +64,7 @@ def declare_parameters(node: Node, tree: type[Tree]) -> Tree:
     )
     for name, field in fields.items():
         if node.has_parameter(name):
+            # An override has declared it, without description and range.
             node.undeclare_parameter(name)
         node.declare_parameter(
             name, to_ros(value_at(config, name)), describe(field), ignore_override=True
@@ -136,6 +137,7 @@ class ParameterChanges(Generic[Tree]):
                 return SetParametersResult(successful=False, reason=reason)
             changes[parameter.name] = _decode(field, parameter.value)
         try:
+            # The whole tree is checked, as values may depend on each other.
             values = {name: value_at(self.config, name) for name in self._fields} | changes
             self.config = _build(type(self.config), values)
         except ConfigError as error:

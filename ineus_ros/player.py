@@ -82,6 +82,7 @@ class Player:
         while time.monotonic() < min(end, settled_at) and not self.stop.wait(0.05):
             matched = any(self._publishers[name].get_subscription_count() for name in topics)
             now_count = sum(p.get_subscription_count() for p in self._publishers.values())
+            # Topics are matched one by one: where one is, the others are about to be.
             if matched and now_count != count:
                 settled_at = time.monotonic() + _SETTLE_S
                 count = now_count

@@ -49,6 +49,7 @@ class Services:
         return answer
 
     def _reset(self) -> "Future[str]":
+        # What waits was seen before the reset, and must not begin the new map.
         self._inputs.clear()
         return self._engine.reset()
 
@@ -89,6 +90,7 @@ def confined_path(folder: str, relative: str) -> Path:
     Raises:
         ConfigError: If it would lie outside.
     """
+    # A link counts as what it leads to, so that none leads out.
     root = Path(folder).expanduser().resolve()
     path = (root / relative).resolve()
     if path == root or not path.is_relative_to(root):

@@ -84,6 +84,7 @@ class AwaitingPose:
 
     def look(self) -> None:
         """Hand on the images whose pose has come; drop those that have waited too long."""
+        # Once around: those that wait on keep their order.
         for _ in range(len(self._waiting)):
             waiting = self._waiting.popleft()
             reason = "no_camera_info"
@@ -121,6 +122,7 @@ class AwaitingPose:
         stamp, frame_id = stamp_ns(header), header.frame_id
         camera, first = waiting.camera, self._first
         pose = self._poses.world_from_camera(stamp, camera.mounting(frame_id))
+        # Cameras of a rig are fixed to each other, so one moment tells for all.
         if camera.camera_id not in self.first_from_camera and first.color_frame:
             mounting = first.mounting(first.color_frame)
             world_from_first = self._poses.world_from_camera(stamp, mounting)

@@ -123,6 +123,7 @@ class CameraInput:
         return self._told_by_tf[color, depth]
 
     def _on_color(self, message: Any) -> None:
+        # Counted before anything else: from here on the image is a frame or a drop.
         self._count("color_received")
         if self._shared.holds:
             self._shared.drops.add(min(self._shared.holds), "images go by unused")
@@ -132,6 +133,7 @@ class CameraInput:
         has_jumped = self._newest_ns is not None and stamp < self._newest_ns - JUMP_NS
         self._newest_ns = stamp
         if has_jumped:
+            # Before the image is paired, which belongs to the new time already.
             self._shared.on_jump()
         self._shared.on_images(self, self.pairing.add_color(message))
 

@@ -50,7 +50,7 @@ class Decoders:
         self.depth: Decode = image_decoder(is_depth_compressed, is_depth=True)
 
 
-class FrameMaker:
+class FrameDecoder:
     """Decodes in the order of submission.
 
     Args:
@@ -119,6 +119,7 @@ class FrameMaker:
                 if self._is_closed:
                     return
                 posed = self._waiting.popleft()
+            # Without the lock: callbacks queue meanwhile.
             frame = self._decoded(posed)
             if frame is not None:
                 self._take(frame, posed.images.color.header)

@@ -16,7 +16,7 @@ from ineus_core.types import Frame
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.awaiting_pose import AwaitingPose
 from ineus_ros.inputs.camera import CameraInput, Shared
-from ineus_ros.inputs.decoding import FrameMaker
+from ineus_ros.inputs.decoding import FrameDecoder
 from ineus_ros.inputs.message_loss import LossCounter
 from ineus_ros.inputs.pairing import Images
 from ineus_ros.inputs.poses import make_poses
@@ -99,10 +99,10 @@ class Inputs:
         ]
         self._capacity = config.input_queue_size * len(self._cameras)
         decoders = [camera.decoders for camera in self._cameras]
-        self._maker = FrameMaker(decoders, self.drops, self._take_frame)
+        self._decoder = FrameDecoder(decoders, self.drops, self._take_frame)
         self.poses = make_poses(node, config, self._tf, self.drops, self.retry)
         self._awaiting_pose = AwaitingPose(
-            config, self.poses, self._cameras[0], self.drops, self._maker.submit
+            config, self.poses, self._cameras[0], self.drops, self._decoder.submit
         )
         self._timer = wall_timer(node, RETRY_PERIOD_S, self._on_timer)
 
@@ -116,6 +116,11 @@ class Inputs:
         """Colour images that became no frame."""
         counts = self.drops.snapshot()
         return sum(n for reason, n in counts.items() if reason not in NOT_FRAMES)
+
+    @property
+    def held(self) -> int:
+        """Colour images in the queue; one that is being decoded is not in it any more."""
+        return sum(map(len, self._stages()))
 
     @property
     def first_from_camera(self) -> Mapping[int, np.ndarray]:
@@ -150,12 +155,12 @@ class Inputs:
         """Drop what waits."""
         for camera in self._cameras:
             camera.pairing.clear()
-        cleared = self._awaiting_pose.clear() + self._maker.clear()
+        cleared = self._awaiting_pose.clear() + self._decoder.clear()
         self.drops.add("cleared", "the inputs were reset", cleared)
 
     def close(self) -> None:
         """End the thread that decodes."""
-        self._maker.close()
+        self._decoder.close()
 
     def retry(self) -> None:
         """Make frames of the images that are complete by now."""
@@ -165,6 +170,7 @@ class Inputs:
 
     def _take_frame(self, frame: Frame, header: Any) -> None:
         """Hand on a frame, on the decoder's thread."""
+        # A rig of cameras would let rendered images jump from one view to the other.
         if frame.camera_id == 0:
             self.newest = NewestFrame(frame, header.frame_id)
         self.counters["frames"] += 1
@@ -194,14 +200,17 @@ class Inputs:
 
     def _make_room(self) -> None:
         """Drop the oldest images while too many wait, whatever they wait for."""
-        stages: list[_Stage] = [camera.pairing for camera in self._cameras]
-        stages += [self._awaiting_pose, self._maker]
-        while sum(map(len, stages)) > self._capacity:
+        stages = self._stages()
+        while self.held > self._capacity:
             stamps = [(stage.oldest_ns, number) for number, stage in enumerate(stages)]
             known = [(stamp, number) for stamp, number in stamps if stamp is not None]
             # The decoder may have taken the last ones meanwhile.
             if known:
                 stages[min(known)[1]].drop_oldest()
+
+    def _stages(self) -> list[_Stage]:
+        pairings: list[_Stage] = [camera.pairing for camera in self._cameras]
+        return [*pairings, self._awaiting_pose, self._decoder]
 
     def _on_time_jump(self) -> None:
         """Forget what was told of later times: it does not hold any more."""

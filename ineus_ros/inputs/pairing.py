@@ -33,9 +33,16 @@ class ImagePairing:
 
     Args:
         is_offered: Whether anybody has announced images of a stream, `depth` or `mask`.
+        now_s: The clock by which depth is waited for.
     """
 
-    def __init__(self, config: RosConfig, is_offered: Callable[[str], bool], drops: Drops) -> None:
+    def __init__(
+        self,
+        config: RosConfig,
+        is_offered: Callable[[str], bool],
+        drops: Drops,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Start empty."""
         self.uses_depth: bool | None = _USED[config.depth_input]
         """None while it is not known."""
@@ -43,7 +50,7 @@ class ImagePairing:
         self._may_use_mask = config.mask_input != "none"
         self._has_looked = False
         self._is_offered = is_offered
-        self._drops = drops
+        self._drops, self._now_s = drops, now_s
         self._wait_s = config.depth_wait_s
         self._capacity = config.input_queue_size
         self._tolerance_ns = round(config.sync_tolerance_s * 1e9)
@@ -54,6 +61,7 @@ class ImagePairing:
 
     def add_color(self, message: Any) -> list[Images]:
         """Take a colour image; return the sets that are complete."""
+        # Without masks the first image would go at once, although masks are on offer.
         if not self._has_looked:
             self.look_for_masks()
         if self.uses_depth is None:
@@ -106,7 +114,7 @@ class ImagePairing:
         """Decide about depth when it is time; to be called now and then."""
         if self.uses_depth is not None or not self._undecided:
             return []
-        now_s = time.monotonic()
+        now_s = self._now_s()
         if self._first_color_s is None:
             self._first_color_s = now_s
         if self._is_offered("depth"):
@@ -130,6 +138,7 @@ class ImagePairing:
     def _decide(self, uses_depth: bool) -> list[Images]:
         self.uses_depth = uses_depth
         self._renew_matcher()
+        # In their order, as if it had been known from the start.
         waiting = list(self._undecided)
         self._undecided.clear()
         return [images for message in waiting for images in self._match("color", message)]

@@ -153,6 +153,7 @@ class AutoPoses:
         if self._tf is not None:
             if self._tf.tells_motion(mounting):
                 return self._tf
+            # Topics are often there first; the choice shall not be one of chance.
             if self._may_wait("TF"):
                 raise TransformNotYet("TF does not tell yet how the camera moves")
         poses = [topic.poses for topic in self._candidates]

@@ -102,6 +102,7 @@ class TreeTf:
         self._drops = drops
         self._is_silent = True
         self._on_transform = on_transform
+        # Reliable, as TF is published; static transforms come once, before this node as well.
         node.create_subscription(message_type, "/tf", self.on_moving, QoSProfile(depth=100))
         node.create_subscription(message_type, "/tf_static", self.on_static, latched(100))
 

@@ -46,6 +46,7 @@ class ImagePublisher:
     def _tick(self) -> None:
         """Begin a rendering if someone subscribes and the last one is done."""
         view, is_wanted = self._inputs.newest, self._renderings.is_wanted
+        # Whoever asked has left: the worker need not render for nobody.
         if not is_wanted:
             self._renderings.overtake()
         if view is None or not is_wanted or self._renderings.is_busy:

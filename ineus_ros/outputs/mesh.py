@@ -87,6 +87,7 @@ class MeshPublisher:
     def publish_all(self) -> None:
         """Publish all of the mesh, for a late subscriber or a slow one that missed blocks."""
         if self._markers.get_subscription_count():
+            # Beginning with DELETE_ALL: who joins may hold blocks of an earlier run.
             everything = [self._marker(block) for block in self._blocks.values()]
             self._publish_markers([BlockMarker(0, DELETE_ALL), *everything])
             self.counters["snapshots"] += 1

@@ -30,7 +30,7 @@ def offer_nvblox(
     world_frame: Callable[[], str],
     ask: Ask,
     drops: Drops,
-) -> "NvbloxFace | None":
+) -> "NvbloxInterface | None":
     """Offer nvblox's interfaces if its messages are installed.
 
     Args:
@@ -41,10 +41,12 @@ def offer_nvblox(
         from nvblox_msgs.srv import EsdfAndGradients
     except ImportError:
         return None
-    return NvbloxFace(node, config, world_frame, ask, drops, DistanceMapSlice, EsdfAndGradients)
+    return NvbloxInterface(
+        node, config, world_frame, ask, drops, DistanceMapSlice, EsdfAndGradients
+    )
 
 
-class NvbloxFace:
+class NvbloxInterface:
     """The service ~/get_esdf_and_gradient and the topic ~/static_map_slice."""
 
     def __init__(

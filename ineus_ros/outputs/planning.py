@@ -110,6 +110,7 @@ class PlanningPublisher:
 
     def _make_room(self) -> None:
         """Give up the oldest of too many queries."""
+        # What is being answered cannot be given up, and is no longer in the way.
         while self._queries and self._queries[0].done():
             self._queries.popleft()
         while len(self._queries) >= self._config().query_queue_size:
@@ -129,6 +130,7 @@ class PlanningPublisher:
     def _occupancy_of(self, pipeline: Pipeline) -> tuple[int, OccupancySlice | None]:
         heights_m = (self._config().slice_min_z_m, self._config().slice_max_z_m)
         reconstructor = pipeline.reconstructor
+        # Parameters change one at a time and may stand the wrong way round meanwhile.
         found = reconstructor.occupancy_slice(min(heights_m), max(heights_m))
         return reconstructor.newest_stamp_ns, found
 

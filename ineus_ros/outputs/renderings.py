@@ -71,6 +71,7 @@ class Renderings:
 
     def _publish(self, done: "Future[RenderedImage]", camera: Camera, header: Header) -> None:
         """Publish from the worker's thread."""
+        # Given up for a newer one, which is no failure.
         if done.cancelled():
             return
         error = done.exception()

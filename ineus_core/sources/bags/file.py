@@ -108,6 +108,7 @@ class BagFile:
             if connections:
                 streams.append(reader.messages(connections=connections))
         try:
+            # The files of a bag without metadata may overlap in time.
             for connection, log_ns, raw in heapq.merge(*streams, key=lambda message: message[1]):
                 yield connection.topic, log_ns, raw
         except Exception as error:

@@ -101,6 +101,7 @@ class NearestStampMatcher:
         lead_stamps = self._stamps[self._lead]
         while lead_stamps:
             stamp_ns = lead_stamps[0]
+            # An earlier item of the lead may still come.
             if not is_end and self._newest_ns[self._lead] < stamp_ns + self._reorder_ns:
                 break
             picks = [self._pick(stream, stamp_ns, is_end) for stream in self._others]
@@ -130,6 +131,7 @@ class NearestStampMatcher:
     def _take(self, picks: list[int]) -> tuple[Any, ...]:
         taken = [self._pop(self._lead)]
         for stream, pick in zip(self._others, picks, strict=True):
+            # Later items of the lead are nearer to what is left.
             self.drop_oldest(stream, pick)
             taken.append(self._pop(stream))
         return tuple(taken)

@@ -155,6 +155,7 @@ class TopicPoses:
         body = self._pose_frame or bare_frame_id(getattr(message, "child_frame_id", ""))
         key = bare_frame_id(message.header.frame_id), body
         newest = [t.newest_ns for t in self._tracks.values() if t.newest_ns is not None]
+        # What was told before is of another run of the clock, in whatever frame.
         if self._jump_ns and newest and stamp < max(newest) - self._jump_ns:
             self._tracks.clear()
         track = self._tracks.pop(key, None) or PoseTrack(self._tolerance_ns, self._capacity, 0)
@@ -203,6 +204,7 @@ class TopicPoses:
                 failures.append(error)
             else:
                 found.append((track.distance_ns(stamp), frame, body, pose))
+        # Two publishers may share a topic: the nearer pose decides, not the louder publisher.
         if found:
             return min(found, key=lambda entry: entry[0])[1:]
         # Of frame ids that have changed, the former ones will not come back.

@@ -101,6 +101,7 @@ class RosbagSource:
         newest_ns = -1
         with BagFile(self.path) as bag:
             for images in self._matched(bag):
+                # Time goes on for training, also in the recording of a bag that looped.
                 if images[0].stamp_ns <= newest_ns:
                     self.dropped["out_of_order"] += 1
                     continue
@@ -225,6 +226,8 @@ class RosbagSource:
         return cameras
 
     def _camera_at(self, log_ns: int) -> Camera:
+        # By the time of recording: many drivers leave the stamp of camera_info at zero. The first
+        # camera holds for images before it, too.
         index = bisect.bisect_right(self._cameras, log_ns, key=lambda entry: entry[0])
         return self._cameras[max(0, index - 1)][1]
 

@@ -52,6 +52,7 @@ class TransformTree:
             _log.warning(
                 "frame id %r changes its parent from %r to %r", child, self._parents[child], parent
             )
+            # Where it hung before says nothing about where it hangs now.
             self._tracks.pop(child, None)
             self._static.pop(child, None)
         self._parents[child] = parent

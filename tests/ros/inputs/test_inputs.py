@@ -104,7 +104,8 @@ def test_one_bound_holds_for_all_that_wait_whatever_for(
                 lambda n=number: listening.inputs.counters["depth_received"] == n  # type: ignore[misc]
             )
     assert listening.drops == reasons
-    assert listening.inputs.waiting == 4 and listening.inputs.frames_dropped == 4
+    assert listening.inputs.waiting == listening.inputs.held == 4
+    assert listening.inputs.frames_dropped == 4
     listening.inputs.clear()
     assert listening.inputs.waiting == 0
 

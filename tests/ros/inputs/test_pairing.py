@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Colour meets its depth, or goes alone where there is none; every image is accounted for."""
 
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,10 +47,14 @@ def test_colour_goes_alone_at_once_if_depth_is_not_wanted() -> None:
 
 
 def test_colour_waits_for_an_offer_of_depth_and_then_goes_alone_in_order() -> None:
-    pair, drops = pairing(depth_wait_s=0.05)
+    now_s, drops = [100.0], Drops(SILENT)
+    given = RosConfig(depth_wait_s=0.5)
+    pair = ImagePairing(given, lambda name: False, drops, lambda: now_s[0])
     first, second = image(1.0), image(2.0)
     assert pair.add_color(first) == [] and pair.uses_depth is None
-    time.sleep(0.06)
+    now_s[0] += 0.4
+    assert pair.poll() == []
+    now_s[0] += 0.1
     assert pair.add_color(second) == [Images(first), Images(second)]
     assert pair.uses_depth is False and not drops.counts
 

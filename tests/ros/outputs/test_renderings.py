@@ -24,7 +24,7 @@ CAMERA = Camera(64, 48, 60.0, 60.0, 32.0, 24.0, "plumb_bob", (0.1, 0.0, 0.0, 0.0
 
 @pytest.fixture
 def renderings(ros: Callable[..., Any]) -> tuple[Renderings, list[Future[RenderedImage]]]:
-    """Renderings whose jobs the test itself ends."""
+    """Make renderings whose jobs the test itself ends."""
     jobs: list[Future[RenderedImage]] = []
 
     def ask(camera: Camera, world_from_camera: np.ndarray) -> Future[RenderedImage]:
