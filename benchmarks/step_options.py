@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""What options cost in a captured step, and what the same step takes in plain torch.
+"""What options cost in a training step, captured or by autograd on the same kernels.
 
 The built-in object with its foreground, at the settings of `ineus bench`; each option alone, then
-those of config/seed/neus-blender.yaml together.
+those of config/seed/neus-blender.yaml together. Options that the captured step does not know come
+last: curvature, differences, distortion, a learned background, a loss in torch. Plain torch
+beside it shows what a step takes without kernels.
 
-Run: python benchmarks/step_options.py [--torch] [--only NAME]
+Run: python benchmarks/step_options.py [--torch] [--only NAME ...]
 """
 
 import argparse
@@ -20,6 +22,8 @@ from rgbd_room import median_ms
 from ineus_core.config import load_config
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
+from ineus_core.training import Loss, LossInputs, register_loss
+from ineus_core.training.losses import masked_mean
 from ineus_core.types import Frame
 
 _SEED = Path(__file__).parents[1] / "config" / "seed" / "neus-blender.yaml"
@@ -46,6 +50,21 @@ _OPTIONS = {
         "training.optimiser.rate_factors=[1.0,0.1]",
     ),
 }
+_BY_AUTOGRAD = {
+    "finite differences": ("field.gradient=finite_difference",),
+    "curvature": ("field.gradient=finite_difference", "training.weights.curvature=0.0005"),
+    "distortion": ("training.weights.distortion=0.01",),
+    "learned background": ("background.kind=learned",),
+    "loss of one's own": ("training.weights.hollow=0.01",),
+}
+"""What the captured step does not know."""
+
+
+def _hollow(x: LossInputs) -> torch.Tensor:
+    return masked_mean(torch.relu(-x.output.sdf), x.samples.valid)
+
+
+register_loss(Loss("hollow", 0.0, "Mean depth of samples below a surface, m.", _hollow))
 
 
 def cases() -> Iterator[tuple[str, Path | None, tuple[str, ...]]]:
@@ -53,13 +72,15 @@ def cases() -> Iterator[tuple[str, Path | None, tuple[str, ...]]]:
     for name, overrides in _OPTIONS.items():
         yield name, None, (*_OBJECT, *overrides)
     yield "neus-blender.yaml", _SEED, ()
+    for name, overrides in _BY_AUTOGRAD.items():
+        yield name, None, (*_OBJECT, *overrides)
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--torch", action="store_true", help="time plain torch as well")
-    parser.add_argument("--only", help="name of one line")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="names of lines")
     arguments = parser.parse_args()
     source = SyntheticSource(
         SyntheticConfig(scene="object", frames=24, width_px=200, height_px=200, depth=False)
@@ -67,12 +88,13 @@ def main() -> None:
     frames = [replace(f, foreground=source.foreground(i)) for i, f in enumerate(source)]
     print(torch.cuda.get_device_name())
     for name, path, overrides in cases():
-        if arguments.only not in (None, name):
+        if arguments.only and name not in arguments.only:
             continue
-        times = [f"{_step_ms(path, overrides, frames):8.3f} ms"]
+        steps, warm_up = (60, 150) if name in _BY_AUTOGRAD else (300, 1000)
+        times = [_step_ms(path, overrides, frames, warm_up, steps)]
         if arguments.torch:
             plain = (*overrides, "field.backend=torch", "rendering.backend=torch")
-            times.append(f"{_step_ms(path, plain, frames, 40, 20):8.1f} ms")
+            times.append(_step_ms(path, plain, frames, 40, 20))
         print(f"{name:24s}", *times, flush=True)
 
 
@@ -80,9 +102,10 @@ def _step_ms(
     path: Path | None,
     overrides: tuple[str, ...],
     frames: list[Frame],
-    warm_up: int = 1000,
-    steps: int = 300,
-) -> float:
+    warm_up: int,
+    steps: int,
+) -> str:
+    """Return the time of a step, its kind, and how many rays and samples it had."""
     gc.collect()
     reconstructor = Reconstructor(load_config(path, list(overrides)), torch.device("cuda"))
     for frame in frames:
@@ -91,13 +114,18 @@ def _step_ms(
     for _ in range(warm_up):
         reconstructor.step()
     step = reconstructor.reconstruction.train_step
-    assert step is not None
+    step.take_means()
+    before = step.steps
 
     def many() -> None:
         for _ in range(steps // 5):
             step()
 
-    return median_ms(many, 5) / (steps // 5)
+    step_ms = median_ms(many, 5) / (steps // 5)
+    _, samples, rays = step.take_means()
+    kind = type(step).__name__.removesuffix("Step").lower()
+    taken = step.steps - before
+    return f"{step_ms:8.3f} ms {kind:8s} {rays // taken:6d} rays {samples // taken:7d} samples"
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def _stages(
     gradients, *_ = step.gradients_once()
     touched = sum(int(gradient.count_nonzero()) for gradient in gradients.values())
     costs = stage_costs(StepSize(**{**vars(size), "touched": touched}))
-    times = _captured_stages(step.stages())
+    times = captured_stages(step.stages())
     stages: dict[str, dict[str, float]] = {name: {"ms": ms} for name, ms in times.items()}
     for name in stages.keys() & costs.keys():
         seconds, cost = times[name] / 1e3, costs[name]
@@ -132,7 +132,8 @@ def _stages(
     return stages
 
 
-def _captured_stages(stages: dict[str, Callable[[], None]]) -> dict[str, float]:
+def captured_stages(stages: dict[str, Callable[[], None]]) -> dict[str, float]:
+    """Return the time of each stage of a captured step in ms, replayed from a graph of its own."""
     times = {name: captured_ms(stage) for name, stage in stages.items()}
 
     def update_anew() -> None:
