@@ -136,16 +136,26 @@ class Pipeline:
         """Advance by at most one frame and one step budget."""
         self.take_frame()
         # Online, frames that wait go before training: a lost view cannot be trained on later.
-        self._train(min(self.steps_per_tick, 1) if self._queue else self.steps_per_tick)
-        if self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz) and self._may_mesh():
-            self._last_mesh_ns = _begin_of_period(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
-            begin_s = time.perf_counter()
-            # On a CPU it would hold up frames for many seconds; there the mesh waits for a pause.
-            if self._is_live and self.reconstructor.device.type == "cuda":
-                self.reconstructor.revisit_surface()
-            self.update_mesh()
-            self._mesh_end_s = time.perf_counter()
-            self._mesh_took_s = self._mesh_end_s - begin_s
+        for _ in range(min(self.steps_per_tick, 1) if self._queue else self.steps_per_tick):
+            self.reconstructor.step()
+        self._mesh_if_due(now_ns)
+        self._report_if_due(now_ns)
+
+    def _mesh_if_due(self, now_ns: int) -> None:
+        if not self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz):
+            return
+        if not self._may_mesh():
+            return
+        self._last_mesh_ns = _begin_of_period(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
+        begin_s = time.perf_counter()
+        # On a CPU it would hold up frames for many seconds; there the mesh waits for a pause.
+        if self._is_live and self.reconstructor.device.type == "cuda":
+            self.reconstructor.revisit_surface()
+        self.update_mesh()
+        self._mesh_end_s = time.perf_counter()
+        self._mesh_took_s = self._mesh_end_s - begin_s
+
+    def _report_if_due(self, now_ns: int) -> None:
         # The clock of a bag stands still at its end, while training goes on.
         report_ns = time.monotonic_ns() if self._is_live else now_ns
         if self._is_due(report_ns, self._last_report_ns, self._report_rate_hz):
@@ -178,7 +188,8 @@ class Pipeline:
         """
         while self._queue:
             self.take_frame()
-            self._train(self.steps_per_tick)
+            for _ in range(self.steps_per_tick):
+                self.reconstructor.step()
         self.reconstructor.start()
         self._refine(self.refine_steps if steps is None else steps, until_s, on_progress)
         self.update_mesh(everything=True)
@@ -243,10 +254,6 @@ class Pipeline:
             return
         self.counters["frames_used"] += 1
         self._submitted_s = submitted_s
-
-    def _train(self, steps: int) -> None:
-        for _ in range(steps):
-            self.reconstructor.step()
 
     @staticmethod
     def _is_due(now_ns: int, last_ns: int | None, rate_hz: float) -> bool:

@@ -24,6 +24,7 @@ from ineus_core.fields import (
     add_background,
     restore_field,
 )
+from ineus_core.kernels.ray_batch import RESERVOIR_COLUMNS
 from ineus_core.reconstruction.checkpoint_files import read_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.reconstruction import Reconstruction
@@ -169,8 +170,12 @@ class CheckpointContent:
 
     @property
     def rays(self) -> Shaped[Tensor, "..."]:
-        """Rays with what they saw, as `Replay.keep` takes them."""
-        return self.tensors["replay.rays"]
+        """Rays with their colours and ranges, as `Replay.keep` takes them."""
+        rays = self.tensors["replay.rays"]
+        # A single column would be taken for all of them.
+        if rays.ndim != 2 or rays.shape[1] != RESERVOIR_COLUMNS:
+            raise ValueError(f"replay.rays of {_shape(rays)}: expected n x {RESERVOIR_COLUMNS}")
+        return rays
 
     def field(self, backend: str, device: torch.device) -> HashSdf:
         """Return the field with its weights, on the backend that is configured now."""
@@ -185,9 +190,16 @@ class CheckpointContent:
 
     def grid(self, config: OccupancyConfig, device: torch.device) -> OccupancyGrid:
         """Return the occupancy grid."""
-        return OccupancyGrid.from_state(
-            config, self._tensors_of("grid."), self.meta.grid.model_dump(), device
-        )
+        tensors = self._tensors_of("grid.")
+        log_odds, opacity = tensors["log_odds"], tensors["opacity"]
+        # Compiled loops trust these shapes and types.
+        if log_odds.ndim != 3 or log_odds.dtype != torch.int8:
+            raise ValueError(f"grid.log_odds of {_shape(log_odds)}: expected 3 axes of int8")
+        if opacity.shape != log_odds.shape or opacity.dtype != torch.float16:
+            raise ValueError(
+                f"grid.opacity of {_shape(opacity)}: expected float16 of the shape of log_odds"
+            )
+        return OccupancyGrid.from_state(config, tensors, self.meta.grid.model_dump(), device)
 
     def _tensors_of(self, part: str) -> dict[str, Tensor]:
         return {k[len(part) :]: v for k, v in self.tensors.items() if k.startswith(part)}
@@ -225,6 +237,10 @@ def content_of(
         "camera": asdict(buffer.camera),
     }
     return tensors, meta
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"{' x '.join(map(str, tensor.shape))} {str(tensor.dtype).removeprefix('torch.')}"
 
 
 def _problems(error: ValidationError) -> str:

@@ -63,15 +63,14 @@ class _ReferenceView:
     reduction: int
 
     @classmethod
-    def of(cls, frame: Frame) -> "_ReferenceView":
-        assert frame.depth_m is not None
+    def of(cls, frame: Frame, depth_m: Float[np.ndarray, "h w"]) -> "_ReferenceView":
         k = reduction_of(frame.camera)
         size = frame.camera.width_px // k, frame.camera.height_px // k
         # The mean of k x k pixels, of which the depth is that in the middle.
         rgb = frame.rgb[: k * size[1], : k * size[0]]
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        pose, depth_m = frame.world_from_camera, reduced(frame.depth_m, k)
-        return cls((frame.stamp_ns, frame.camera_id), frame.camera, pose, rgb, depth_m, k)
+        keyframe, pose = (frame.stamp_ns, frame.camera_id), frame.world_from_camera
+        return cls(keyframe, frame.camera, pose, rgb, reduced(depth_m, k), k)
 
 
 def reduction_of(camera: Camera) -> int:
@@ -124,13 +123,15 @@ class DepthCompletion:
         """Return a keyframe with the holes closed that the ones before it agree about."""
         if frame.depth_m is None or self._reference_views.maxlen == 0:
             return frame
-        keyframe = _ReferenceView.of(frame)
+        keyframe = _ReferenceView.of(frame, frame.depth_m)
         usable = None if frame.mask is None else reduced(frame.mask, keyframe.reduction)
         slopes = _slopes(reduced(cached_pixel_rays(frame.camera), keyframe.reduction))
         holes = planar_holes(keyframe.depth_m, slopes, usable, self._limits)
         agreed = self._agreed(keyframe, holes, slopes) if holes else []
         self._reference_views.append(keyframe)
-        return replace(frame, depth_m=_filled(frame, agreed)) if agreed else frame
+        if not agreed:
+            return frame
+        return replace(frame, depth_m=_filled(frame, frame.depth_m, agreed))
 
     def move(self, keyframe: KeyframeId, world_from_camera: Float[np.ndarray, "4 4"]) -> None:
         """Correct the pose of a keyframe, if it is remembered."""
@@ -305,11 +306,12 @@ def _slopes(rays: Float[np.ndarray, "*pixels 3"]) -> Float[np.ndarray, "*pixels 
     return rays[..., :2] / rays[..., 2:]
 
 
-def _filled(frame: Frame, holes: list[Hole]) -> Float[np.ndarray, "h w"]:
+def _filled(
+    frame: Frame, depth_m: Float[np.ndarray, "h w"], holes: list[Hole]
+) -> Float[np.ndarray, "h w"]:
     """Return the depth of a frame with planes through holes."""
-    assert frame.depth_m is not None
     k, rays = reduction_of(frame.camera), cached_pixel_rays(frame.camera)
-    depth_m = frame.depth_m.copy()
+    depth_m = depth_m.copy()
     for hole in holes:
         rows, columns = (
             (k * of[:, None, None] + shift).repeat(k, axis=axis).reshape(-1)
@@ -318,6 +320,7 @@ def _filled(frame: Frame, holes: list[Hole]) -> Float[np.ndarray, "h w"]:
                 (hole.columns, np.arange(k)[None], 1),
             )
         )
+        # A hole of the reduced image may hold returns in the full one, which stay.
         empty = depth_m[rows, columns] == 0
         if frame.mask is not None:
             empty &= frame.mask[rows, columns]

@@ -4,14 +4,15 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from ineus_core.errors import CheckpointError, SourceError
+from ineus_core.errors import CapacityError, CheckpointError, SourceError
 from ineus_core.geometry import up_of_cameras
 from ineus_core.keyframes import KeyframePolicy
 from ineus_core.meshing import moved_mesh, weld
@@ -281,12 +282,12 @@ class Reconstructor:
 
         Raises:
             CheckpointError: It cannot be used; what was mapped before then stays as it was.
+            CapacityError: There is no room for it; likewise.
         """
         content = CheckpointContent.read(directory)
-        try:
+        # Built beside what is there, which a checkpoint that does not fit must not cost.
+        with _named(directory):
             restored = self._assembly.restore(content)
-        except DOES_NOT_FIT as error:
-            raise _unfit(directory, error) from error
         self.reset()
         self._reconstruction = restored
         self._dataset_from_world = content.dataset_from_world
@@ -299,13 +300,23 @@ class Reconstructor:
             CheckpointError: It cannot be used; what was mapped before then stays as it was.
         """
         content = CheckpointContent.read(directory)
-        try:
+        with _named(directory):
             given = self._assembly.restore_field(content)
-        except DOES_NOT_FIT as error:
-            raise _unfit(directory, error) from error
         self.reset()
         self._given_field = given
 
 
-def _unfit(directory: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"checkpoint {directory} does not hold what it should: {error}")
+@contextmanager
+def _named(directory: Path) -> Iterator[None]:
+    """Name the checkpoint in what building from it raises."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise CapacityError(
+            f"checkpoint {directory} finds no room on the device beside the present map: {error}; "
+            "a reset makes room"
+        ) from error
+    except DOES_NOT_FIT as error:
+        raise CheckpointError(
+            f"checkpoint {directory} does not hold what it should: {error}"
+        ) from error

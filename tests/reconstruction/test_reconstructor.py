@@ -219,6 +219,31 @@ def test_weights_that_are_not_finite_are_refused(saved: Path, tmp_path: Path) ->
         Reconstructor(tiny_config(), CPU).load(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "tensor", "said"),
+    [
+        ("replay.rays", torch.zeros(9, 1), r"replay\.rays of 9 x 1 float32: expected n x 14"),
+        ("grid.log_odds", torch.zeros(4, 4, dtype=torch.int8), r"grid\.log_odds of 4 x 4 int8"),
+        ("grid.opacity", torch.zeros(1, 1, 1), r"grid\.opacity of 1 x 1 x 1 float32"),
+    ],
+)
+def test_tensors_of_another_shape_are_refused_and_the_map_stays(
+    frames: list[Frame],
+    saved: Path,
+    tmp_path: Path,
+    name: str,
+    tensor: torch.Tensor,
+    said: str,
+) -> None:
+    live = reconstruct(frames[:1], steps=2)
+    folder = shutil.copytree(saved, tmp_path / "broken")
+    tensors = load_file(folder / "state.safetensors")
+    save_file({**tensors, name: tensor}, folder / "state.safetensors")
+    with pytest.raises(CheckpointError, match=said):
+        live.load(folder)
+    assert live.is_ready
+
+
 def test_a_checkpoint_without_room_for_its_camera_is_refused_and_the_map_stays(
     frames: list[Frame], tmp_path: Path
 ) -> None:
