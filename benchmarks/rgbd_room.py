@@ -20,7 +20,7 @@ import torch
 from ineus_core.config import Config
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
-from ineus_core.training import gradient_errors
+from ineus_core.training.captured.gradient_check import gradient_errors
 from ineus_core.types import Frame
 
 

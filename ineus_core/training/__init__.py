@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training: the losses, the optimiser and the step."""
 
-from ineus_core.training.captured.gradient_check import gradient_errors
 from ineus_core.training.config import TrainingConfig, resolved_training
 from ineus_core.training.factory import make_step
 from ineus_core.training.gpu_memory_check import check_device
@@ -23,7 +22,6 @@ __all__ = [
     "TrainingConfig",
     "check_device",
     "device_of",
-    "gradient_errors",
     "make_step",
     "process_group",
     "ranks_of",

@@ -13,7 +13,8 @@ from tiny_scene import pose, room_source, tiny_config, wall_frame
 
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
-from ineus_core.training import gradient_errors, resolved_training
+from ineus_core.training import resolved_training
+from ineus_core.training.captured.gradient_check import gradient_errors
 
 if TYPE_CHECKING:
     from ineus_core.training.captured.step import CapturedStep
