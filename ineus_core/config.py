@@ -174,7 +174,7 @@ def _refuse_unknown(
         if f"{prefix}{given}" in former:
             continue
         if key not in model.model_fields and key not in model.added_sections:
-            known = [name for name, _ in walk(Config)]
+            known = [name for name, _ in walk(Config)] + [prefix + n for n in model.model_fields]
             name = f"{prefix}{key}"[:200]
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
             raise ConfigError(f"unknown configuration key {name}: the nearest is {near[0]}")

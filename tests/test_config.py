@@ -3,14 +3,13 @@
 """The configuration: files, overrides, and messages that name what is wrong."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from ineus_core.cli.config import as_yaml
 from ineus_core.config import Config, load_config, resolve_device
-from ineus_core.config_model import ConfigModel
+from ineus_core.config_model import walk
 from ineus_core.errors import ConfigError
 
 SEED = Path(__file__).parents[1] / "config" / "seed"
@@ -216,19 +215,8 @@ def test_former_keys_that_cannot_be_taken(overrides: list[str], said: str) -> No
         load_config(overrides=overrides)
 
 
-def fields_of(model: type[ConfigModel], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, ConfigModel):
-            found += fields_of(inner, f"{prefix}{name}.")
-        else:
-            found.append((prefix + name, field))
-    return found
-
-
 def test_every_key_has_a_description() -> None:
-    assert [name for name, field in fields_of(Config) if not field.description] == []
+    assert [name for name, field in walk(Config) if not field.description] == []
 
 
 def test_the_default_parameter_file_is_what_the_code_says() -> None:

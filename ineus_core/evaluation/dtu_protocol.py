@@ -129,13 +129,16 @@ def evaluate_dtu(
         mesh = culled_by_masks(mesh, views)
         culling = f"masks of {len(views)} pictures, dilated by {DILATION_PX} px"
     points = mesh_points(mesh, DENSITY_MM)
+    # Thinning keeps the first of each neighbourhood: in the order of the mesh it would favour it.
     points = points[np.random.default_rng(seed).permutation(len(points))]
     points = points[thinned(points, DENSITY_MM)]
+    # Not the same margin on both sides, because the published program has it so.
     low, high = reference.box_mm[0] - PATCH_MM, reference.box_mm[1] + 2 * PATCH_MM
     points = points[((points >= low) & (points < high)).all(axis=1)]
     seen = points[_is_observed(points, reference)]
     scan = reference.points
     homogeneous = np.concatenate((scan, np.ones((len(scan), 1))), axis=1)
+    # The scan also holds the table, which nobody has to reconstruct.
     above = scan[homogeneous @ reference.plane > 0]
     accuracy, completeness = _mean_distance(seen, scan), _mean_distance(above, points)
     return DtuMetrics(
@@ -174,6 +177,7 @@ def mesh_points(mesh: Mesh, density: float) -> Float[np.ndarray, "n 3"]:
     along, across = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     lengths = np.linalg.norm(along, axis=1), np.linalg.norm(across, axis=1)
     double_area = np.linalg.norm(np.cross(along, across), axis=1)
+    # Triangles without an area have no lattice, and would divide by 0.
     real = np.flatnonzero(double_area > 0)
     step = density * np.sqrt(lengths[0][real] * lengths[1][real] / double_area[real])
     counts = [np.floor(length[real] / step).astype(np.int64) for length in lengths]
@@ -214,6 +218,7 @@ def _in_mask(
     column, row = np.floor(project(view.camera, local[ahead])).astype(np.int64).T
     shown = (column >= 0) & (column < view.camera.width_px)
     shown &= (row >= 0) & (row < view.camera.height_px)
+    # What a picture does not show it cannot deny.
     keep = np.ones(len(points), dtype=bool)
     keep[ahead[shown]] = mask[row[shown], column[shown]]
     return keep

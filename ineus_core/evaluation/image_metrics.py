@@ -21,6 +21,7 @@ def psnr(
         mask: Pixels to compare, all if not given; NaN if it has none.
     """
     _check_sizes(rendered, measured)
+    # Differences of 8-bit values would wrap around.
     squared = (rendered.astype(np.float64) - measured.astype(np.float64)) ** 2
     squared = squared if mask is None else squared[mask]
     if squared.size == 0:
@@ -71,6 +72,7 @@ def _blur(image: Float[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h2 w2 3"]:
     window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _SIGMA_PX) ** 2)
     window /= window.sum()
     blurred = correlate1d(correlate1d(image, window, axis=0), window, axis=1)
+    # Elsewhere the window would see pixels that were made up beyond the edge.
     return blurred[reach:-reach, reach:-reach]
 
 

@@ -90,12 +90,14 @@ def evaluate_mesh(
         seed: Of the sampling.
     """
     thresholds = _check_thresholds(thresholds_m)
+    # Another seed: equal draws on equal surfaces would have no distance at all.
     truth = _reference_points(reference, samples, thresholds[0], seed + 1)
     if len(truth.positions) == 0:
         raise ConfigError("reference: no surface, expected triangles with an area or points")
     count = _dense_count(mesh, samples, thresholds[0])
     margin_m = thresholds[-1]
     ours = cull(sample_surface(mesh, count, seed), truth, culling, margin_m, views)
+    # The box is that of the reference, which lies in it by definition.
     if culling != "box":
         truth = cull(truth, truth, culling, margin_m, views)
     spacing_m = float(np.sqrt(surface_area(mesh) / count))
@@ -134,6 +136,7 @@ def _reference_points(
         count = _dense_count(reference, samples, threshold_m)
         return sample_surface(reference, count, seed)
     points = np.asarray(reference, dtype=np.float64)
+    # Organised clouds mark missing returns by NaN.
     points = points[np.isfinite(points).all(axis=1)]
     return SurfacePoints(points, None).thinned(_MOST_POINTS, seed)
 
@@ -198,6 +201,7 @@ def _share(distance_m: Float[np.ndarray, " n"], threshold_m: float) -> float:
 
 
 def _mean(distance_m: Float[np.ndarray, " n"]) -> float:
+    # A mesh without a surface has no distance, neither 0 nor infinity.
     finite = len(distance_m) > 0 and bool(np.isfinite(distance_m).all())
     return float(distance_m.mean()) if finite else float("nan")
 

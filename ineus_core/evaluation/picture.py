@@ -65,6 +65,7 @@ def _eye_that_sees(
 ) -> Float[np.ndarray, " 3"]:
     """Find where, in camera axes, points just fit into |x / z| and |y / z| below `half`."""
     eye = np.zeros(3)
+    # Moving sideways changes how far back the eye must be; eight rounds are enough.
     for _ in range(8):
         across, depth = points[:, :2] - eye[:2], points[:, 2]
         distance = max(float((np.abs(across) / half - depth[:, None]).max()), 10 * _NEAR_M)
@@ -111,6 +112,7 @@ class _Boxes:
 
     def chunks(self) -> "Iterator[_Boxes]":
         """Split into parts of about as many pixels as are worked on at once."""
+        # Triangles near the eye cover the whole picture: all at once may not fit in memory.
         chunk = np.cumsum(self.size.prod(axis=1)) // _PIXELS_AT_ONCE
         cuts = np.flatnonzero(np.diff(chunk)) + 1
         for rows in np.split(np.arange(len(self.triangles)), cuts):
@@ -172,6 +174,7 @@ def _draw(
         + weight_b * (inverse[:, 1] - inverse[:, 2])[owner]
         + inverse[owner, 2]
     )
+    # Inverse depth is linear in the picture, so the largest is exactly the nearest.
     np.maximum.at(pixels.inverse_depth, pixel, depth)
     nearest = depth == pixels.inverse_depth[pixel]
     pixels.triangle[pixel[nearest]] = boxes.triangles[owner[nearest]]

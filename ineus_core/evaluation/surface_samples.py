@@ -59,6 +59,7 @@ def sample_surface(mesh: Mesh, count: int, seed: int) -> SurfacePoints:
     steps = (np.arange(count) + rng.random(count)) / count * area.sum()
     triangle = np.searchsorted(np.cumsum(area), steps).clip(max=len(area) - 1)
     u, v = rng.random((2, count, 1))
+    # The root makes the density even over the triangle (Osada et al. 2002, eq. 1).
     root = np.sqrt(u)
     points = (1 - root) * a[triangle] + root * ((1 - v) * b[triangle] + v * c[triangle])
     normals = cross[triangle] / np.maximum(2 * area[triangle, None], 1e-30)
@@ -100,6 +101,7 @@ def cull(
         )
     seen = np.zeros(len(positions), dtype=bool)
     for view in views:
+        # One view suffices, so the later ones only judge what is left.
         open_ones = np.flatnonzero(~seen)
         occludes = strategy == "frusta+occlusion"
         seen[open_ones] = _seen_by(view, positions[open_ones], margin_m, occludes)

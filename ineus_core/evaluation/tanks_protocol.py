@@ -138,7 +138,7 @@ def _crop_volume(path: Path) -> CropVolume:
         axis = _AXES[content["orthogonal_axis"]]
         corners = np.array(content["bounding_polygon"], dtype=np.float64)
         limits = float(content["axis_min"]), float(content["axis_max"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SourceError(f"{path}: not the volume of a scene ({error!r})") from error
     if corners.ndim != 2 or corners.shape[1] != 3 or len(corners) < 3:
         raise SourceError(
@@ -199,9 +199,11 @@ def similarity_between(
     points: Float[np.ndarray, "n 3"], others: Float[np.ndarray, "n 3"]
 ) -> Float[np.ndarray, "4 4"]:
     """Find the similarity that brings points to their partners (Umeyama 1991, eq. 40 to 42)."""
+    # Rotation and scale follow from the points about their means, whatever lies between the two.
     middle, other_middle = points.mean(axis=0), others.mean(axis=0)
     away, other_away = points - middle, others - other_middle
     u, sizes, vt = np.linalg.svd(other_away.T @ away / len(points))
+    # Without the sign the best fit of a flat or mirrored set would be a reflection.
     signs = np.array((1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt)) or 1.0))
     rotation = (u * signs) @ vt
     spread = float((away**2).sum() / len(points))
@@ -220,6 +222,7 @@ def _aligned(
     reach_m: float,
 ) -> Float[np.ndarray, "4 4"]:
     """Refine a similarity by some steps of ICP from the mesh to the scan."""
+    # One point a voxel: where the scanner or the mesh is dense must not outweigh the rest.
     truth = _voxels(_cropped(reference.points, reference.volume), voxel_m)
     some = _moved(move, ours)
     some = _voxels(some[reference.volume.holds(some)], voxel_m)
@@ -229,6 +232,7 @@ def _aligned(
     for _ in range(_ITERATIONS):
         distance, index = tree.query(some, distance_upper_bound=reach_m, workers=-1)
         near = np.isfinite(distance)
+        # Fewer pairs leave the similarity open.
         if near.sum() < 3:
             break
         step = similarity_between(some[near], truth[index[near]])
@@ -254,6 +258,7 @@ def _voxels(points: Float[np.ndarray, "n 3"], side_m: float) -> Float[np.ndarray
     """Average the points of each voxel."""
     if len(points) == 0:
         return points
+    # Counted from the lowest point, so that the keys stay small enough for 64 bits.
     cells = np.floor((points - points.min(axis=0)) / side_m).astype(np.int64)
     size = cells.max(axis=0) + 1
     keys = (cells[:, 0] * size[1] + cells[:, 1]) * size[2] + cells[:, 2]
@@ -267,5 +272,6 @@ def _share(
 ) -> float:
     if len(points) == 0 or len(others) == 0:
         return 0.0
+    # Beyond tau the distance does not matter, and a bound saves most of the search.
     distance, _ = cKDTree(others).query(points, distance_upper_bound=2 * tau_m, workers=-1)
     return float((distance < tau_m).mean())

@@ -83,6 +83,7 @@ class ColmapSource(PhotoSet):
         folder = Path(path)
         model_folder = _model_folder(folder, config.model_folder)
         model = read_model(model_folder)
+        # COLMAP lists pictures in any order; their names are mostly in that of the walk.
         images = sorted(
             (model.images[i] for i in model.reg_image_ids()), key=lambda image: image.name
         )
@@ -183,6 +184,7 @@ def _converted(colmap: Any, path: Path) -> tuple[Camera, PixelMap | None]:
     intrinsics, distortion, order = _MODELS[name]
     fx, fy, cx, cy = (float(colmap.params[i]) for i in intrinsics)
     coefficients = [float(colmap.params[i]) for i in order]
+    # Without any the pixels of a pinhole need no undistortion, which is slow.
     if distortion != "equidistant" and not any(coefficients):
         return Camera(*size, fx, fy, cx, cy), None
     coefficients += [0.0] * (_FEWEST_COEFFICIENTS - len(coefficients))

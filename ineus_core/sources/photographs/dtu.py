@@ -102,6 +102,7 @@ def decompose_projection(
     if np.linalg.det(projection[:, :3]) < 0:
         projection = -projection
     intrinsics, rotation, centre = cv2.decomposeProjectionMatrix(projection)[:3]
+    # Focal lengths are positive here; the decomposition leaves their signs open.
     signs = np.diag(np.where(np.diag(intrinsics) < 0, -1.0, 1.0))
     intrinsics, rotation = intrinsics @ signs, signs @ rotation
     world_from_camera = np.eye(4)
@@ -134,6 +135,7 @@ class _Projections:
     def camera(self, index: int) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "4 4"]]:
         """Return intrinsic matrix, and the pose in the normalised world."""
         world, scale = self._matrix(f"world_mat_{index}"), self._matrix(f"scale_mat_{index}")
+        # Pictures of two worlds would each be right and yet not belong together.
         if not np.allclose(scale, self.dataset_from_world, rtol=1e-5, atol=1e-6):
             raise SourceError(
                 f"{self._file}: scale_mat_{index} differs from scale_mat_0; expected one "

@@ -105,6 +105,7 @@ def _ground_normal(
 ) -> Float[np.ndarray, " 3"]:
     """Return the normal of the plane with the most points by RANSAC, towards the cameras."""
     rng = np.random.default_rng(0)
+    # A part of the points finds the largest plane as well, and sooner.
     if len(points) > _MOST_POINTS:
         points = points[rng.choice(len(points), _MOST_POINTS, replace=False)]
     best = np.zeros(len(points), dtype=bool)
@@ -117,6 +118,7 @@ def _ground_normal(
         inliers = np.abs((points - a) @ normal) < threshold
         if inliers.sum() > best.sum():
             best = inliers
+    # All inliers together fix the plane far better than the three that proposed it.
     chosen = points[best] if best.sum() >= 3 else points
     middle = chosen.mean(axis=0)
     normal = np.linalg.svd(chosen - middle, full_matrices=False)[2][-1]

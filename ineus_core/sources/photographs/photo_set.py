@@ -115,6 +115,7 @@ class PhotoSet:
         self._photos = list(photos)[: options.max_frames or None]
         self._period_ns = options.frame_period_s * 1e9
         self._read_depth_m = read_depth_m or _depth_of_millimetres
+        # Found now, not after minutes of training.
         for photo in self._photos:
             _check_files(photo)
         self.cameras = _unified([_resized(photo, config) for photo in self._photos])
@@ -252,5 +253,6 @@ def _fitted(picture: np.ndarray, camera: Camera) -> np.ndarray:
     size = camera.width_px, camera.height_px
     if (picture.shape[1], picture.shape[0]) == size:
         return picture
+    # The mean over an area keeps fine patterns from turning into coarse ones.
     shrinks = size[0] < picture.shape[1]
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

@@ -118,6 +118,7 @@ def _copy_pictures(path: Path, images: Path, config: StructureFromMotionConfig) 
     found = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
     names = []
     for file in _chosen(found, config):
+        # A broken picture is named here; COLMAP would leave it out in silence.
         picture_size(file)
         name = file.relative_to(path)
         (images / name).parent.mkdir(parents=True, exist_ok=True)
@@ -213,6 +214,7 @@ def _map(
     options.num_threads = config.threads or -1
     options.random_seed = config.seed
     options.min_model_size = _FEWEST_PICTURES
+    # The mapper writes all the models that it makes; only the largest is kept.
     all_models = folder / "models"
     all_models.mkdir()
     models = pycolmap.incremental_mapping(

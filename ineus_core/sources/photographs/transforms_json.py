@@ -114,6 +114,7 @@ class Listing:
             rows = self._matrix(self._top["applied_transform"], "applied_transform", (3, 4))
             applied[: len(rows)] = rows
         applied[:3] *= _CameraFields(self._top, {}, str(self.file)).number("applied_scale", 1.0)
+        # Its inverse, which meshes go through, would send them to infinity.
         if abs(np.linalg.det(applied)) < 1e-12:
             raise SourceError(f"{self.file}: applied_transform has no inverse; expected a motion")
         return np.linalg.inv(applied)
@@ -198,6 +199,7 @@ class _CameraFields(NumberFields):
         return 0.5 * length / math.tan(0.5 * angle)
 
     def _distortion(self) -> tuple[str, tuple[float, ...]]:
+        # instant-ngp has no name for the lens, only a flag.
         fallback = "OPENCV_FISHEYE" if self._fields.get("is_fisheye") else "OPENCV"
         model = self._fields.get("camera_model", fallback)
         if model in _PINHOLES:

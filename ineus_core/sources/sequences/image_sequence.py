@@ -64,6 +64,7 @@ class ImageSequence:
     def _by_rising_stamp(self, files: Sequence[FrameFiles]) -> list[FrameFiles]:
         rising: list[FrameFiles] = []
         for frame in sorted(files, key=lambda frame: frame.stamp_ns):
+            # Two frames at one moment cannot both be right, and keyframes go by their stamps.
             if rising and frame.stamp_ns == rising[-1].stamp_ns:
                 self.dropped["repeated_stamp"] += 1
             else:

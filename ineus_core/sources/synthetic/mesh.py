@@ -62,6 +62,7 @@ def _extract_block(
 
 def _finish(scene: AnalyticScene, vertices: np.ndarray, triangles: np.ndarray) -> Mesh:
     rows = np.ascontiguousarray(vertices.T)
+    # Two Newton steps: the first is off by the curvature of the surface.
     for _ in range(2):
         distance, part_index = scene.nearest(rows)
         rows = rows - distance * scene.normals_of(rows, part_index)

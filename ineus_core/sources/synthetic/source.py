@@ -112,6 +112,7 @@ class SyntheticSource:
     def _measured(self, view: RenderedScene, index: int) -> Float[np.ndarray, "h w"]:
         depth_m, config = view.depth_m, self.config
         if config.noise > 0:
+            # A generator for each frame: its noise is the same in whatever order frames are read.
             rng = np.random.default_rng((config.seed, index))
             depth_m = add_depth_noise(
                 depth_m, view.cos_incidence, config.noise, config.max_range_m, rng
@@ -140,6 +141,7 @@ class SyntheticSource:
         """
         rng = np.random.default_rng(seed)
         spacing_m = spacing_m or self._kind.detail_m
+        # Every second pixel each way is dense enough: all frames together see a place many times.
         rays = pixel_rays(self.camera)[::2, ::2].reshape(-1, 3).T.astype(np.float64)
         found = np.empty((0, 3))
         for pose in self.world_from_camera:
