@@ -101,7 +101,7 @@ class OccupancyGrid:
         self.observed = ObservedMask(shape.tolist(), self._low_cell.tolist(), cell_m, device)
         """Where, finer than the log odds, depth images have looked."""
         self.has_sensor = False
-        self.seen: Bool[Tensor, "gx gy gz"] | None = None
+        self.visible: Bool[Tensor, "gx gy gz"] | None = None
         """Where views met the surface, for whom there is no depth; None if nobody looked."""
 
     def _move_to(self, low_cell: Int[Tensor, " 3"]) -> None:
@@ -170,7 +170,7 @@ class OccupancyGrid:
             new[region] = old
             setattr(self, name, new)
         self.observed.grow(shape.tolist(), low.tolist())
-        self.seen = None
+        self.visible = None
         self._move_to(low)
         return True
 
@@ -256,9 +256,9 @@ class OccupancyGrid:
     @property
     def cells_of_mesh(self) -> Bool[Tensor, "gx gy gz"]:
         """Where a mesh may be: as `cells_of_view`, less what no view met if views have looked."""
-        if self.has_sensor or self.seen is None:
+        if self.has_sensor or self.visible is None:
             return self.cells_of_view
-        return self.occupied & self.seen
+        return self.occupied & self.visible
 
     def set_cells(self, cells: Bool[Tensor, "gx gy gz"], points: Float[Tensor, "n 3"]) -> None:
         """Set the cells that points lie in; points outside of the grid are left out."""

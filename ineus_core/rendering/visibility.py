@@ -15,7 +15,7 @@ Rays = tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]
 """Origins and unit directions."""
 _RAYS_AT_ONCE = 1 << 13
 _STEPS_PER_RAY = 512
-_SEEN_RAYS = {"cpu": 1 << 17, "cuda": 1 << 20}
+_VISIBILITY_RAYS = {"cpu": 1 << 17, "cuda": 1 << 20}
 _PLANNING_RAYS = {"cpu": 1 << 11, "cuda": 1 << 18}
 """Rays that tell a planner what is free, where there is no depth."""
 _DRAWN_AT_ONCE = 1 << 16
@@ -50,8 +50,8 @@ class ViewVisibility:
         """Let views without depth say which surface they see, as a field invents more of it."""
         if self._grid.has_sensor or self._rays < 0:
             return
-        rays = self._random_rays(self._rays or _SEEN_RAYS[self._device.type])
-        self._grid.seen = visible_cells(self._sdf_fn, self._grid, rays)
+        rays = self._random_rays(self._rays or _VISIBILITY_RAYS[self._device.type])
+        self._grid.visible = visible_cells(self._sdf_fn, self._grid, rays)
 
     def log_odds(self) -> Int8[Tensor, "gx gy gz"]:
         """Return the log odds of the views, of the surface as it last changed."""

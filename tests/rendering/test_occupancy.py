@@ -82,7 +82,7 @@ def test_of_what_is_near_returns_a_mesh_is_only_where_a_ray_has_looked() -> None
     assert grid.may_hold_mesh(points).all()
 
 
-def test_what_was_probed_stays_where_it_is_when_the_grid_grows() -> None:
+def test_what_was_observed_stays_where_it_is_when_the_grid_grows() -> None:
     grid = make_grid()
     look(grid, 1.05)
     assert grid.grow(torch.tensor([[-0.5, -0.2, 0.0], [2.0, 1.0, 1.3]]))
@@ -226,7 +226,7 @@ def test_state_and_back(shift_m: float) -> None:
     assert again.log_odds.max() == 12
 
 
-def test_a_state_from_before_rays_probed_trims_nothing() -> None:
+def test_a_state_from_before_the_observed_mask_trims_nothing() -> None:
     grid = make_grid()
     look(grid, 1.05)
     tensors, meta = grid.state()

@@ -38,7 +38,7 @@ def grid() -> OccupancyGrid:
 
 
 def test_the_wall_in_front_is_seen_and_the_one_behind_it_is_not(grid: OccupancyGrid) -> None:
-    grid.seen = visible_cells(two_walls, grid, iter([rays()]))
+    grid.visible = visible_cells(two_walls, grid, iter([rays()]))
     places = torch.tensor([[0.52, 0.1, 0.1], [-0.52, -0.2, 0.2], [1.0, 0.1, 0.1], [0.02] * 3])
     assert grid.may_hold_mesh(places).tolist() == [True, True, False, False]
     # What a mesh may not hold is sampled in training all the same.
@@ -63,7 +63,7 @@ def test_without_a_ray_that_meets_anything_nothing_is_seen(grid: OccupancyGrid) 
 
 
 def test_a_growing_grid_forgets_what_was_seen(grid: OccupancyGrid) -> None:
-    grid.seen = visible_cells(two_walls, grid, iter([rays(100)]))
+    grid.visible = visible_cells(two_walls, grid, iter([rays(100)]))
     grid.grow(torch.tensor([[-3.0, -2.0, -2.0], [2.0, 2.0, 2.0]]))
     assert bool(grid.may_hold_mesh(torch.tensor([[1.0, 0.1, 0.1]])).all())
 

@@ -55,6 +55,7 @@ def _adam(  # type: ignore[no-untyped-def]
         g = gradient[i]
         if keep != one:
             parameters[i] *= keep
+        # Nearly all entries of a table rest in a step, and a branch costs less than their moments.
         if g != 0 or not sparse:
             mean[i] = beta1 * mean[i] + (one - beta1) * g
             square[i] = beta2 * square[i] + (one - beta2) * g * g

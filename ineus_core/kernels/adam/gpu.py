@@ -49,6 +49,7 @@ def _adam(
     mask = i < n
     gradient = tl.load(gradients + i, mask, other=0.0)
     count = tl.load(step).to(tl.float32)
+    # Rate and step are read from the device, so that a captured launch follows their schedules.
     size = tl.load(learning_rate) / (1.0 - tl.exp2(count * log2_beta1))
     correction = 1.0 / (1.0 - tl.exp2(count * log2_beta2))
     changed, inside = mask, mask
@@ -57,6 +58,7 @@ def _adam(
         touched = tl.max((gradient != 0.0).to(tl.int32), 1) != 0
         mask = mask & touched[:, None]
         changed = gradient != 0.0
+    # Nearly all of a large table rests in a step: such sectors are not even read.
     old_mean = tl.load(means + i, mask, other=0.0)
     old_square = tl.load(squares + i, mask, other=0.0)
     if not DECAY:

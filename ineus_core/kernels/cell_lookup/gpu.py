@@ -36,6 +36,7 @@ def _look_up(
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = i < n
     at = points + i * stride_n
+    # Rounded as torch rounds: a reciprocal would put points on faces into other cells.
     x = tl.floor(tl.div_rn(tl.load(at, mask, other=0.0), cell_m)).to(tl.int32) - low_x
     y = tl.floor(tl.div_rn(tl.load(at + stride_k, mask, other=0.0), cell_m)).to(tl.int32) - low_y
     z = tl.load(at + 2 * stride_k, mask, other=0.0)

@@ -147,6 +147,8 @@ def forward(
                 sdf, gx, gy, gz, dx, dy, dz, end - begin, sharpness, anneal
             )
             clear, _ = _through(sdf, end - begin, clear, bias, per_m, factor, DENSITY)
+            # What a chunk lets through before each sample is a running product; the division takes
+            # the sample's own share out of it again, which the scan includes.
             alpha = tl.where(mask, 1.0 - clear, 0.0)
             clear = tl.where(mask, tl.maximum(clear, _LEAST_CLEAR), 1.0)
             weight = alpha * through * tl.associative_scan(clear, 0, _times) / clear
@@ -200,6 +202,7 @@ def backward(
             tl.load(at + _OPACITY * d_rendered_k),
         )
         through = 1.0
+        # Up to the next ray's first sample: what lies between is written too, as zeros.
         for chunk in range(0, after - first, CHUNK):
             i, stored = first + chunk + lane, chunk + lane < after - first
             mask = chunk + lane < count
@@ -223,6 +226,8 @@ def backward(
             share = weight * d_weight
             rest = behind - tl.cumsum(share, 0)
             behind -= tl.sum(share)
+            # Every farther sample has this one's `clear` as a factor, so that the sum of their
+            # shares over it is the derivative; where it was bounded, it is a constant.
             d_clear = tl.where(exact > _LEAST_CLEAR, rest / clear, 0.0)
             d_alpha = tl.where(mask, before * d_weight - d_clear, 0.0)
             d_sdf, d_cosine, d_sharp = _opacity_backward(
@@ -243,6 +248,7 @@ def backward(
             _store_vector(
                 d_colours, i, d_rgb_n, d_rgb_k, weight * d_r, weight * d_g, weight * d_b, stored
             )
+    # One addition a program, not a ray: all go to the same address.
     tl.atomic_add(d_inv_s, tl.sum(d_sharpness), sem="relaxed")
     if eikonal_sum is not None:
         tl.atomic_add(eikonal_sum, tl.sum(eikonal), sem="relaxed")
@@ -257,6 +263,7 @@ def _zero_padding(
     d_sdfs, d_gradients, d_colours, used, n,
     d_gradient_n, d_gradient_k, d_rgb_n, d_rgb_k, CHUNK: tl.constexpr,
 ):  # fmt: skip
+    # Behind the last ray: the next stage reads the whole budget.
     lane = tl.arange(0, CHUNK)
     zero = tl.zeros((CHUNK,), tl.float32)
     for chunk in range(used + tl.program_id(0) * CHUNK, n, tl.num_programs(0) * CHUNK):

@@ -84,4 +84,5 @@ def _splat(depth_m, plane, to_from, pinhole, is_equidistant, k, spread, most_px,
             value = np.float32(z)
             for j in range(max(first_v, 0), min(last_v, height_px)):
                 for i in range(max(first_u, 0), min(last_u, width_px)):
+                    # The nearest return hides the others.
                     registered[j, i] = min(registered[j, i], value)

@@ -147,6 +147,7 @@ def _forward(points, table, resolutions, offsets, dense, mask, features, jacobia
 
 @jit(parallel=True, fastmath=True)
 def _backward(points, d_features, d_jacobian, resolutions, offsets, dense, mask, d_table):  # type: ignore[no-untyped-def]
+    # A thread has levels to itself: no two add to one entry, which would lose updates.
     n, levels, width = len(points), len(resolutions), d_table.shape[1]
     for level in prange(levels):
         resolution, offset = resolutions[level], offsets[level]

@@ -91,6 +91,8 @@ def forward(
     if limit is not None:
         mask = i < tl.minimum(tl.load(limit).to(tl.int32), n)
     i = i.to(tl.int64)
+    # The level is the outer axis of the launch, so that programs that run together share the
+    # entries of one level in the cache.
     resolution = tl.load(level_table + level * _LEVEL_COLUMNS)
     level_rows = table + 2 * tl.load(level_table + level * _LEVEL_COLUMNS + _FIRST_ENTRY)
     dense = tl.load(level_table + level * _LEVEL_COLUMNS + _IS_DENSE)
@@ -151,6 +153,7 @@ def backward(
     first = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)) * RUN
     hx, hy, hz = first.to(tl.uint32), first.to(tl.uint32), first.to(tl.uint32)
     held = first < 0
+    # Sixteen scalars instead of an array: Triton has no arrays in registers that a loop may index.
     zero = tl.zeros((BLOCK,), tl.float32)
     # Corner sums: letter = (y, z) corner, near or far in x, feature.
     an0, an1, af0, af1, bn0, bn1, bf0, bf1 = zero, zero, zero, zero, zero, zero, zero, zero
@@ -178,6 +181,7 @@ def backward(
                 rows, hx, hy, hz, resolution, dense, moved, an0, an1, af0, af1, bn0, bn1, bf0, bf1,
                 cn0, cn1, cf0, cf1, dn0, dn1, df0, df1, MASK, VECTOR,
             )  # fmt: skip
+            # The sums of the cell that was left are in memory: those of the next begin at 0.
             keep = tl.where(moved, 0.0, 1.0)
             an0, an1, af0, af1 = an0 * keep, an1 * keep, af0 * keep, af1 * keep
             bn0, bn1, bf0, bf1 = bn0 * keep, bn1 * keep, bf0 * keep, bf1 * keep
@@ -185,6 +189,8 @@ def backward(
             dn0, dn1, df0, df1 = dn0 * keep, dn1 * keep, df0 * keep, df1 * keep
         hx, hy, hz = tl.where(live, ix, hx), tl.where(live, iy, hy), tl.where(live, iz, hz)
         held = held | live
+        # A corner's share of the value is a product of one weight an axis; its share of a
+        # derivative has the slope, +1 or -1, in place of the weight along that axis.
         p, q = 1.0 - v, 1.0 - w
         an0, af0 = _along_x(an0, af0, u, p * q * g0 - q * y0 - p * z0, p * q * x0)
         an1, af1 = _along_x(an1, af1, u, p * q * g1 - q * y1 - p * z1, p * q * x1)
@@ -255,6 +261,7 @@ def _add_cell(
 def _add_pair(rows, near, far, mask, n0, n1, f0, f1, VECTOR: tl.constexpr):
     """Add to the two corners that differ in x, at once where their rows share an aligned pair."""
     if VECTOR:
+        # One reduction instead of two where the rows of both corners are an aligned pair.
         shared = mask & (far == (near ^ 1))
         alone = mask & (far != (near ^ 1))
         swap = shared & ((near & 1) != 0)

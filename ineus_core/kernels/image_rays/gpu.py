@@ -116,6 +116,7 @@ def _march(
     found = tl.zeros((BLOCK,), tl.int32)
     if FILL:
         first = tl.load(firsts + ray, mask, other=0)
+    # Neighbouring pixels have about as many steps, so few threads wait.
     for k in range(0, tl.max(steps)):
         start = near + (k + 0.5) * step
         t = start + 0.5 * step
@@ -149,6 +150,7 @@ def _trim(sdf, firsts, counts, inv_s, begins, kept, rays, half_step, BLOCK: tl.c
     end = count
     for k in range(0, tl.max(count)):
         distance = tl.load(sdf + first + k, k < end, other=0.0)
+        # Only an unbroken run from the front counts as before the surface.
         is_before = (begin == k) & ((distance - half_step) * sharpness > _CLEAR)
         begin += ((k < end) & is_before).to(tl.int32)
         is_behind = (k < end) & ((distance + half_step) * sharpness < -_CLEAR)

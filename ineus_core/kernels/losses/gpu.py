@@ -168,6 +168,7 @@ def _counts(
     _, along, measured = _along(
         i, i < tl.load(total), t_starts, t_ends, ray_indices, kinds, ranges
     )
+    # Rays and samples are counted in one launch, over the longer of the two.
     _add_count(counts, _VISIBLE_RAYS, visible)
     _add_count(counts, _MEASURED_RAYS, visible & ((kind & _HAS_DEPTH) != 0))
     _add_count(counts, _BAND_SAMPLES, measured & (tl.abs(along) <= truncation))
@@ -289,6 +290,8 @@ def _sample_losses(
         + nz * tl.load(directions + at + 2, measured, other=0.0)
     )
     known = (nx != 0) | (ny != 0) | (nz != 0)
+    # The distance to a plane falls as the cosine of the ray to its normal; bounded, as normals
+    # of grazing rays are mostly noise.
     cosine = tl.where(known, tl.minimum(tl.maximum(cosine, 0.1), 1.0), 1.0)
     far = tl.load(ranges + ray, measured, other=0.0) / half_weight
     weight = 1.0 / (1.0 + far * far)
@@ -299,6 +302,7 @@ def _sample_losses(
     band_share = 1.0 / tl.maximum(tl.load(counts + _BAND_SAMPLES), 1.0)
     free_share = 1.0 / tl.maximum(tl.load(counts + _FREE_SAMPLES), 1.0)
     off = sdf - along * cosine
+    # Before the band: no nearer than the band is thick, no farther than the return.
     too_near, too_far = truncation * cosine - sdf, sdf - along
     d_band = tl.where(in_band, weight * _sign(off) * band_weight * band_share / truncation, 0.0)
     d_free = (too_far > 0).to(tl.float32) - (too_near > 0).to(tl.float32)
@@ -311,6 +315,7 @@ def _sample_losses(
         d_all -= sparsity_per_m * _sign(sdf) * error * thin * share
         mean = tl.where(thin > 0, tl.sum(error) * share, 0.0)
         tl.atomic_add(losses + _SPARSITY, mean, sem="relaxed")
+    # Compositing has written its share before.
     tl.store(d_sdf + i, tl.load(d_sdf + i, mask, other=0.0) + d_all, mask)
     band_error = tl.where(in_band, weight * tl.abs(off) / truncation, 0.0)
     free_error = tl.maximum(too_near, 0.0) + tl.maximum(too_far, 0.0)

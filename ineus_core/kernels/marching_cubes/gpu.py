@@ -42,6 +42,7 @@ def marching_cubes(
         sdf, valid, sizes, cases, is_vertex, triangle_sums, k, BLOCK=_CELLS
     )
     _count[(edge_programs, blocks)](is_vertex, vertex_sums, k, BLOCK=_EDGES)
+    # The one wait, as the result can be allocated only now.
     counts = torch.stack((vertex_sums.sum(1), triangle_sums.sum(1))).cpu()
     vertex_count, triangle_count = counts.sum(1).tolist()
     vertices = torch.empty((vertex_count, 3), device=device)
@@ -99,6 +100,7 @@ def _classify(sdf, valid, sizes, cases, is_vertex, sums, k, BLOCK: tl.constexpr)
     case = tl.where(usable & (case != 255), case, 0)
     tl.store(cases + block * n * n * n + cell, case.to(tl.uint8), mask)
     tl.store(sums + block * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.load(sizes + case)))
+    # Cells that share an edge all write the same 1, so no atomic operation is needed.
     one = tl.full((BLOCK,), 1, tl.uint8)
     edges = is_vertex + (block * k * k * k + corner) * 3
     for u in tl.static_range(2):
@@ -160,6 +162,7 @@ def _write_triangles(
     start = tl.load(starts + block * tl.num_programs(0) + tl.program_id(0))
     at = start + tl.cumsum(size, 0) - size
     for slot in range(0, tl.max(size)):
+        # As many rounds as the busiest cell of the program has triangles, up to five.
         mask = slot < size
         for place in tl.static_range(3):
             edge = tl.load(table + (case * SLOTS + slot) * 3 + place, mask, other=0)

@@ -26,6 +26,7 @@ _TILES = {
     colour_forward: {"BLOCK": 64, "num_warps": 4, "num_stages": 1},
     colour_backward: {"BLOCK": 64, "num_warps": 4, "num_stages": 1},
 }
+# The gradient is a pass of its own over the Jacobian, which no tile could hold.
 _STREAM = 256
 _PROGRAMS_PER_PROCESSOR = {sdf_forward: 2, sdf_backward: 2, colour_forward: 4, colour_backward: 2}
 

@@ -79,6 +79,7 @@ def _nearest(
     bx = _cell_below(px, tl.load(low), cell, gx)
     by = _cell_below(py, tl.load(low + 1), cell, gy)
     bz = _cell_below(pz, tl.load(low + 2), cell, gz)
+    # A disc is known by its cell: eight cells around hold all that can be nearest within half one.
     least = tl.full((BLOCK,), float("inf"), tl.float32)
     best = tl.zeros((BLOCK,), tl.int64)
     for corner in range(8):
@@ -87,6 +88,7 @@ def _nearest(
         z = tl.minimum(tl.maximum(bz + corner % 2, 0), gz - 1)
         seed = tl.load(nearest + (x * gy + y) * gz + z, mask, other=0).to(tl.int64)
         count = tl.load(others + seed, mask, other=0)
+        # Most cells hold fewer; a mask costs less than threads that diverge.
         for k in range(PER_CELL):
             used = mask & (k <= count)
             _, _, _, square, _, _, _, _ = _to_disc(px, py, pz, elements, seed + k, radius, used)

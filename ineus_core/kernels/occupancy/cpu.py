@@ -60,6 +60,7 @@ def _update(log_odds, scratch, origin, direction, t, hit, miss, limit):  # type:
         if mark:
             change = hit if mark == RETURNED else miss
             value = min(max(np.int64(log_odds[x, y, z]) + change, -limit), limit)
+            # 0 stands for cells that no image has touched.
             log_odds[x, y, z] = value if value != 0 else -1
             scratch[x, y, z] = 0
 

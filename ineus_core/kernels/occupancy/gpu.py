@@ -99,6 +99,7 @@ def _mark(
     else:
         t = tl.maximum(reach - back, 0.0)
         end = reach + back
+    # Rays that cross write the same mark, so it does not matter which of them wins.
     one = tl.full((BLOCK,), MARK, tl.uint8)
     longest = tl.max(tl.where(mask, end - t, -1.0))
     for _ in range(0, tl.maximum(tl.floor(longest / STEP).to(tl.int32) + 1, 0)):
@@ -159,5 +160,6 @@ def _unproject(
             by,
             bz,
         )
+        # Two rays of an image may both find 0 here, and write the same number.
         old = tl.load(flags + at, inside, other=1)
         tl.store(flags + at, number + 0 * old, inside & (old == 0))

@@ -170,7 +170,9 @@ def _draw(
     seed = tl.load(counter)
     u_slot, u_pixel, u_jitter, u_drop = tl.rand4x(seed, 2 * i)
     u_old, u_row, _, _ = tl.rand4x(seed, 2 * i + 1)
+    # Numbers by ray and counter, without a state that rays would have to share.
     u_slot = tl.rand(seed, 0 * i) if ONE else u_slot
+    # A bisection of static length: threads that end early would wait for the others anyway.
     low, high = 0 * i, 0 * i + slots - 1
     for _ in tl.static_range(SEARCH):
         middle = (low + high) // 2
@@ -210,6 +212,7 @@ def _draw(
         origins, i * 3, tl.where(old, px, ox), tl.where(old, py, oy), tl.where(old, pz, oz), mask
     )
     _store3(directions, i * 3, dx, dy, dz, mask)
+    # Without a direction now and then, the colour head learns what is seen from anywhere.
     sees = tl.where(u_drop >= dropout, 1.0, 0.0)
     _store3(seen, i * 3, dx * sees, dy * sees, dz * sees, mask)
     _store3(colours, i * 3, tl.where(old, pr, r), tl.where(old, pg, g), tl.where(old, pb, b), mask)

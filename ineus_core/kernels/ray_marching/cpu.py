@@ -76,6 +76,7 @@ def _march(  # type: ignore[no-untyped-def]
         found = 0
         for k in range(max_steps):
             start = t_near[r] + (np.float32(k) + jitter[r]) * step_m
+            # What the reference finds by trying all steps of all rays, a ray here stops at.
             if found == per_ray or start >= t_far[r]:
                 break
             middle = start + np.float32(0.5) * step_m

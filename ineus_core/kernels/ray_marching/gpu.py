@@ -220,6 +220,7 @@ def _fill(
 ):  # fmt: skip
     ray = tl.program_id(0)
     lane = tl.arange(0, STEPS)
+    # The padding behind the last sample is cleared by all programs together.
     used = 0
     if rays > 0:
         used = (tl.load(firsts + rays - 1) + tl.load(counts + rays - 1)).to(tl.int32)
@@ -247,6 +248,7 @@ def _fill(
                 mask = (k < max_steps) & (t < far)
                 x, y, z = ox + dx * t, oy + dy * t, oz + dz * t
                 hit = occupied_at(x, y, z, mask, occupied, aabb, gx, gy, gz)
+                # Occupied steps of a chunk close up: each knows how many come before it.
                 rank = tl.cumsum(hit.to(tl.int32), 0)
                 at = first + rank - 1
                 first += tl.sum(hit.to(tl.int32))

@@ -150,6 +150,7 @@ def _fill(
         )
         if (count > 0) & ((tl.load(kinds + ray) & _MEASURED) == _MEASURED):
             range_m, seed = tl.load(ranges + ray), tl.load(counter)
+            # Both ends of an interval by the same formula: neighbours meet to the last bit.
             for chunk in tl.static_range(0, FREE + BAND, STEPS):
                 j = chunk + lane
                 start = _edge(j, ray, seed, range_m, truncation, near_m, FREE, BAND)
@@ -177,6 +178,7 @@ def _fill(
                 )  # fmt: skip
                 found += tl.sum(hit.to(tl.int32))
                 chunk += STEPS
+    # All programs together clear what is left of the budget, which later stages read whole.
     for run in tl.static_range(_RUNS):
         at = (program * _RUNS + run) * STEPS + lane
         rest = (at >= used) & (at < budget)

@@ -15,6 +15,7 @@ def thinned(points: Float[np.ndarray, "n 3"], radius: float) -> Bool[np.ndarray,
     if len(points) == 0:
         return np.zeros(0, dtype=bool)
     cells = np.floor((points - points.min(axis=0)) / radius).astype(np.int64)
+    # A point has its neighbours within the radius in the 27 cells around its own.
     # A margin of one cell on every side, so that neighbours have keys of their own.
     size = cells.max(axis=0) + 3
     keys = ((cells[:, 0] + 1) * size[1] + cells[:, 1] + 1) * size[2] + cells[:, 2] + 1

@@ -32,7 +32,7 @@ def along_x(backend: str, range_cells: float, **settings: float) -> list[int]:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_return_has_probed_the_cells_within_reach_of_it(backend: str) -> None:
+def test_a_return_has_observed_the_cells_within_reach_of_it(backend: str) -> None:
     assert along_x(backend, 6.6) == [6, 7], "6.1 to 7.1"
     assert along_x(backend, 6.25, reach_cells=0.1) == [6]
     assert along_x(backend, 6.5, spread=0.2) == [5, 6, 7], "5.2 to 7.8"
@@ -41,20 +41,20 @@ def test_a_return_has_probed_the_cells_within_reach_of_it(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_ray_without_a_return_has_probed_all_its_way(backend: str) -> None:
+def test_a_ray_without_a_return_has_observed_all_its_way(backend: str) -> None:
     assert along_x(backend, -1.0, longest_cells=4.0) == [0, 1, 2, 3]
     assert along_x(backend, -1e9) == list(range(10))
     assert along_x(backend, -1.0, longest_cells=0.0) == []
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_no_rays_probe_nothing(backend: str) -> None:
+def test_no_rays_observe_nothing(backend: str) -> None:
     none = observed(backend, (3, 3, 3), torch.zeros(3), torch.zeros((0, 3)), torch.zeros(0))
     assert not none.any()
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:])
-def test_the_twin_probes_the_same_cells(backend: str) -> None:
+def test_the_twin_observes_the_same_cells(backend: str) -> None:
     torch.manual_seed(4)
     directions = torch.nn.functional.normalize(torch.randn((1001, 3)), dim=1)
     ranges = 20 * torch.rand(1001) - 2
