@@ -227,8 +227,8 @@ class RosConfig(ConfigModel):
     )
     query_queue_size: int = Field(
         5,
-        description="Messages of ~/query that wait for their answer; the oldest is dropped and "
-        "counted.",
+        description="Messages of ~/query that wait for their answer, and corrections that wait to "
+        "be carried out; the oldest is dropped and counted.",
         ge=1,
         le=1000,
     )

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waiting for jobs of the worker where the executor must not be held up."""
 
+from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
 from concurrent.futures import Future
 from typing import Any, Generic, Protocol, TypeVar
@@ -33,6 +34,30 @@ def finished(node: Node, job: "Future[Result]") -> Coroutine[Any, Any, "Future[R
     bridge.add_done_callback(lambda _: None)
     job.add_done_callback(bridge.set_result)
     return bridge
+
+
+class Backlog:
+    """Jobs that others ask for as often as they like: of too many, the oldest is given up.
+
+    Args:
+        limit: The most that may wait.
+        drops: Counts what is given up, under `reason`.
+    """
+
+    def __init__(self, limit: int, drops: Drops, reason: str, message: str) -> None:
+        """Begin with none."""
+        self._limit, self._drops, self._reason, self._message = limit, drops, reason, message
+        self._jobs: deque[Future[Any]] = deque()
+
+    def add(self, job: "Future[Any]") -> None:
+        """Take note of a job that has been asked for."""
+        self._jobs.append(job)
+        # What is being done cannot be given up, and does not wait any more.
+        while self._jobs and self._jobs[0].done():
+            self._jobs.popleft()
+        while len(self._jobs) > self._limit:
+            if self._jobs.popleft().cancel():
+                self._drops.add(self._reason, self._message)
 
 
 class Periodic(Generic[Result]):

@@ -19,7 +19,7 @@ from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.types import KeyframeId
 from ineus_ros.drops import Drops
-from ineus_ros.jobs import Ask, Periodic
+from ineus_ros.jobs import Ask, Backlog, Periodic
 from ineus_ros.outputs.headers import header_of
 from ineus_ros.outputs.status import PartStatus
 from ineus_ros.qos import latched
@@ -61,6 +61,12 @@ class KeyframePublisher:
         self._told: dict[tuple[int, int], tuple[KeyframeId, ...]] = {}
         node.create_subscription(Path, "path_correction", self.on_path, 1)
         node.create_subscription(PoseArray, "keyframes_correction", self.on_array, 1)
+        self._corrections = Backlog(
+            config().query_queue_size,
+            self.drops,
+            "correction_overtaken",
+            "corrections come faster than keyframes are moved",
+        )
         self._periodic = Periodic(
             node,
             lambda: self._config().keyframes_rate_hz,
@@ -117,6 +123,7 @@ class KeyframePublisher:
             self.drops.add("bad_correction", f"{topic}: {error}")
             return
         job = self._ask(lambda pipeline: correct(pipeline, pose_of))
+        self._corrections.add(job)
         job.add_done_callback(self._count)
 
     def _by_stamp(self, path: Any) -> PoseOf:
@@ -153,6 +160,8 @@ class KeyframePublisher:
         return rigid_transform(mounting[:3], mounting[3:])
 
     def _count(self, done: Any) -> None:
+        if done.cancelled():
+            return
         error = done.exception()
         if error is not None:
             self.drops.add("correction_failed", error)

@@ -16,7 +16,7 @@ from ineus_core.pipeline import Pipeline
 from ineus_core.planning import EsdfSlice, PlanningAnswer
 from ineus_core.ros_config import RosConfig
 from ineus_ros.drops import Drops
-from ineus_ros.jobs import Ask, Periodic, finished
+from ineus_ros.jobs import Ask, Backlog, Periodic, finished
 from ineus_ros.outputs.headers import header_of
 
 UNKNOWN_IN_GRID, UNKNOWN_IN_SLICE = -1000.0, 1000.0
@@ -63,6 +63,13 @@ class NvbloxInterface:
         self._node, self._world_frame, self._ask = node, world_frame, ask
         self._drops, self._slice_type = drops, slice_type
         self._slices = node.create_lifecycle_publisher(slice_type, "~/static_map_slice", 1)
+        # A client that has gone cannot be told from one that waits.
+        self._requests = Backlog(
+            config().query_queue_size,
+            drops,
+            "esdf_request_overtaken",
+            "requests of ~/get_esdf_and_gradient come faster than they are answered",
+        )
         self._periodic = Periodic(
             node,
             lambda: config().esdf_rate_hz,
@@ -87,7 +94,10 @@ class NvbloxInterface:
             if frame not in ("", world):
                 raise SourceError(f"box in {frame!r}: expected {world!r}")
             job = self._ask(lambda p: _grid_of(p, request), key=_key_of(request))
+            self._requests.add(job)
             done = await finished(self._node, job)
+            if done.cancelled():
+                return response
             fill_response(response, world, *done.result())
         # A client waits for an answer, whatever went wrong.
         except Exception as error:

@@ -3,7 +3,7 @@
 """For planners: an occupancy grid, a slice of distances, and answers to clouds of points."""
 
 import array
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -19,7 +19,7 @@ from ineus_core.pipeline import Pipeline
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
 from ineus_core.ros_config import RosConfig
 from ineus_ros.drops import Drops
-from ineus_ros.jobs import Ask, Periodic
+from ineus_ros.jobs import Ask, Backlog, Periodic
 from ineus_ros.outputs.clouds import cloud_message, read_xyz
 from ineus_ros.outputs.headers import header_of
 from ineus_ros.outputs.status import PartStatus
@@ -56,7 +56,12 @@ class PlanningPublisher:
         self._occupancy = create(OccupancyGrid, "~/occupancy", latched(1))
         self._esdf = create(PointCloud2, "~/esdf_slice", latched(1))
         self._answers = create(PointCloud2, "~/query_result", config().query_queue_size)
-        self._queries: deque[Future[PlanningAnswer]] = deque()
+        self._queries = Backlog(
+            config().query_queue_size,
+            self.drops,
+            "query_overtaken",
+            "queries come faster than they are answered",
+        )
         self._subscription = node.create_subscription(
             PointCloud2, "~/query", self.on_query, config().query_queue_size
         )
@@ -96,10 +101,9 @@ class PlanningPublisher:
         except SourceError as error:
             self.drops.add("bad_query", error)
             return
-        self._make_room()
         header = Header(stamp=message.header.stamp, frame_id=world)
         job = self._ask(lambda pipeline: pipeline.reconstructor.query(points))
-        self._queries.append(job)
+        self._queries.add(job)
         job.add_done_callback(lambda done: self._answer(done, header, points))
 
     def status(self) -> PartStatus:
@@ -107,15 +111,6 @@ class PlanningPublisher:
         values: dict[str, object] = dict(sorted(self.counters.items()))
         values |= {f"dropped.{name}": n for name, n in self.drops.snapshot().items()}
         return PartStatus("planning", "ok", f"{self.counters['answers']} answers", values)
-
-    def _make_room(self) -> None:
-        """Give up the oldest of too many queries."""
-        # What is being answered cannot be given up, and is no longer in the way.
-        while self._queries and self._queries[0].done():
-            self._queries.popleft()
-        while len(self._queries) >= self._config().query_queue_size:
-            if self._queries.popleft().cancel():
-                self.drops.add("query_overtaken", "queries come faster than they are answered")
 
     def _answer(self, done: "Future[PlanningAnswer]", header: Header, points: np.ndarray) -> None:
         if done.cancelled():
