@@ -138,6 +138,11 @@ def test_queues_that_became_one_are_set_by_their_former_names(
     assert not made.has_parameter(former)
 
 
+def test_both_former_names_of_a_queue_give_the_larger_one(node: Callable[..., Node]) -> None:
+    made = node("sync_queue_size:=30", "awaiting_pose_size:=90")
+    assert declare_parameters(made, Config).input_queue_size == 90
+
+
 def test_names_of_the_reconstruction_are_taken_beside_those_of_the_node() -> None:
     given = {"sync_queue_size": 17, "placement": {"near_m": 0.25}}
     config = Config.model_validate(given)
