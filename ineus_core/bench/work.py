@@ -69,7 +69,7 @@ def built_in_work(device: torch.device) -> tuple[Work, Work]:
 def prepared(
     work: Work, device: torch.device, overrides: Sequence[str]
 ) -> tuple[Reconstructor, list[Frame]]:
-    """A reconstruction of most frames of the scene, and the frames that are left."""
+    """Return a reconstruction of most frames of the scene, and the frames that are left."""
     frames = list(SyntheticSource(work.scene))
     reconstructor = Reconstructor(load_config(None, [*work.settings, *overrides]), device)
     kept = len(frames) // 2 if work.scene.depth else len(frames)

@@ -174,7 +174,7 @@ class Background(nn.Module):
 
 
 def contract(points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-    """The unit ball as it is, all beyond into a shell up to radius 2 (Mip-NeRF 360, eq. 10)."""
+    """Map what is beyond the unit ball into a shell up to radius 2 (Mip-NeRF 360, eq. 10)."""
     length = torch.linalg.vector_norm(points, dim=1, keepdim=True).clamp(min=1e-9)
     beyond = (2.0 - 1.0 / length) * points / length
     return torch.where(length <= 1.0, points, beyond)

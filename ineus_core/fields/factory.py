@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ineus_core.errors import ConfigError
 from ineus_core.fields.background import CONTRACTED_SIDE, Background, BackgroundConfig
+from ineus_core.fields.encodings import has_hash_grid
 from ineus_core.fields.sdf import FieldConfig, HashSdf, Initialisation
 from ineus_core.fields.variant import VariantField
 from ineus_core.kernels.hash_grid import HashGridLayout, encoding, hash_grid_backend
@@ -51,7 +52,7 @@ def restore_field(
     """Build the field of a configuration whose only automatic value may be the backend."""
     config = config.model_copy(update={"backend": hash_grid_backend(config.backend, device)})
     layout = HashGridLayout(
-        0 if config.encoding == "frequency" else config.levels,
+        config.levels if has_hash_grid(config.encoding) else 0,
         config.features,
         config.log2_entries,
         base_resolution=side_m / config.coarsest_cell_m,

@@ -27,7 +27,7 @@ Layer = tuple[Tensor, Tensor]
 def network(
     inputs: Float[Tensor, "n inputs"], layers: Sequence[Layer], hidden: str
 ) -> Float[Tensor, "n outputs"]:
-    """Outputs of a network whose hidden layers are `softplus` (of 100) or `relu`."""
+    """Return the outputs of a network whose hidden layers are `softplus` (of 100) or `relu`."""
     for weight, bias in layers[:-1]:
         inputs = _hidden(F.linear(inputs, weight, bias), hidden)
     return F.linear(inputs, *layers[-1])
@@ -36,7 +36,7 @@ def network(
 def network_with_gradient(
     inputs: Float[Tensor, "n inputs"], layers: Sequence[Layer], hidden: str
 ) -> tuple[Float[Tensor, "n outputs"], Float[Tensor, "n inputs"]]:
-    """Outputs, and the gradient of the first of them with respect to the inputs.
+    """Return the outputs, and the gradient of the first of them with respect to the inputs.
 
     The gradient is written out by the chain rule, so that a loss on it needs one backward pass.
     """
@@ -68,7 +68,7 @@ def normalised(
 
 
 def activation(name: str) -> Callable[[Tensor], Tensor]:
-    """The function of a name that `ACTIVATIONS` allows.
+    """Return the function of a name that `ACTIVATIONS` allows.
 
     `scaleX` and `clampX` bound to 0..X, the first over X; `mulX` multiplies; `+X` and `-X` add;
     `lin2srgb` is the transfer function of sRGB (IEC 61966-2-1).

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
+from ineus_core.fields.encodings import make_encoding
 from ineus_core.fields.variant_config import FieldVariantConfig
 from ineus_core.kernels.fused_field import FusedField, differentiable_field, fused_field
 from ineus_core.kernels.hash_grid import Encode, EncodeValue, HashGridLayout
@@ -133,7 +134,10 @@ class HashSdf(nn.Module):
         """What rays see behind the cube, where that is learned: a `fields.Background`."""
         self._held_box_m: Tensor | None = None
         self.register_buffer("origin_m", centre_m.float() - side_m / 2)
-        inputs = 3 + layout.channels + config.frequency_channels
+        self._encoding = make_encoding(config.encoding, config)
+        """What stands beside the hash grid or for it, if anything does."""
+        own_channels = 0 if self._encoding is None else self._encoding.channels
+        inputs = 3 + layout.channels + own_channels
         hidden, outputs = config.hidden, config.geometry_features
         self.table = nn.Parameter(
             torch.empty(layout.entries, layout.features).uniform_(-1e-4, 1e-4)
@@ -253,7 +257,7 @@ class HashSdf(nn.Module):
         directions: Float[Tensor, "rays 3"],
         ray_index: Int[Tensor, " n"],
     ) -> FieldOutput:
-        """What `forward` says of points seen along the rays they lie on."""
+        """Return what `forward` says of points seen along the rays they lie on."""
         if self._fused is not None:
             return self._fused.evaluate(points, directions, ray_index, self._all_weights())
         return self(points, directions[ray_index])
@@ -264,7 +268,7 @@ class HashSdf(nn.Module):
         return self._fused is not None
 
     def holds(self, aabb: Float[Tensor, "2 3"]) -> bool:
-        """Whether a box lies in the cube, outside of which the field is not defined."""
+        """Decide whether a box lies in the cube, outside of which the field is not defined."""
         if self._held_box_m is None:
             # Read once: a look at the device would wait for all it has to do.
             self._held_box_m = torch.stack((self.origin_m, self.origin_m + self.side_m)).cpu()
@@ -294,7 +298,7 @@ class HashSdf(nn.Module):
 
 
 def _spread_directions(count: int) -> Float[Tensor, "count 3"]:
-    """Unit vectors evenly over the sphere, on a Fibonacci spiral (Gonzalez 2010)."""
+    """Return unit vectors evenly over the sphere, on a Fibonacci spiral (Gonzalez 2010)."""
     index = torch.arange(count) + 0.5
     height = 1 - 2 * index / count
     turn = math.pi * (1 + math.sqrt(5.0)) * index

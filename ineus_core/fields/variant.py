@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ineus_core.errors import ConfigError
-from ineus_core.fields.frequency import frequency, octave_weights
 from ineus_core.fields.networks import (
     Layer,
     activation,
@@ -51,7 +50,7 @@ class VariantField(HashSdf):
     def __init__(self, *parts: Any) -> None:
         """Draw the weights; the field is that of step 0."""
         super().__init__(*parts)
-        channels = self.layout.channels + self.config.frequency_channels
+        channels = self.w1.shape[1] - 3
         self.register_buffer("channel_weights", torch.ones(channels), persistent=False)
         taps = _offsets(self.config.gradient_taps)
         self.register_buffer("tap_offsets", taps, persistent=False)
@@ -109,7 +108,7 @@ class VariantField(HashSdf):
     def _inputs(
         self, unit: Float[Tensor, "n 3"], features: Float[Tensor, "n c"]
     ) -> Float[Tensor, "n inputs"]:
-        """What the network sees; points that it may not see are 0 and so count for nothing."""
+        """Return what the network sees; points that it may not see are 0 and count for nothing."""
         signed = 2 * unit - 1
         signed = signed if self.config.include_points else torch.zeros_like(signed)
         return torch.cat((signed, features), dim=1)
@@ -125,9 +124,8 @@ class VariantField(HashSdf):
         self._levels_seen = config.visible_levels(step, layout.levels)
         hidden = (layout.levels - self._levels_seen) * layout.features
         weights = [1.0] * (layout.channels - hidden) + [0.0] * hidden
-        if config.encoding != "hash":
-            for weight in octave_weights(step, config.octave_steps, config.octaves):
-                weights += [weight] * 6
+        if self._encoding is not None:
+            weights += self._encoding.weights_at(step)
         if weights != self._written:
             self._written = weights
             self.channel_weights.copy_(torch.tensor(weights))
@@ -162,7 +160,7 @@ class VariantField(HashSdf):
         """Whether the kernels know its network: they take any weights, but one hidden layer."""
         config = self.config
         is_usual = config.hidden_layers == 1 and config.hidden_activation == "softplus"
-        return config.backend == "triton" and config.encoding == "hash" and is_usual
+        return config.backend == "triton" and self._encoding is None and is_usual
 
     def forward(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
@@ -278,8 +276,8 @@ class VariantField(HashSdf):
         parts = []
         if self.layout.levels:
             parts.append(self._encode(unit, self.table, self.layout))
-        if self.config.encoding != "hash":
-            features, jacobian = frequency(2 * unit - 1, self.config.octaves)
+        if self._encoding is not None:
+            features, jacobian = self._encoding(2 * unit - 1)
             parts.append((features, 2.0 * jacobian))
         features, jacobian = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
         return features * self.channel_weights, jacobian * self.channel_weights[:, None]
@@ -296,8 +294,8 @@ class VariantField(HashSdf):
         elif self.layout.levels:
             # Of some backends, only the encoding with Jacobian is differentiable.
             parts.append(self._encode(unit, self.table, self.layout)[0])
-        if self.config.encoding != "hash":
-            parts.append(frequency(2 * unit - 1, self.config.octaves)[0])
+        if self._encoding is not None:
+            parts.append(self._encoding(2 * unit - 1)[0])
         features = torch.cat(parts, dim=1) * self.channel_weights
         return network(self._inputs(unit, features), self._layers(), self.config.hidden_activation)
 

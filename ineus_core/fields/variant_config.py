@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a field may be besides the usual one, which alone the fused kernels know."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator
 from pydantic import Field as Setting
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.fields.encodings import known_encoding
 from ineus_core.fields.networks import ACTIVATIONS
 
 
@@ -16,8 +18,10 @@ class FieldVariantConfig(ConfigModel):
     kind: Literal["sdf", "density"] = Setting(
         "sdf", description="Signed distance (NeuS) or a density (NeRF), which makes rough meshes."
     )
-    encoding: Literal["hash", "frequency", "both"] = Setting(
-        "hash", description="Encoding of points, beside the points themselves."
+    encoding: Annotated[str, AfterValidator(known_encoding)] = Setting(
+        "hash",
+        description="Encoding of points, beside the points themselves. One of: hash, frequency, "
+        "both.",
     )
     octaves: int = Setting(
         6,
@@ -119,8 +123,3 @@ class FieldVariantConfig(ConfigModel):
             return levels
         more = max(step - self.levels_from_step, 0) // self.steps_per_level
         return min(self.start_levels + more, levels)
-
-    @property
-    def frequency_channels(self) -> int:
-        """Channels of the frequency encoding."""
-        return 0 if self.encoding == "hash" else 6 * self.octaves

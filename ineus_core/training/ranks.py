@@ -53,7 +53,7 @@ class Ranks:
                 tensor.copy_(part.view_as(tensor))
 
     def broadcast(self, value: float) -> float:
-        """The value that the first process has; all have to call it."""
+        """Return the value that the first process has; all have to call it."""
         holder = torch.tensor([value], dtype=torch.float64)
         with self._others():
             torch.distributed.broadcast(holder, src=0)
@@ -72,7 +72,7 @@ class Ranks:
 
 
 def ranks_of(environment: Mapping[str, str]) -> Ranks | None:
-    """The processes that a launcher such as torchrun has started; None if this one is alone.
+    """Return the processes that a launcher such as torchrun has started; None if alone.
 
     Raises:
         ConfigError: If the variables are not all there, or make no sense.
@@ -130,7 +130,7 @@ def process_group(ranks: Ranks | None, device: torch.device) -> Iterator[None]:
 
 
 def device_of(ranks: Ranks | None, device: torch.device) -> torch.device:
-    """The device of this process: on a machine with GPUs each process takes one.
+    """Return the device of this process: on a machine with GPUs each process takes one.
 
     Raises:
         ConfigError: If there are fewer GPUs than processes, or all would take the same one.

@@ -57,7 +57,7 @@ def distortion_error(
     samples: RaySamples,
     valid: Bool[Tensor, " rays"],
 ) -> Float[Tensor, ""]:
-    """How far apart along its ray a ray's weights lie (Mip-NeRF 360, eq. 15), mean over rays.
+    """Measure how far apart along a ray its weights lie (Mip-NeRF 360, eq. 15), mean over rays.
 
     The sum over pairs is a running sum, as the samples of a ray are in order (Sun et al. 2022).
     """

@@ -22,7 +22,7 @@ def warm_up(step: int, steps: int, start: float = 0.01) -> float:
 
 
 def constant(value: float = 1.0) -> Schedule:
-    """The same at every step."""
+    """Return the same at every step."""
     return lambda step: value
 
 
@@ -47,7 +47,7 @@ def sequential(parts: Sequence[tuple[int, Schedule]]) -> Schedule:
 
 
 def chained(*schedules: Schedule) -> Schedule:
-    """The product of schedules that begin together."""
+    """Return the product of schedules that begin together."""
 
     def at(step: int) -> float:
         product = 1.0

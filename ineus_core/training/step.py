@@ -162,7 +162,7 @@ class EagerStep:
         return self._render(batch.directions, samples, output, inv_s, cos_anneal)
 
     def _learned_background(self, batch: RayBatch) -> tuple[RenderedRays, RaySamples] | None:
-        """What the rays see behind the box, if that is learned."""
+        """Return what the rays see behind the box, if that is learned."""
         if self._field.background is None:
             return None
         rays, device = len(batch.origins), batch.origins.device
@@ -178,7 +178,7 @@ class EagerStep:
         behind: tuple[RenderedRays, RaySamples] | None,
         colour: Float[Tensor, "rays 3"] | None,
     ) -> tuple[RayBatch, RenderedRays]:
-        """Both over the same colour, as far as it is known which pixels show the object."""
+        """Composite both over one colour, as far as it is known which pixels show the object."""
         through = 1.0 - rendered.opacity[:, None]
         if behind is not None:
             rendered = replace(rendered, rgb=rendered.rgb + through * behind[0].rgb)

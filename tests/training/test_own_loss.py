@@ -49,7 +49,7 @@ print(json.dumps({
 
 
 def results_on(device: str) -> dict[str, Any]:
-    """What the worker found with and without its loss."""
+    """Return what the worker found with and without its loss."""
     support = Path(__file__).parents[1] / "support"
     program = f"import sys; sys.path.insert(0, {str(support)!r})\n{_WORKER}"
     root = Path(__file__).parents[2]

@@ -168,7 +168,7 @@ class CapturedStep:
         self._scalars.write(self.steps, self._record.begin_step())
 
     def _shape_key(self) -> object:
-        """What a captured graph has baked in and others may replace: cells, camera rays."""
+        """Return what a captured graph has baked in and others may replace: cells, camera rays."""
         return (
             self._grid.occupied.data_ptr(),
             tuple(self._grid.occupied.shape),
@@ -216,7 +216,7 @@ class CapturedStep:
         self._update_grid(cells, generator)
 
     def stages(self) -> Stages:
-        """The parts of a step by name, in their order.
+        """Return the parts of a step by name, in their order.
 
         One after the other they are the step; a benchmark calls each alone.
         """

@@ -60,7 +60,7 @@ def reconstruction(depth: bool = True, **training: object) -> Reconstructor:
 
 
 def step_of(reconstructor: Reconstructor, is_captured: bool = True) -> "CapturedStep":
-    """A step of its own, over copies of what the reconstruction starts from."""
+    """Return a step of its own, over copies of what the reconstruction starts from."""
     from ineus_core.training.captured.step import CapturedStep
 
     config = reconstructor.config
@@ -76,7 +76,7 @@ def step_of(reconstructor: Reconstructor, is_captured: bool = True) -> "Captured
 
 
 def captured_in(reconstructor: Reconstructor) -> Any:
-    """The step that a reconstruction on a GPU takes: a CapturedStep."""
+    """Return the step that a reconstruction on a GPU takes: a CapturedStep."""
     return reconstructor.reconstruction.train_step
 
 
