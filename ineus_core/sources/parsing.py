@@ -18,6 +18,7 @@ from ineus_core.types import check_rigid
 
 RIGID_TOLERANCE = 1e-2
 _LONGEST_NAME = 255
+_LONGEST_QUOTE = 120
 _LATEST_NS = 2**63
 
 
@@ -56,7 +57,7 @@ def parse_numbers(words: Sequence[str], where: str) -> Float[np.ndarray, " n"]:
     try:
         return np.array([float(word) for word in words])
     except ValueError as error:
-        raise SourceError(f"{where}: {error}") from error
+        raise SourceError(f"{where}: {str(error)[:_LONGEST_QUOTE]}") from error
 
 
 def parse_matrix(

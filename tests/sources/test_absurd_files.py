@@ -31,11 +31,28 @@ def edited(change: Callable[[dict], Any]) -> Callable[[Path], None]:
     return edit
 
 
+def with_compression(folder: Path, method: int) -> None:
+    """Say in directory and headers that the matrices are packed by a method of another number."""
+    file = folder / "cameras_sphere.npz"
+    content = bytearray(file.read_bytes())
+    for signature, offset in ((b"PK\x01\x02", 10), (b"PK\x03\x04", 8)):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + offset] = method
+            at = content.find(signature, at + 4)
+    file.write_bytes(content)
+
+
 def with_projection(folder: Path, matrix: np.ndarray) -> None:
     np.savez_compressed(folder / "cameras_sphere.npz", world_mat_0=matrix, scale_mat_0=np.eye(4))
 
 
 CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] = {
+    "word of 5000 letters": (
+        make_posed_images,
+        lambda folder: (folder / "poses.txt").write_text(f"a 0{' 1' * 11} {'x' * 5000}"),
+        "poses.txt, line 1: could not convert",
+    ),
     "number of 401 digits": (
         formats.write_transforms_json,
         edited(lambda frame: frame.update(fl_x=10**400)),
@@ -87,6 +104,11 @@ CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] =
         make_seven_scenes,
         lambda folder: (folder / "frame-000000.color.png").write_bytes(png_of(16_000, 16_000)),
         "claims .* expected at most 64",
+    ),
+    "archive by a method that Python lacks": (
+        formats.write_dtu,
+        lambda folder: with_compression(folder, 99),
+        "cannot be read as npz .*not supported",
     ),
     "archive of a large matrix": (
         formats.write_dtu,

@@ -85,7 +85,8 @@ class ColmapSource(PhotoSet):
         model = read_model(model_folder)
         # COLMAP lists pictures in any order; their names are mostly in that of the walk.
         images = sorted(
-            (model.images[i] for i in model.reg_image_ids()), key=lambda image: image.name
+            (model.images[i] for i in model.reg_image_ids()),
+            key=lambda image: _name(image, model_folder),
         )
         if not images:
             raise SourceError(f"{model_folder}: 0 registered pictures; expected at least one")
@@ -235,6 +236,14 @@ def _model_folder(folder: Path, name: str) -> Path:
 
 def _is_model(folder: Path) -> bool:
     return any(all((folder / f"{n}.{end}").is_file() for n in _NAMES) for end in ("bin", "txt"))
+
+
+def _name(image: Any, folder: Path) -> str:
+    try:
+        name: str = image.name
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{folder}: name of picture {image.image_id}: {error}") from error
+    return name
 
 
 def _pose(image: Any, folder: Path) -> Float[np.ndarray, "4 4"]:

@@ -5,6 +5,7 @@
 import logging
 import reprlib
 import zipfile
+import zlib
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,17 @@ from ineus_core.types import Camera
 
 CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
 _SKEW_PX = 0.5
+_BROKEN = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    # Of members that are encrypted or packed by a method that Python lacks.
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise for an archive that is damaged."""
 _LARGEST_MEMBER_BYTES = 1 << 16
 _LOG = logging.getLogger(__name__)
 
@@ -120,8 +132,8 @@ class _Projections:
             _check_members(file)
             with np.load(file, allow_pickle=False) as archive:
                 self._matrices = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError, MemoryError) as error:
-            raise SourceError(f"{file}: cannot be read as npz ({error})") from error
+        except _BROKEN as error:
+            raise SourceError(f"{file}: cannot be read as npz ({str(error)[:200]})") from error
         numbers = [
             int(name.rsplit("_", 1)[1])
             for name in self._matrices

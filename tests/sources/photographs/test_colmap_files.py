@@ -72,3 +72,13 @@ def test_the_source_says_it(model: Path) -> None:
     (model / "images.bin").write_bytes(struct.pack("<Q", 2**63)[:6])
     with pytest.raises(SourceError, match=r"images.bin: 6 bytes; expected a whole file"):
         open_source(model.parents[1])
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_name_that_is_no_text_is_named(tmp_path: Path, binary: bool) -> None:
+    pytest.importorskip("pycolmap")
+    folder = formats.write_colmap(tmp_path, binary=binary)
+    file = folder / "sparse" / "0" / ("images.bin" if binary else "images.txt")
+    file.write_bytes(file.read_bytes().replace(b"view_003", b"view\xff003"))
+    with pytest.raises(SourceError, match=r"sparse.0: name of picture \d+: .*0xff"):
+        open_source(folder)
