@@ -238,7 +238,7 @@ class KeyframeBuffer:
         return depth
 
     def _store_depth(self, slot: int, depth_m: np.ndarray | None, mask: np.ndarray | None) -> None:
-        """`_depth_steps` on the device, which takes the host a tenth of the time."""
+        """Store `_depth_steps` by the device, which takes the host a tenth of the time."""
         target = self.depth[slot]
         target.zero_()
         if depth_m is not None:

@@ -58,6 +58,7 @@ def world_rays(
     """Return world directions and ranges, -1 without a return, of pixels that are not masked."""
     depth_m, is_return = believed_depth(frame, config, stride_px)
     in_camera = cached_pixel_rays(frame.camera)[::stride_px, ::stride_px]
+    # Depth is along the optical axis, range along the ray, whose z is the cosine between them.
     range_m = np.where(is_return, depth_m / in_camera[..., 2], np.float32(-1.0))
     directions = in_camera @ frame.world_from_camera[:3, :3].T.astype(np.float32)
     if frame.mask is None:

@@ -72,6 +72,7 @@ class KeyframeSelector:
 
     def is_keyframe(self, frame: Frame) -> bool:
         """Decide on a frame, and remember it if it is kept."""
+        # First, as the running mean of sharpness is over all frames.
         if self._is_blurred(frame):
             return False
         cells = self._cells(frame)
@@ -83,6 +84,7 @@ class KeyframeSelector:
         return True
 
     def _has_moved(self, frame: Frame) -> bool:
+        # Cameras of a rig alternate: between two of them there is always motion.
         last, now = self._last_pose.get(frame.camera_id), frame.world_from_camera
         if last is None:
             return True
@@ -108,6 +110,7 @@ class KeyframeSelector:
     def _is_blurred(self, frame: Frame) -> bool:
         if self._config.max_blur == 0:
             return False
+        # Half of the pixels tell as much, and this runs for every frame.
         grey = frame.rgb[::2, ::2].mean(axis=2)
         sharpness = float(
             np.abs(np.diff(grey, axis=1)).mean() + np.abs(np.diff(grey, axis=0)).mean()

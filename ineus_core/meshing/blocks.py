@@ -157,7 +157,7 @@ class BlockMesher:
         origins: Int[Tensor, "b 3"],
         valid: Bool[Tensor, "b n n n"],
     ) -> Bool[Tensor, "b n n n"]:
-        """Cells in groups that the surface can reach, by the distance at the group's centre."""
+        """Find cells in groups that the surface can reach, by the distance at their centre."""
         groups = self.config.block_size_vox // _GROUP
         split = (len(origins), groups, _GROUP, groups, _GROUP, groups, _GROUP)
         wanted = valid.reshape(split).any(dim=6).any(dim=4).any(dim=2)
@@ -291,7 +291,7 @@ class _Samples:
 
 
 def _corners_of(cells: Bool[Tensor, "b n n n"]) -> Bool[Tensor, "b k k k"]:
-    """Corners that touch any of the cells."""
+    """Find the corners that touch any of the cells."""
     padded = torch.nn.functional.pad(cells, (1, 1, 1, 1, 1, 1))
     for axis in (1, 2, 3):
         k = padded.shape[axis] - 1
@@ -300,7 +300,7 @@ def _corners_of(cells: Bool[Tensor, "b n n n"]) -> Bool[Tensor, "b k k k"]:
 
 
 def _grid(n: int, device: torch.device) -> Int[Tensor, "cells 3"]:
-    """Coordinates of the cells of a block, z fastest."""
+    """List the coordinates of the cells of a block, z fastest."""
     axis = torch.arange(n, device=device)
     return torch.cartesian_prod(axis, axis, axis)
 

@@ -61,7 +61,7 @@ def _keep_triangles(mesh: Mesh, keep: Bool[np.ndarray, " t"]) -> Mesh:
 
 
 def _join(meshes: list[Mesh]) -> Mesh:
-    """All triangles in one mesh, no vertex shared yet."""
+    """Put all triangles in one mesh, no vertex shared yet."""
     sizes = [len(mesh.vertices) for mesh in meshes]
     first = np.cumsum([0, *sizes])[:-1]
     triangles = [mesh.triangles + start for mesh, start in zip(meshes, first, strict=True)]
@@ -77,7 +77,7 @@ def _join(meshes: list[Mesh]) -> Mesh:
 def _first_of_equals(
     rows: Int[np.ndarray, "n 3"],
 ) -> tuple[Int[np.ndarray, " kept"], Int[np.ndarray, " n"]]:
-    """Places of the first of equal rows, in order, and for each row which of them it equals."""
+    """Find the first of equal rows, in order, and for each row which of them it equals."""
     order = np.lexsort(rows.T)
     is_new = np.ones(len(rows), dtype=bool)
     is_new[1:] = (rows[order][1:] != rows[order][:-1]).any(axis=1)

@@ -78,7 +78,7 @@ class DeviceBlocks:
     def _near_surface(
         self, sdf_fn: SdfFunction, origins: Int[Tensor, "b 3"], valid: Bool[Tensor, "b n n n"]
     ) -> Bool[Tensor, "b n n n"]:
-        """Cells in groups that the surface can reach, by the distance at the group's centre."""
+        """Find cells in groups that the surface can reach, by the distance at their centre."""
         groups = self.block_size_vox // self.group
         split = (len(origins), groups, self.group, groups, self.group, groups, self.group)
         wanted = valid.view(split).any(dim=(2, 4, 6))

@@ -33,7 +33,7 @@ class DirtyBlocks:
         self._images = 0
 
     def __len__(self) -> int:
-        """Blocks that are dirty; waits for the device."""
+        """Return the number of dirty blocks; waits for the device."""
         self._fetch()
         return len(self._blocks)
 
@@ -90,7 +90,7 @@ class DirtyBlocks:
 def blocks_of_cells(
     centres_m: Float[Tensor, "n 3"], reach_m: float, block_m: float
 ) -> list[BlockIndex]:
-    """`geometry.blocks_touched` for points on any device; cubes must be smaller than a block."""
+    """Do as `geometry.blocks_touched` on any device, for cubes smaller than a block."""
     if len(centres_m) == 0:
         return []
     ends = [((centres_m + reach) / block_m).floor().long() for reach in (-reach_m, reach_m)]

@@ -115,7 +115,7 @@ def _encode_ply(mesh: Mesh) -> bytes:
 
 
 def _encode_obj(mesh: Mesh) -> bytes:
-    """Colours stand behind the position, as most readers of OBJ expect them."""
+    """Write colours after the position, where most readers of OBJ expect them."""
     out = io.StringIO()
     out.write("# ineus, world frame, metres; v x y z r g b\n")
     coloured = np.concatenate((mesh.vertices, mesh.colours / 255.0), axis=1)

@@ -41,11 +41,11 @@ class LatticeSampler:
         self._known_values = torch.empty(0, device=device)
 
     def points(self, lattice: Shaped[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-        """World points of lattice coordinates; double precision keeps equal corners equal."""
+        """Return world points of lattice coordinates; in doubles, equal corners stay equal."""
         return (lattice.double() * self._voxel_size_m).float()
 
     def evaluate(self, lattice: Shaped[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Signed distances at lattice coordinates, none remembered."""
+        """Evaluate the distance at lattice coordinates, and remember none."""
         if len(lattice) == 0:
             return self._known_values[:0]
         return in_batches(
@@ -53,7 +53,7 @@ class LatticeSampler:
         )
 
     def evaluate_shared(self, lattice: Int[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Signed distances at corners that may come again, from other blocks."""
+        """Evaluate the distance at corners that may come again, from other blocks."""
         keys, index = torch.unique(_pack(lattice), return_inverse=True)
         place, known = self._find(keys)
         values = torch.empty(len(keys), device=lattice.device)

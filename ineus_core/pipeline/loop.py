@@ -164,7 +164,7 @@ class Pipeline:
             self.sink.on_report(self.reconstructor.report())
 
     def _may_mesh(self) -> bool:
-        """Whether meshing has had less than its share of the time.
+        """Decide whether meshing has had less than its share of the time.
 
         Offline it always may, so that a run repeats.
         """
@@ -264,7 +264,7 @@ class Pipeline:
 
 
 def _begin_of_period(now_ns: int, last_ns: int | None, rate_hz: float) -> int:
-    """When the present period began: whole periods after the last one.
+    """Return when the present period began: whole periods after the last one.
 
     Counted from a tick instead, which always comes a little late, the periods would be longer.
     """

@@ -127,14 +127,7 @@ class OfflineRun:
 
     def train(self) -> tuple[float, float]:
         """Stream and refine alone; seconds until the stream ended, and until all did."""
-        begin_s = time.perf_counter()
-        self._began_s = begin_s
-        self._stream()
-        streamed_s = time.perf_counter() - begin_s
-        self._refine(begin_s)
-        return streamed_s, time.perf_counter() - begin_s
-
-    def _stream(self) -> None:
+        begin_s = self._began_s = time.perf_counter()
         pipeline, total = self._pipeline, self._expected_frames()
         for index, frame in enumerate(self._paced()):
             self._first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
@@ -153,6 +146,9 @@ class OfflineRun:
             if self._limits.real_time == 0:
                 pipeline.tick(frame.stamp_ns)
             self._note_progress("streaming", (index + 1) / total)
+        streamed_s = time.perf_counter() - begin_s
+        self._refine(begin_s)
+        return streamed_s, time.perf_counter() - begin_s
 
     def _expected_frames(self) -> int:
         count = frame_count(self._source)

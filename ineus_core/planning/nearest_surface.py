@@ -19,7 +19,7 @@ def nearest_points(
     low_m: Float[Tensor, " 3"],
     cell_m: float,
 ) -> Int[Tensor, "gx gy gz"]:
-    """Index of the seed that is nearest to the centre of each cell; at least one cell has one.
+    """Find the seed nearest to the centre of each cell; at least one cell has one.
 
     Exact by the centres of the seeds' cells on a CPU, then put right by the true points; by
     jump flooding (Rong & Tan 2006) with the true points on a GPU.
@@ -95,7 +95,7 @@ class Flood:
     def _squares(
         self, index: Int[Tensor, "bx by bz"], box: tuple[slice, ...]
     ) -> Float[Tensor, "bx by bz"]:
-        """Squared distances of points from the centres of a box of cells."""
+        """Return squared distances of points from the centres of a box of cells."""
         points = self._points[index.clamp(min=0)]
         square = torch.zeros(index.shape, device=index.device)
         for axis in range(3):
@@ -105,6 +105,6 @@ class Flood:
 
 
 def _overlap(n: int, shift: int) -> tuple[slice, slice]:
-    """Cells along an axis that have a neighbour `shift` further, and these neighbours."""
+    """Slice cells along an axis that have a neighbour `shift` further, and these neighbours."""
     shift = int(np.clip(shift, -n, n))
     return slice(max(-shift, 0), n - max(shift, 0)), slice(max(shift, 0), n - max(-shift, 0))

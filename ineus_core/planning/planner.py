@@ -185,7 +185,7 @@ class Planner:
     def _from_surface(
         self, points: Float[Tensor, "n 3"], scene: PlanningScene
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Int8[Tensor, " n"]]:
-        """Signed distance to the mesh, unit direction in which it grows, and the log odds."""
+        """Return the signed distance to the mesh, the direction it grows in, and the log odds."""
         surface, log_odds = self._map_of(scene).closest(points), _look_up(points, scene)
         sign = torch.where((log_odds < 0) | surface.in_front, 1.0, -1.0)
         return sign * surface.distance_m, sign[:, None] * surface.away, log_odds
@@ -193,7 +193,7 @@ class Planner:
     def _steadied(
         self, outward: Float[Tensor, "n 3"], points: Float[Tensor, "n 3"], scene: PlanningScene
     ) -> Float[Tensor, "n 3"]:
-        """Mean of the directions at points and at those of their neighbours that agree.
+        """Average the directions at points and at those of their neighbours that agree.
 
         The neighbours are the corners of a cube around the point. One that is nearest to another
         side of a wall, or across the line where two surfaces are equally near, has no say.
@@ -248,7 +248,7 @@ def _look_up(points: Float[Tensor, "n 3"], scene: PlanningScene) -> Int8[Tensor,
 
 
 def _dilated(cells: Bool[Tensor, "gx gy gz"], by: int) -> Bool[Tensor, "gx gy gz"]:
-    """Cells and all that are at most so many cells away along each axis."""
+    """Widen a set of cells by so many cells along each axis."""
     if by < 1 or not cells.numel():
         return cells
     for axis in range(3):

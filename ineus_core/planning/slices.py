@@ -45,7 +45,7 @@ def occupancy_slice(
     z_min_m: float,
     z_max_m: float,
 ) -> OccupancySlice:
-    """Occupied if a cell between the heights is, free if one is known to be and none is occupied.
+    """Project the cells between two heights: occupied if one is, else free if one is.
 
     Args:
         log_odds: Above 0 where there is surface, below 0 where it is free, 0 where unknown.
@@ -64,7 +64,7 @@ def occupancy_slice(
 def slice_centres(
     shape: tuple[int, int], low_m: Float[Tensor, " 3"], cell_m: float, z_m: float
 ) -> Float[Tensor, "n 3"]:
-    """Centres of the cells of a slice, x fastest.
+    """List the centres of the cells of a slice, x fastest.
 
     Args:
         shape: Cells along x and y.

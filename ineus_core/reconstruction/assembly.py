@@ -68,6 +68,7 @@ class Assembly:
                 boxed without them.
             given: A field to begin with; else a new one is made.
         """
+        # Weights begin from torch's own generator, whatever has drawn from it before.
         torch.manual_seed(self.config.seed)
         has_own_box = (
             self.config.field.init == "object" or self.config.background.kind == "learned"
@@ -81,6 +82,7 @@ class Assembly:
         )
         config = self.config.with_voxels_of(bounds.voxel_m)
         field, grid = _first_field_and_grid(config, bounds, given, self.device)
+        # Frames that come later may still lack it: their pixels then count as unknown.
         knows_foreground = any(frame.foreground is not None for frame in frames)
         return self._assemble(config, field, grid, frames[0].camera, knows_foreground)
 

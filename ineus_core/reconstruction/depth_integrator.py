@@ -68,6 +68,7 @@ class DepthIntegrator:
             stride_px,
             frame.camera,
         )
+        # In double precision, as the position may be far from the origin.
         points = frame.world_from_camera[:3, 3] + directions * range_m[:, None]
         self._dirty.mark(points)
 

@@ -66,12 +66,14 @@ class KeyframeInserter:
         """
         if not self._policy.is_keyframe(frame) and not self._is_one_of_few(frame, expected):
             return False
+        # Before it is stored: a frame that does not fit takes no slot.
         if frame.depth_m is not None and not self._grow(frame):
             return False
         completed = self._completion.completed(frame)
         if completed is not frame:
             frame = completed
             self._counters["keyframes_completed"] += 1
+        # Its rays have to be drawn before `add` overwrites its slot.
         leaving = self._buffer.slot_to_free()
         if leaving is not None:
             self._replay.keep_rays_of(leaving)
@@ -84,7 +86,7 @@ class KeyframeInserter:
         return True
 
     def _is_one_of_few(self, frame: Frame, expected: int) -> bool:
-        """Whether a frame is of a set of views without depth that the buffer holds as a whole."""
+        """Tell if a frame is of a set of views without depth that the buffer holds as a whole."""
         return frame.depth_m is None and 0 < expected <= self._buffer.capacity
 
     def _grow(self, frame: Frame) -> bool:

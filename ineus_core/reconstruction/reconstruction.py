@@ -53,13 +53,6 @@ class Reconstruction:
         """Whether there is nothing to train on, as no frame has become a keyframe yet."""
         return self.replay.is_empty
 
-    def step(self) -> None:
-        """Take one optimiser step, and let the grid follow the field now and then."""
-        self.train_step()
-        self.pace.after_step()
-        if self.train_step.steps % self.config.occupancy.update_every == 0:
-            self.update_occupancy()
-
     def update_occupancy(self) -> None:
         """Let the occupancy grid follow the field in some of its cells."""
         self.train_step.update_grid(_CELLS_PER_UPDATE[self.device.type], self.grid_generator)
@@ -67,6 +60,7 @@ class Reconstruction:
     def refine(self, remaining: float) -> None:
         """Lower the learning rates; see `Reconstructor.refine`."""
         if remaining == 1.0:
+            # No newer frames will come, so that the newest need no larger share.
             self.replay.replay_uniformly()
         self.train_step.scale_rates(0.05 ** (1.0 - remaining))
 
@@ -77,6 +71,7 @@ class Reconstruction:
             stamp_ns: Of the newest frame.
         """
         if everything:
+            # What is dirty is meshed now; left there, it would be meshed again at once.
             self.surface.dirty.clear()
             self.visibility.find_surface()
         is_blurred = self.field.init != "depth" and self.field.config.kind == "sdf"
@@ -95,7 +90,7 @@ class Reconstruction:
         return update
 
     def revisit_surface(self) -> None:
-        """Without depth nothing tells which blocks change: have all of them meshed in turn."""
+        """Have all blocks meshed in turn where there is no depth to tell which of them change."""
         if not self.grid.has_sensor and not len(self.surface.dirty):
             self.visibility.find_surface()
             self.surface.dirty.add(self._blocks_with_surface())

@@ -174,8 +174,13 @@ class Reconstructor:
 
     def step(self) -> None:
         """Take one optimiser step; nothing happens before the first keyframe."""
-        if self.is_ready:
-            self.reconstruction.step()
+        started = self._reconstruction
+        if started is None or started.is_empty:
+            return
+        started.train_step()
+        started.pace.after_step()
+        if started.train_step.steps % started.config.occupancy.update_every == 0:
+            started.update_occupancy()
 
     def refine(self, remaining: float) -> None:
         """Lower the learning rates for the end of an offline run, and draw from all frames alike.
@@ -193,7 +198,7 @@ class Reconstructor:
         return self.reconstruction.extract_mesh(everything, self._newest_stamp_ns)
 
     def revisit_surface(self) -> None:
-        """Without depth nothing tells which blocks change: have all of them meshed in turn."""
+        """Have all blocks meshed in turn where there is no depth to tell which of them change."""
         if self.is_ready:
             self.reconstruction.revisit_surface()
 

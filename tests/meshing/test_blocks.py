@@ -19,7 +19,7 @@ CENTRE_M = torch.tensor((0.013, -0.021, 0.008))
 
 
 def sphere(points: Tensor) -> Tensor:
-    """Signed distance to a sphere that crosses all eight blocks around the origin."""
+    """Return the distance to a sphere that crosses all eight blocks around the origin."""
     return (points - CENTRE_M).norm(dim=-1) - RADIUS_M
 
 
@@ -29,7 +29,7 @@ def colour_of_normal(points: Tensor, normals: Tensor) -> Tensor:
 
 
 def everywhere(points: Tensor) -> Tensor:
-    """All space was seen."""
+    """Count all space as observed."""
     return torch.ones(len(points), dtype=torch.bool)
 
 
@@ -39,7 +39,7 @@ def blocks_around_origin() -> list[BlockIndex]:
 
 
 def mesher(**changes: float) -> BlockMesher:
-    """Blocks of 16 cells of 4 cm, so that eight of them hold the sphere."""
+    """Configure blocks of 16 cells of 4 cm, so that eight of them hold the sphere."""
     return BlockMesher(
         MeshingConfig.model_validate({"voxel_size_m": 0.04, "block_size_vox": 16} | changes)
     )
@@ -55,7 +55,7 @@ def sphere_mesh(**changes: float) -> Mesh:
 
 
 def assert_closed(mesh: Mesh) -> None:
-    """Every edge is walked once in each direction."""
+    """Check that every edge is walked once in each direction."""
     directed = np.concatenate([mesh.triangles[:, [i, (i + 1) % 3]] for i in range(3)])
     edges = Counter(map(tuple, directed.tolist()))
     assert set(edges.values()) == {1}

@@ -141,7 +141,7 @@ class Clock:
 def test_five_who_ask_without_end_leave_training_its_share(
     pipeline: Ticks, request_s: float
 ) -> None:
-    """As publishers do: each asks anew as soon as it has its answer."""
+    """Ask as publishers do: anew as soon as there is an answer."""
     clock, log, enough = Clock(), list[str](), threading.Event()
     worker = Worker(pipeline, time.monotonic_ns, max_idle_steps=10**9, now_s=clock)
     pipeline.quiet.is_ready = True
