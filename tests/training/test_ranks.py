@@ -174,8 +174,8 @@ def test_one_process_writes_and_the_others_train(tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == [
         "checkpoint", "mesh.ply", "renders", "report.html", "report.json",
     ]  # fmt: skip
-    assert "refining" in said
-    assert "refining" not in silent
+    assert "measuring" in said
+    assert "measuring" not in silent
 
 
 def test_an_error_is_a_sentence_of_each_process(tmp_path: Path) -> None:
