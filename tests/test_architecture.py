@@ -27,7 +27,7 @@ LAYERS: tuple[set[str], ...] = (
     },
     {"geometry"},
     {"kernels"},
-    {"sources", "keyframes", "fields", "rendering", "meshing", "planning", "evaluation"},
+    {"sources", "keyframes", "fields", "rendering", "meshing", "planning", "stereo", "evaluation"},
     {"training"},
     {"reconstruction"},
     {"pipeline"},

@@ -40,7 +40,7 @@ def splat_depth(
 
 
 @jit(inline="always")
-def _bend(x, y, is_equidistant, k):  # type: ignore[no-untyped-def]
+def bend(x, y, is_equidistant, k):  # type: ignore[no-untyped-def]
     """Distort coordinates on the plane z = 1 (models of OpenCV's calib3d)."""
     r2 = x * x + y * y
     if is_equidistant:
@@ -73,7 +73,7 @@ def _splat(depth_m, plane, to_from, pinhole, is_equidistant, k, spread, most_px,
                 continue
             x = to_from[0, 0] * px + to_from[0, 1] * py + to_from[0, 2] * d + to_from[0, 3]
             y = to_from[1, 0] * px + to_from[1, 1] * py + to_from[1, 2] * d + to_from[1, 3]
-            bent_x, bent_y = _bend(x / z, y / z, is_equidistant, k)
+            bent_x, bent_y = bend(x / z, y / z, is_equidistant, k)
             u, v = pinhole[0] * bent_x + pinhole[2], pinhole[1] * bent_y + pinhole[3]
             half = 0.5 * min(max(spread * d / z, 1.0), np.float64(most_px))
             # In this order a pixel that is NaN or far away falls out.

@@ -1,0 +1,359 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Matching of one picture with others by plane sweep for CPUs, compiled at run time by numba."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from numba import prange
+from torch import Tensor
+
+from ineus_core.kernels.depth_splatting.cpu import bend
+from ineus_core.kernels.jit import jit
+from ineus_core.kernels.shapes import expect_shape
+from ineus_core.kernels.stereo_matching.reference import (
+    APART,
+    BORDER,
+    CENSUS,
+    CENSUS_PX,
+    NEAREST_Z,
+    UNSEEN_COST,
+    Agreement,
+    BestPlane,
+    SourceDepth,
+    SourceView,
+    coefficients_of,
+)
+
+_ROWS_PER_TASK = 40
+_AROUND = np.array(CENSUS)
+
+
+def matching_cost(
+    grey: Float[Tensor, "h w"],
+    plane_xy: Float[Tensor, "h w 2"],
+    base: Float[Tensor, "h w"],
+    offsets: Float[Tensor, " planes"],
+    sources: Sequence[SourceView],
+    dead_zone: float,
+) -> Float[Tensor, "planes h w"]:
+    """Compare a picture with others at planes of inverse depth; see the door."""
+    sharpness = np.float32(1 / dead_zone)
+    expect_shape("plane_xy", plane_xy, (*grey.shape, 2))
+    expect_shape("base", base, tuple(grey.shape))
+    x, y = (plane_xy[..., i].contiguous().numpy() for i in (0, 1))
+    census = np.empty((len(_AROUND), *grey.shape), np.float32)
+    _census(grey.contiguous().numpy(), _AROUND, sharpness, census)
+    costs = np.zeros((len(offsets), *grey.shape), np.float32)
+    seen = np.zeros(costs.shape, np.float32)
+    for source in sources:
+        size = source.camera.height_px, source.camera.width_px
+        expect_shape("source", source.grey, size)
+        expect_shape("usable", source.usable, size)
+        _add_cost(
+            census, x, y, base.contiguous().numpy(), offsets.numpy(),
+            source.grey.contiguous().numpy(), source.usable.contiguous().numpy(),
+            source.source_from_reference.contiguous().numpy(), *coefficients_of(source.camera),
+            _AROUND, sharpness, costs, seen,
+        )  # fmt: skip
+    _mean(costs, seen, np.float32(0.5 / len(_AROUND)), np.float32(UNSEEN_COST))
+    return torch.from_numpy(costs)
+
+
+def filtered_cost(
+    costs: Float[Tensor, "planes h w"], guide: Float[Tensor, "h w"], radius_px: int, edge: float
+) -> Float[Tensor, "planes h w"]:
+    """Smooth each slice by a guided filter; see the door."""
+    expect_shape("guide", guide, tuple(costs.shape[1:]))
+    filtered = np.empty(costs.shape, np.float32)
+    _guided(
+        costs.contiguous().numpy(),
+        guide.contiguous().numpy(),
+        radius_px,
+        np.float32(edge * edge),
+        filtered,
+    )
+    return torch.from_numpy(filtered)
+
+
+def best_plane(costs: Float[Tensor, "planes h w"]) -> BestPlane:
+    """Pick the plane of least cost at each pixel; see the door."""
+    index, cost, margin = (np.empty(costs.shape[1:], np.float32) for _ in range(3))
+    _best(costs.contiguous().numpy(), index, cost, margin)
+    return BestPlane(*(torch.from_numpy(a) for a in (index, cost, margin)))
+
+
+def median_of_25(image: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """Return the median of the square around each pixel, by OpenCV; see the door."""
+    return torch.from_numpy(cv2.medianBlur(image.contiguous().numpy(), 5))
+
+
+def agreement(
+    inverse_depth: Float[Tensor, "h w"],
+    plane_xy: Float[Tensor, "h w 2"],
+    others: Sequence[SourceDepth],
+    least: float,
+    most: float,
+) -> Agreement:
+    """Compare the inverse depth of a view with what others have found; see the door."""
+    x, y = (plane_xy[..., i].contiguous().numpy() for i in (0, 1))
+    q = inverse_depth.contiguous()
+    expect_shape("plane_xy", plane_xy, (*q.shape, 2))
+    agreeing, against, difference = (np.zeros(q.shape, np.float32) for _ in range(3))
+    total = q.numpy().copy()
+    for other in others:
+        size = other.camera.height_px, other.camera.width_px
+        expect_shape("inverse depth of a source", other.inverse_depth, size)
+        _agree(
+            q.numpy(), x, y, other.inverse_depth.contiguous().numpy(),
+            other.source_from_reference.contiguous().numpy(), *coefficients_of(other.camera),
+            np.float32(other.tolerance), np.float32(least), np.float32(most), agreeing, against,
+            total, difference,
+        )  # fmt: skip
+    spread = difference / (np.maximum(agreeing, 1) * np.maximum(q.numpy(), 1e-12))
+    fused = total / (1 + agreeing)
+    return Agreement(*(torch.from_numpy(a) for a in (agreeing, against, fused, spread)))
+
+
+@jit(parallel=True, fastmath=True)
+def _census(grey, around, sharpness, census):  # type: ignore[no-untyped-def]
+    height, width = grey.shape
+    for i in prange(len(around)):
+        for y in range(height):
+            row = grey[min(max(y + around[i, 0], 0), height - 1)]
+            for x in range(width):
+                at = min(max(x + around[i, 1], 0), width - 1)
+                t = (row[at] - grey[y, x]) * sharpness
+                census[i, y, x] = min(max(t, np.float32(-1)), np.float32(1))
+
+
+@jit(fastmath=True, error_model="numpy")
+def _project_row(x, y, q, pose, pinhole, is_equidistant, k, is_bent, widest, size, u, v, sees):  # type: ignore[no-untyped-def]
+    """Pixels of a source, from 0 at a centre, that a row at inverse depths q falls on."""
+    half, zero, one = np.float32(0.5), np.float32(0), np.float32(1)
+    r00, r01, r02, t0 = pose[0, 0], pose[0, 1], pose[0, 2], pose[0, 3]
+    r10, r11, r12, t1 = pose[1, 0], pose[1, 1], pose[1, 2], pose[1, 3]
+    r20, r21, r22, t2 = pose[2, 0], pose[2, 1], pose[2, 2], pose[2, 3]
+    fx, fy, cx, cy = pinhole[0], pinhole[1], pinhole[2], pinhole[3]
+    width, height = size
+    # In loops of their own, as only those without a branch or a look-up are vectorised.
+    for i in range(len(q)):
+        z = r20 * x[i] + r21 * y[i] + r22 + q[i] * t2
+        inverse = one / max(z, np.float32(NEAREST_Z))
+        u[i] = (r00 * x[i] + r01 * y[i] + r02 + q[i] * t0) * inverse
+        v[i] = (r10 * x[i] + r11 * y[i] + r12 + q[i] * t1) * inverse
+        sees[i] = one if z > NEAREST_Z else zero
+    if is_bent:
+        for i in range(len(q)):
+            if not u[i] * u[i] + v[i] * v[i] <= widest:
+                u[i], v[i], sees[i] = zero, zero, zero
+            bent_x, bent_y = bend(u[i], v[i], is_equidistant, k)
+            u[i], v[i] = np.float32(bent_x), np.float32(bent_y)
+    for i in range(len(q)):
+        pixel_u, pixel_v = fx * u[i] + cx - half, fy * v[i] + cy - half
+        inside = (pixel_u > -half) & (pixel_v > -half)
+        inside &= (pixel_u < width - half) & (pixel_v < height - half)
+        sees[i] = sees[i] if inside else zero
+        # The last row and column are reached by a fraction of just below one.
+        u[i] = min(max(pixel_u, zero), width - np.float32(BORDER))
+        v[i] = min(max(pixel_v, zero), height - np.float32(BORDER))
+
+
+@jit(parallel=True, fastmath=True, error_model="numpy")
+def _add_cost(
+    census, plane_x, plane_y, base, offsets, grey, usable, pose, pinhole, is_equidistant, k,
+    is_bent, widest, around, sharpness, costs, seen,
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    planes, height, width = costs.shape
+    source_height, source_width = grey.shape
+    one = np.float32(1)
+    size = np.float32(source_width), np.float32(source_height)
+    pixels, mask, has_mask = grey.reshape(-1), usable.reshape(-1), not usable.all()
+    width_of_row, one_right = np.uint64(source_width), np.uint64(1)
+    bands = (height + _ROWS_PER_TASK - 1) // _ROWS_PER_TASK
+    for task in prange(bands * planes):
+        plane, first = task % planes, task // planes * _ROWS_PER_TASK
+        rows = min(_ROWS_PER_TASK, height - first)
+        warped = np.empty((rows + 2 * CENSUS_PX, width + 2 * CENSUS_PX), np.float32)
+        u, v, q = (
+            np.empty(width, np.float32),
+            np.empty(width, np.float32),
+            np.empty(width, np.float32),
+        )
+        sees = np.empty((rows + 2 * CENSUS_PX, width), np.float32)
+        for j in range(rows + 2 * CENSUS_PX):
+            y = min(max(first + j - CENSUS_PX, 0), height - 1)
+            for x in range(width):
+                q[x] = base[y, x] + offsets[plane]
+            _project_row(
+                plane_x[y], plane_y[y], q, pose, pinhole, is_equidistant, k, is_bent, widest,
+                size, u, v, sees[j],
+            )  # fmt: skip
+            for x in range(width):
+                # Unsigned, as a signed index is compared with 0 each time.
+                left, top = np.uint32(u[x]), np.uint32(v[x])
+                fu, fv = u[x] - np.float32(left), v[x] - np.float32(top)
+                at = np.uint64(top) * width_of_row + np.uint64(left)
+                a, b = pixels[at], pixels[at + one_right]
+                c, d = pixels[at + width_of_row], pixels[at + width_of_row + one_right]
+                upper, lower = a + fu * (b - a), c + fu * (d - c)
+                warped[j, x + CENSUS_PX] = upper + fv * (lower - upper)
+                if has_mask:
+                    sees[j, x] *= mask[at]
+            warped[j, :CENSUS_PX] = warped[j, CENSUS_PX]
+            warped[j, width + CENSUS_PX :] = warped[j, width + CENSUS_PX - 1]
+        total = np.empty(width, np.float32)
+        for j in range(rows):
+            total[:] = 0
+            centre = warped[j + CENSUS_PX, CENSUS_PX:]
+            for i in range(len(around)):
+                other = warped[j + CENSUS_PX + around[i, 0], CENSUS_PX + around[i, 1] :]
+                ours = census[i, first + j]
+                for x in range(width):
+                    t = (other[x] - centre[x]) * sharpness
+                    total[x] += abs(min(max(t, -one), one) - ours[x])
+            for x in range(width):
+                costs[plane, first + j, x] += total[x] * sees[j + CENSUS_PX, x]
+                seen[plane, first + j, x] += sees[j + CENSUS_PX, x]
+
+
+@jit(parallel=True, fastmath=True)
+def _mean(costs, seen, scale, unseen):  # type: ignore[no-untyped-def]
+    planes, height, width = costs.shape
+    for plane in prange(planes):
+        for y in range(height):
+            for x in range(width):
+                n = seen[plane, y, x]
+                mean = costs[plane, y, x] * scale / max(n, np.float32(1))
+                costs[plane, y, x] = mean if n > 0 else unseen
+
+
+@jit()
+def _box(image, radius, scratch, out):  # type: ignore[no-untyped-def]
+    """Mean over the square around each pixel, of its part inside the picture."""
+    height, width = image.shape
+    column = np.zeros(width, np.float32)
+    for y in range(min(radius, height)):
+        column += image[y]
+    for y in range(height):
+        if y + radius < height:
+            column += image[y + radius]
+        if y - radius - 1 >= 0:
+            column -= image[y - radius - 1]
+        rows = min(y + radius, height - 1) - max(y - radius, 0) + 1
+        scratch[:] = 0
+        for d in range(-radius, radius + 1):
+            begin, end = max(0, -d), min(width, width - d)
+            for x in range(begin, end):
+                scratch[x] += column[x + d]
+        for x in range(width):
+            columns = min(x + radius, width - 1) - max(x - radius, 0) + 1
+            out[y, x] = scratch[x] / np.float32(rows * columns)
+
+
+@jit(parallel=True, fastmath=True)
+def _guided(costs, guide, radius, edge_square, filtered):  # type: ignore[no-untyped-def]
+    planes, height, width = costs.shape
+    scratch = np.empty(width, np.float32)
+    mean_guide = np.empty((height, width), np.float32)
+    variance = np.empty((height, width), np.float32)
+    _box(guide, radius, scratch, mean_guide)
+    _box(guide * guide, radius, scratch, variance)
+    variance -= mean_guide * mean_guide
+    for plane in prange(planes):
+        row = np.empty(width, np.float32)
+        product = costs[plane] * guide
+        slope = np.empty((height, width), np.float32)
+        mean = np.empty((height, width), np.float32)
+        _box(costs[plane], radius, row, mean)
+        _box(product, radius, row, slope)
+        for y in range(height):
+            for x in range(width):
+                covariance = slope[y, x] - mean[y, x] * mean_guide[y, x]
+                a = covariance / (max(variance[y, x], np.float32(0)) + edge_square)
+                slope[y, x] = a
+                mean[y, x] -= a * mean_guide[y, x]
+        _box(slope, radius, row, product)
+        _box(mean, radius, row, slope)
+        for y in range(height):
+            for x in range(width):
+                filtered[plane, y, x] = product[y, x] * guide[y, x] + slope[y, x]
+
+
+@jit(parallel=True)
+def _best(costs, index, cost, margin):  # type: ignore[no-untyped-def]
+    planes, height, width = costs.shape
+    for y in prange(height):
+        least = np.full(width, np.inf, np.float32)
+        best = np.zeros(width, np.int64)
+        second = np.full(width, np.inf, np.float32)
+        for plane in range(planes):
+            for x in range(width):
+                value = costs[plane, y, x]
+                if value < least[x]:
+                    least[x], best[x] = value, plane
+        for plane in range(planes):
+            for x in range(width):
+                if abs(plane - best[x]) >= APART:
+                    second[x] = min(second[x], costs[plane, y, x])
+        for x in range(width):
+            at = best[x]
+            index[y, x], cost[y, x] = at, least[x]
+            if 0 < at < planes - 1:
+                before, after = costs[at - 1, y, x], costs[at + 1, y, x]
+                curvature = before + after - 2 * least[x]
+                if curvature > 1e-12:
+                    shift = 0.5 * (before - after) / curvature
+                    index[y, x] = at + shift
+            margin[y, x] = second[x] - least[x]
+
+
+@jit(parallel=True, error_model="numpy")
+def _agree(
+    inverse_depth, plane_x, plane_y, found, pose, pinhole, is_equidistant, k, is_bent, widest,
+    tolerance, least, most, agreeing, against, total, difference,
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    height, width = inverse_depth.shape
+    size = np.float32(found.shape[1]), np.float32(found.shape[0])
+    for y in prange(height):
+        u, v = np.empty(width, np.float32), np.empty(width, np.float32)
+        sees = np.empty(width, np.float32)
+        _project_row(
+            plane_x[y], plane_y[y], inverse_depth[y], pose, pinhole, is_equidistant, k, is_bent,
+            widest, size, u, v, sees,
+        )  # fmt: skip
+        for x in range(width):
+            q = inverse_depth[y, x]
+            if not (sees[x] > 0 and q > 0):
+                continue
+            left, top = int(u[x]), int(v[x])
+            theirs = _found(found, left, top, u[x] - left, v[x] - top, most)
+            if theirs <= 0:
+                continue
+            turned = pose[2, 0] * plane_x[y, x] + pose[2, 1] * plane_y[y, x] + pose[2, 2]
+            expected = q / (turned + q * pose[2, 3])
+            tolerated = min(max(tolerance, least * expected), most * expected)
+            if theirs < expected - tolerated:
+                against[y, x] += 1
+            elif theirs <= expected + tolerated:
+                moved = theirs * turned / (1 - theirs * pose[2, 3])
+                agreeing[y, x] += 1
+                total[y, x] += moved
+                difference[y, x] += abs(moved - q)
+
+
+@jit(inline="always")
+def _found(image, left, top, fu, fv, most):  # type: ignore[no-untyped-def]
+    """Inverse depth of another view between its pixels, at edges that of the nearest one."""
+    a, b = image[top, left], image[top, left + 1]
+    c, d = image[top + 1, left], image[top + 1, left + 1]
+    low, high = min(a, b, c, d), max(a, b, c, d)
+    if low > 0 and high - low <= 2 * most * high:
+        upper, lower = a + fu * (b - a), c + fu * (d - c)
+        return upper + fv * (lower - upper)
+    if fv < 0.5:
+        return a if fu < 0.5 else b
+    return c if fu < 0.5 else d

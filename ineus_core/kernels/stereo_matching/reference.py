@@ -1,0 +1,296 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Inverse depth of a picture from others with known poses, in plain torch."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from ineus_core.geometry import pixel_rays
+from ineus_core.types import Camera
+
+CENSUS_PX = 3
+"""Reach of the census to each side of a pixel."""
+CENSUS = tuple((dy, dx) for dy in (-3, -1, 1, 3) for dx in (-3, -1, 1, 3))
+"""The pixels around one that it is compared with; all 48 within reach find no more."""
+UNSEEN_COST = 0.5
+"""Cost of a plane on which no source sees the pixel."""
+NEAREST_Z = 1e-3
+"""Least depth before a source that it sees, as a share of the depth before the reference."""
+BORDER = 1.001
+"""A pixel is looked up between two others, so just short of the last row and column."""
+_SPARE = 1.2
+"""Beyond the corners of a picture, squared distances from the axis of so much are still met."""
+APART = 3
+"""Planes nearer to the best one than this belong to the same minimum."""
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """A picture that another one is compared with."""
+
+    grey: Float[Tensor, "h w"]
+    """0 to 255."""
+    usable: Float[Tensor, "h w"]
+    """1 where a pixel may be compared, else 0."""
+    camera: Camera
+    source_from_reference: Float[Tensor, "3 4"]
+
+
+@dataclass(frozen=True)
+class SourceDepth:
+    """What has been found in another view."""
+
+    inverse_depth: Float[Tensor, "h w"]
+    """1/m; 0 where there is none."""
+    camera: Camera
+    source_from_reference: Float[Tensor, "3 4"]
+    tolerance: float
+    """Difference of inverse depth that its errors explain, 1/m."""
+
+
+@dataclass(frozen=True)
+class BestPlane:
+    """The plane of least cost of each pixel."""
+
+    index: Float[Tensor, "h w"]
+    """With fraction."""
+    cost: Float[Tensor, "h w"]
+    margin: Float[Tensor, "h w"]
+    """How much more the best of the planes costs that belong to another minimum."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What other views say of the inverse depth of a view."""
+
+    agreeing: Float[Tensor, "h w"]
+    """How many find the same."""
+    against: Float[Tensor, "h w"]
+    """How many see through it to something farther."""
+    inverse_depth: Float[Tensor, "h w"]
+    """Mean of those that find the same, this one included."""
+    spread: Float[Tensor, "h w"]
+    """Mean difference of those that find the same, as a share."""
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    u: Float[Tensor, "*shape"]
+    """From 0 at the centre of the first pixel, kept within the picture."""
+    v: Float[Tensor, "*shape"]
+    z: Float[Tensor, "*shape"]
+    """Depth before the source, as a share of that before the reference."""
+    inside: Bool[Tensor, "*shape"]
+
+
+def matching_cost(
+    grey: Float[Tensor, "h w"],
+    plane_xy: Float[Tensor, "h w 2"],
+    base: Float[Tensor, "h w"],
+    offsets: Float[Tensor, " planes"],
+    sources: Sequence[SourceView],
+    dead_zone: float,
+) -> Float[Tensor, "planes h w"]:
+    """Compare a picture with others at planes of inverse depth; see the door."""
+    ours = _census(grey[None], dead_zone)
+    inverse_depth = base + offsets[:, None, None]
+    total = torch.zeros_like(inverse_depth)
+    seen = torch.zeros_like(inverse_depth)
+    for source in sources:
+        warped, sees = warp(source, plane_xy, inverse_depth)
+        difference = (_census(warped, dead_zone) - ours).abs().mean(dim=0) / 2
+        total += difference * sees
+        seen += sees
+    return torch.where(seen > 0, total / seen.clamp(min=1), torch.full_like(total, UNSEEN_COST))
+
+
+def _census(grey: Float[Tensor, "n h w"], dead_zone: float) -> Float[Tensor, "pairs n h w"]:
+    height, width = grey.shape[1:]
+    padded = functional.pad(grey[:, None], (CENSUS_PX,) * 4, mode="replicate")[:, 0]
+    around = torch.stack(
+        [padded[:, CENSUS_PX + dy :, CENSUS_PX + dx :][:, :height, :width] for dy, dx in CENSUS]
+    )
+    return ((around - grey) / dead_zone).clamp(-1, 1)
+
+
+def warp(
+    source: SourceView, plane_xy: Float[Tensor, "h w 2"], inverse_depth: Float[Tensor, "n h w"]
+) -> tuple[Float[Tensor, "n h w"], Float[Tensor, "n h w"]]:
+    """Look a source up where the pixels of the reference are in it, and say which it sees."""
+    pixels = _project(source.camera, source.source_from_reference, plane_xy, inverse_depth)
+    sees = pixels.inside * source.usable[pixels.v.long(), pixels.u.long()]
+    return _bilinear(source.grey, pixels), sees
+
+
+def _bilinear(image: Float[Tensor, "h w"], pixels: _Pixels) -> Float[Tensor, "*shape"]:
+    (a, b), (c, d) = _corners(image, pixels)
+    fu, fv = pixels.u - pixels.u.floor(), pixels.v - pixels.v.floor()
+    upper, lower = a + fu * (b - a), c + fu * (d - c)
+    return upper + fv * (lower - upper)
+
+
+def _corners(image: Float[Tensor, "h w"], pixels: _Pixels) -> list[list[Tensor]]:
+    left, top = pixels.u.long(), pixels.v.long()
+    return [[image[top + down, left + right] for right in (0, 1)] for down in (0, 1)]
+
+
+def _project(
+    camera: Camera,
+    source_from_reference: Float[Tensor, "3 4"],
+    plane_xy: Float[Tensor, "h w 2"],
+    inverse_depth: Float[Tensor, "*n h w"],
+) -> _Pixels:
+    """Pixels of a source that those of the reference are in, at their inverse depths."""
+    rotation, translation = source_from_reference[:, :3], source_from_reference[:, 3]
+    rays = functional.pad(plane_xy, (0, 1), value=1.0) @ rotation.T
+    x, y, z = (rays[..., i] + inverse_depth * translation[i] for i in range(3))
+    in_front = z > NEAREST_Z
+    z = z.clamp(min=NEAREST_Z)
+    x, y = x / z, y / z
+    in_front &= x * x + y * y <= coefficients_of(camera)[4]
+    x, y = torch.where(in_front, x, 0.0), torch.where(in_front, y, 0.0)
+    bent_x, bent_y = _bend(camera, x, y)
+    u, v = camera.fx * bent_x + camera.cx - 0.5, camera.fy * bent_y + camera.cy - 0.5
+    width, height = camera.width_px, camera.height_px
+    inside = in_front & (u > -0.5) & (v > -0.5) & (u < width - 0.5) & (v < height - 0.5)
+    return _Pixels(u.clamp(0, width - BORDER), v.clamp(0, height - BORDER), z, inside)
+
+
+def _bend(camera: Camera, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Distort coordinates on the plane z = 1 (models of OpenCV's calib3d)."""
+    _, is_equidistant, k, is_bent, _ = coefficients_of(camera)
+    if not is_bent:
+        return x, y
+    r2 = x * x + y * y
+    if is_equidistant:
+        r = r2.sqrt().clamp(min=1e-9)
+        angle = r.atan()
+        a2 = angle * angle
+        scale = angle * (1 + a2 * (k[0] + a2 * (k[1] + a2 * (k[2] + a2 * k[3])))) / r
+        return x * scale, y * scale
+    radial = (1 + r2 * (k[0] + r2 * (k[1] + r2 * k[4]))) / (
+        1 + r2 * (k[5] + r2 * (k[6] + r2 * k[7]))
+    )
+    bent_x = x * radial + 2 * k[2] * x * y + k[3] * (r2 + 2 * x * x) + r2 * (k[8] + r2 * k[9])
+    bent_y = y * radial + k[2] * (r2 + 2 * y * y) + 2 * k[3] * x * y + r2 * (k[10] + r2 * k[11])
+    return bent_x, bent_y
+
+
+@functools.lru_cache(maxsize=32)
+def coefficients_of(
+    camera: Camera,
+) -> tuple[Float[np.ndarray, " 4"], bool, Float[np.ndarray, " 12"], bool, float]:
+    """Return what projection takes; arrays are not to be written to.
+
+    Returns:
+        fx fy cx cy, whether the lens is equidistant, its coefficients, whether it bends at all,
+        and the squared distance from the axis at z = 1 up to which its polynomials hold.
+
+    Raises:
+        ValueError: The sensor is tilted.
+    """
+    if any(camera.distortion[12:]):
+        raise ValueError(f"camera of a tilted sensor {camera.distortion[12:]}: expected none")
+    k = np.zeros(12, np.float32)
+    given = camera.distortion[:12]
+    k[: len(given)] = given
+    is_equidistant = camera.distortion_model == "equidistant"
+    is_bent = is_equidistant or bool(k.any())
+    pinhole = np.array((camera.fx, camera.fy, camera.cx, camera.cy), np.float32)
+    widest = 1e30
+    if is_bent and not is_equidistant:
+        rays = pixel_rays(camera).astype(np.float64)
+        widest = _SPARE * float(((rays[..., :2] / rays[..., 2:]) ** 2).sum(axis=-1).max())
+    return pinhole, is_equidistant, k, is_bent, widest
+
+
+def filtered_cost(
+    costs: Float[Tensor, "planes h w"], guide: Float[Tensor, "h w"], radius_px: int, edge: float
+) -> Float[Tensor, "planes h w"]:
+    """Smooth each slice by a guided filter; see the door."""
+    mean_guide = _box(guide[None], radius_px)
+    variance = _box((guide * guide)[None], radius_px) - mean_guide * mean_guide
+    mean = _box(costs, radius_px)
+    covariance = _box(costs * guide, radius_px) - mean * mean_guide
+    slope = covariance / (variance.clamp(min=0) + edge * edge)
+    level = mean - slope * mean_guide
+    return _box(slope, radius_px) * guide + _box(level, radius_px)
+
+
+def _box(images: Float[Tensor, "n h w"], radius_px: int) -> Float[Tensor, "n h w"]:
+    """Mean over the square around each pixel, of its part inside the picture."""
+    side, given = 2 * radius_px + 1, images[:, None]
+    for shape, padding in (((side, 1), (radius_px, 0)), ((1, side), (0, radius_px))):
+        given = functional.avg_pool2d(given, shape, 1, padding, count_include_pad=False)
+    return given[:, 0]
+
+
+def best_plane(costs: Float[Tensor, "planes h w"]) -> BestPlane:
+    """Pick the plane of least cost at each pixel; see the door."""
+    planes = len(costs)
+    cost, best = costs.min(dim=0)
+    before = costs.gather(0, (best - 1).clamp(min=0)[None])[0]
+    after = costs.gather(0, (best + 1).clamp(max=planes - 1)[None])[0]
+    bend = before + after - 2 * cost
+    has_vertex = (best > 0) & (best < planes - 1) & (bend > 1e-12)
+    shift = torch.where(has_vertex, 0.5 * (before - after) / bend.clamp(min=1e-12), 0.0)
+    each = torch.arange(planes, device=costs.device)[:, None, None]
+    elsewhere = torch.where((each - best).abs() >= APART, costs, torch.inf)
+    return BestPlane(best + shift, cost, elsewhere.amin(dim=0) - cost)
+
+
+def median_of_25(image: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """Return the median of the square around each pixel; see the door."""
+    padded = functional.pad(image[None, None], (2, 2, 2, 2), mode="replicate")
+    return functional.unfold(padded, 5)[0].median(dim=0).values.view(image.shape)
+
+
+def agreement(
+    inverse_depth: Float[Tensor, "h w"],
+    plane_xy: Float[Tensor, "h w 2"],
+    others: Sequence[SourceDepth],
+    least: float,
+    most: float,
+) -> Agreement:
+    """Compare the inverse depth of a view with what others have found; see the door."""
+    q = inverse_depth
+    agreeing, against = torch.zeros_like(q), torch.zeros_like(q)
+    total, difference = q.clone(), torch.zeros_like(q)
+    for other in others:
+        pose = other.source_from_reference
+        pixels = _project(other.camera, pose, plane_xy, q)
+        found, is_found = _found(other.inverse_depth, pixels, most)
+        expected = q / pixels.z
+        tolerated = (other.tolerance / expected.clamp(min=1e-12)).clamp(least, most) * expected
+        known = pixels.inside & is_found & (q > 0)
+        agrees = known & ((found - expected).abs() <= tolerated)
+        # The inverse depth along the same ray at which the other view would find what it did.
+        turned = pixels.z - q * pose[2, 3]
+        theirs = found * turned / (1 - found * pose[2, 3])
+        agreeing += agrees
+        against += known & (found < expected - tolerated)
+        total += torch.where(agrees, theirs, 0.0)
+        difference += torch.where(agrees, (theirs - q).abs(), 0.0)
+    spread = difference / (agreeing.clamp(min=1) * q.clamp(min=1e-12))
+    return Agreement(agreeing, against, total / (1 + agreeing), spread)
+
+
+def _found(
+    image: Float[Tensor, "h w"], pixels: _Pixels, most: float
+) -> tuple[Float[Tensor, "h w"], Bool[Tensor, "h w"]]:
+    """Inverse depth of another view between its pixels, at edges that of the nearest one."""
+    (a, b), (c, d) = _corners(image, pixels)
+    low = torch.minimum(torch.minimum(a, b), torch.minimum(c, d))
+    high = torch.maximum(torch.maximum(a, b), torch.maximum(c, d))
+    fu, fv = pixels.u - pixels.u.floor(), pixels.v - pixels.v.floor()
+    nearest = torch.where(fv < 0.5, torch.where(fu < 0.5, a, b), torch.where(fu < 0.5, c, d))
+    is_smooth = (low > 0) & (high - low <= 2 * most * high)
+    found = torch.where(is_smooth, _bilinear(image, pixels), nearest)
+    return found, found > 0

@@ -1,0 +1,8 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth from motion: what keyframes with known poses show of each other's surfaces."""
+
+from ineus_core.stereo.config import StereoConfig
+from ineus_core.stereo.depth_from_motion import DepthFromMotion, StereoDepth
+
+__all__ = ["DepthFromMotion", "StereoConfig", "StereoDepth"]

@@ -1,0 +1,37 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration of depth from motion."""
+
+from pydantic import Field
+
+from ineus_core.config_model import ConfigModel
+
+
+class StereoConfig(ConfigModel):
+    """How depth is measured between keyframes; no value depends on the unit of length."""
+
+    max_width_px: int = Field(
+        0,
+        ge=0,
+        description="Wider images are matched reduced by a whole factor to at most this width; "
+        "0: 640 on a GPU, 320 on a CPU.",
+    )
+    sources: int = Field(4, ge=1, le=16, description="Keyframes that each one is matched with.")
+    planes: int = Field(
+        64, ge=8, le=512, description="Inverse depths that are tried on the coarsest level."
+    )
+    noise_grey: float = Field(
+        1.0,
+        gt=0,
+        description="Difference of pixels, in grey levels of 255, that is more than noise.",
+    )
+    tolerance_px: float = Field(
+        0.3, gt=0, description="Error of a match, in pixels, within which two keyframes agree."
+    )
+    min_agreeing: int = Field(
+        2, ge=1, description="Other keyframes that have to find the same surface."
+    )
+    provisional: bool = Field(
+        True, description="Whether depth is also measured at once, from earlier keyframes alone."
+    )
+    views: int = Field(24, ge=4, description="Keyframes that are held to be matched with.")

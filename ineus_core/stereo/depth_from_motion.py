@@ -1,0 +1,192 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth from motion: keyframes in, their depth out, at once from the past and later for good."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ineus_core.stereo.check import check, normals_of
+from ineus_core.stereo.config import StereoConfig
+from ineus_core.stereo.neighbours import LEAST_WORTH, angle_deg, pick_sources, seen_points, worth
+from ineus_core.stereo.sweep import sweep
+from ineus_core.stereo.view import StereoView
+from ineus_core.types import Camera, Frame, KeyframeId
+
+_WIDTH_PX = {"cpu": 320, "cuda": 640}
+_CHECKED_WITH = 6
+"""Views that a depth is checked with at most."""
+_GOOD_WORTH, _GOOD_LATER = 0.3, 2
+"""A view has its best sources when so many later ones are worth so much."""
+_MOST_LATER = 5
+"""Later views that are awaited at most, and as many again before the check."""
+_NEARER = 3.0
+"""Nearest surface that is looked for, as a share of the nearest inverse depth that is known."""
+_FIRST_PARALLAX = 0.4
+"""Where nothing is known: the largest baseline as a share of the depth of the nearest surface."""
+_FIRST_ANGLE_DEG = 25.0
+_FEWEST_POINTS = 24
+
+
+@dataclass(frozen=True)
+class StereoDepth:
+    """Depth of a keyframe, on the host."""
+
+    keyframe: KeyframeId
+    camera: Camera
+    """Of the depth, which may be smaller than the picture was."""
+    world_from_camera: Float[np.ndarray, "4 4"]
+    depth_m: Float[np.ndarray, "h w"]
+    """Along the optical axis, in the unit of the poses; 0 where there is none."""
+    confidence: Float[np.ndarray, "h w"]
+    """Chance that the depth is right within 2 %."""
+    normal: Float[np.ndarray, "h w 3"]
+    """World, towards the camera; 0 where it is unknown."""
+    is_final: bool
+    """Whether later keyframes have had their say."""
+
+
+class DepthFromMotion:
+    """Holds the newest keyframes, and measures depth as soon as others show the same surface.
+
+    Args:
+        config: How.
+        device: Where pictures are compared.
+        points_m: On surfaces, where some are known, such as those of structure from motion.
+    """
+
+    def __init__(
+        self,
+        config: StereoConfig,
+        device: torch.device,
+        points_m: Float[np.ndarray, "n 3"] | None = None,
+    ) -> None:
+        """Hold no keyframe yet."""
+        self._config, self._device = config, device
+        self._points_m = np.zeros((0, 3)) if points_m is None else points_m
+        self._max_width_px = config.max_width_px or _WIDTH_PX[device.type]
+        self._views: list[StereoView] = []
+
+    def add(self, keyframe: Frame) -> list[StereoDepth]:
+        """Take a keyframe; return the depth of those for which there is any news."""
+        view = StereoView(keyframe, self._max_width_px, self._device)
+        self._views.append(view)
+        del self._views[: -self._config.views]
+        found: list[StereoDepth | None] = []
+        if self._config.provisional and self._measure(view):
+            # The first ones had nothing to be matched with when they came.
+            for other in self._views:
+                if other.measured is None:
+                    self._measure(other)
+            found.append(self._depth_of(view))
+        return [depth for depth in (*found, *self._finished(is_last=False)) if depth is not None]
+
+    def finish(self) -> list[StereoDepth]:
+        """Return the depth of all others, as no keyframe will come."""
+        return [depth for depth in self._finished(is_last=True) if depth is not None]
+
+    def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
+        """Give keyframes that are held corrected poses."""
+        for view in self._views:
+            view.world_from_camera = poses.get(view.id, view.world_from_camera)
+
+    def _finished(self, is_last: bool) -> list[StereoDepth | None]:
+        """Measure views whose best sources are there, and check those whose partners are."""
+        for number, view in enumerate(self._views):
+            if not view.is_settled and (is_last or self._has_its_sources(number)):
+                self._measure(view)
+                view.is_settled = True
+        found = []
+        for number, view in enumerate(self._views):
+            if not view.is_done and (is_last or self._has_its_partners(number)):
+                view.is_done = True
+                found.append(self._depth_of(view, is_final=True))
+        return found
+
+    def _has_its_sources(self, number: int) -> bool:
+        """Tell whether no later view will be a better source."""
+        view, later = self._views[number], self._views[number + 1 :]
+        points = self._points_of(view)
+        if not later:
+            return False
+        values = [worth(view, other, points) for other in later]
+        is_past = len(points) > 0 and self._is_out_of_sight(view, later[-1], points)
+        good = sum(value > _GOOD_WORTH for value in values)
+        return good >= _GOOD_LATER or is_past or len(later) >= _MOST_LATER
+
+    def _is_out_of_sight(
+        self, view: StereoView, newest: StereoView, points: Float[np.ndarray, "n 3"]
+    ) -> bool:
+        """Tell whether the newest view is no source although it stands far enough away."""
+        depth = 1 / np.median(seen_points(view, points)[1])
+        moved = float(np.linalg.norm(newest.position_m - view.position_m))
+        return worth(view, newest, points) < LEAST_WORTH and moved > 0.05 * depth
+
+    def _has_its_partners(self, number: int) -> bool:
+        view, later = self._views[number], self._views[number + 1 :]
+        if not view.is_settled:
+            return False
+        partners = self._partners_of(view, self._views)
+        return all(partner.is_settled for partner in partners) or len(later) >= 2 * _MOST_LATER
+
+    def _measure(self, view: StereoView) -> bool:
+        """Measure a view by all that are held; False if none of them shows its depth."""
+        others = [other for other in self._views if other is not view]
+        points = self._points_of(view)
+        if len(points) < _FEWEST_POINTS:
+            points = self._first_points_of(view, others)
+        if len(points) < _FEWEST_POINTS:
+            return False
+        sources = pick_sources(view, others, points, self._config.sources)
+        if not sources:
+            return False
+        nearest = _NEARER * float(np.percentile(seen_points(view, points)[1], 95))
+        view.measured = sweep(view, sources, nearest, self._config)
+        return True
+
+    def _points_of(self, view: StereoView) -> Float[np.ndarray, "n 3"]:
+        """Points on surfaces that a view sees, by its own depth, that of others, or known ones."""
+        known = [view.sample_m, self._points_m]
+        if len(known[0]) < _FEWEST_POINTS:
+            known += [other.sample_m for other in self._views if other is not view]
+        return seen_points(view, np.concatenate(known))[0]
+
+    def _first_points_of(
+        self, view: StereoView, others: Sequence[StereoView]
+    ) -> Float[np.ndarray, "n 3"]:
+        """Points by a sweep of the smallest picture over all depths, where none are known."""
+        alike = [other for other in others if angle_deg(view, other) < _FIRST_ANGLE_DEG]
+        baselines = [float(np.linalg.norm(o.position_m - view.position_m)) for o in alike]
+        order = np.argsort(baselines)[::-1][: self._config.sources]
+        if len(order) == 0 or baselines[order[0]] == 0:
+            return np.zeros((0, 3))
+        nearest = _FIRST_PARALLAX / baselines[order[0]]
+        rough = sweep(view, [alike[i] for i in order], nearest, self._config, levels=1)
+        world = rough.sample_m @ view.world_from_camera[:3, :3].T + view.position_m
+        return seen_points(view, world)[0]
+
+    def _partners_of(self, view: StereoView, among: Sequence[StereoView]) -> list[StereoView]:
+        others = [other for other in among if other is not view and other.measured is not None]
+        return pick_sources(view, others, self._points_of(view), _CHECKED_WITH)
+
+    def _depth_of(self, view: StereoView, is_final: bool = False) -> StereoDepth | None:
+        if view.measured is None:
+            return None
+        partners = self._partners_of(view, self._views)
+        if len(partners) < self._config.min_agreeing:
+            return None
+        checked = check(view, partners, self._config)
+        rotation = torch.from_numpy(view.world_from_camera[:3, :3]).float().to(self._device)
+        normal = normals_of(checked.depth, view.levels[0].plane_xy) @ rotation.T
+        return StereoDepth(
+            view.id,
+            view.camera,
+            view.world_from_camera,
+            checked.depth.cpu().numpy(),
+            checked.confidence.cpu().numpy(),
+            normal.cpu().numpy(),
+            is_final,
+        )
