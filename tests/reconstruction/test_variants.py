@@ -155,7 +155,8 @@ def test_a_mask_says_where_nothing_is() -> None:
     assert frame.foreground is not None
     for weight in (0.0, 1.0):
         weights = {"mask": weight, "photometric": 0.01, "eikonal": 0.01}
-        made = reconstructed(25, training={"background": "white", "weights": weights})
+        # After fewer steps the first sphere still shows, and a rounding of the box decides.
+        made = reconstructed(120, training={"background": "white", "weights": weights})
         opacity = made.render(frame.camera, frame.world_from_camera).opacity
         outside.append(float(opacity[frame.foreground == 0].mean()))
     assert outside[1] < 0.5 * outside[0]
