@@ -68,7 +68,7 @@ def results_on(device: str) -> dict[str, Any]:
 def assert_trained(found: dict[str, Any]) -> None:
     for name in ("with", "later"):
         assert found[name]["step"] == "EagerStep"
-        assert found[name]["mean"] < 0.5 * found["without"]["mean"]
+        assert found[name]["mean"] < 0.7 * found["without"]["mean"]
         assert found[name]["losses"]["shallow"] > 0
     assert found["without"]["losses"]["shallow"] == 0
 
