@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ineus_core import Reconstructor, load_config, open_source
-from ineus_core.config import resolve_device
+from ineus_core import Reconstructor, load_config, open_source, resolve_device
 from ineus_core.training import Loss, LossInputs, register_loss
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from ineus_core import Camera, Frame, Reconstructor, load_config, open_source
-from ineus_core.config import resolve_device
+from ineus_core import Camera, Frame, Reconstructor, load_config, open_source, resolve_device
 from ineus_core.config_model import ConfigModel
 from ineus_core.geometry import look_at, pixel_rays
 from ineus_core.sources import ReadOptions, register_source

@@ -16,7 +16,7 @@ CHANGEABLE = JsonDict(changeable=True)
 
 
 def with_unit_quaternions(value: tuple[float, ...]) -> tuple[float, ...]:
-    """Transforms of seven numbers each, x y z and a quaternion x y z w, as they are.
+    """Return transforms of seven numbers each, x y z and a quaternion x y z w, as they are.
 
     Raises:
         ValueError: Some numbers are no such transform.

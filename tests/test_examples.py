@@ -53,6 +53,12 @@ def test_own_source_shows_a_ball_of_the_configured_radius(tmp_path: Path) -> Non
     assert abs(float(radius_m.group(1)) - 0.4) < 0.05
 
 
+def test_field_is_trained_behind_own_encoding(tmp_path: Path) -> None:
+    values = re.findall(r"depth ([\d.]+)", run_example("own_encoding", tmp_path))
+    assert len(values) == 3
+    assert float(values[-1]) < float(values[0])
+
+
 def test_own_policy_keeps_a_frame_each_half_second(tmp_path: Path) -> None:
     assert run_example("own_policy", tmp_path) == "6 keyframes, 30 steps\n"
 

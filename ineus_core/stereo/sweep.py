@@ -108,7 +108,7 @@ def _pixel_step(reference: StereoView, sources: Sequence[StereoView]) -> float:
 
 
 def _sample_m(q: Tensor, margin: Tensor, plane_xy: Tensor) -> Float[np.ndarray, "n 3"]:
-    """Some points whose depth is clear, evenly from all over the picture."""
+    """Choose points whose depth is clear, evenly from all over the picture."""
     at = (q > 0) & (margin > _CLEAR_MARGIN)
     index = at.flatten().nonzero()[:, 0]
     index = index[:: max(1, len(index) // _SAMPLE)][:_SAMPLE]
