@@ -34,6 +34,7 @@ from ineus_core.kernels.hash_grid import HashGridLayout
 from ineus_core.kernels.mlp import SdfHeadWeights, colour_logits
 from ineus_core.types import FieldOutput
 
+_KERNEL_WIDTHS = (16, 32, 64)
 _TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
 
 
@@ -160,7 +161,10 @@ class VariantField(HashSdf):
         """Whether the kernels know its network: they take any weights, but one hidden layer."""
         config = self.config
         is_usual = config.hidden_layers == 1 and config.hidden_activation == "softplus"
-        return config.backend == "triton" and self._encoding is None and is_usual
+        # Sizes that the tiles of the kernels are made for.
+        fits = config.features == 2 and config.hidden in _KERNEL_WIDTHS
+        fits = fits and config.geometry_features <= 32
+        return config.backend == "triton" and self._encoding is None and is_usual and fits
 
     def forward(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]

@@ -77,8 +77,9 @@ def _sums_before(
     """Sum of the values of a ray's nearer samples."""
     # Differences of a running sum over all rays need more digits than float32 has.
     before = torch.cumsum(values.double(), dim=0) - values
-    at_start = before[samples.first.clamp(max=max(len(values) - 1, 0))]
-    return (before - at_start[samples.ray_index]).to(values.dtype)
+    # On a GPU the gradient of a selection is a sum, that of an index a sort before it.
+    at_start = before.index_select(0, samples.first.clamp(max=max(len(values) - 1, 0)))
+    return (before - at_start.index_select(0, samples.ray_index)).to(values.dtype)
 
 
 def _inner(opacity: Float[Tensor, " rays"]) -> Float[Tensor, " rays"]:

@@ -60,8 +60,9 @@ def transmittance_weights(
     log_clear = torch.log1p(-alpha.double().clamp(max=1.0 - 1e-7))
     before = torch.cumsum(log_clear, dim=0) - log_clear
     # A ray without samples may begin behind the last one.
-    ray_start = before[samples.first.clamp(max=len(alpha) - 1)]
-    weights = alpha * torch.exp(before - ray_start[samples.ray_index]).to(alpha.dtype)
+    ray_start = before.index_select(0, samples.first.clamp(max=len(alpha) - 1))
+    log_reached = before - ray_start.index_select(0, samples.ray_index)
+    weights = alpha * torch.exp(log_reached).to(alpha.dtype)
     return torch.where(samples.valid, weights, torch.zeros_like(weights))
 
 
