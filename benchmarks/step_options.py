@@ -4,8 +4,8 @@
 
 The built-in object with its foreground, at the settings of `ineus bench`; each option alone, then
 those of config/seed/neus-blender.yaml together. Options that the captured step does not know come
-last: curvature, differences, distortion, a learned background, a loss in torch. Plain torch
-beside it shows what a step takes without kernels.
+last: curvature, differences, distortion, a learned background, a loss in torch; then backends of
+others where they are installed. Plain torch beside it shows what a step takes without kernels.
 
 Run: python benchmarks/step_options.py [--torch] [--only NAME ...]
 """
@@ -14,6 +14,7 @@ import argparse
 import gc
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -58,6 +59,11 @@ _BY_AUTOGRAD = {
     "loss of one's own": ("training.weights.hollow=0.01",),
 }
 """What the captured step does not know."""
+_BACKENDS = {
+    "tiny-cuda-nn": ("tinycudann", ("field.backend=tcnn",)),
+    "nerfacc": ("nerfacc", ("rendering.backend=nerfacc",)),
+}
+"""The package of a backend of others, and what selects it."""
 
 
 def _hollow(x: LossInputs) -> torch.Tensor:
@@ -74,6 +80,9 @@ def cases() -> Iterator[tuple[str, Path | None, tuple[str, ...]]]:
     yield "neus-blender.yaml", _SEED, ()
     for name, overrides in _BY_AUTOGRAD.items():
         yield name, None, (*_OBJECT, *overrides)
+    for name, (package, overrides) in _BACKENDS.items():
+        if find_spec(package) is not None:
+            yield name, None, (*_OBJECT, *overrides)
 
 
 def main() -> None:
@@ -90,7 +99,7 @@ def main() -> None:
     for name, path, overrides in cases():
         if arguments.only and name not in arguments.only:
             continue
-        steps, warm_up = (60, 150) if name in _BY_AUTOGRAD else (300, 1000)
+        steps, warm_up = (60, 150) if name in (*_BY_AUTOGRAD, *_BACKENDS) else (300, 1000)
         times = [_step_ms(path, overrides, frames, warm_up, steps)]
         if arguments.torch:
             plain = (*overrides, "field.backend=torch", "rendering.backend=torch")
