@@ -132,13 +132,17 @@ class Engine:
         return self.worker.call(job, key=("load_checkpoint", path))
 
     def reset(self) -> "Future[str]":
-        """Forget everything."""
+        """Forget everything; a worker that has died works again."""
 
         def job(pipeline: Pipeline) -> str:
             pipeline.reconstructor.reset()
+            self.report = None
             self.mesh.clear()
             return "forgot everything"
 
+        self.worker.restart()
+        # What waits was seen before.
+        self._pipeline.clear()
         return self.worker.call(job, key="reset")
 
     def _republish(self) -> None:

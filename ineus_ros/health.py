@@ -87,7 +87,8 @@ class Health:
         is_due = bool(worker.frames_waiting) and not worker.paused
         stalled_s = self._stall.seconds(worker.ticks, is_due)
         if worker.error is not None:
-            return PartStatus("training", "error", f"the worker died: {worker.error!r}", values)
+            message = f"the worker died: {worker.error!r}; ~/reset begins anew"
+            return PartStatus("training", "error", message, values)
         if report is not None:
             steps_hz = self._step_rate.per_second(report.step)
             values |= _of_report(report) | {"steps_per_second": steps_hz}

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keyframes on the device, in fixed buffers: colour as bytes, depth as 16-bit integers."""
 
+import math
+
 import cv2
 import numpy as np
 import torch
@@ -22,6 +24,8 @@ MASKED = -1
 UNKNOWN = -1
 """Stored foreground of a pixel of which nobody says whether it shows the object."""
 _BYTES_PER_PIXEL = 5
+_SAME_RAYS_PX = 0.1
+"""Cameras whose pixels are nowhere farther apart share their rays."""
 
 
 class KeyframeConfig(ConfigModel):
@@ -93,7 +97,9 @@ class KeyframeBuffer:
         self.camera_rays: Float[Tensor, "cameras pixels 3"] = torch.zeros(
             (0, pixels, 3), device=device
         )
-        self._cameras: list[Camera] = []
+        """Of the cameras of the keyframes held, and rows that the next new cameras will take."""
+        self._cameras: dict[int, Camera] = {}
+        """By row of `camera_rays`."""
         self._camera_of_slot: dict[int, int] = {}
         self.ids: list[KeyframeId] = []
         """By age, oldest first."""
@@ -146,7 +152,9 @@ class KeyframeBuffer:
             self.foreground[slot] = self._reduced_foreground(frame).to(device)
             self._learn_background(frame)
         write_to(self.world_from_camera[slot], frame.world_from_camera[:3].astype(np.float32))
-        self._camera_of_slot[slot] = self._index_of(frame.camera)
+        # First, so that its rays may make room for those of the new camera.
+        self._camera_of_slot.pop(slot, None)
+        self._camera_of_slot[slot] = self._row_of(frame.camera)
         self.camera_index[slot] = self._camera_of_slot[slot]
         self.slots.append(slot)
         self.ids.append((frame.stamp_ns, frame.camera_id))
@@ -269,15 +277,53 @@ class KeyframeBuffer:
             colour = np.median(background, axis=0).astype(np.float32) / 255
             self.image_background.copy_(torch.from_numpy(colour))
 
-    def _index_of(self, camera: Camera) -> int:
-        if camera not in self._cameras:
-            rays = pixel_rays(self._reduced_camera(camera)).reshape(1, -1, 3)
-            self._cameras.append(camera)
-            new = torch.from_numpy(rays).to(self.camera_rays.device)
-            self.camera_rays = torch.cat((self.camera_rays, new))
-        return self._cameras.index(camera)
+    def _row_of(self, camera: Camera) -> int:
+        """Return the row of `camera_rays` for a camera, whose rays are made if none fit.
+
+        A lens that focuses has a new camera with every frame: rays that no keyframe uses any more
+        are overwritten. A captured step knows where all of them lie, so that they move only when
+        there are twice as many.
+        """
+        used = set(self._camera_of_slot.values())
+        self._cameras = {row: known for row, known in self._cameras.items() if row in used}
+        for row, known in self._cameras.items():
+            if has_same_rays(camera, known):
+                return row
+        row = next(row for row in range(len(self._cameras) + 1) if row not in self._cameras)
+        if row == len(self.camera_rays):
+            larger = max(1, min(2 * row, self.capacity))
+            grown = self.camera_rays.new_zeros((larger, *self.camera_rays.shape[1:]))
+            grown[:row] = self.camera_rays
+            self.camera_rays = grown
+        rays = pixel_rays(self._reduced_camera(camera)).reshape(-1, 3)
+        write_to(self.camera_rays[row], rays)
+        self._cameras[row] = camera
+        return row
 
     def _reduced_camera(self, camera: Camera) -> Camera:
         # cv2.resize stretches to the whole target, so a size that the factor does not divide
         # scales a little more.
         return camera.resized(self.width_px, self.height_px)
+
+
+def has_same_rays(one: Camera, other: Camera) -> bool:
+    """Decide whether pixels of two cameras are nowhere more than a tenth of one apart."""
+    if one == other:
+        return True
+    size, lens = (one.width_px, one.height_px), (one.distortion_model, one.distortion)
+    if (size, lens) != (
+        (other.width_px, other.height_px),
+        (other.distortion_model, other.distortion),
+    ):
+        return False
+    # A ray that meets a pixel at the distance d from one centre is d * (f'/f - 1) further out in
+    # the other camera; under equal distortion that holds for distorted rays.
+    focal_lengths = ((one.fx, other.fx), (one.fy, other.fy))
+    centres = ((one.cx, other.cx), (one.cy, other.cy))
+    apart_px = [
+        abs(theirs - ours) + max(abs(ours), abs(side - ours)) * abs(f_theirs / f_ours - 1.0)
+        for side, (f_ours, f_theirs), (ours, theirs) in zip(
+            size, focal_lengths, centres, strict=True
+        )
+    ]
+    return math.hypot(*apart_px) < _SAME_RAYS_PX

@@ -89,7 +89,7 @@ class Replay:
         return self._buffer.depth_step_m
 
     def store(self) -> RayStore:
-        """Return what a kernel draws rays from; a new camera replaces `camera_rays`."""
+        """Return what a kernel draws rays from; `camera_rays` moves when it grows."""
         buffer = self._buffer
         return RayStore(
             buffer.rgb,

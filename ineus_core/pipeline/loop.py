@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop, the same offline and online: take a frame, train, mesh and report at their rates."""
 
+import logging
 import threading
 import time
 from collections import Counter, deque
@@ -14,6 +15,9 @@ from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError, SourceError
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.types import Frame, MeshUpdate, StepReport
+
+_LOG = logging.getLogger(__name__)
+_MOST_REASONS = 64
 
 
 class PipelineConfig(ConfigModel):
@@ -244,16 +248,40 @@ class Pipeline:
         try:
             self.reconstructor.add_frame(frame)
         except (SourceError, CapacityError) as error:
-            # What cannot even begin, as with too little memory, is not the fault of a frame; nor
-            # is any other error, which would come again with each of them.
+            # What cannot even begin, as with too little memory, is not the fault of a frame.
             if isinstance(error, CapacityError) and not self.reconstructor.is_ready:
                 raise
-            with self._lock:
-                self.counters["frames_dropped"] += 1
-            self.counters[f"refused: {error}"[:80]] += 1
+            self._drop(f"refused: {error}"[:80])
+            return
+        # No frame ends the loop, also for a reason that nobody has thought of.
+        except Exception as error:
+            if self._drop(f"failed: {type(error).__name__}: {error}"[:80]):
+                _LOG.exception("a frame is dropped; others like it are only counted")
             return
         self.counters["frames_used"] += 1
         self._submitted_s = submitted_s
+
+    def refuse(self) -> None:
+        """Count a frame that comes when nothing takes frames any more, from any thread."""
+        with self._lock:
+            self.counters["frames_in"] += 1
+            self.counters["frames_dropped"] += 1
+
+    def clear(self) -> None:
+        """Drop the frames that wait, from any thread."""
+        with self._lock:
+            self.counters["frames_dropped"] += len(self._queue)
+            self._queue.clear()
+
+    def _drop(self, reason: str) -> bool:
+        """Count a frame that is not used; True if it is the first for this reason."""
+        with self._lock:
+            self.counters["frames_dropped"] += 1
+            # Reasons may name numbers of their frames: only so many are told apart.
+            if reason not in self.counters and len(self.counters) >= _MOST_REASONS:
+                reason = "refused: for other reasons"
+            self.counters[reason] += 1
+            return self.counters[reason] == 1
 
     @staticmethod
     def _is_due(now_ns: int, last_ns: int | None, rate_hz: float) -> bool:

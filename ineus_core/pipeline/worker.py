@@ -66,7 +66,7 @@ class Worker:
         self._stopping = False
         self._paused = False
         self._idle_steps = 0
-        self._thread = threading.Thread(target=self._run, name="ineus-worker", daemon=True)
+        self._thread = self._new_thread()
         self.ticks = 0
         """Ticks so far, for others to see whether training goes on."""
         self.error: BaseException | None = None
@@ -75,6 +75,22 @@ class Worker:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def restart(self) -> None:
+        """Begin anew, without the map, if the thread has died; else do nothing."""
+        with self._wake:
+            if self.error is None:
+                return
+        # It has told why, and so is about to end.
+        self._thread.join()
+        with self._wake:
+            self.error, self._stopping = None, False
+            self._owed_s, self._has_ticked, self._idle_steps = 0.0, True, 0
+            # What holds memory of the device is given back before anything new takes some.
+            self._pipeline.clear()
+            self._pipeline.reconstructor.reset()
+            self._thread = self._new_thread()
+            self._thread.start()
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         """Ask the thread to end after its present step, and wait; False if it did not in time."""
@@ -114,6 +130,7 @@ class Worker:
         """Hand over a frame; never blocks for long. In a busy thread, the oldest make room."""
         with self._wake:
             if self._stopping:
+                self._pipeline.refuse()
                 return
             self._pipeline.submit(frame)
             self._idle_steps = 0
@@ -131,7 +148,7 @@ class Worker:
         future: Future[_T] = Future()
         with self._wake:
             if self._stopping:
-                future.set_exception(RuntimeError("the worker has stopped"))
+                future.set_exception(self._why_not())
                 return future
             # What nobody waits for any more may hold large arrays until its turn would come.
             self._requests = deque(filter(lambda request: request.is_wanted, self._requests))
@@ -143,6 +160,9 @@ class Worker:
                 request.futures.append(future)
             self._wake.notify()
         return future
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="ineus-worker", daemon=True)
 
     def _run(self) -> None:
         try:
@@ -162,7 +182,13 @@ class Worker:
                 self._stopping = True
                 while futures := self._next_request()[1]:
                     for future in futures:
-                        future.set_exception(RuntimeError("the worker has stopped"))
+                        future.set_exception(self._why_not())
+
+    def _why_not(self) -> RuntimeError:
+        """Return why nothing is answered any more."""
+        if self.error is None:
+            return RuntimeError("the worker has stopped")
+        return RuntimeError(f"the worker has stopped: it died of {self.error!r}; reset it first")
 
     def _tick(self) -> None:
         begin_s = self._now_s()

@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keyframes on the device: capacity, what makes room, coding of depth, downscaling."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from tiny_scene import CAMERA, CPU, pose, wall_frame
 
 from ineus_core.errors import CapacityError
-from ineus_core.geometry import project
+from ineus_core.geometry import pixel_rays, project
 from ineus_core.kernels.ray_batch import WHOLE
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, KeyframeConfig
-from ineus_core.keyframes.buffer import MASKED, UNKNOWN
+from ineus_core.keyframes.buffer import MASKED, UNKNOWN, has_same_rays
 from ineus_core.types import Camera, Frame
 
 
@@ -214,6 +217,63 @@ def test_each_camera_has_its_rays_once() -> None:
         held.add(wall_frame(camera=camera))
     assert held.camera_index[:3].tolist() == [0, 1, 0]
     assert held.camera_rays.shape == (2, 1200, 3)
+
+
+def test_a_camera_that_changes_with_every_frame_takes_no_more_room_than_the_keyframes() -> None:
+    held = buffer(capacity=4)
+    moved = 0
+    for index in range(60):
+        focusing = Camera(40, 30, 30.0 + index, 30.0 + index, 20.0, 15.0)
+        before = held.camera_rays.data_ptr()
+        slot = held.add(wall_frame(index, world_from_camera=pose(0.1 * index), camera=focusing))
+        moved += held.camera_rays.data_ptr() != before
+        np.testing.assert_array_equal(
+            held.rays_of(slot).numpy(), pixel_rays(focusing).reshape(-1, 3)
+        )
+        assert int(held.camera_index[slot]) < len(held.camera_rays) <= 4
+    # A captured step is captured anew for 1, 2 and 4 cameras and never again.
+    assert moved == 3
+    for keyframe in held.ids:
+        frame, index = held.frame_of(keyframe), keyframe[0] // 100_000_000
+        assert frame is not None and frame.camera.fx == 30.0 + index
+        rays = held.rays_of(held.slots[held.ids.index(keyframe)])
+        np.testing.assert_array_equal(rays.numpy(), pixel_rays(frame.camera).reshape(-1, 3))
+
+
+def test_cameras_that_differ_by_nothing_one_sees_share_their_rays() -> None:
+    held = buffer()
+    near = Camera(40, 30, 30.1, 30.05, 20.0, 15.0)
+    for index, camera in enumerate((CAMERA, near)):
+        held.add(wall_frame(index, camera=camera))
+    assert held.camera_index[:2].tolist() == [0, 0]
+
+
+LENS = Camera(640, 480, 500.0, 505.0, 330.0, 235.0, "plumb_bob", (0.1, -0.05, 1e-3, 2e-3, 0.01))
+
+
+@pytest.mark.parametrize(
+    ("change", "is_same"),
+    [
+        ({}, True),
+        ({"fx": 500.1}, True),
+        ({"fx": 500.2}, False),
+        ({"fy": 505.3}, False),
+        ({"cx": 330.05, "cy": 235.05}, True),
+        ({"cx": 330.08, "cy": 235.08}, False),
+        ({"distortion": (0.1, -0.05, 1e-3, 2e-3, 0.011)}, False),
+        ({"distortion_model": "rational_polynomial"}, False),
+    ],
+)
+def test_rays_are_the_same_within_a_tenth_of_a_pixel(
+    change: dict[str, Any], is_same: bool
+) -> None:
+    other = replace(LENS, **change)
+    assert has_same_rays(LENS, other) == has_same_rays(other, LENS) == is_same
+    if is_same:
+        pixels = project(other, pixel_rays(LENS)[::40, ::40].reshape(-1, 3).astype(np.float64))
+        columns, rows = np.meshgrid(np.arange(0, 640, 40) + 0.5, np.arange(0, 480, 40) + 0.5)
+        given = np.stack((columns, rows), axis=-1).reshape(-1, 2)
+        assert np.linalg.norm(pixels - given, axis=1).max() < 0.1
 
 
 def test_foreground_is_held_where_it_is_asked_for_and_counted() -> None:

@@ -148,6 +148,56 @@ def test_a_frame_that_is_refused_is_counted_and_the_loop_goes_on() -> None:
     assert pipeline.counters["refused: odd frame"] == 1
 
 
+def test_a_frame_that_fails_for_a_reason_nobody_thought_of_is_a_drop_that_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pipeline, notes, _ = make()
+    added = notes.add_frame
+
+    def add_frame(frame: Frame) -> bool:
+        if frame.stamp_ns < 3 * S:
+            raise ZeroDivisionError("a lens like no other")
+        return added(frame)
+
+    notes.add_frame = add_frame  # type: ignore[method-assign]
+    for stamp_s in (0, 1, 2, 3):
+        pipeline.submit(frame_at(stamp_s))
+        pipeline.tick(0)
+    assert notes.frames == [3 * S]
+    counters = pipeline.counters
+    assert (counters["frames_used"], counters["frames_dropped"]) == (1, 3)
+    assert counters["failed: ZeroDivisionError: a lens like no other"] == 3
+    (record,) = caplog.records
+    assert record.exc_info is not None and "in add_frame" in caplog.text
+
+
+def test_reasons_are_told_apart_only_so_many() -> None:
+    pipeline, notes, _ = make()
+
+    def add_frame(frame: Frame) -> bool:
+        raise SourceError(f"pose at {frame.stamp_ns} m")
+
+    notes.add_frame = add_frame  # type: ignore[method-assign]
+    for stamp_s in range(200):
+        pipeline.submit(frame_at(stamp_s))
+        pipeline.tick(0)
+    assert len(pipeline.counters) <= 65
+    assert pipeline.counters["frames_dropped"] == 200
+    assert sum(n for why, n in pipeline.counters.items() if why.startswith("refused")) == 200
+
+
+def test_frames_that_wait_are_dropped_when_they_are_cleared_or_nothing_takes_them() -> None:
+    pipeline, notes, _ = make()
+    for stamp_s in (1, 2):
+        pipeline.submit(frame_at(stamp_s))
+    pipeline.clear()
+    pipeline.refuse()
+    pipeline.tick(0)
+    assert notes.frames == []
+    counters = pipeline.counters
+    assert (counters["frames_in"], counters["frames_dropped"]) == (3, 3)
+
+
 def test_a_frame_for_which_there_is_no_room_is_counted_but_not_a_start_without_room() -> None:
     pipeline, notes, _ = make()
     added = notes.add_frame

@@ -34,6 +34,9 @@ class Quiet(Reconstructor):
 
     def step(self) -> None: ...
 
+    def reset(self) -> None:
+        self.frames.clear()
+
 
 class Ticks(Pipeline):
     """A pipeline that notes ticks and the thread they come from."""
@@ -267,6 +270,37 @@ def test_an_error_in_a_tick_is_kept_and_ends_the_thread(pipeline: Ticks) -> None
     worker.submit(wall_frame(1))
     assert worker.frames_waiting == waiting
     assert worker.stop()
+
+
+def test_a_worker_that_has_died_begins_anew(pipeline: Ticks) -> None:
+    worker = Worker(pipeline, time.monotonic_ns)
+
+    def fail() -> None:
+        raise RuntimeError("out of memory")
+
+    pipeline.on_tick = fail
+    worker.start()
+    worker.submit(wall_frame())
+    wait_for(lambda: worker.error is not None)
+    # A frame that nobody takes is counted, a request is answered with the reason.
+    worker.submit(wall_frame(1))
+    with pytest.raises(RuntimeError, match=r"died of RuntimeError\('out of memory'\); reset"):
+        worker.call(lambda p: 1).result(5.0)
+    pipeline.on_tick = lambda: None
+    worker.restart()
+    assert worker.error is None
+    assert pipeline.frames == [], "the map is of a loop that has ended in the middle"
+    worker.submit(wall_frame(2))
+    assert worker.call(lambda p: 1).result(5.0) == 1
+    wait_for(lambda: len(pipeline.frames) == 1)
+    assert dict(pipeline.counters) == {"frames_in": 3, "frames_used": 2, "frames_dropped": 1}
+    # One that lives goes on as it is, and one that was stopped stays so.
+    thread = worker._thread
+    worker.restart()
+    assert worker._thread is thread
+    assert worker.stop(5.0)
+    worker.restart()
+    assert not worker._thread.is_alive()
 
 
 def test_stopping_ends_calls_that_wait(pipeline: Ticks) -> None:

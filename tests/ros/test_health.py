@@ -65,6 +65,34 @@ def test_frames_that_wait_while_no_step_is_taken_are_a_warning(
     assert training().level == "ok"
 
 
+def test_a_worker_that_died_is_an_error_until_it_is_reset(
+    engine: tuple[LifecycleNode, Engine], inputs: Inputs
+) -> None:
+    health = Health(inputs, engine[1], "cpu")
+
+    def training() -> PartStatus:
+        return next(part for part in health.parts() if part.name == "training")
+
+    def fail() -> None:
+        raise RuntimeError("device lost")
+
+    engine[1].worker.start()
+    step = engine[1].worker._pipeline.reconstructor.step
+    engine[1].worker._pipeline.reconstructor.step = fail  # type: ignore[method-assign]
+    engine[1].submit(wall_frame())
+    with pytest.raises(RuntimeError, match="device lost"):
+        engine[1].worker.call(lambda p: p.tick(0)).result(60.0)
+    engine[1].worker._thread.join(60.0)
+    assert training().level == "error"
+    assert (
+        training().message == "the worker died: RuntimeError('device lost'); ~/reset begins anew"
+    )
+    engine[1].worker._pipeline.reconstructor.step = step  # type: ignore[method-assign]
+    assert engine[1].reset().result(60.0) == "forgot everything"
+    assert training().level == "ok"
+    assert engine[1].stop(60.0)
+
+
 def test_a_stall_begins_when_the_count_is_due() -> None:
     now_s = [0.0]
     stall = Stall(lambda: now_s[0])
