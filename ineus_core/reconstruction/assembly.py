@@ -18,6 +18,7 @@ from ineus_core.reconstruction.checkpoint import CheckpointContent
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
+from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.reconstruction.scene_bounds import SceneBounds, estimate_bounds
@@ -51,6 +52,20 @@ class Assembly:
     device: torch.device
     ranks: Ranks | None = None
     make_policy: Callable[[], KeyframePolicy] | None = None
+
+    def policy(self) -> KeyframePolicy:
+        """Make what decides which frames become keyframes."""
+        if self.make_policy is not None:
+            return self.make_policy()
+        return KeyframeSelector(self.config.selector, self.config.depth)
+
+    def estimated_depth(self, points: Float[np.ndarray, "n 3"] | None) -> EstimatedDepth:
+        """Make what gives frames without depth their depth.
+
+        Args:
+            points: On surfaces, where some are known.
+        """
+        return EstimatedDepth(self.config.stereo, self.policy(), self.device, points)
 
     def begin(
         self,
@@ -131,10 +146,7 @@ class Assembly:
         )
         surface = Surface(config.meshing, device)
         counters: Counter[str] = Counter()
-        if self.make_policy is not None:
-            policy = self.make_policy()
-        else:
-            policy = KeyframeSelector(config.selector, config.depth)
+        policy = self.policy()
         inserter = _inserter(config, policy, field, grid, buffer, replay, surface, counters)
         voxel_m, truncation_m = config.meshing.voxel_size_m, config.ray_sampling.truncation_m
         return Reconstruction(

@@ -14,6 +14,7 @@ from ineus_core.planning import PlanningConfig
 from ineus_core.reconstruction.completion import CompletionConfig
 from ineus_core.reconstruction.scene_bounds import BoundsConfig
 from ineus_core.rendering import OccupancyConfig, RaySamplingConfig, RenderingConfig
+from ineus_core.stereo import StereoConfig
 from ineus_core.training import TrainingConfig
 
 
@@ -32,6 +33,7 @@ class ReconstructorConfig(ConfigModel):
     bounds: BoundsConfig = BoundsConfig()
     selector: SelectorConfig = SelectorConfig()
     keyframes: KeyframeConfig = KeyframeConfig()
+    stereo: StereoConfig = StereoConfig()
     completion: CompletionConfig = CompletionConfig()
     replay: ReplayConfig = ReplayConfig()
     field: FieldConfig = FieldConfig()

@@ -66,6 +66,10 @@ class KeyframeInserter:
         """
         if not self._policy.is_keyframe(frame) and not self._is_one_of_few(frame, expected):
             return False
+        return self.insert(frame)
+
+    def insert(self, frame: Frame) -> bool:
+        """Take a frame that is needed; False if it does not fit."""
         # Before it is stored: a frame that does not fit takes no slot.
         if frame.depth_m is not None and not self._grow(frame):
             return False

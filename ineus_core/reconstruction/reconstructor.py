@@ -21,6 +21,7 @@ from ineus_core.reconstruction.assembly import Assembly, GivenField
 from ineus_core.reconstruction.checkpoint import DOES_NOT_FIT, CheckpointContent, content_of
 from ineus_core.reconstruction.checkpoint_files import write_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import resolved_rendering
 from ineus_core.timing import peak_memory_mb
@@ -65,6 +66,7 @@ class Reconstructor:
         self._given_field: GivenField | None = None
         self._expected: list[Float[np.ndarray, "4 4"]] = []
         self._surface_points: Float[np.ndarray, "n 3"] | None = None
+        self._estimated_depth: EstimatedDepth | None = None
         self._newest_stamp_ns = 0
         self._report_began_s = time.perf_counter()
 
@@ -93,7 +95,9 @@ class Reconstructor:
     @property
     def counters(self) -> Counter[str]:
         """Of what became of the frames."""
-        return Counter() if self._reconstruction is None else self._reconstruction.counters
+        of_depth = Counter() if self._estimated_depth is None else self._estimated_depth.counters
+        started = self._reconstruction
+        return of_depth if started is None else started.counters + of_depth
 
     @property
     def is_ready(self) -> bool:
@@ -147,6 +151,8 @@ class Reconstructor:
     def add_frame(self, frame: Frame) -> bool:
         """Take a frame; False if it is not needed as a keyframe."""
         self._newest_stamp_ns = max(self._newest_stamp_ns, frame.stamp_ns)
+        if self._given_config.stereo.enabled and frame.depth_m is None:
+            return self._add_without_depth(frame)
         if self._reconstruction is not None:
             return self._reconstruction.inserter.add(frame, len(self._expected))
         self._waiting.append(frame)
@@ -159,8 +165,28 @@ class Reconstructor:
         )
         return self.start() if is_enough else True
 
+    def _add_without_depth(self, frame: Frame) -> bool:
+        """Take a frame that is inserted when others have shown its depth."""
+        if self._estimated_depth is None:
+            self._estimated_depth = self._assembly.estimated_depth(self._surface_points)
+        return self._insert(self._estimated_depth.add(frame))
+
+    def _insert(self, keyframes: Sequence[Frame]) -> bool:
+        """Insert keyframes with depth, the first of which begin the reconstruction."""
+        if not keyframes:
+            return False
+        if self._reconstruction is None:
+            self._reconstruction = self._assembly.begin(
+                keyframes, self._expected, self._surface_points, self._given_field
+            )
+        inserter = self._reconstruction.inserter
+        inserted = [inserter.insert(keyframe) for keyframe in keyframes]
+        return any(inserted)
+
     def start(self) -> bool:
         """Build the field from the frames so far; comes by itself, or is called after the last."""
+        if self._estimated_depth is not None:
+            return self._insert(self._estimated_depth.finish())
         if self._reconstruction is not None or not self._waiting:
             return False
         frames, self._waiting = self._waiting, []
@@ -246,6 +272,8 @@ class Reconstructor:
         What their depth shows is observed anew. The field follows as training goes on, and surface
         in the old place goes as rays pass through it.
         """
+        if self._estimated_depth is not None:
+            self._estimated_depth.move(poses)
         return 0 if self._reconstruction is None else self._reconstruction.move_keyframes(poses)
 
     def report(self) -> StepReport:

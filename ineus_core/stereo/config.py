@@ -10,6 +10,14 @@ from ineus_core.config_model import ConfigModel
 class StereoConfig(ConfigModel):
     """How depth is measured between keyframes; no value depends on the unit of length."""
 
+    enabled: bool = Field(
+        False,
+        description="Whether keyframes without depth get the depth that they show of each other, "
+        "and the scene is taken in by it as by a sensor's.",
+    )
+    min_confidence: float = Field(
+        0.7, ge=0, le=1, description="Chance of being right within 2 % that depth is used from."
+    )
     max_width_px: int = Field(
         0,
         ge=0,
