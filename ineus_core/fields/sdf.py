@@ -214,6 +214,10 @@ class HashSdf(nn.Module):
     def set_step(self, step: int) -> None:
         """Be what the field is at a step; the usual one is always the same."""
 
+    def step_state(self) -> tuple[object, ...]:
+        """Return what `set_step` has decided on the host, which a recorded step bakes in."""
+        return ()
+
     def forward(
         self, points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
     ) -> FieldOutput:

@@ -133,6 +133,10 @@ class VariantField(HashSdf):
         if config.inv_s_cap and step > config.inv_s_cap_from_step:
             self._bound_sharpness(step)
 
+    def step_state(self) -> tuple[object, ...]:
+        """Return the visible levels, and the bound of the sharpness if it changes."""
+        return (self._levels_seen, self._inv_s_limit)
+
     def _bound_sharpness(self, step: int) -> None:
         if self._first_inv_s == 0.0:
             # Read once: a look at the device would wait for all it has to do.

@@ -11,9 +11,10 @@ from ineus_core.fields import HashSdf
 from ineus_core.keyframes import Replay
 from ineus_core.rendering import OccupancyGrid, RaySamplingConfig, renderer
 from ineus_core.training.config import TrainingConfig
+from ineus_core.training.losses import impure_losses
 from ineus_core.training.ranks import Ranks
 from ineus_core.training.rays import RaySource
-from ineus_core.training.step import EagerStep
+from ineus_core.training.step import EagerStep, Record
 from ineus_core.training.step_protocol import Step
 
 _LOG = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def make_step(
             "training.weights.curvature needs field.gradient finite_difference, not analytic"
         )
     rays: RaySource | None = None
+    record: Record | None = None
     if field.config.backend == "triton":
         option = field.config.option_without_step or config.option_without_kernel
         option = option or ("background.kind learned" if field.background is not None else "")
@@ -49,10 +51,14 @@ def make_step(
 
             return CapturedStep(config, ray_sampling, field, grid, replay, ranks=ranks)
         from ineus_core.training.captured.rays import EagerKernelRays
+        from ineus_core.training.captured.recording import Recording
 
         option = option or f"rendering.backend {rendering}"
         _LOG.info("training step by autograd, as the captured one does not know %s", option)
         rays = EagerKernelRays(config, ray_sampling, field, grid, replay, ranks)
+        # Several processes average their gradients in the middle of a step.
+        if ranks is None and not any(config.may_weigh(name) for name in impure_losses()):
+            record = Recording
     if config.may_weigh("distortion") or field.config.kind == "density":
         if rendering == "nerfacc":
             raise ConfigError(
@@ -62,4 +68,6 @@ def make_step(
         # Of the others only plain torch tells the weights of the samples.
         rendering = "torch"
     render = renderer(rendering)
-    return EagerStep(config, ray_sampling, field, grid, replay, generator, render, ranks, rays)
+    return EagerStep(
+        config, ray_sampling, field, grid, replay, generator, render, ranks, rays, record
+    )

@@ -155,6 +155,10 @@ class FlatOptimiser:
         """Forget moments and gradients."""
         self._flat.forget()
 
+    def clear_gradients(self) -> None:
+        """Forget what a step that broke off has left."""
+        self._flat.gradient.zero_()
+
 
 def _parts_of(names: Sequence[str], rates: Rates) -> dict[str, _Part]:
     """Group parameters by table or not, and by rate; tables come first."""

@@ -103,6 +103,9 @@ class Loss:
     is_always_reported: bool = False
     """Whether it is computed, for the report, even without a weight."""
     least_weight: float = 0.0
+    is_pure: bool = True
+    """Whether tensors of its inputs are all that it depends on: a GPU may then record what it
+    launches and replay that, so that its Python runs once, not in every step."""
 
 
 def _photometric(x: LossInputs) -> Float[Tensor, ""]:
@@ -254,6 +257,11 @@ def loss_names() -> tuple[str, ...]:
 def losses_without_kernel() -> tuple[str, ...]:
     """Return the names of the terms that only the eager step computes."""
     return tuple(name for name, loss in _TABLE.items() if not loss.has_kernel)
+
+
+def impure_losses() -> tuple[str, ...]:
+    """Return the names of the terms whose Python has to run in every step."""
+    return tuple(name for name, loss in _TABLE.items() if not loss.is_pure)
 
 
 class LossWeights(ConfigModel):

@@ -143,6 +143,11 @@ class Optimiser:
             self._moments[name] = (zeros, zeros.clone())
             parameter.grad = None
 
+    def clear_gradients(self) -> None:
+        """Forget what a step that broke off has left."""
+        for parameter in self._field.parameters():
+            parameter.grad = None
+
     @property
     def values(self) -> list[Tensor]:
         """All that is trained."""

@@ -7,7 +7,7 @@ waits for the device.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
@@ -21,13 +21,26 @@ from ineus_core.rendering import OccupancyGrid, RaySamplingConfig, RenderRays, r
 from ineus_core.timing import Timers
 from ineus_core.training.config import TrainingConfig
 from ineus_core.training.flat_parameters import FlatOptimiser, FlatParameters
-from ineus_core.training.losses import LossInputs, LossTerms, loss_terms, over_colour
+from ineus_core.training.losses import (
+    LossInputs,
+    LossTerms,
+    loss_names,
+    loss_terms,
+    over_colour,
+)
 from ineus_core.training.optimiser import Optimiser, Rates
 from ineus_core.training.ranks import Ranks
 from ineus_core.training.rays import RaySource, ReplayRays, SampledRays
 from ineus_core.training.scalars import StepScalars
 from ineus_core.training.step_record import StepRecord
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
+
+Record = Callable[
+    [Callable[[], object], Callable[[], object], Callable[[], None], torch.Generator],
+    Callable[[], object],
+]
+"""Makes of some work, of what the host decides about it, of what cleans up when it breaks off, and
+of its generator, a call that does it."""
 
 
 class EagerStep:
@@ -43,6 +56,7 @@ class EagerStep:
         render: Compositing.
         ranks: The processes that train the same field, if there are several.
         rays: How rays are drawn and sampled, if not by `ReplayRays`.
+        record: Lets a GPU replay what a step launches, instead of the host launching it anew.
     """
 
     def __init__(
@@ -56,6 +70,7 @@ class EagerStep:
         render: RenderRays = render_rays,
         ranks: Ranks | None = None,
         rays: RaySource | None = None,
+        record: Record | None = None,
     ) -> None:
         """Allocate the optimiser's state and the first snapshot."""
         self._config, self._ray_sampling = config, ray_sampling
@@ -63,6 +78,7 @@ class EagerStep:
         self._generator, self._render, self._ranks = generator, render, ranks
         self._rays = rays or ReplayRays(config, ray_sampling, grid, replay, generator)
         self._timers: Timers | None = None
+        self._is_rolled_back = False
         self._rates = Rates(config.optimiser)
         device = replay.device
         # To look at a CPU's numbers costs nothing; of a GPU's a step may not wait for any.
@@ -76,6 +92,10 @@ class EagerStep:
             self._scalars = StepScalars(config, self._rates, flat.parts, device)
             self._optimiser = FlatOptimiser(config.optimiser, flat, self._scalars.rates)
         self._record = StepRecord(config, self._optimiser.values, self._optimiser.reset, device)
+        self._launch: Callable[[], object] = self._work
+        if record is not None:
+            clear = self._optimiser.clear_gradients
+            self._launch = record(self._work, self._decided_by_the_host, clear, generator)
 
     @property
     def steps(self) -> int:
@@ -90,6 +110,27 @@ class EagerStep:
     def __call__(self) -> None:
         """Take one step; one with a loss or gradient not finite is taken back and counted."""
         self._scalars.write(self.steps, self._record.begin_step())
+        if self._timers is None:
+            self._launch()
+        else:
+            self._work()
+        if self._looks and self._is_rolled_back:
+            return
+        self._record.end_step()
+        self._field.set_step(self.steps)
+
+    def _decided_by_the_host(self) -> tuple[object, ...]:
+        """Return what a recorded step has baked in: cells, cameras, terms, state of the field."""
+        grid, store = self._grid, self._replay.store()
+        return (
+            (grid.occupied.data_ptr(), tuple(grid.occupied.shape), grid.has_sensor),
+            (store.camera_rays.data_ptr(), self._replay.has_foreground),
+            tuple(bool(getattr(self._record.weights, name)) for name in loss_names()),
+            self._field.step_state(),
+        )
+
+    def _work(self) -> None:
+        """Do all that a device has to do in a step."""
         with self._stage("draw"):
             self._rays.draw()
         with self._stage("place"):
@@ -102,14 +143,13 @@ class EagerStep:
                 self._ranks.average([*self._optimiser.gradients(), losses])
         with self._stage("optimiser"):
             is_sound = self._optimiser.has_finite_gradients()
-            if self._looks and not is_sound:
+            self._is_rolled_back = self._looks and not is_sound
+            if self._is_rolled_back:
                 self._record.roll_back()
                 return
             self._optimiser.step(self.steps)
         is_bad = None if self._looks else ~(is_sound & losses.sum().isfinite())
         self._record.add(losses, rays.samples_used, is_bad)
-        self._record.end_step()
-        self._field.set_step(self.steps)
 
     def resume_at(self, steps: int) -> None:
         """Count on from a number of steps that were taken before."""
