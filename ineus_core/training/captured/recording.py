@@ -58,8 +58,8 @@ class Recording:
             self._calls += 1
             self._warm_up()
         else:
-            self._record()
-            self._graph.replay()  # type: ignore[unreachable]
+            self._graph = self._recorded()
+            self._graph.replay()
 
     def _warm_up(self) -> None:
         """Do the work on the stream that records it, where a wait for the device is an error."""
@@ -77,14 +77,14 @@ class Recording:
             self._clean_up()
             self._work()
 
-    def _record(self) -> None:
+    def _recorded(self) -> torch.cuda.CUDAGraph:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
         # Other threads may go on, also that of autograd, which launches the way back.
         with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             self._work()
-        self._graph = graph
         _LOG.info("training step by autograd recorded")
+        return graph
 
 
 @contextmanager
