@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ineus_core.errors import SourceError
 from ineus_core.geometry import pixel_rays, rigid_inverse
 from ineus_core.kernels.stereo_matching import SourceView
 from ineus_core.types import Camera, Frame, KeyframeId
@@ -53,7 +54,16 @@ class StereoView:
     """A keyframe with what it takes to match it."""
 
     def __init__(self, frame: Frame, max_width_px: int, device: torch.device) -> None:
-        """Reduce the picture."""
+        """Reduce the picture.
+
+        Raises:
+            SourceError: The sensor of the camera is tilted.
+        """
+        if any(frame.camera.distortion[12:]):
+            raise SourceError(
+                f"camera with tilted sensor, distortion {frame.camera.distortion}: depth from "
+                "motion expects the last two coefficients to be 0; set stereo.enabled to false"
+            )
         self.id: KeyframeId = (frame.stamp_ns, frame.camera_id)
         self.world_from_camera = frame.world_from_camera
         self.levels = _pyramid(frame, max_width_px, device)

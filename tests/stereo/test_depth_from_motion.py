@@ -10,6 +10,7 @@ import torch
 from card_scene import WALL, CardScene, camera_of, pose_at
 from jaxtyping import Float
 
+from ineus_core.errors import SourceError
 from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
 from ineus_core.types import Camera, Frame
 
@@ -156,3 +157,12 @@ def test_masked_pixels_get_no_depth() -> None:
     depth = final_depth(masked, 2)
     assert not depth.depth_m[~mask].any()
     assert (depth.depth_m[mask] > 0).mean() > 0.7
+
+
+def test_a_tilted_sensor_is_refused_with_a_way_out() -> None:
+    tilted = (*(0.0,) * 12, 0.1, 0.0)
+    camera = camera_of(distortion_model="rational_polynomial", distortion=tilted)
+    plain = CardScene().frame(0, camera_of(), pose_at(0, 0, 0))
+    stereo = DepthFromMotion(StereoConfig(), CPU)
+    with pytest.raises(SourceError, match=r"stereo\.enabled"):
+        stereo.add(Frame(0, camera, plain.world_from_camera, plain.rgb))
