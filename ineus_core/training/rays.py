@@ -34,6 +34,10 @@ class SampledRays:
 class RaySource(Protocol):
     """Where the rays of a step come from."""
 
+    def prepare(self) -> None:
+        """Allocate what the next step needs, which may wait for the device."""
+        ...
+
     def draw(self) -> None:
         """Draw random rays of the keyframes."""
         ...
@@ -70,6 +74,9 @@ class ReplayRays:
         self._config, self._ray_sampling = config, ray_sampling
         self._grid, self._replay, self._generator = grid, replay, generator
         self._rays, self._rays_drawn = config.rays_per_step, 0
+
+    def prepare(self) -> None:
+        """Allocate nothing: a step makes its tensors anew."""
 
     def draw(self) -> None:
         """Draw random rays of the keyframes."""

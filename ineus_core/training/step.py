@@ -110,6 +110,7 @@ class EagerStep:
     def __call__(self) -> None:
         """Take one step; one with a loss or gradient not finite is taken back and counted."""
         self._scalars.write(self.steps, self._record.begin_step())
+        self._rays.prepare()
         if self._timers is None:
             self._launch()
         else:

@@ -162,16 +162,22 @@ class EagerKernelRays:
         self._grid = grid
         self._rays: KernelRays | None = None
 
-    def draw(self) -> None:
-        """Draw random rays of the keyframes."""
+    def prepare(self) -> None:
+        """Allocate the buffers, and anew when the first depth has come."""
         if self._rays is None or self._rays.has_sensor != self._grid.has_sensor:
             self._rays = KernelRays(*self._parts)
+        # A box that has grown comes from the host.
+        self._rays.box = self._grid.aabb
+
+    def draw(self) -> None:
+        """Draw random rays of the keyframes."""
+        assert self._rays is not None, "prepare comes first"
         self._rays.draw()
 
     def sample(self) -> SampledRays:
         """Place samples on the rays that were drawn last."""
         rays = self._rays
-        assert rays is not None, "draw comes first"
+        assert rays is not None, "prepare comes first"
         rays.place()
         return rays.sampled()
 

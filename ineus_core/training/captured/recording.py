@@ -8,7 +8,7 @@ five times as long.
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -58,14 +58,17 @@ class Recording:
             self._calls += 1
             self._warm_up()
         else:
-            self._graph = self._recorded()
-            self._graph.replay()
+            self._record()
 
     def _warm_up(self) -> None:
-        """Do the work on the stream that records it, where a wait for the device is an error."""
+        """Do the work on the stream that records it, where a wait for the device is an error.
+
+        The first call may wait, for tables that are sent once.
+        """
         self._stream.wait_stream(torch.cuda.current_stream())
+        watch = nullcontext() if self._calls == 1 else _waits_are_errors()
         try:
-            with torch.cuda.stream(self._stream), _waits_are_errors():
+            with torch.cuda.stream(self._stream), watch:
                 self._work()
         except RuntimeError as error:
             if "synchroniz" not in str(error):
@@ -76,6 +79,18 @@ class Recording:
         if not self._may_record:
             self._clean_up()
             self._work()
+
+    def _record(self) -> None:
+        try:
+            self._graph = self._recorded()
+        except RuntimeError as error:
+            # What cannot be recorded, for whatever reason, can still be done.
+            _LOG.warning("training step could not be recorded: %s", error)
+            self._may_record = False
+            self._clean_up()
+            self._work()
+        else:
+            self._graph.replay()
 
     def _recorded(self) -> torch.cuda.CUDAGraph:
         graph = torch.cuda.CUDAGraph()
