@@ -45,6 +45,11 @@ class TrainingConfig(ConfigModel):
         ge=1,
         description="Steps between copies of the parameters to roll back to after a NaN.",
     )
+    record_autograd: bool = Field(
+        False,
+        description="On a GPU, record the launches of a step by autograd once and replay them; "
+        "losses of one's own then run their Python once.",
+    )
     sparsity_per_m: float = Field(
         1.0, gt=0, description="How fast the sparsity loss falls with the distance, in 1/m."
     )

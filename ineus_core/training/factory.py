@@ -56,8 +56,9 @@ def make_step(
         option = option or f"rendering.backend {rendering}"
         _LOG.info("training step by autograd, as the captured one does not know %s", option)
         rays = EagerKernelRays(config, ray_sampling, field, grid, replay, ranks)
+        is_impure = any(config.may_weigh(name) for name in impure_losses())
         # Several processes average their gradients in the middle of a step.
-        if ranks is None and not any(config.may_weigh(name) for name in impure_losses()):
+        if config.record_autograd and ranks is None and not is_impure:
             record = Recording
     if config.may_weigh("distortion") or field.config.kind == "density":
         if rendering == "nerfacc":

@@ -82,15 +82,14 @@ def test_an_error_of_the_work_is_the_caller_s(generator: torch.Generator) -> Non
 
 @pytest.mark.parametrize("depth", [True, False])
 def test_a_recorded_step_trains_as_one_that_is_not(
-    depth: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    depth: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = {}
     frames, weights = list(room_source(depth=depth)), {"distortion": 0.01}
     for is_recorded in (False, True):
-        config = tiny_config(training={"weights": weights, "background": "random"})
+        training = {"weights": weights, "background": "random", "record_autograd": is_recorded}
+        config = tiny_config(training=training)
         made = Reconstructor(config, torch.device("cuda"))
-        if not is_recorded:
-            monkeypatch.setattr("ineus_core.training.factory.impure_losses", lambda: weights)
         caplog.clear()
         with caplog.at_level(logging.INFO, logger="ineus_core"):
             for frame in frames:
@@ -98,7 +97,6 @@ def test_a_recorded_step_trains_as_one_that_is_not(
             made.start()
             for _ in range(40):
                 made.step()
-        monkeypatch.undo()
         assert ("by autograd recorded" in caplog.text) is is_recorded
         assert made.steps == 40
         found[is_recorded] = made.report().losses
