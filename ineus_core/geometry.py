@@ -18,6 +18,10 @@ from ineus_core.types import BlockIndex, Camera
 
 OPENGL_CAMERA_FROM_CAMERA = np.diag((1.0, -1.0, -1.0, 1.0))
 """OpenGL axes (x right, y up, z back) from the axes used here, and back; only sources need it."""
+NEAR_M = 1000.0
+"""Up to here along each axis, places are computed with in the world's own coordinates."""
+_LARGEST_STEP_M = 2e-4
+"""Of single precision up to 2 km from the origin; at UTM coordinates its steps are 0.5 m."""
 
 
 def rigid_inverse(a_from_b: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
@@ -243,3 +247,31 @@ def up_of_cameras(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray
     length = float(np.linalg.norm(image_top))
     # Within 45 degrees the cameras are merely tilted; a short mean says nothing.
     return z_axis if length < 0.3 or image_top[2] > 0.7 * length else image_top / length
+
+
+def origin_near(positions: Sequence[Float[np.ndarray, " 3"]]) -> Float[np.ndarray, " 3"]:
+    """Return what to count coordinates from: whole kilometres near the median, 0 if that is near.
+
+    The same scene then has the same coordinates to the last digit wherever its own origin is put,
+    by whole kilometres.
+    """
+    median_m = np.median(positions, axis=0)
+    if np.abs(median_m).max() <= NEAR_M:
+        return np.zeros(3)
+    # Adding 0 turns -0 into 0.
+    return NEAR_M * np.round(median_m / NEAR_M) + 0.0
+
+
+def needs_double(points: Float[np.ndarray, "n 3"], metre: float = 1.0) -> bool:
+    """Decide whether single precision would move points by more than a tenth of a millimetre.
+
+    Args:
+        metre: Units of the coordinates in a metre.
+    """
+    largest = np.float32(np.abs(points).max(initial=0.0))
+    return bool(np.spacing(largest) > _LARGEST_STEP_M * metre)
+
+
+def as_precise(points: Float[np.ndarray, "n 3"], metre: float = 1.0) -> Float[np.ndarray, "n 3"]:
+    """Return points as float32 where that holds them, else as float64."""
+    return np.asarray(points, np.float64 if needs_double(points, metre) else np.float32)

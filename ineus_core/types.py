@@ -265,6 +265,7 @@ class Mesh:
     """Triangles in the world frame, on the host."""
 
     vertices: Float[np.ndarray, "v 3"]
+    """float32, or float64 so far from the origin that single precision would move them."""
     triangles: Int[np.ndarray, "t 3"]
     normals: Float[np.ndarray, "v 3"]
     colours: UInt8[np.ndarray, "v 3"]
@@ -272,7 +273,7 @@ class Mesh:
 
 @dataclass(frozen=True)
 class MeshBlock:
-    """The triangles of one block, indexed within the block."""
+    """The triangles of one block, indexed within the block, as the map has them."""
 
     index: BlockIndex
     mesh: Mesh
@@ -286,6 +287,10 @@ class MeshUpdate:
     """Stamp of the newest frame that the mesh knows."""
     upserts: tuple[MeshBlock, ...]
     removed: tuple[BlockIndex, ...]
+    origin_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """World position that blocks and their vertices count from; `Reconstructor.origin_m`."""
+    begins_anew: bool = False
+    """Whether every block of earlier updates is void, as the map is another one."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class Restored:
 
     reconstructor: "Reconstructor"
     ray_origins: "Tensor"
-    """Of rays that have been seen, [n 3], world, on the CPU."""
+    """Of rays that have been seen, [n 3] in double precision, world, on the CPU."""
     ray_directions: "Tensor"
 
 
@@ -29,6 +29,7 @@ def restore(checkpoint: Path, device: str, voxel_size_m: float | None = None) ->
         checkpoint: The folder of the checkpoint, or of the run that wrote it.
         voxel_size_m: Of meshes, instead of the configured one.
     """
+    import torch
     from pydantic import ValidationError
 
     from ineus_core.config import resolve_device
@@ -50,4 +51,5 @@ def restore(checkpoint: Path, device: str, voxel_size_m: float | None = None) ->
         config = config.model_copy(update={"meshing": meshing})
     reconstructor = Reconstructor(config, resolve_device(device))
     reconstructor.load(folder)
-    return Restored(reconstructor, rays[:, :3], rays[:, 3:6])
+    origins = rays[:, :3].double() + torch.tensor(reconstructor.origin_m, dtype=torch.float64)
+    return Restored(reconstructor, origins, rays[:, 3:6])

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import MissingDependencyError, SourceError
-from ineus_core.geometry import opencv_matrix, rigid_inverse
+from ineus_core.geometry import as_precise, opencv_matrix, origin_near, rigid_inverse
 from ineus_core.types import Frame, Mesh
 
 
@@ -39,6 +39,7 @@ class ReferenceFusion:
             sdf_trunc=config.truncation_vox * config.voxel_size_m,
             color_type=open3d.pipelines.integration.TSDFVolumeColorType.RGB8,
         )
+        self._origin_m: Float[np.ndarray, " 3"] | None = None
         self.frames = 0
         self.skipped = 0
 
@@ -68,7 +69,12 @@ class ReferenceFusion:
             camera.cx - 0.5,
             camera.cy - 0.5,
         )
-        self._volume.integrate(rgbd, intrinsics, rigid_inverse(frame.world_from_camera))
+        if self._origin_m is None:
+            self._origin_m = origin_near([frame.world_from_camera[:3, 3]])
+        # Open3D computes in single precision.
+        from_camera = frame.world_from_camera.astype(np.float64)
+        from_camera[:3, 3] -= self._origin_m
+        self._volume.integrate(rgbd, intrinsics, rigid_inverse(from_camera))
         self.frames += 1
 
     def mesh(self) -> Mesh:
@@ -88,7 +94,7 @@ class ReferenceFusion:
         fused.compute_vertex_normals()
         colours = np.asarray(fused.vertex_colors)
         return Mesh(
-            np.asarray(fused.vertices, dtype=np.float32),
+            as_precise(np.asarray(fused.vertices) + self._origin_m),
             triangles,
             np.asarray(fused.vertex_normals, dtype=np.float32),
             (colours.clip(0, 1) * 255).round().astype(np.uint8),

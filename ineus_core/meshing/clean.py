@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ineus_core.geometry import as_precise
 from ineus_core.types import Mesh, MeshBlock
 
 
@@ -42,13 +43,18 @@ def remove_small_components(mesh: Mesh, min_triangles: int) -> Mesh:
 
 
 def moved_mesh(mesh: Mesh, other_from_world: Float[np.ndarray, "4 4"]) -> Mesh:
-    """Move a mesh to other coordinates, by a similarity; a mirror turns the triangles round."""
+    """Move a mesh to other coordinates, by a similarity; a mirror turns the triangles round.
+
+    Vertices are float64 where single precision would not hold them.
+    """
     linear = np.asarray(other_from_world, dtype=np.float64)[:3, :3]
     determinant = np.linalg.det(linear)
     vertices = mesh.vertices @ linear.T + other_from_world[:3, 3]
-    normals = mesh.normals @ (linear / np.cbrt(abs(determinant))).T
+    scale = np.cbrt(abs(determinant))
+    normals = mesh.normals @ (linear / scale).T
     triangles = mesh.triangles if determinant > 0 else mesh.triangles[:, ::-1].copy()
-    return Mesh(vertices.astype(np.float32), triangles, normals.astype(np.float32), mesh.colours)
+    placed = as_precise(vertices, float(scale))
+    return Mesh(placed, triangles, normals.astype(np.float32), mesh.colours)
 
 
 def _keep_triangles(mesh: Mesh, keep: Bool[np.ndarray, " t"]) -> Mesh:

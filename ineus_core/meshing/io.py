@@ -3,6 +3,7 @@
 """Mesh files: PLY, OBJ and GLB; a file appears whole under its name or not at all."""
 
 import io
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,17 @@ from jaxtyping import Float
 
 from ineus_core.errors import ConfigError, SourceError
 from ineus_core.files import replace_file
+from ineus_core.geometry import as_precise, needs_double
 from ineus_core.types import Mesh
+
+_LOG = logging.getLogger(__name__)
 
 
 def write_mesh(mesh: Mesh, path: str | Path) -> Path:
     """Write a mesh in the format that the suffix names, with normals and colours.
+
+    Far from the origin PLY has positions in double precision; GLB, which has none, counts them
+    from a node that is placed there, and a warning says so.
 
     Raises:
         ConfigError: Unknown suffix, or a place that cannot be written.
@@ -32,6 +39,8 @@ def write_mesh(mesh: Mesh, path: str | Path) -> Path:
 def read_mesh(path: str | Path) -> Mesh:
     """Read a mesh in any format that trimesh knows; what it lacks is computed or grey.
 
+    Vertices are float64 where single precision would not hold them.
+
     Raises:
         SourceError: No such file, not a mesh, or without triangles.
     """
@@ -40,7 +49,7 @@ def read_mesh(path: str | Path) -> Mesh:
     triangles = np.asarray(getattr(loaded, "faces", np.zeros((0, 3))), dtype=np.int32)
     if len(triangles) == 0:
         raise SourceError(f"mesh file {path}: no triangles")
-    vertices = np.asarray(loaded.vertices, dtype=np.float32)
+    vertices = as_precise(np.asarray(loaded.vertices))
     colours = np.full(vertices.shape, 180, dtype=np.uint8)
     if loaded.visual.kind is not None:
         visual = loaded.visual.to_color() if loaded.visual.kind == "texture" else loaded.visual
@@ -93,16 +102,19 @@ def _load(path: Path):  # type: ignore[no-untyped-def]
 
 
 def _encode_ply(mesh: Mesh) -> bytes:
+    position = ("double", "<f8") if needs_double(mesh.vertices) else ("float", "<f4")
     header = (
         "ply\nformat binary_little_endian 1.0\ncomment ineus, world frame, metres\n"
         f"element vertex {len(mesh.vertices)}\n"
-        + "".join(f"property float {name}\n" for name in ("x", "y", "z", "nx", "ny", "nz"))
+        + "".join(f"property {position[0]} {name}\n" for name in ("x", "y", "z"))
+        + "".join(f"property float {name}\n" for name in ("nx", "ny", "nz"))
         + "".join(f"property uchar {name}\n" for name in ("red", "green", "blue"))
         + f"element face {len(mesh.triangles)}\n"
         "property list uchar int vertex_indices\nend_header\n"
     )
     vertices = np.empty(
-        len(mesh.vertices), dtype=[("position", "<f4", 3), ("normal", "<f4", 3), ("rgb", "u1", 3)]
+        len(mesh.vertices),
+        dtype=[("position", position[1], 3), ("normal", "<f4", 3), ("rgb", "u1", 3)],
     )
     vertices["position"], vertices["normal"], vertices["rgb"] = (
         mesh.vertices,
@@ -126,16 +138,27 @@ def _encode_obj(mesh: Mesh) -> bytes:
 
 
 def _encode_glb(mesh: Mesh) -> bytes:
+    """Write single precision, which is all that the format has, and the place of the node."""
     import trimesh
 
+    place = np.eye(4)
+    if needs_double(mesh.vertices):
+        place[:3, 3] = np.round(np.median(mesh.vertices, axis=0))
+        _LOG.warning(
+            "GLB holds single precision only: its vertices count from a node at %s m, which "
+            "viewers may round to half metres; PLY and OBJ hold the coordinates themselves",
+            place[:3, 3].tolist(),
+        )
     solid = trimesh.Trimesh(
-        vertices=mesh.vertices,
+        vertices=mesh.vertices - place[:3, 3],
         faces=mesh.triangles,
         vertex_normals=mesh.normals,
         vertex_colors=mesh.colours,
         process=False,
     )
-    return trimesh.Scene(solid).export(file_type="glb", include_normals=True)
+    scene = trimesh.Scene()
+    scene.add_geometry(solid, transform=place)
+    return scene.export(file_type="glb", include_normals=True)
 
 
 _ENCODERS = {".ply": _encode_ply, ".obj": _encode_obj, ".glb": _encode_glb}

@@ -4,12 +4,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf, add_background, make_field
 from ineus_core.keyframes import KeyframeBuffer, KeyframePolicy, KeyframeSelector, Replay
 from ineus_core.meshing import Surface
@@ -20,6 +21,7 @@ from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
+from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.reconstruction.scene_bounds import SceneBounds, estimate_bounds
 from ineus_core.rendering import (
@@ -32,8 +34,15 @@ from ineus_core.timing import Pace
 from ineus_core.training import Ranks, make_step, resolved_training
 from ineus_core.types import Camera, Frame
 
-GivenField = tuple[HashSdf, Float[np.ndarray, "2 3"]]
-"""A field that is trained already, and its box."""
+
+@dataclass(frozen=True)
+class GivenField:
+    """A field that is trained already."""
+
+    field: HashSdf
+    aabb: Float[np.ndarray, "2 3"]
+    """Its box, in the map."""
+    origin: MapOrigin
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,7 @@ class Assembly:
 
     def begin(
         self,
+        origin: MapOrigin,
         frames: Sequence[Frame],
         expected: Sequence[Float[np.ndarray, "4 4"]],
         points: Float[np.ndarray, "n 3"] | None,
@@ -76,7 +86,10 @@ class Assembly:
     ) -> Reconstruction:
         """Build what the first frames call for; they are not added yet.
 
+        All coordinates are those of the map.
+
         Args:
+            origin: What they count from.
             frames: At least one.
             expected: Poses of all frames that will come, where they are known.
             points: On surfaces, where some are known. An object before a background of its own is
@@ -91,15 +104,25 @@ class Assembly:
         bounds = estimate_bounds(
             frames,
             expected,
-            self.config.bounds,
+            self.config.bounds.counted_from(origin.offset_m),
             self.config.depth,
             None if has_own_box else points,
         )
         config = self.config.with_voxels_of(bounds.voxel_m)
-        field, grid = _first_field_and_grid(config, bounds, given, self.device)
+        try:
+            field, grid = _first_field_and_grid(config, bounds, given, self.device)
+        except CapacityError:
+            is_by_depth = bounds.scene_kind == "depth" and config.field.init in ("auto", "depth")
+            if not is_by_depth or len(config.bounds.aabb) > 0:
+                raise
+            # A frame that claims to show a kilometre is refused when it is added, as later ones.
+            position_m = frames[0].world_from_camera[:3, 3]
+            bounds = replace(bounds, aabb=np.stack((position_m, position_m)))
+            field, grid = _first_field_and_grid(config, bounds, given, self.device)
         # Frames that come later may still lack it: their pixels then count as unknown.
         knows_foreground = any(frame.foreground is not None for frame in frames)
-        return self._assemble(config, field, grid, frames[0].camera, knows_foreground)
+        camera = frames[0].camera
+        return self._assemble(config, origin, field, grid, camera, knows_foreground)
 
     def restore(self, content: CheckpointContent) -> Reconstruction:
         """Build what a checkpoint holds."""
@@ -107,7 +130,10 @@ class Assembly:
         field = content.field(self.config.field.backend, self.device)
         grid = content.grid(self.config.occupancy, self.device)
         config = self.config.with_voxels_of(content.voxel_size_m)
-        restored = self._assemble(config, field, grid, content.camera, content.meta.has_foreground)
+        has_foreground = content.meta.has_foreground
+        restored = self._assemble(
+            config, content.origin, field, grid, content.camera, has_foreground
+        )
         restored.replay.keep(content.rays)
         restored.replay.image_background.copy_(content.image_background)
         restored.train_step.resume_at(content.meta.step)
@@ -116,11 +142,13 @@ class Assembly:
     def restore_field(self, content: CheckpointContent) -> GivenField:
         """Take the field of a checkpoint, and nothing else of it."""
         grid = content.grid(self.config.occupancy, self.device)
-        return content.field(self.config.field.backend, self.device), grid.host_aabb
+        field = content.field(self.config.field.backend, self.device)
+        return GivenField(field, grid.host_aabb, content.origin)
 
     def _assemble(
         self,
         config: ReconstructorConfig,
+        origin: MapOrigin,
         field: HashSdf,
         grid: OccupancyGrid,
         camera: Camera,
@@ -130,6 +158,7 @@ class Assembly:
 
         Args:
             config: With the size of the voxels resolved.
+            origin: What the coordinates of all that is given count from.
             camera: Of the first frame.
             knows_foreground: Frames say which pixels show the object.
         """
@@ -147,10 +176,13 @@ class Assembly:
         surface = Surface(config.meshing, device)
         counters: Counter[str] = Counter()
         policy = self.policy()
-        inserter = _inserter(config, policy, field, grid, buffer, replay, surface, counters)
+        inserter = _inserter(
+            config, origin, policy, field, grid, buffer, replay, surface, counters
+        )
         voxel_m, truncation_m = config.meshing.voxel_size_m, config.ray_sampling.truncation_m
         return Reconstruction(
             config=config,
+            origin=origin,
             device=device,
             field=field,
             grid=grid,
@@ -195,8 +227,8 @@ def _first_field_and_grid(
     """
     voxel_m, aabb = config.meshing.voxel_size_m, bounds.aabb
     if given is not None:
-        field, given_box = given
-        aabb = aabb if field.init == "depth" else given_box
+        field = given.field
+        aabb = aabb if field.init == "depth" else given.aabb
     else:
         init = bounds.scene_kind if config.field.init == "auto" else config.field.init
         field = make_field(config.field, init, aabb, voxel_m, device)
@@ -212,6 +244,7 @@ def _first_field_and_grid(
 
 def _inserter(
     config: ReconstructorConfig,
+    origin: MapOrigin,
     policy: KeyframePolicy,
     field: HashSdf,
     grid: OccupancyGrid,
@@ -229,6 +262,7 @@ def _inserter(
         device=surface.device,
     )
     return KeyframeInserter(
+        origin,
         policy,
         config.bounds,
         config.depth,

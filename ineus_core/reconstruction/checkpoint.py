@@ -27,6 +27,7 @@ from ineus_core.fields import (
 from ineus_core.kernels.ray_batch import RESERVOIR_COLUMNS
 from ineus_core.reconstruction.checkpoint_files import read_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import OccupancyConfig, OccupancyGrid
 from ineus_core.types import Camera
@@ -34,6 +35,7 @@ from ineus_core.types import Camera
 _RENAMED_TENSORS = {"grid.evidence": "grid.log_odds", "grid.probed": "grid.observed"}
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Cell = Annotated[float, Field(ge=-1e9, le=1e9)]
+_Coordinate = Annotated[float, Field(ge=-2e7, le=2e7)]
 DOES_NOT_FIT = (
     ArithmeticError,
     AttributeError,
@@ -95,6 +97,8 @@ class CheckpointMeta(_Section):
     grid: _Grid
     camera: _Camera
     """Of the first frame."""
+    origin_m: tuple[_Coordinate, _Coordinate, _Coordinate] = (0.0, 0.0, 0.0)
+    """World position that all coordinates in the tensors count from."""
     dataset_from_world: list[list[float]] = np.eye(4).tolist()
     """Similarity to the coordinates that saved meshes have."""
     has_foreground: bool = False
@@ -164,6 +168,11 @@ class CheckpointContent:
         return np.array(self.meta.dataset_from_world)
 
     @property
+    def origin(self) -> MapOrigin:
+        """What the coordinates in the tensors count from."""
+        return MapOrigin(*self.meta.origin_m)
+
+    @property
     def image_background(self) -> Float[Tensor, " 3"]:
         """Colour that the pictures have where no object is."""
         return torch.tensor(self.meta.image_background)
@@ -229,6 +238,7 @@ def content_of(
         ),
         "field": field.config.model_dump(mode="json"),
         "init": field.init,
+        "origin_m": reconstruction.origin.offset_m.tolist(),
         "dataset_from_world": dataset_from_world.tolist(),
         "side_m": field.side_m,
         "grid": grid_meta,

@@ -3,7 +3,7 @@
 """Frames on their way in: which become keyframes, and corrected poses of those that have."""
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,11 +15,14 @@ from ineus_core.fields import HashSdf
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, KeyframePolicy, Replay
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
+from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.scene_bounds import BoundsConfig, box_of_depth
 from ineus_core.rendering import OccupancyGrid
 from ineus_core.types import Frame, KeyframeId
 
 _LOG = logging.getLogger(__name__)
+_CONTRADICTING = 3
+"""Frames in a row outside of the field that outweigh fewer keyframes within it."""
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
 
@@ -28,6 +31,7 @@ class KeyframeInserter:
     """Takes the frames that are needed as keyframes, and their poses when these are corrected.
 
     Args:
+        origin: What the poses of frames count from; for messages.
         policy: Decides which frames are needed.
         bounds: How far depth widens the box of the scene.
         depth: The depth that is believed.
@@ -42,6 +46,7 @@ class KeyframeInserter:
 
     def __init__(
         self,
+        origin: MapOrigin,
         policy: KeyframePolicy,
         bounds: BoundsConfig,
         depth: DepthConfig,
@@ -54,9 +59,10 @@ class KeyframeInserter:
         counters: Counter[str],
     ) -> None:
         """Begin without a keyframe."""
-        self._policy, self._bounds, self._depth = policy, bounds, depth
+        self._origin, self._policy, self._bounds, self._depth = origin, policy, bounds, depth
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
+        self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
 
     def add(self, frame: Frame, expected: int) -> bool:
         """Take a frame; False if it is not needed as a keyframe or does not fit.
@@ -64,6 +70,10 @@ class KeyframeInserter:
         Args:
             expected: Frames that come in all, where that is known; else 0.
         """
+        # A policy must not take note of a frame that no map can have.
+        if frame.depth_m is not None and not self._holds_camera(frame):
+            self._outside.append(frame)
+            return False
         if not self._policy.is_keyframe(frame) and not self._is_one_of_few(frame, expected):
             return False
         return self.insert(frame)
@@ -72,7 +82,9 @@ class KeyframeInserter:
         """Take a frame that is needed; False if it does not fit."""
         # Before it is stored: a frame that does not fit takes no slot.
         if frame.depth_m is not None and not self._grow(frame):
+            self._outside.append(frame)
             return False
+        self._outside.clear()
         completed = self._completion.completed(frame)
         if completed is not frame:
             frame = completed
@@ -93,13 +105,34 @@ class KeyframeInserter:
         """Tell if a frame is of a set of views without depth that the buffer holds as a whole."""
         return frame.depth_m is None and 0 < expected <= self._buffer.capacity
 
+    def contradicting(self) -> list[Frame]:
+        """Return newer frames that contradict the first ones; none unless they outweigh those.
+
+        They lie outside of the field, agree on where, and are more than all keyframes so far.
+        """
+        positions = [frame.world_from_camera[:3, 3] for frame in self._outside]
+        if len(positions) < _CONTRADICTING or self._counters["keyframes"] >= _CONTRADICTING:
+            return []
+        agree = bool((np.ptp(positions, axis=0) <= 0.5 * self._field.side_m).all())
+        return list(self._outside) if agree else []
+
+    def _holds_camera(self, frame: Frame) -> bool:
+        position = frame.world_from_camera[:3, 3]
+        return self._fits(np.stack((position, position)))
+
+    def _fits(self, box: Float[np.ndarray, "2 3"]) -> bool:
+        if self._field.holds(torch.as_tensor(box, dtype=torch.float32)):
+            return True
+        self._counters["frames_out_of_bounds"] += 1
+        # Once for many in a row: a camera that stays out there sends them at its full rate.
+        if not self._outside:
+            where = self._origin.points_in_world(box).tolist()
+            _LOG.warning("frame at %s lies outside the field's %.0f m", where, self._field.side_m)
+        return False
+
     def _grow(self, frame: Frame) -> bool:
         box = box_of_depth(frame, self._bounds, self._depth)
-        if not self._field.holds(torch.as_tensor(box, dtype=torch.float32)):
-            self._counters["frames_out_of_bounds"] += 1
-            _LOG.warning(
-                "frame at %s lies outside the field's %.0f m", box.tolist(), self._field.side_m
-            )
+        if not self._fits(box):
             return False
         try:
             if self._grid.grow(torch.as_tensor(box, dtype=torch.float32), spare_m=_SPARE_M):

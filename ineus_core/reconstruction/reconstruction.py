@@ -17,6 +17,7 @@ from ineus_core.meshing import Surface
 from ineus_core.planning import EsdfSlice, OccupancySlice, Planner, PlanningAnswer, PlanningScene
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
+from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.rendering import ImageRenderer, OccupancyGrid, ViewVisibility, vertex_colours
 from ineus_core.timing import Pace
 from ineus_core.training import Step
@@ -27,10 +28,14 @@ _CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 20}
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The parts of a reconstruction, and what they do together."""
+    """The parts of a reconstruction, and what they do together.
+
+    All coordinates in here are those of the map: they count from `origin`.
+    """
 
     config: ReconstructorConfig
     """With the sizes that the first frames decide."""
+    origin: MapOrigin
     device: torch.device
     field: HashSdf
     grid: OccupancyGrid
@@ -129,7 +134,7 @@ class Reconstruction:
         )
 
     def keyframe_poses(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
-        """Return `world_from_camera` of the keyframes that are held, oldest first."""
+        """Return `map_from_camera` of the keyframes that are held, oldest first."""
         return dict(zip(self.buffer.ids, self.buffer.poses, strict=True))
 
     def move_keyframes(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> int:

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The door to the reconstruction of a scene: frames in, steps, meshes and views out."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +24,29 @@ from ineus_core.reconstruction.checkpoint import DOES_NOT_FIT, CheckpointContent
 from ineus_core.reconstruction.checkpoint_files import write_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
+from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import resolved_rendering
 from ineus_core.timing import peak_memory_mb
 from ineus_core.training import Ranks, check_device
 from ineus_core.types import Camera, Frame, KeyframeId, Mesh, MeshUpdate, RenderedImage, StepReport
 
+_LOG = logging.getLogger(__name__)
+
 
 class Reconstructor:
     """Builds a reconstruction from the first frames, or takes one over from a checkpoint.
 
-    What exists only after the first frame is in `reconstruction`.
+    What exists only after the first frame is in `reconstruction`. Its coordinates count from
+    `origin_m`, which is not 0 where the first cameras are far from the world's origin; what is
+    given and returned here is in the world, but for the blocks of a `MeshUpdate`.
 
     Args:
         config: Of every part.
         device: Where everything lies.
         ranks: The processes that train the same field on the same frames, if there are several.
-        make_policy: Makes a keyframe policy of your own, anew after each `reset`.
+        make_policy: Makes a keyframe policy of your own, anew after each `reset`. Poses that it
+            sees count from `origin_m`.
     """
 
     def __init__(
@@ -68,6 +76,7 @@ class Reconstructor:
         self._surface_points: Float[np.ndarray, "n 3"] | None = None
         self._estimated_depth: EstimatedDepth | None = None
         self._newest_stamp_ns = 0
+        self._has_begun_from_frames = self._begins_anew = False
         self._report_began_s = time.perf_counter()
 
     @property
@@ -120,6 +129,16 @@ class Reconstructor:
         return self._reconstruction is None or self._reconstruction.grid.has_sensor
 
     @property
+    def origin(self) -> MapOrigin:
+        """What the coordinates of `reconstruction` count from."""
+        return MapOrigin() if self._reconstruction is None else self._reconstruction.origin
+
+    @property
+    def origin_m(self) -> tuple[float, float, float]:
+        """World position that the coordinates of `reconstruction` count from."""
+        return self.origin.x_m, self.origin.y_m, self.origin.z_m
+
+    @property
     def dataset_from_world(self) -> Float[np.ndarray, "4 4"]:
         """Similarity to the coordinates that saved meshes have."""
         return self._dataset_from_world
@@ -154,7 +173,10 @@ class Reconstructor:
         if self._given_config.stereo.enabled and frame.depth_m is None:
             return self._add_without_depth(frame)
         if self._reconstruction is not None:
-            return self._reconstruction.inserter.add(frame, len(self._expected))
+            in_map = self._reconstruction.origin.frame_in_map(frame)
+            if self._reconstruction.inserter.add(in_map, len(self._expected)):
+                return True
+            return self._begin_anew_if_contradicted()
         self._waiting.append(frame)
         bounds = self._given_config.bounds
         is_enough = (
@@ -176,12 +198,12 @@ class Reconstructor:
         if not keyframes:
             return False
         if self._reconstruction is None:
-            self._reconstruction = self._assembly.begin(
-                keyframes, self._expected, self._surface_points, self._given_field
-            )
-        inserter = self._reconstruction.inserter
-        inserted = [inserter.insert(keyframe) for keyframe in keyframes]
-        return any(inserted)
+            in_map = self._begin(keyframes)
+        else:
+            in_map = [self.origin.frame_in_map(keyframe) for keyframe in keyframes]
+        inserter = self.reconstruction.inserter
+        inserted = [inserter.insert(keyframe) for keyframe in in_map]
+        return any(inserted) or self._begin_anew_if_contradicted()
 
     def start(self) -> bool:
         """Build the field from the frames so far; comes by itself, or is called after the last."""
@@ -190,13 +212,67 @@ class Reconstructor:
         if self._reconstruction is not None or not self._waiting:
             return False
         frames, self._waiting = self._waiting, []
-        self._reconstruction = self._assembly.begin(
-            frames, self._expected, self._surface_points, self._given_field
-        )
-        inserter = self._reconstruction.inserter
+        return self._begin_with(frames)
+
+    def _begin_with(self, frames: Sequence[Frame]) -> bool:
+        """Build the field from frames and take them; False if none is needed."""
+        in_map = self._begin(frames)
+        inserter = self.reconstruction.inserter
         # Every frame is added before anyone asks whether one was.
-        added = [inserter.add(frame, len(self._expected)) for frame in frames]
+        added = [inserter.add(frame, len(self._expected)) for frame in in_map]
         return any(added)
+
+    def _begin(self, frames: Sequence[Frame]) -> list[Frame]:
+        """Build the field from frames; return them as they are in the map, still to be taken."""
+        origin = self._origin_for(frames)
+        in_map = [origin.frame_in_map(frame) for frame in frames]
+        points = self._surface_points
+        self._reconstruction = self._assembly.begin(
+            origin,
+            in_map,
+            [origin.pose_in_map(pose) for pose in self._expected],
+            None if points is None else origin.points_in_map(points),
+            self._given_field,
+        )
+        self._has_begun_from_frames = self._given_field is None
+        return in_map
+
+    def _origin_for(self, frames: Sequence[Frame]) -> MapOrigin:
+        """Choose what the coordinates of the map count from."""
+        if self._given_field is not None:
+            return self._given_field.origin
+        box = np.array(self._given_config.bounds.aabb).reshape(-1, 3)
+        positions = [frame.world_from_camera[:3, 3] for frame in frames]
+        return MapOrigin.near(positions if len(box) == 0 else [box.mean(axis=0)])
+
+    def _begin_anew_if_contradicted(self) -> bool:
+        """Begin again from the newest frames, if they show that the first ones were wrong.
+
+        A pose that was 0 for a moment, or of another frame, would else fix the box for good.
+        """
+        started = self.reconstruction
+        outside = started.inserter.contradicting()
+        knows_box = len(self._given_config.bounds.aabb) > 0
+        if not outside or knows_box or not self._has_begun_from_frames:
+            return False
+        frames = [started.origin.frame_in_world(frame) for frame in outside]
+        newest = frames[-1].world_from_camera[:3, 3].round(2).tolist()
+        _LOG.warning(
+            "the map begins anew at %s m, as all frames there contradict the first: %d are lost",
+            newest,
+            len(started.buffer),
+        )
+        counters = started.counters
+        were_out = counters["frames_out_of_bounds"] + len(started.buffer) - len(frames)
+        # Its memory is needed for the new one.
+        del started
+        self._reconstruction = None
+        self._begins_anew = True
+        is_kept = self._begin_with(frames)
+        renewed = self.reconstruction.counters
+        renewed["maps_begun_anew"] = counters["maps_begun_anew"] + 1
+        renewed["frames_out_of_bounds"] += were_out
+        return is_kept
 
     def step(self) -> None:
         """Take one optimiser step; nothing happens before the first keyframe."""
@@ -221,7 +297,9 @@ class Reconstructor:
         """Mesh what changed since the last call, or all of it."""
         if not self.is_ready:
             return MeshUpdate(self._newest_stamp_ns, (), ())
-        return self.reconstruction.extract_mesh(everything, self._newest_stamp_ns)
+        update = self.reconstruction.extract_mesh(everything, self._newest_stamp_ns)
+        begins_anew, self._begins_anew = self._begins_anew, False
+        return replace(update, origin_m=self.origin_m, begins_anew=begins_anew)
 
     def revisit_surface(self) -> None:
         """Have all blocks meshed in turn where there is no depth to tell which of them change."""
@@ -239,32 +317,43 @@ class Reconstructor:
 
     def current_mesh(self) -> Mesh:
         """Return the surface as last extracted, welded, without small components."""
-        return weld(()) if self._reconstruction is None else self._reconstruction.surface.mesh()
+        if self._reconstruction is None:
+            return weld(())
+        return self.origin.mesh_in_world(self._reconstruction.surface.mesh())
 
     def render(self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> RenderedImage:
         """Render colour, depth and normal as the camera would see them."""
         if not self.is_ready:
             raise SourceError("nothing to render: no keyframe has come yet")
-        return self.reconstruction.render(camera, world_from_camera)
+        return self.reconstruction.render(camera, self.origin.pose_in_map(world_from_camera))
 
     def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
         """Tell distance to the surface as last extracted, gradient, and what was observed."""
         if self._reconstruction is None:
             return PlanningAnswer.of_nothing(len(points))
-        return self._reconstruction.query(points)
+        return self._reconstruction.query(self.origin.points_in_map(points))
 
     def occupancy_slice(self, z_min_m: float, z_max_m: float) -> OccupancySlice | None:
         """Tell what is free, occupied and unknown between two heights; None before any frame."""
-        started = self._reconstruction
-        return None if started is None else started.occupancy_slice(z_min_m, z_max_m)
+        started, z_m = self._reconstruction, self.origin.z_m
+        if started is None:
+            return None
+        found = started.occupancy_slice(z_min_m - z_m, z_max_m - z_m)
+        return started.origin.occupancy_in_world(found)
 
     def esdf_slice(self, z_m: float) -> EsdfSlice | None:
         """Tell the distances at a height; None before any frame."""
-        return None if self._reconstruction is None else self._reconstruction.esdf_slice(z_m)
+        started = self._reconstruction
+        if started is None:
+            return None
+        return started.origin.esdf_in_world(started.esdf_slice(z_m - started.origin.z_m))
 
     def keyframe_poses(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
         """Return `world_from_camera` of the keyframes that are held, oldest first."""
-        return {} if self._reconstruction is None else self._reconstruction.keyframe_poses()
+        if self._reconstruction is None:
+            return {}
+        held = self._reconstruction.keyframe_poses()
+        return {keyframe: self.origin.pose_in_world(pose) for keyframe, pose in held.items()}
 
     def move_keyframes(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> int:
         """Give keyframes corrected poses; return how many of them are held.
@@ -274,7 +363,11 @@ class Reconstructor:
         """
         if self._estimated_depth is not None:
             self._estimated_depth.move(poses)
-        return 0 if self._reconstruction is None else self._reconstruction.move_keyframes(poses)
+        if self._reconstruction is None:
+            return 0
+        return self._reconstruction.move_keyframes(
+            {keyframe: self.origin.pose_in_map(pose) for keyframe, pose in poses.items()}
+        )
 
     def report(self) -> StepReport:
         """Report the progress since the last report; waits for the device."""

@@ -39,6 +39,13 @@ class BoundsConfig(ConfigModel):
     )
     margin_m: float = Field(0.3, ge=0, description="Room left around measured points, in m.")
 
+    def counted_from(self, origin_m: Float[np.ndarray, " 3"]) -> "BoundsConfig":
+        """Return these bounds with the box in coordinates that count from an origin."""
+        if not self.aabb or not origin_m.any():
+            return self
+        moved = np.array(self.aabb).reshape(2, 3) - origin_m
+        return self.model_copy(update={"aabb": tuple(moved.ravel().tolist())})
+
     @field_validator("aabb")
     @classmethod
     def _is_a_box(cls, aabb: tuple[float, ...]) -> tuple[float, ...]:

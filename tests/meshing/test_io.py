@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mesh files: what is written comes back, and a failed write leaves the old file."""
 
+import dataclasses
 import errno
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from ineus_core.errors import CapacityError, ConfigError, SourceError
-from ineus_core.meshing import read_mesh, read_reference, write_mesh
+from ineus_core.meshing import moved_mesh, read_mesh, read_reference, write_mesh
 from ineus_core.types import Mesh
 
 
@@ -126,3 +127,46 @@ def test_points_of_another_shape_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "points.npy", np.ones((5, 2)))
     with pytest.raises(SourceError, match=r"\(5, 2\)"):
         read_reference(tmp_path / "points.npy")
+
+
+FAR_M = np.array((500_000.25, 5_000_000.125, 100.0))
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".obj", ".glb"])
+def test_far_from_the_origin_a_file_holds_what_single_precision_cannot(
+    tetrahedron: Mesh, tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At UTM coordinates single precision has steps of half a metre."""
+    far = dataclasses.replace(tetrahedron, vertices=tetrahedron.vertices + FAR_M)
+    back = read_mesh(write_mesh(far, tmp_path / f"mesh{suffix}"))
+    assert back.vertices.dtype == np.float64
+    np.testing.assert_allclose(back.vertices, far.vertices, atol=1e-6)
+    np.testing.assert_array_equal(back.triangles, far.triangles)
+    np.testing.assert_allclose(back.colours, far.colours)
+    warned = [record.getMessage() for record in caplog.records]
+    assert len(warned) == (suffix == ".glb")
+    assert not warned or "single precision only" in warned[0]
+
+
+def test_far_ply_says_double(tetrahedron: Mesh, tmp_path: Path) -> None:
+    """Three doubles, three floats and three bytes a vertex."""
+    far = dataclasses.replace(tetrahedron, vertices=tetrahedron.vertices + FAR_M)
+    content = write_mesh(far, tmp_path / "mesh.ply").read_bytes()
+    header, body = content.split(b"end_header\n")
+    assert b"property double x\nproperty double y\nproperty double z\nproperty float nx" in header
+    assert len(body) == 4 * 39 + 4 * 13
+    assert np.frombuffer(body[39:63], "<f8").tolist() == [500_001.25, 5_000_000.125, 100.0]
+
+
+def test_a_mesh_is_moved_to_far_coordinates_in_double_precision(tetrahedron: Mesh) -> None:
+    """The unit of a data set may be another than the metre, as millimetres are."""
+    to_utm = np.eye(4)
+    to_utm[:3, 3] = FAR_M
+    far = moved_mesh(tetrahedron, to_utm)
+    np.testing.assert_array_equal(far.vertices, tetrahedron.vertices + FAR_M)
+    back = moved_mesh(far, np.linalg.inv(to_utm))
+    assert back.vertices.dtype == np.float32
+    np.testing.assert_allclose(back.vertices, tetrahedron.vertices, atol=1e-8)
+    millimetres = np.diag((1000.0, 1000.0, 1000.0, 1.0))
+    millimetres[:3, 3] = 5000.0
+    assert moved_mesh(tetrahedron, millimetres).vertices.dtype == np.float32
