@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node `ineus`: wires inputs, worker, outputs and services together."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -51,6 +52,8 @@ _log = logging.getLogger("ineus_ros.node")  # not __main__, whose log nobody for
 STOP_TIMEOUT_S = 0.8
 """What the present step may still take at the end; the whole end shall stay under two seconds."""
 CLEANUP_TIMEOUT_S = 30.0
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end the node in order."""
 LOOK_PERIOD_S = 0.5
 """How often is looked whether the context is still there; an interrupt is noticed at once."""
 
@@ -254,8 +257,10 @@ def main(args: Sequence[str] | None = None) -> int:
     # only take note, as an exception out of a callback of rclpy's would abort the process.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     interrupted = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: interrupted.set())
+    for number in ENDING:
+        # `nohup` has a terminal that closes ignored.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: interrupted.set())
     node: ReconstructionNode | None = None
     has_ended = True
     try:
@@ -285,11 +290,13 @@ def _leave(has_ended: bool) -> None:
     if has_ended:
         # What still refers to the node would leave its shared memory behind.
         gc.collect()
-    else:
-        print("ineus: the present step was cut short", file=sys.stderr)
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # The terminal may be gone.
+    with contextlib.suppress(OSError):
+        if not has_ended:
+            print("ineus: the present step was cut short", file=sys.stderr)
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)
 
 

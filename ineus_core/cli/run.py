@@ -12,10 +12,12 @@ import typer
 from ineus_core.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
+    from ineus_core.cli.interruption import Interruption
     from ineus_core.config import Config
     from ineus_core.pipeline import RunLimits, RunResult
     from ineus_core.reconstruction import Reconstructor
     from ineus_core.sources import Source
+    from ineus_core.types import StepReport
 
 
 def command(
@@ -59,11 +61,12 @@ def command(
         Path | None,
         typer.Option(metavar="CKPT", help="Checkpoint to begin the field with, at step 0."),
     ] = None,
-) -> None:
+) -> int:
     """Reconstruct a recording or a data set.
 
     Frames are used at their stamps, so that a run repeats. `torchrun --nproc-per-node N -m
-    ineus_core.cli run ...` trains on N GPUs, each with as many rays.
+    ineus_core.cli run ...` trains on N GPUs, each with as many rays. An interrupt ends the run
+    with the checkpoint DIR/interrupted; a second one ends it at once.
     """
     if steps is not None and seconds is not None:
         raise ConfigError("--steps and --seconds: expected at most one of them")
@@ -76,15 +79,25 @@ def command(
     if source == "auto" and _names_a_file(path):
         check_source_exists(Path(path))
     check_writable(out)
-    from ineus_core.config import load_config
-    from ineus_core.pipeline import RunLimits
+    from ineus_core.cli.interruption import Interrupted, Interruption
 
-    words = list(overrides or ())
-    words += [f"device={device}"] if device is not None else []
-    words += [f"seed={seed}"] if seed is not None else []
-    words += [f"source.max_frames={max_frames}"] if max_frames else []
-    limits = RunLimits(steps, seconds, real_time, hold_out)
-    _run(path, source, load_config(config, words), limits, out, resume, resume_weights)
+    interruption = Interruption(out)
+    with interruption.heeded():
+        try:
+            from ineus_core.config import load_config
+            from ineus_core.pipeline import RunLimits
+
+            words = list(overrides or ())
+            words += [f"device={device}"] if device is not None else []
+            words += [f"seed={seed}"] if seed is not None else []
+            words += [f"source.max_frames={max_frames}"] if max_frames else []
+            limits = RunLimits(steps, seconds, real_time, hold_out)
+            given = load_config(config, words)
+            _run(path, source, given, limits, out, resume, resume_weights, interruption)
+        except Interrupted as error:
+            print(f"ineus: {interruption.sentence(error)}", file=sys.stderr)
+            return error.exit_code
+    return 0
 
 
 def _names_a_file(path: str) -> bool:
@@ -103,6 +116,7 @@ def _run(
     out: Path,
     resume: Path | None,
     resume_weights: Path | None,
+    interruption: "Interruption",
 ) -> None:
     from ineus_core.config import resolve_device
     from ineus_core.pipeline import OfflineRun
@@ -123,7 +137,8 @@ def _run(
     reconstructor.save_meshes_in(dataset_from_world(frames))
     with process_group(ranks, device):
         if ranks is None or ranks.is_writer:
-            _train_and_write(path, frames, reconstructor, config, limits, out)
+            interruption.watch(reconstructor)
+            _train_and_write(path, frames, reconstructor, config, limits, out, interruption)
         else:
             OfflineRun(frames, reconstructor, config.pipeline, limits).train()
 
@@ -135,18 +150,30 @@ def _train_and_write(
     config: "Config",
     limits: "RunLimits",
     out: Path,
+    interruption: "Interruption",
 ) -> None:
+    from ineus_core.cli.interruption import Interrupted
     from ineus_core.cli.progress import RunProgress
     from ineus_core.pipeline import OfflineRun
 
     with RunProgress(path) as progress:
-        run = OfflineRun(frames, reconstructor, config.pipeline, limits, progress.update)
-        result = run.run()
-        if not reconstructor.is_ready:
-            dropped = ", ".join(f"{count} {reason}" for reason, count in frames.dropped.items())
-            raise SourceError(f"{path}: no frame could be used ({dropped or 'it has none'})")
-        progress.update("writing", 0.0, None)
-        _write(out, result, config, reconstructor)
+
+        def on_progress(phase: str, share: float, report: "StepReport | None") -> None:
+            interruption.enter(phase)
+            progress.update(phase, share, report)
+
+        try:
+            run = OfflineRun(frames, reconstructor, config.pipeline, limits, on_progress)
+            result = run.run()
+            if not reconstructor.is_ready:
+                dropped = ", ".join(f"{n} {reason}" for reason, n in frames.dropped.items())
+                raise SourceError(f"{path}: no frame could be used ({dropped or 'it has none'})")
+            on_progress("writing", 0.0, None)
+            _write(out, result, config, reconstructor)
+        except Interrupted:
+            interruption.keep()
+            raise
+    interruption.forget()
     progress.summary(out, result.report)
 
 

@@ -3,6 +3,8 @@
 """A checkpoint on disk: one directory with safetensors and JSON, written whole or not at all."""
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from jaxtyping import Shaped
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ineus_core.errors import CapacityError, CheckpointError
+from ineus_core.errors import CheckpointError
 from ineus_core.files import replacing, whole
 
 FORMAT = 1
@@ -35,10 +37,13 @@ def write_checkpoint(
         try:
             save_file(content, beside / _TENSORS)
         except safetensors.SafetensorError as error:
-            # The library hides the number of the error in its text.
-            is_full = "StorageFull" in str(error) or "code: 28" in str(error)
-            kind = CapacityError if is_full else CheckpointError
-            raise kind(f"checkpoint {directory} could not be written: {error}") from error
+            # The library hides the number of the error in its text, in one of two ways.
+            number = re.search(r"(?:code:|os error) (\d+)", str(error))
+            if number is None:
+                raise CheckpointError(
+                    f"checkpoint {directory} could not be written: {error}"
+                ) from error
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
         (beside / _META).write_text(json.dumps({"format": FORMAT, **meta}, indent=1))
         # The library gives its file to the owner alone, whatever the umask allows.
         (beside / _TENSORS).chmod((beside / _META).stat().st_mode & 0o777)
