@@ -27,7 +27,9 @@ from ineus_ros.large_messages import make_room_for_images
 _DEPTH = 20
 _CLOCK_PERIOD_S = 0.01
 _SETTLE_S = 0.3
-_ACKNOWLEDGE_S = 2.0
+_ACKNOWLEDGE_S = 20.0
+"""For subscribers on a busy machine; one that is gone is waited for as long."""
+_LOOK_S = 0.1
 _FOR_EVER_S = 1e9  # a lock cannot wait for as long as the smallest rates ask
 
 
@@ -110,9 +112,10 @@ class Player:
         """Give reliable messages the time to arrive."""
         end = time.monotonic() + _ACKNOWLEDGE_S
         for publisher in self._publishers.values():
-            left_s = end - time.monotonic()
-            if left_s > 0 and publisher.get_subscription_count() and not self.stop.is_set():
-                publisher.wait_for_all_acked(Duration(seconds=left_s))
+            while publisher.get_subscription_count() and time.monotonic() < end:
+                # In short waits, as a signal does not end one.
+                if self.stop.is_set() or publisher.wait_for_all_acked(Duration(seconds=_LOOK_S)):
+                    break
 
     def _sleep_until(self, due: float, log_ns: int, rate: float) -> None:
         if self._clock is None:

@@ -64,7 +64,7 @@ class Listener:
         return int(float(self.status.get(part, {}).get(name, "0")))
 
     def call(
-        self, service: str, kind: Any = Trigger, timeout_s: float = 30.0, **fields: Any
+        self, service: str, kind: Any = Trigger, timeout_s: float = 180.0, **fields: Any
     ) -> Any:
         """Call a service of the node and return its response.
 

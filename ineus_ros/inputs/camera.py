@@ -43,6 +43,8 @@ class Shared:
     on_images: Callable[["CameraInput", list[Images]], None]
     on_jump: Callable[[], None]
     """Called when the stamps of the images have jumped back."""
+    now_s: Callable[[], float]
+    """The clock by which depth is waited for."""
 
 
 class CameraInput:
@@ -73,7 +75,7 @@ class CameraInput:
         self.color_frame = ""
         """Frame id of the newest colour image; empty before the first."""
         self._newest_ns: int | None = None
-        self.pairing = ImagePairing(config, self._is_offered, shared.drops)
+        self.pairing = ImagePairing(config, self._is_offered, shared.drops, shared.now_s)
         self._topics: dict[str, Subscription] = {}
         self.decoders = self._subscribe_images()
 

@@ -63,6 +63,7 @@ class Inputs:
     Args:
         submit: Takes each frame, on a thread of ours; must not block.
         on_jump: Called when stamps jump back and the map is not to be kept.
+        now_s: The clock by which depth and poses are waited for.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Inputs:
         config: RosConfig,
         submit: Callable[[Frame], None],
         on_jump: Callable[[], object] = lambda: None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Subscribe."""
         self.drops = Drops(node.get_logger())
@@ -82,7 +84,7 @@ class Inputs:
         """Of the first camera."""
         self._holds: set[str] = set()
         self._config, self._submit, self._on_reset = config, submit, on_jump
-        self._ticked_s = time.monotonic()
+        self._now_s, self._ticked_s = now_s, now_s()
         self._tf = make_tf(node, config, self.drops, self.retry)
         shared = Shared(
             self.drops,
@@ -92,6 +94,7 @@ class Inputs:
             self._holds,
             self._on_images,
             self._on_time_jump,
+            now_s,
         )
         self._cameras = [
             CameraInput(node, config, camera_id, shared)
@@ -100,7 +103,7 @@ class Inputs:
         self._capacity = config.input_queue_size * len(self._cameras)
         decoders = [camera.decoders for camera in self._cameras]
         self._decoder = FrameDecoder(decoders, self.drops, self._take_frame)
-        self.poses = make_poses(node, config, self._tf, self.drops, self.retry)
+        self.poses = make_poses(node, config, self._tf, self.drops, self.retry, now_s=now_s)
         self._awaiting_pose = AwaitingPose(
             config, self.poses, self._cameras[0], self.drops, self._decoder.submit
         )
@@ -182,7 +185,7 @@ class Inputs:
         On a busy machine all callbacks may stand still for seconds; the poses are then there, but
         in the queue of the middleware.
         """
-        now_s = time.monotonic()
+        now_s = self._now_s()
         self._awaiting_pose.let_pass(min(now_s - self._ticked_s, 2 * RETRY_PERIOD_S))
         self._ticked_s = now_s
         for camera in self._cameras:

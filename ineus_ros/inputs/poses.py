@@ -59,14 +59,16 @@ def make_poses(
     drops: Drops,
     on_pose: Callable[[], None],
     may_wait: Callable[[str], bool] | None = None,
+    now_s: Callable[[], float] = time.monotonic,
 ) -> CameraPoses:
     """Subscribe to the poses that the configuration asks for.
 
     Args:
         on_pose: Called after each new pose.
         may_wait: Decides whether TF may still come to know a frame id.
+        now_s: The clock by which it does unless that is given.
     """
-    patience = may_wait or Patience(config)
+    patience = may_wait or Patience(config, now_s)
     if config.pose_source == "tf":
         if tf is None:
             raise MissingDependencyError("tf2_ros (or tf2_msgs)", "ros")

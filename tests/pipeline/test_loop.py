@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop by itself, over a reconstructor that only takes notes."""
 
+import itertools
 import time
 from typing import Any
 
@@ -321,18 +322,19 @@ def test_finish_with_a_number_of_steps(steps: int, expected: int) -> None:
     assert notes.steps == expected
 
 
-def test_finish_by_the_clock() -> None:
-    import time
-
+def test_finish_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of an eighth of a second for a second; then none, as the time is over."""
     pipeline, notes, _ = make()
+    looks = itertools.count()
+    monkeypatch.setattr(
+        time, "perf_counter", lambda: 100.0 + notes.steps / 8 + 1e-6 * next(looks)
+    )
     pipeline.submit(frame_at(0))
-    begin_s = time.perf_counter()
-    pipeline.finish(until_s=begin_s + 0.05)
-    assert time.perf_counter() - begin_s < 2.0
-    assert notes.steps > 3
-    late = notes.steps
-    pipeline.finish(until_s=begin_s)
-    assert notes.steps == late
+    pipeline.tick(0)
+    pipeline.finish(until_s=100.0 + 3 / 8 + 1.0)
+    assert notes.steps == 3 + 8
+    pipeline.finish(until_s=101.0)
+    assert notes.steps == 3 + 8
 
 
 def test_finish_without_a_frame_ends() -> None:

@@ -72,7 +72,7 @@ def listen(ros: Callable[..., Any], camera: Any) -> Callable[..., Any]:
         topics = [camera.color, camera.info]
         topics += [camera.pose] if settings.get("pose_source") == "pose" else [camera.odom]
         listening.spin_until(lambda: all(topic.get_subscription_count() for topic in topics))
-        listening.spin_until(lambda: True)
+        listening.spin(10)
         return listening
 
     return make

@@ -25,10 +25,10 @@ def test_two_nodes_of_one_name_are_a_warning_and_two_of_one_kind_are_not(
     namesakes = Namesakes(node)
     names = [("ineus", "/left"), ("ineus", "/right")]
     known = node.get_node_names_and_namespaces
-    assert wait_until(lambda: set(names) <= set(known()), 20.0)
+    assert wait_until(lambda: set(names) <= set(known()), 120.0)
     assert namesakes.status().level == "ok"
     ros(lambda context: Node("ineus", context=context, namespace="left"))
-    assert wait_until(lambda: known().count(names[0]) == 2, 20.0)
+    assert wait_until(lambda: known().count(names[0]) == 2, 120.0)
     status = namesakes.status()
     assert (status.level, status.name) == ("warning", "node")
     assert status.message.startswith("2 nodes are named /left/ineus")

@@ -99,7 +99,7 @@ def test_a_late_subscriber_gets_the_whole_mesh(node: Running) -> None:
     held = node.listener.statuses
     node.wait(lambda: node.listener.statuses > held + 2)
     with Listener() as late:
-        wait_until(lambda: late.receiver.triangles == node.number("mesh", "triangles"), 10.0)
+        wait_until(lambda: late.receiver.triangles == node.number("mesh", "triangles"), 120.0)
         assert late.receiver.triangles == node.number("mesh", "triangles") > 0
         np.testing.assert_array_equal(
             sorted(late.receiver.markers), sorted(node.listener.receiver.markers)
@@ -185,7 +185,7 @@ def test_bad_messages_and_a_camera_of_another_size_leave_the_node_alive(
     node.wait(lambda: node.number("input", "dropped.bad_color") == 1)
     other = SyntheticSource(SyntheticConfig(frames=16, width_px=32, height_px=24)).frame(0)
     camera.publish(later(other, 2))
-    time.sleep(0.5)
+    node.wait(lambda: node.number("input", "color_received") == camera.sent)
     camera.publish(later(FRAMES[1], 3))
     node.wait(
         lambda: (

@@ -19,14 +19,21 @@ SOURCE = SyntheticSource(SyntheticConfig(frames=12, width_px=32, height_px=24))
 FRAMES = list(SOURCE)
 
 
+PASSING_S = 0.02
+"""By which a clock goes on in a turn of the executor, where a test is about time."""
+HUNG_S = 120.0
+"""Longer than anything takes on a busy machine."""
+
+
 class Listening:
-    """Inputs on a node, spun by hand."""
+    """Inputs on a node, spun by hand, whose own clock stands still unless a test lets it go on."""
 
     def __init__(self, node: Node, **settings: Any) -> None:
         self.frames: list[Frame] = []
         self.resets = 0
+        self.now_s = 0.0
         config = RosConfig(**{**SETTINGS, **settings})
-        self.inputs = Inputs(node, config, self.frames.append, self._on_reset)
+        self.inputs = Inputs(node, config, self.frames.append, self._on_reset, lambda: self.now_s)
         self._node = node
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(node)
@@ -48,8 +55,20 @@ class Listening:
     def drops(self) -> dict[str, int]:
         return dict(self.inputs.drops.counts)
 
-    def spin_until(self, condition: Callable[[], bool], timeout_s: float = 8.0) -> None:
-        end = time.monotonic() + timeout_s
+    def spin_until(self, condition: Callable[[], bool], passing_s: float = 0.0) -> None:
+        """Spin until a condition holds.
+
+        Args:
+            passing_s: What the clock of the inputs goes on by with each turn.
+        """
+        end = time.monotonic() + HUNG_S
         while not condition():
             assert time.monotonic() < end, (len(self.frames), self.inputs.counters, self.drops)
+            self.now_s += passing_s
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def spin(self, times: int, passing_s: float = 0.0) -> None:
+        """Take what is there, in so many turns."""
+        for _ in range(times):
+            self.now_s += passing_s
             self._executor.spin_once(timeout_sec=0.02)

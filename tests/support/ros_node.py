@@ -3,6 +3,7 @@
 """The node as a process with small settings, for tests."""
 
 import dataclasses
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,8 +31,8 @@ SMALL: Mapping[str, object] = {
     "render_width_px": 32,
     "tf_timeout_s": 0.5,
 }
-STARTED_S = 60.0
-"""The first step of the first run on a machine compiles kernels."""
+STARTED_S = 300.0
+"""Only what hangs takes so long: the first step of the first run compiles kernels."""
 
 
 def later(frame: Frame, seconds: int) -> Frame:
@@ -68,5 +69,12 @@ class Running:
         return self.listener.number(part, name)
 
     def close(self) -> None:
-        self.process.stop()
+        self.stop()
         self.listener.close()
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """End the node by a signal; return its exit code, which of one that hangs is another."""
+        if self.process.is_running:
+            self.process.process.send_signal(number)
+            wait_until(lambda: not self.process.is_running, STARTED_S)
+        return self.process.stop()

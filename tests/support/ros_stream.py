@@ -64,7 +64,7 @@ class Camera:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def wait_for_subscriber(self, timeout_s: float = 20.0) -> None:
+    def wait_for_subscriber(self, timeout_s: float = 120.0) -> None:
         """Wait until all that a frame needs has a reader."""
         end = time.monotonic() + timeout_s
         publishers = (self.color, self.info, self.odom)

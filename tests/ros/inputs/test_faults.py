@@ -7,7 +7,6 @@ Clocks that jump: `test_rig.py`. Interrupts: `test_node_life.py`.
 """
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,7 +18,7 @@ from ineus_core.sources import SyntheticConfig, SyntheticSource
 pytest.importorskip("rclpy", reason="needs rclpy")
 
 from rclpy.node import Node
-from ros_listening import FRAMES, Listening
+from ros_listening import FRAMES, PASSING_S, Listening
 from ros_stream import Camera
 
 pytestmark = pytest.mark.ros
@@ -33,8 +32,7 @@ def listen(ros: Callable[..., Node], camera: Camera) -> Iterator[Callable[..., L
         made.append(Listening(ros(lambda context: Node("ineus", context=context)), **settings))
         topics = (camera.color, camera.depth, camera.info, camera.odom)
         made[-1].spin_until(lambda: all(topic.get_subscription_count() for topic in topics))
-        for _ in range(10):
-            made[-1].spin_until(lambda: True)
+        made[-1].spin(10)
         return made[-1]
 
     yield make
@@ -42,16 +40,15 @@ def listen(ros: Callable[..., Node], camera: Camera) -> Iterator[Callable[..., L
         listening.inputs.close()
 
 
-def spin_for(listening: Listening, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    listening.spin_until(lambda: time.monotonic() > end, timeout_s=seconds + 10)
-
-
 def is_accounted_for(listening: Listening, sent: int) -> bool:
     inputs = listening.inputs
     return (
         inputs.counters["color_received"] == sent == len(listening.frames) + inputs.frames_dropped
     )
+
+
+def is_used(listening: Listening, stamp_ns: int) -> bool:
+    return bool(listening.frames) and listening.frames[-1].stamp_ns == stamp_ns
 
 
 def keep(messages: dict[str, Any]) -> None:
@@ -69,9 +66,9 @@ def test_poses_that_are_half_a_second_late_cost_no_frame(
     held: list[Any] = []
     for frame in FRAMES[:8]:
         camera.publish(frame, lambda messages: held.append(messages.pop("odom")))
-        spin_for(listening, 0.05)
+        listening.spin(3, PASSING_S)
     assert not listening.frames
-    spin_for(listening, 0.5)
+    listening.spin(25, PASSING_S)
     for message in held:
         camera.odom.publish(message)
     listening.spin_until(lambda: len(listening.frames) == 8)
@@ -93,8 +90,11 @@ def test_poses_that_are_missing_for_five_seconds_cost_these_images_and_no_more(
     for index, frame in enumerate(stream):
         has_pose = not 2 <= index < 12
         camera.publish(frame, keep if has_pose else without_pose)
-        spin_for(listening, 0.1)
-    listening.spin_until(lambda: is_accounted_for(listening, 14))
+        if has_pose:
+            listening.spin_until(lambda n=frame.stamp_ns: is_used(listening, n))  # type: ignore[misc]
+        else:
+            listening.spin(5, PASSING_S)
+    listening.spin_until(lambda: is_accounted_for(listening, 14), PASSING_S)
     assert [frame.stamp_ns for frame in listening.frames] == [
         stream[index].stamp_ns for index in (0, 1, 12, 13)
     ]
@@ -136,10 +136,9 @@ def test_ten_times_the_images_at_once_are_all_counted(
             inputs.counters["color_received"] + inputs.losses["color"].count == camera.sent
             and inputs.waiting == 0
         ),
-        timeout_s=20.0,
+        PASSING_S,
     )
     assert inputs.counters["color_received"] == len(listening.frames) + inputs.frames_dropped
     after = dataclasses.replace(FRAMES[5], stamp_ns=9_000_000_000)
-    listening.spin_until(lambda: True)
     camera.publish(after)
     listening.spin_until(lambda: len(listening.frames) == 2)

@@ -17,7 +17,7 @@ pytest.importorskip("rclpy", reason="needs rclpy")
 
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from rclpy.node import Node
-from ros_listening import FRAMES, Listening
+from ros_listening import FRAMES, PASSING_S, Listening
 from ros_stream import Camera, pose_message
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -50,8 +50,7 @@ def inputs(ros: Callable[..., Node]) -> Iterator[Callable[..., Listening]]:
 
 def meet(listening: Listening, *topics: Any) -> None:
     listening.spin_until(lambda: all(topic.get_subscription_count() for topic in topics))
-    for _ in range(10):
-        listening.spin_until(lambda: True)
+    listening.spin(10)
 
 
 def of_body(frame: Frame) -> Callable[[dict[str, Any]], None]:
@@ -114,7 +113,7 @@ def test_a_rig_sits_where_it_is_said_and_never_all_in_one_place(
         meet(listening, left.color, left.depth, left.info, left.odom)
         left.publish(FRAMES[0], edit)
         if not told:
-            listening.spin_until(lambda: listening.drops == {"no_pose": 1})
+            listening.spin_until(lambda: listening.drops == {"no_pose": 1}, PASSING_S)
             assert not listening.frames
             return
         listening.spin_until(lambda: len(listening.frames) == 1)
@@ -151,7 +150,7 @@ def test_depth_with_a_lens_of_its_own_is_registered_and_never_by_a_guess(
     meet(listening, camera.color, camera.depth, camera.info, camera.odom, camera.depth_info)  # type: ignore[attr-defined]
     with_own_depth(camera, FRAMES[0], WIDE)
     if not told:
-        listening.spin_until(lambda: listening.drops == {"no_depth_transform": 1})
+        listening.spin_until(lambda: listening.drops == {"no_depth_transform": 1}, PASSING_S)
         return
     listening.spin_until(lambda: len(listening.frames) == 1)
     got, truth = listening.frames[0].depth_m, FRAMES[0].depth_m

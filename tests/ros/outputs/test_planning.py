@@ -70,16 +70,23 @@ class Robot:
         got: list[Any] = []
         name = f"/ineus/{topic}"
         self.planner.create_subscription(kind, name, got.append, qos)
-        self.spin_until(lambda: self.node.count_subscribers(name) > 0)
+        self.spin_until(
+            lambda: any(
+                publisher.get_subscription_count()
+                for publisher in self.node.publishers
+                if publisher.topic_name == name
+            )
+        )
         return got
 
     def tell(self, topic: str, message: Any) -> None:
         publisher = self.planner.create_publisher(type(message), topic, 5)
+        heard = publisher.topic_name
         self.spin_until(lambda: publisher.get_subscription_count() > 0)
-        self.spin_for(0.2)
+        self.spin_until(lambda: self.node.count_publishers(heard) > 0)
         publisher.publish(message)
 
-    def spin_until(self, condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    def spin_until(self, condition: Callable[[], object], timeout_s: float = 120.0) -> None:
         end = time.monotonic() + timeout_s
         while not condition():
             assert time.monotonic() < end, (self.planning.status(), self.keyframes.status())
