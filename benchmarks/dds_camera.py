@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera and odometry of `over_dds.py`, a process of their own.
+"""The camera and odometry of `over_dds.py` and `soak.py`, a process of their own.
 
-Run: python benchmarks/dds_camera.py --case raw|compressed|burst --seconds S
+Run: python benchmarks/dds_camera.py --case raw|compressed|burst|depth --seconds S [--rate-hz R]
 """
 
 import argparse
@@ -26,7 +26,7 @@ from ineus_core.types import Frame
 from ineus_ros.large_messages import make_room_for_images
 from ineus_ros.outputs.image_topics import camera_info_message, image_message
 
-CASES = {"raw": (640, 480), "compressed": (1280, 720), "burst": (640, 480)}
+CASES = {"raw": (640, 480), "compressed": (1280, 720), "burst": (640, 480), "depth": (320, 240)}
 RATE_HZ, ODOM_HZ = 30, 200
 BURST = 10
 """Images at once in place of one, every second."""
@@ -52,6 +52,7 @@ class Camera:
             self._color = create(CompressedImage, "color/image/compressed", qos)
         else:
             self._color = create(Image, "color/image", qos)
+        self._depth = create(Image, "depth/image", qos) if case == "depth" else None
         self._info = create(CameraInfo, "color/camera_info", qos)
         self._odom = create(Odometry, "odom", QoSProfile(depth=ODOM_HZ))
 
@@ -62,15 +63,15 @@ class Camera:
             time.sleep(0.05)
         time.sleep(1.0)
 
-    def run(self, seconds: float, burst: int) -> None:
-        """Publish; `burst` images at once at each full second."""
+    def run(self, seconds: float, burst: int, rate_hz: float) -> None:
+        """Publish; `burst` images at once in place of one, at each full second."""
         thread = threading.Thread(target=self._send_poses, daemon=True)
         thread.start()
         time.sleep(0.2)
         begin_s = time.monotonic()
-        for tick in range(round(seconds * RATE_HZ)):
-            time.sleep(max(0.0, begin_s + tick / RATE_HZ - time.monotonic()))
-            for _ in range(burst if tick % RATE_HZ == 0 else 1):
+        for tick in range(round(seconds * rate_hz)):
+            time.sleep(max(0.0, begin_s + tick / rate_hz - time.monotonic()))
+            for _ in range(burst if tick % round(rate_hz) == 0 else 1):
                 self._send_image()
         time.sleep(0.5)
         self._stop.set()
@@ -82,6 +83,10 @@ class Camera:
         message.header = Header(stamp=stamp, frame_id=FRAME_ID)
         self._info.publish(camera_info_message(message.header, self._views[0].camera))
         self._color.publish(message)
+        if self._depth is not None:
+            depth_m = self._views[phase_of(stamp)].depth_m
+            assert depth_m is not None
+            self._depth.publish(image_message(message.header, "32FC1", depth_m))
         self.sent += 1
 
     def _send_poses(self) -> None:
@@ -127,7 +132,11 @@ def _grown(frame: Frame, noise: np.ndarray) -> Frame:
     rgb = cv2.resize(frame.rgb, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
     pinhole = (4 * value for value in (camera.fx, camera.fy, camera.cx, camera.cy))
     grown = type(camera)(width_px, height_px, *pinhole)
-    return Frame(frame.stamp_ns, grown, frame.world_from_camera, rgb // 2 + 64 + noise)
+    depth_m = frame.depth_m
+    if depth_m is not None:
+        depth_m = cv2.resize(depth_m, (width_px, height_px), interpolation=cv2.INTER_NEAREST)
+    rgb = rgb // 2 + 64 + noise
+    return Frame(frame.stamp_ns, grown, frame.world_from_camera, rgb, depth_m)
 
 
 def main() -> None:
@@ -135,12 +144,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", choices=list(CASES), default="raw")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--rate-hz", type=float, default=RATE_HZ)
     arguments = parser.parse_args()
     make_room_for_images()
     rclpy.init()
     camera = Camera(arguments.case)
     camera.wait_for_node()
-    camera.run(arguments.seconds, BURST if arguments.case == "burst" else 1)
+    burst = BURST if arguments.case == "burst" else 1
+    camera.run(arguments.seconds, burst, arguments.rate_hz)
     print(json.dumps({"images_sent": camera.sent, "poses_sent": camera.poses}), flush=True)
     # Who listens to best effort needs a moment to hear the end of it.
     time.sleep(1.0)

@@ -62,7 +62,9 @@ class Interruption:
             yield
             return
         found = {number: signal.getsignal(number) for number in ENDING}
-        before = {number: how for number, how in found.items() if how not in (signal.SIG_IGN, None)}
+        before = {
+            number: how for number, how in found.items() if how not in (signal.SIG_IGN, None)
+        }
         try:
             for number in before:
                 signal.signal(number, self._on_signal)

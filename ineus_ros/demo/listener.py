@@ -41,13 +41,17 @@ class Listener:
         self._context = rclpy.Context()
         # An interrupt must reach the program, not only this context.
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self.node: Node = rclpy.create_node("ineus_listener", context=self._context)
+        # Of several listeners in a process only one could say anything on /rosout.
+        self.node: Node = rclpy.create_node(
+            "ineus_listener", context=self._context, enable_rosout=False
+        )
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         create = self.node.create_subscription
         create(MarkerArray, f"{node}/mesh", self.receiver.on_message, latched, raw=True)
         create(DiagnosticArray, "/diagnostics", self._on_status, 10)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
+        self._is_closing = False
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
@@ -89,14 +93,18 @@ class Listener:
 
     def close(self) -> None:
         """Leave the domain."""
-        self._executor.shutdown()
+        # An executor that is shut down while it spins may fail on what is gone by then.
+        self._is_closing = True
+        self._executor.wake()
         self._thread.join(5.0)
+        self._executor.shutdown()
         self.node.destroy_node()
         self._context.try_shutdown()
 
     def _spin(self) -> None:
         try:
-            self._executor.spin()
+            while not self._is_closing:
+                self._executor.spin_once(POLL_S)
         except ExternalShutdownException:
             pass
 

@@ -326,9 +326,7 @@ def test_finish_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of an eighth of a second for a second; then none, as the time is over."""
     pipeline, notes, _ = make()
     looks = itertools.count()
-    monkeypatch.setattr(
-        time, "perf_counter", lambda: 100.0 + notes.steps / 8 + 1e-6 * next(looks)
-    )
+    monkeypatch.setattr(time, "perf_counter", lambda: 100.0 + notes.steps / 8 + 1e-6 * next(looks))
     pipeline.submit(frame_at(0))
     pipeline.tick(0)
     pipeline.finish(until_s=100.0 + 3 / 8 + 1.0)

@@ -28,8 +28,6 @@ from ineus_core.sources.bags.writer import write_bag
 
 rclpy = pytest.importorskip("rclpy", reason="needs rclpy (pip install '.[ros]')")
 
-from ineus_ros import player
-
 pytestmark = pytest.mark.ros
 
 FRAMES = 12
@@ -156,6 +154,8 @@ def test_each_message_goes_out_when_it_is_due(
     period_s: float,
 ) -> None:
     from rclpy.node import Node
+
+    from ineus_ros import player
 
     clock, sent_s = WaitedTime(), list[float]()
     monkeypatch.setattr(player, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
