@@ -16,7 +16,7 @@ class StereoConfig(ConfigModel):
         "and the scene is taken in by it as by a sensor's.",
     )
     min_confidence: float = Field(
-        0.7, ge=0, le=1, description="Chance of being right within 2 % that depth is used from."
+        0.6, ge=0, le=1, description="Chance of being right within 2 % that depth is used from."
     )
     max_width_px: int = Field(
         0,
