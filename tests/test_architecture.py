@@ -28,6 +28,7 @@ LAYERS: tuple[set[str], ...] = (
     {"geometry"},
     {"kernels"},
     {"sources", "keyframes", "fields", "rendering", "meshing", "planning", "stereo", "evaluation"},
+    {"consistency"},
     {"training"},
     {"reconstruction"},
     {"pipeline"},

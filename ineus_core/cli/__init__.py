@@ -21,6 +21,7 @@ from ineus_core.errors import IneusError
 
 COMMANDS = {
     "run": "Reconstruct a recording or a data set, offline and repeatably.",
+    "check": "Check an input against itself: poses, depth, intrinsics, stamps.",
     "demo": "Record, play, reconstruct and check a built-in room over real ROS topics.",
     "eval": "Measure a mesh against a reference.",
     "render": "Render colour, depth and normals from a checkpoint.",

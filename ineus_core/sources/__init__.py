@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where frames come from: bags, data set folders and built-in scenes, opened by `open_source`."""
 
+from ineus_core.sources.adjustment import AdjustedSource, Adjustment, PoseReadingConfig
 from ineus_core.sources.bags.file import BagFile, BagTopic
 from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
 from ineus_core.sources.bags.topics import find_images
@@ -33,6 +34,8 @@ from ineus_core.sources.source import (
     HasDatasetFrame,
     HasPoints,
     HasPoses,
+    HasPosesBetween,
+    HasRandomAccess,
     HasReferenceMesh,
     Source,
     dataset_from_world,
@@ -46,15 +49,20 @@ from ineus_core.sources.synthetic import SCENES, SyntheticConfig, SyntheticSourc
 
 __all__ = [
     "SCENES",
+    "AdjustedSource",
+    "Adjustment",
     "BagFile",
     "BagTopic",
     "HasDatasetFrame",
     "HasPoints",
     "HasPoses",
+    "HasPosesBetween",
+    "HasRandomAccess",
     "HasReferenceMesh",
     "ImageSequence",
     "NamedPose",
     "PhotoSet",
+    "PoseReadingConfig",
     "ReadOptions",
     "RosbagConfig",
     "RosbagSource",

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError, SourceError
 from ineus_core.files import check_source_exists
+from ineus_core.sources.adjustment import Adjustment, PoseReadingConfig, adjusted
 from ineus_core.sources.bags.file import is_bag
 from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
 from ineus_core.sources.photographs import (
@@ -72,6 +73,19 @@ class SourceConfig(ConfigModel):
         le=178,
         description="Millions of pixels of a picture above which its file counts as damaged",
     )
+    poses: PoseReadingConfig = Field(
+        default=PoseReadingConfig(), description="How poses are meant, of sources of all kinds"
+    )
+    depth_factor: float = Field(
+        default=1.0,
+        gt=0,
+        description="Factor on depth, for a source whose unit is not what its format says",
+    )
+    focal_factor: float = Field(
+        default=1.0,
+        gt=0,
+        description="Factor on focal lengths, for a source whose calibration is off",
+    )
     rosbag: RosbagConfig = Field(default=RosbagConfig(), description="ROS 2 bags")
     posed_images: PosedImagesConfig = Field(
         default=PosedImagesConfig(), description="Folders of posed images"
@@ -117,6 +131,11 @@ class SourceConfig(ConfigModel):
             return self.added_sections[kind]()
         section: ConfigModel = getattr(self, kind)
         return section
+
+    @property
+    def adjustment(self) -> Adjustment:
+        """What is read otherwise than a source of whatever kind says."""
+        return Adjustment(self.poses, self.depth_factor, self.focal_factor)
 
     @property
     def read_options(self) -> ReadOptions:
@@ -203,7 +222,8 @@ def open_source(
         raise ConfigError(_unknown_kind(kind))
     if kinds[kind].reads_files:
         check_source_exists(Path(path))
-    return kinds[kind].open(path, config.section(kind), config.read_options)
+    source = kinds[kind].open(path, config.section(kind), config.read_options)
+    return adjusted(source, config.adjustment)
 
 
 def source_kind(path: str | Path) -> str:

@@ -35,6 +35,28 @@ class HasPoses(Protocol):
 
 
 @runtime_checkable
+class HasPosesBetween(Protocol):
+    """A source that knows the poses between its frames, too."""
+
+    def pose_at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
+        """Return `world_from_camera` at a stamp.
+
+        Raises:
+            SourceError: If it is not known there.
+        """
+        ...
+
+
+@runtime_checkable
+class HasRandomAccess(Protocol):
+    """A source with a known number of frames that can be read in any order."""
+
+    def frame(self, index: int) -> Frame:
+        """Read one frame."""
+        ...
+
+
+@runtime_checkable
 class HasPoints(Protocol):
     """A source with points of the surface, such as those of structure from motion."""
 

@@ -115,6 +115,10 @@ class BagPoses:
         """Poses and transforms that were left out: NaN, infinite, or without a rotation."""
         return len(self._bad)
 
+    def frames_above(self, frame_id: str) -> list[str]:
+        """Return a frame id and those above it in the tree of TF, the root last."""
+        return self._tree.ancestors(frame_id)
+
     def at(self, stamp: int, camera_frame: str = "") -> Float[np.ndarray, "4 4"]:
         """Return `world_from_camera` at a stamp.
 

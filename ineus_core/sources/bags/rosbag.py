@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import Field
 
 from ineus_core.errors import SourceError
 from ineus_core.sources.bags.file import BagFile
 from ineus_core.sources.bags.matcher import NearestStampMatcher
+from ineus_core.sources.bags.other_poses import other_poses
 from ineus_core.sources.bags.poses import BagPoses, PoseConfig
 from ineus_core.sources.bags.ros_messages import decode_camera, image_decoder, stamp_ns
 from ineus_core.sources.bags.topics import find_camera_info, find_images
@@ -119,6 +121,19 @@ class RosbagSource:
                 f"bag {self.path}: none of the {self.colour.count} images of {self.colour.name} "
                 f"could be used ({reasons}), with poses from {self.poses.description}"
             )
+
+    def pose_at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
+        """Return the pose of the colour camera at a stamp.
+
+        Raises:
+            SourceError: If the bag has none there.
+        """
+        return self.poses.at(stamp_ns)
+
+    def other_poses(self) -> list[tuple[dict[str, Any], BagPoses]]:
+        """Return what else the poses could come from, with the settings that choose it."""
+        with BagFile(self.path) as bag:
+            return other_poses(bag, self._config, self._camera_frame(bag))
 
     def reference_mesh(self) -> Mesh | None:
         """Return nothing: a bag has no ground truth."""

@@ -98,6 +98,10 @@ class TransformTree:
         """Return the frame id above all others over this one."""
         return self._ancestors(frame_id)[-1]
 
+    def ancestors(self, frame_id: str) -> list[str]:
+        """Return a frame id and those above it, the root last."""
+        return self._ancestors(frame_id)
+
     @property
     def is_empty(self) -> bool:
         """Whether there is no transform at all."""

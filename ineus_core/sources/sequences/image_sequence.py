@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sequences of image files, of which one frame at a time is in memory."""
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from jaxtyping import Float
 
 from ineus_core.errors import SourceError
 from ineus_core.sources.picture_files import read_colour, read_depth, returns_of
+from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.types import Camera, Frame
 
 
@@ -78,6 +80,30 @@ class ImageSequence:
     def __iter__(self) -> Iterator[Frame]:
         """Read the frames by rising stamp; iterating again starts over."""
         return map(self._read, self._files)
+
+    @property
+    def stamps_ns(self) -> list[int]:
+        """Return the stamps of all frames."""
+        return [frame.stamp_ns for frame in self._files]
+
+    def frame(self, index: int) -> Frame:
+        """Read one frame."""
+        return self._read(self._files[index])
+
+    def pose_at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
+        """Return the pose at a stamp, interpolated between frames.
+
+        Raises:
+            SourceError: If it is outside of the frames, or in a gap.
+        """
+        return self._track.at(stamp_ns)
+
+    @functools.cached_property
+    def _track(self) -> PoseTrack:
+        track = PoseTrack(capacity=0, jump_ns=0)
+        for frame in self._files:
+            track.add(frame.stamp_ns, frame.world_from_camera)
+        return track
 
     def _read(self, files: FrameFiles) -> Frame:
         size = (self.camera.width_px, self.camera.height_px)

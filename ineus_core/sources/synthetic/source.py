@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames of a built-in scene, rendered when asked for, with exact poses and ground truth."""
 
+import functools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, Field
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
 from ineus_core.geometry import pixel_rays
+from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.synthetic.mesh import scene_mesh
 from ineus_core.sources.synthetic.render import (
@@ -101,13 +103,31 @@ class SyntheticSource:
         view = self._render(index)
         depth_m = self._measured(view, index) if self.config.depth else None
         return Frame(
-            stamp_ns=round(index * 1e9 / self.config.rate_hz),
+            stamp_ns=self._stamp_ns(index),
             camera=self.camera,
             world_from_camera=self.world_from_camera[index],
             rgb=view.rgb,
             depth_m=depth_m,
             foreground=None if self._kind.is_enclosed else view.opacity,
         )
+
+    def pose_at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
+        """Return the pose at a stamp, interpolated between frames.
+
+        Raises:
+            SourceError: If it is outside of the frames.
+        """
+        return self._track.at(stamp_ns)
+
+    @functools.cached_property
+    def _track(self) -> PoseTrack:
+        track = PoseTrack(capacity=0, jump_ns=0)
+        for index, pose in enumerate(self.world_from_camera):
+            track.add(self._stamp_ns(index), pose)
+        return track
+
+    def _stamp_ns(self, index: int) -> int:
+        return round(index * 1e9 / self.config.rate_hz)
 
     def _measured(self, view: RenderedScene, index: int) -> Float[np.ndarray, "h w"]:
         depth_m, config = view.depth_m, self.config

@@ -1,0 +1,10 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The input checked against itself: poses, depth, focal length, time and colour of frames."""
+
+from ineus_core.consistency.check import InputCheck
+from ineus_core.consistency.selection import StreamSelection, choose_views
+from ineus_core.consistency.survey import Survey, survey
+from ineus_core.consistency.verdict import Verdict
+
+__all__ = ["InputCheck", "StreamSelection", "Survey", "Verdict", "choose_views", "survey"]
