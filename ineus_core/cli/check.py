@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ineus_core.consistency import Survey
+    from ineus_core.consistency import SourceCheck
 
 _STYLES = {"agrees": "green", "contradicts": "bold red", "cannot tell": "yellow"}
 
@@ -37,7 +37,7 @@ def command(
     Exit code 0: they agree, or nobody can tell; 1: they contradict each other.
     """
     from ineus_core.config import load_config
-    from ineus_core.consistency import survey
+    from ineus_core.consistency import check_source
     from ineus_core.files import check_writable
     from ineus_core.sources import open_source
 
@@ -45,7 +45,7 @@ def command(
         check_writable(fix.parent)
     settings = load_config(config, overrides or ())
     frames = open_source(path, source, settings.source)
-    found = survey(frames, settings.source.adjustment)
+    found = check_source(frames, settings.source.adjustment)
     if fix is not None:
         _write_fix(fix, settings.model_dump(mode="json", exclude_unset=True), found)
     if as_json:
@@ -55,7 +55,7 @@ def command(
     return int(found.verdict.result == "contradicts")
 
 
-def _print(path: str, found: "Survey", fix: Path | None) -> None:
+def _print(path: str, found: "SourceCheck", fix: Path | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -90,7 +90,7 @@ def _figures(figures: dict[str, Any]) -> dict[str, str]:
     return rows
 
 
-def _write_fix(file: Path, given: dict[str, Any], found: "Survey") -> None:
+def _write_fix(file: Path, given: dict[str, Any], found: "SourceCheck") -> None:
     """Write what was given and what was found as one configuration."""
     import yaml
 

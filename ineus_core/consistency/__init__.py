@@ -4,7 +4,14 @@
 
 from ineus_core.consistency.check import InputCheck
 from ineus_core.consistency.selection import StreamSelection, choose_views
-from ineus_core.consistency.survey import Survey, survey
+from ineus_core.consistency.source_check import SourceCheck, check_source
 from ineus_core.consistency.verdict import Verdict
 
-__all__ = ["InputCheck", "StreamSelection", "Survey", "Verdict", "choose_views", "survey"]
+__all__ = [
+    "InputCheck",
+    "SourceCheck",
+    "StreamSelection",
+    "Verdict",
+    "check_source",
+    "choose_views",
+]

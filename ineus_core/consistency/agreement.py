@@ -113,7 +113,9 @@ def _cross(vectors: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, "k 3 3"]:
     return np.stack((zero, -z, y, z, zero, -x, -y, x, zero), axis=1).reshape(-1, 3, 3)
 
 
-def motion_by_pictures(pair: Pair) -> np.ndarray | None:
+def motion_by_pictures(
+    pair: Pair, depth_factor: float = 1.0, focal_factor: float = 1.0
+) -> np.ndarray | None:
     """Return `b_from_a` by depth of a and matches alone, without any given pose."""
     if pair.a.depth is None or len(pair.pixels_a) == 0:
         return None
@@ -121,9 +123,9 @@ def motion_by_pictures(pair: Pair) -> np.ndarray | None:
     known = depth > 0
     if known.sum() < 12:
         return None
-    points = (rays(pair.a, pair.pixels_a, 1.0) * depth[:, None])[known]
+    points = (rays(pair.a, pair.pixels_a, focal_factor) * (depth_factor * depth)[:, None])[known]
     fx, fy, cx, cy = pair.b.intrinsics
-    matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+    matrix = np.array([[fx * focal_factor, 0, cx], [0, fy * focal_factor, cy], [0, 0, 1.0]])
     try:
         found, turn, shift, _ = cv2.solvePnPRansac(
             points,
@@ -144,13 +146,16 @@ def motion_by_pictures(pair: Pair) -> np.ndarray | None:
     return transform
 
 
-def reprojection(pair: Pair, b_from_a: np.ndarray) -> Float[np.ndarray, " n"]:
+def reprojection(
+    pair: Pair, b_from_a: np.ndarray, depth_factor: float = 1.0, focal_factor: float = 1.0
+) -> Float[np.ndarray, " n"]:
     """Return errors of matches with depth as shares of the focal length."""
     if pair.a.depth is None or len(pair.pixels_a) == 0:
         return np.zeros(0)
     depth = pair.a.depth_at(pair.pixels_a)
-    points = (rays(pair.a, pair.pixels_a, 1.0) * depth[:, None])[depth > 0]
+    points = rays(pair.a, pair.pixels_a, focal_factor) * (depth_factor * depth)[:, None]
+    points = points[depth > 0]
     moved = points @ b_from_a[:3, :3].T + b_from_a[:3, 3]
-    there = rays(pair.b, pair.pixels_b, 1.0)[depth > 0]
+    there = rays(pair.b, pair.pixels_b, focal_factor)[depth > 0]
     z = np.maximum(moved[:, 2:], 1e-3)
     return np.linalg.norm(moved[:, :2] / z - there[:, :2], axis=1)

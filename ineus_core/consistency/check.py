@@ -94,23 +94,26 @@ class InputCheck:
 
     def _note(self, scorer: PairScorer, base: Scored) -> None:
         motions = scorer.motions(Hypothesis("", self._given))
+        factor, focal = self._given.depth_factor, self._given.focal_factor
         moved = [pair.moved for pair in self.pairs if pair.has_texture]
         self._figures["moved"] = float(np.median(moved)) if moved else None
         if scorer.has_depth:
             self._figures["agreement"] = base.agreement
             self._figures["agreement_by_pictures"] = _by_pictures(self.pairs, self._given)
             still = [
-                depth_agreement(pair, np.eye(4)[None], np.ones(1)).share[0] for pair in self.pairs
+                depth_agreement(pair, np.eye(4)[None], np.ones(1), focal).share[0]
+                for pair in self.pairs
             ]
             self._figures["agreement_without_motion"] = float(np.median(still))
             errors = [
                 float(np.median(error))
-                for error in map(reprojection, self.pairs, motions)
+                for pair, motion in zip(self.pairs, motions, strict=True)
+                for error in [reprojection(pair, motion, factor, focal)]
                 if len(error) >= 8
             ]
             self._figures["reprojection"] = float(np.median(errors)) if errors else None
         errors = [
-            float(sampson_px(pair, motion[None], self._given.focal_factor)[0])
+            float(sampson_px(pair, motion[None], focal)[0])
             for pair, motion in zip(self.pairs, motions, strict=True)
             if pair.has_texture
         ]
@@ -158,7 +161,8 @@ class InputCheck:
         if alarm:
             return self._verdict("contradicts", self._unnamed_message(base))
         misfit = float(self._figures["reprojection"] or 0)
-        if misfit > _MISPLACED:
+        # Features that miss their epipolar lines, too, are matched to what looks alike.
+        if misfit > _MISPLACED and float(self._figures["epipolar_px"] or 0) < _AFTER_PX:
             return self._verdict("contradicts", _misplaced_message(misfit), "registration")
         return self._verdict(
             "agrees", f"The views agree: {100 * base.agreement:.0f} % of the depth does."
@@ -329,9 +333,11 @@ def _by_pictures(pairs: Sequence[Pair], given: Adjustment) -> float | None:
     """Return the agreement of depth under motions that pictures alone tell."""
     found = []
     for pair in pairs:
-        motion = motion_by_pictures(pair)
+        factor, focal = given.depth_factor, given.focal_factor
+        motion = motion_by_pictures(pair, factor, focal)
         if motion is not None:
-            found.append(depth_agreement(pair, motion[None], np.ones(1)).share[0])
+            agreement = depth_agreement(pair, motion[None], np.array([factor]), focal)
+            found.append(agreement.share[0])
     return float(np.median(found)) if len(found) >= 3 else None
 
 
@@ -365,7 +371,10 @@ def _registration_message(fit: Registration) -> str:
         )
     if fit.sideways_m:
         parts.append(f"the depth camera {100 * abs(fit.sideways_m):.0f} cm to the side")
-    return f"Depth does not lie on the colour image: edges fit best with {' and '.join(parts)}. {_REGISTER}"
+    return (
+        f"Depth does not lie on the colour image: edges fit best with {' and '.join(parts)}. "
+        f"{_REGISTER}"
+    )
 
 
 def _misplaced_message(misfit: float) -> str:

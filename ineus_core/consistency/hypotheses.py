@@ -15,8 +15,7 @@ from ineus_core.consistency.pairs import Pair
 from ineus_core.consistency.views import View
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_inverse
-from ineus_core.sources import Adjustment
-from ineus_core.sources.adjustment import NAMED_AXES
+from ineus_core.sources import NAMED_AXES, Adjustment, body_from_optical
 
 DEPTH_FACTORS = (1.0, 0.001, 0.1, 0.2, 5.0, 10.0, 1000.0)
 FOCAL_FACTORS = (0.5, 0.65, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.3, 1.5, 2.0)
@@ -147,8 +146,6 @@ def all_axes() -> list[str]:
 
 
 def _is_right_handed(word: str) -> bool:
-    from ineus_core.sources.adjustment import body_from_optical
-
     return bool(np.isclose(np.linalg.det(body_from_optical(word)), 1))
 
 

@@ -2,7 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where frames come from: bags, data set folders and built-in scenes, opened by `open_source`."""
 
-from ineus_core.sources.adjustment import AdjustedSource, Adjustment, PoseReadingConfig
+from ineus_core.sources.adjustment import (
+    NAMED_AXES,
+    AdjustedSource,
+    Adjustment,
+    PoseReadingConfig,
+    body_from_optical,
+)
 from ineus_core.sources.bags.file import BagFile, BagTopic
 from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
 from ineus_core.sources.bags.topics import find_images
@@ -48,6 +54,7 @@ from ineus_core.sources.source import (
 from ineus_core.sources.synthetic import SCENES, SyntheticConfig, SyntheticSource
 
 __all__ = [
+    "NAMED_AXES",
     "SCENES",
     "AdjustedSource",
     "Adjustment",
@@ -72,6 +79,7 @@ __all__ = [
     "SyntheticConfig",
     "SyntheticSource",
     "arc_poses",
+    "body_from_optical",
     "circle_poses",
     "dataset_from_world",
     "find_images",

@@ -63,7 +63,7 @@ class PoseReadingConfig(ConfigModel):
     )
     quaternion_order: Literal["xyzw", "wxyz"] = Field(
         default="xyzw",
-        description="Order of quaternions in files that have them; wxyz: of those read as xyzw",
+        description="Order of quaternions in files that have them; wxyz: of those read as xyzw.",
     )
     scale: float = Field(
         default=1.0, gt=0, description="Factor on positions, for poses that are not in metres"

@@ -25,7 +25,7 @@ from ineus_core.sources import (
 
 
 @dataclass(frozen=True)
-class Survey:
+class SourceCheck:
     """What was found in a source."""
 
     rows: dict[str, str]
@@ -33,7 +33,7 @@ class Survey:
     verdict: Verdict
 
 
-def survey(source: Source, given: Adjustment | None = None) -> Survey:
+def check_source(source: Source, given: Adjustment | None = None) -> SourceCheck:
     """Check a source.
 
     Args:
@@ -51,7 +51,7 @@ def survey(source: Source, given: Adjustment | None = None) -> Survey:
     pose_at = raw.pose_at if isinstance(raw, HasPosesBetween) else None
     others = _other_poses(raw, given) if isinstance(raw, RosbagSource) else []
     verdict = InputCheck(chosen.views, given, pose_at, others).verdict()
-    return Survey(_rows(raw, chosen.views, chosen.stamps_ns, given), verdict)
+    return SourceCheck(_rows(raw, chosen.views, chosen.stamps_ns, given), verdict)
 
 
 def _other_poses(source: RosbagSource, given: Adjustment) -> list[Hypothesis]:
@@ -96,7 +96,7 @@ def _timing(stamps_ns: Sequence[int]) -> dict[str, str]:
     """Return rate and gaps of frames that follow each other."""
     if len(stamps_ns) < 3:
         return {}
-    steps_s = np.diff(np.array(sorted(stamps_ns), dtype=np.int64)) * 1e-9
+    steps_s = np.diff(np.array(sorted(stamps_ns), dtype=np.float64)) * 1e-9
     usual_s = float(np.median(steps_s))
     if usual_s <= 0:
         return {}

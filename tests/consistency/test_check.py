@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Planted faults are found and named with their values; good input raises no alarm."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from planted_faults import FAULTS, Fault, PlantedSource
+from scipy.spatial.transform import Rotation
+
+from ineus_core.consistency import Verdict, check_source
+from ineus_core.sources import Adjustment, PoseReadingConfig, SyntheticConfig, SyntheticSource
+from ineus_core.types import Frame
+
+NAMES = [fault.name for fault in FAULTS]
+BY_NAME = dict(zip(NAMES, FAULTS, strict=True))
+MENDED = ("inverted poses", "depth x 5", "focal length x 0.8", "poses late by 100 ms")
+TOLERANCE = {"source.focal_factor": 0.02, "source.poses.time_offset_s": 0.012}
+
+
+class RenderedOnce:
+    """Frames of a built-in scene, rendered when first asked for."""
+
+    def __init__(self, scene: str, frames: int, of: int) -> None:
+        config = SyntheticConfig(scene=scene, frames=of, width_px=160, height_px=120)
+        self._source, self._frames = SyntheticSource(config), frames
+        self._rendered: dict[int, Frame] = {}
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def frame(self, index: int) -> Frame:
+        if index not in self._rendered:
+            self._rendered[index] = self._source.frame(index)
+        return self._rendered[index]
+
+    def pose_at(self, stamp_ns: int) -> np.ndarray:
+        return self._source.pose_at(stamp_ns)
+
+
+@pytest.fixture(scope="module")
+def room() -> RenderedOnce:
+    return RenderedOnce("room", 100, 100)
+
+
+def check(source: Any, **given: Any) -> Verdict:
+    return check_source(source, Adjustment(**given)).verdict
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
+def test_a_fault_is_found_and_named_with_its_value(room: RenderedOnce, fault: Fault) -> None:
+    verdict = check(PlantedSource(room, fault))
+    assert verdict.result == "contradicts", verdict
+    assert verdict.hypothesis == fault.family, verdict
+    for key, value in (fault.expected or {}).items():
+        assert list(verdict.settings) == [key]
+        assert verdict.settings[key] == pytest.approx(value, abs=TOLERANCE.get(key, 1e-6))
+        assert f"--set {key}=" in verdict.message
+
+
+@pytest.mark.parametrize("fault", [BY_NAME[name] for name in MENDED], ids=MENDED)
+def test_the_settings_make_the_views_agree(room: RenderedOnce, fault: Fault) -> None:
+    poses = {
+        key.removeprefix("source.poses."): value
+        for key, value in (fault.expected or {}).items()
+        if key.startswith("source.poses.")
+    }
+    others = {
+        key.removeprefix("source."): value
+        for key, value in (fault.expected or {}).items()
+        if not key.startswith("source.poses.")
+    }
+    verdict = check(PlantedSource(room, fault), poses=PoseReadingConfig(**poses), **others)
+    assert verdict.result == "agrees", verdict
+
+
+@pytest.mark.parametrize("scene", ["room", "object", "machine"])
+@pytest.mark.parametrize("has_depth", [True, False], ids=["rgbd", "rgb"])
+def test_good_input_agrees(scene: str, has_depth: bool) -> None:
+    source = PlantedSource(RenderedOnce(scene, 16, 100), has_depth=has_depth)
+    verdict = check(source)
+    # Of parts that look alike only some views overlap enough to say.
+    assert verdict.result in (("agrees",) if scene == "room" else ("agrees", "cannot tell"))
+    assert not verdict.settings
+
+
+@pytest.mark.parametrize(
+    "name", ["inverted poses", "OpenGL axes", "axes of a ROS body", "quaternions as wxyz"]
+)
+def test_pictures_alone_show_how_poses_are_meant(room: RenderedOnce, name: str) -> None:
+    verdict = check(PlantedSource(room, BY_NAME[name], has_depth=False))
+    assert verdict.result == "contradicts"
+    assert verdict.settings == BY_NAME[name].expected
+
+
+def test_two_faults_at_once(room: RenderedOnce) -> None:
+    fault = replace(BY_NAME["OpenGL axes"], depth_factor=5.0)
+    verdict = check(PlantedSource(room, fault))
+    assert verdict.settings == {"source.poses.axes": "opengl", "source.depth_factor": 0.2}
+
+
+def test_poses_in_another_unit_are_scaled_where_depth_is_usual(room: RenderedOnce) -> None:
+    def in_mm(pose: np.ndarray, _: int) -> np.ndarray:
+        scaled = pose.copy()
+        scaled[:3, 3] *= 1000
+        return scaled
+
+    verdict = check(PlantedSource(room, Fault("poses in mm", "unit", pose=in_mm)))
+    assert verdict.settings == {"source.poses.scale": 0.001}
+
+
+def test_the_turn_of_a_mounting_is_measured(room: RenderedOnce) -> None:
+    verdict = check(PlantedSource(room, BY_NAME["mounting off by 10 degrees"]))
+    numbers = verdict.settings["source.poses.body_from_camera"]
+    degrees = np.degrees(Rotation.from_quat(numbers[3:]).magnitude())
+    assert degrees == pytest.approx(9.9, abs=1.0)
+
+
+def test_a_camera_that_hardly_moves_tells_nothing() -> None:
+    class Still(RenderedOnce):
+        def frame(self, index: int) -> Frame:
+            first = super().frame(0)
+            return replace(first, stamp_ns=index * 10**8)
+
+        def pose_at(self, stamp_ns: int) -> np.ndarray:
+            return super().pose_at(0)
+
+    verdict = check(PlantedSource(Still("room", 12, 100)))
+    assert verdict.result == "cannot tell"
+    assert "Record more motion" in verdict.message
+
+
+def test_few_frames_tell_nothing_but_what_is_gross() -> None:
+    few = RenderedOnce("room", 3, 100)
+    assert check(PlantedSource(few)).result == "cannot tell"
+    assert check(PlantedSource(few, BY_NAME["inverted poses"])).hypothesis == "inverted"
