@@ -35,7 +35,7 @@ _GROSS_AFTER, _GROSS_GAIN, _GROSS_LEAD = 0.5, 0.2, 0.2
 _FINE_GAIN, _MOUNTING_GAIN = 0.03, 0.06
 _STATIC_SHARE = 0.7
 _PNP_SHARE, _LOW = 0.7, 0.35
-_MISFIT, _FITS = 1.35, 1.5
+_MISFIT, _FITS = 1.2, 1.5
 """Of edges: how much better another registration must fit, and how well."""
 _ALARM_PX, _SURE_PX, _AFTER_PX, _AFTER_SHARE = 1.5, 5.0, 3.0, 0.35
 _MISPLACED = 0.025
