@@ -67,7 +67,7 @@ def restore_field(
         config.finest_cell_m,
         layout.entries * layout.features / 1e6,
     )
-    kind = VariantField if config.option_without_kernel else HashSdf
+    kind = VariantField if config.unusual_option else HashSdf
     return kind(config, layout, centre_m, side_m, init, *encoding(config.backend)).to(device)
 
 

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a field may be besides the usual one, which alone the fused kernels know."""
+"""Options of a field: kind, encoding, gradient, schedules.
+
+With another than usual it is a `VariantField`, of which the kernels know parts.
+"""
 
 from typing import Annotated, Literal
 
@@ -100,7 +103,7 @@ class FieldVariantConfig(ConfigModel):
     )
 
     @property
-    def option_without_kernel(self) -> str:
+    def unusual_option(self) -> str:
         """The first option that is not as usual, empty if all are."""
         usual = FieldVariantConfig()
         for name in FieldVariantConfig.model_fields:
@@ -115,7 +118,7 @@ class FieldVariantConfig(ConfigModel):
         known = ["kind", "density_bias", "density_threshold", "include_points"]
         known += ["colour"] if self.colour == "direction" else []
         as_usual = {name: getattr(usual, name) for name in known}
-        return self.model_copy(update=as_usual).option_without_kernel
+        return self.model_copy(update=as_usual).unusual_option
 
     def visible_levels(self, step: int, levels: int) -> int:
         """Levels of the hash grid that count at a step."""

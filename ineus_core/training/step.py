@@ -39,8 +39,8 @@ Record = Callable[
     [Callable[[], object], Callable[[], object], Callable[[], None], torch.Generator],
     Callable[[], object],
 ]
-"""Makes of some work, of what the host decides about it, of what cleans up when it breaks off, and
-of its generator, a call that does it."""
+"""As `captured.recording.Recording`: from work, its key, its cleaning up and its generator, a
+callable that does the work."""
 
 
 class EagerStep:

@@ -168,12 +168,12 @@ def test_the_exponential_of_a_wild_number_has_a_finite_gradient() -> None:
 def test_the_usual_field_is_no_variant() -> None:
     field = tiny_field("object")
     assert type(field) is HashSdf
-    assert FieldConfig(colour="plain").option_without_kernel == "field.colour"
+    assert FieldConfig(colour="plain").unusual_option == "field.colour"
 
 
 def test_what_the_captured_step_does_not_know_of_a_field_is_named() -> None:
     known = FieldConfig(kind="density", colour="direction", include_points=False, density_bias=1)
     assert known.option_without_step == ""
-    assert known.option_without_kernel == "field.kind"
+    assert known.unusual_option == "field.kind"
     assert FieldConfig(colour="plain").option_without_step == "field.colour"
     assert FieldConfig(kind="density", weight_norm=True).option_without_step == "field.weight_norm"

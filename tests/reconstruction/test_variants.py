@@ -191,5 +191,5 @@ def test_what_the_captured_step_does_not_know_is_named(section: dict, option: st
 @pytest.mark.parametrize("name", ["neus-blender", "neus-dtu-wmask"])
 def test_these_of_the_seed_run_in_the_captured_step(name: str) -> None:
     config = load_config(SEED / f"{name}.yaml")
-    assert config.training.option_without_kernel == config.field.option_without_kernel == ""
+    assert config.training.option_without_kernel == config.field.unusual_option == ""
     assert config.background.kind == "none"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opacity along rays, that of NeuS or of a density, and compositing by it.
 
-The alpha of NeuS is `neus_alpha`; `gpu_code.py` has the same in Triton, with its derivative.
+The alpha of NeuS is `neus_alpha`; `_opacity` of `gpu_code.py` is the same in Triton, 1 less it.
 Versions of `render_rays`: plain torch, Triton (a warp takes a ray) and nerfacc. A captured step
 takes `composite_forward` and `composite_backward` of `gpu.py`.
 """
@@ -48,7 +48,8 @@ def compositing_backend(asked: str, device: torch.device) -> str:
 def renderer(backend: str) -> RenderRays:
     """Return `render_rays` by a backend; all give the same results within rounding.
 
-    Only that of torch knows densities and returns the weights of the samples.
+    Only that of torch takes densities and returns the weights of the samples; the captured step
+    has kernels of its own for densities.
     """
     return version("compositing", backend).render_rays
 
