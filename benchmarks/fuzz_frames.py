@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutated frames for `fuzz.py`, between good ones, through the pipeline as a worker drives it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,20 +34,21 @@ class Frames:
 
     def run_honest(self, number: int) -> str:
         """Take good frames only."""
-        return self._drive([_good(i) for i in range(5)])
+        good = [_good(i) for i in range(5)]
+        return self._drive(good, good)
 
     def run(self, number: int) -> str:
         """Take good frames and a mutated one; the good ones must be taken all the same."""
         rng = np.random.default_rng((self._seed, number))
-        frames = [_good(i) for i in range(4)]
+        good = [_good(i) for i in range(5)]
         at = 0 if rng.random() < _FIRST_SHARE else 2
         try:
-            frames.insert(at, _mutated(at, rng))
+            mutated = _mutated(at, rng)
         except (SourceError, ValueError):
             return "refused by Frame or Camera"
-        return self._drive(frames)
+        return self._drive([*good[:at], mutated, *good[at:]], good)
 
-    def _drive(self, frames: list[Frame]) -> str:
+    def _drive(self, frames: list[Frame], good: list[Frame]) -> str:
         config = tiny_config(training={"rays_per_step": 64})
         pipeline = Pipeline(
             Reconstructor(config, torch.device("cpu")),
@@ -64,6 +66,11 @@ class Frames:
             raise AssertionError("vertices of the mesh are not finite")
         if pipeline.reconstructor.steps == 0:
             raise AssertionError(f"no step was taken: {dict(pipeline.counters)}")
+        held = pipeline.reconstructor.keyframe_poses()
+        # The newest: of the first ones, some lie where the mutated one was before them.
+        missing = [f.stamp_ns for f in good[-3:] if (f.stamp_ns, 0) not in held]
+        if missing:
+            raise AssertionError(f"good frames at {missing} ns are no keyframes")
         counters = pipeline.counters
         if counters["frames_used"] + counters["frames_dropped"] != len(frames):
             raise AssertionError(f"a frame is neither used nor dropped: {dict(counters)}")
@@ -71,7 +78,8 @@ class Frames:
 
 
 def _good(index: int) -> Frame:
-    return _frame(index, _camera(), _pose(0.15 * index), 2.0)
+    # Odd stamps, which the mutated one's are not.
+    return replace(_frame(index, _camera(), _pose(0.15 * index), 2.0), stamp_ns=index * 10**8 + 1)
 
 
 def _mutated(index: int, rng: np.random.Generator) -> Frame:

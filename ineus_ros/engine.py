@@ -99,7 +99,8 @@ class Engine:
 
     def current_mesh(self) -> Mesh:
         """Return the mesh as last handed out, also when the worker has stopped."""
-        return remove_small_components(weld(self.mesh.blocks()), self._min_component_triangles)
+        mesh = remove_small_components(weld(self.mesh.blocks()), self._min_component_triangles)
+        return self.mesh.origin.mesh_in_world(mesh)
 
     def save_mesh(self, path: Path) -> "Future[str]":
         """Mesh everything anew, publish and write it."""

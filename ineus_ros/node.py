@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from ineus_ros.outputs import (
     ImagePublisher,
     KeyframePublisher,
     MeshPublisher,
+    OriginFrame,
     PlanningPublisher,
     StatusPublisher,
     ViewRequests,
@@ -135,14 +137,20 @@ class ReconstructionNode(LifecycleNode):
         # Cleanup destroys what is made from here on; the rest is the base class's.
         self._before = self._entities()
         reconstructor = Reconstructor(config, device)
+        origin_frame = OriginFrame(self, self._world_frame)
         self._engine = engine = Engine(
-            reconstructor, config.pipeline, self._now_ns, self._make_mesh_publisher
+            reconstructor,
+            config.pipeline,
+            self._now_ns,
+            partial(self._make_mesh_publisher, origin_frame),
         )
         self._inputs = inputs = Inputs(self, config, engine.submit, engine.reset)
         # A managed node that is only configured takes nothing.
         inputs.hold("inactive")
         call = engine.worker.call
-        planning = PlanningPublisher(self, lambda: self.config, self._world_frame, call)
+        planning = PlanningPublisher(
+            self, lambda: self.config, self._world_frame, origin_frame, call
+        )
         keyframes = KeyframePublisher(
             self, lambda: self.config, self._world_frame, call, inputs.first_from_camera
         )
@@ -171,8 +179,12 @@ class ReconstructionNode(LifecycleNode):
         engine.start()
         self.get_logger().info(f"device {device}, output_dir {Path(config.output_dir).resolve()}")
 
-    def _make_mesh_publisher(self, publish_all: Callable[[], None]) -> MeshPublisher:
-        return MeshPublisher(self, self.config, self._world_frame, self._now_ns, publish_all)
+    def _make_mesh_publisher(
+        self, origin_frame: OriginFrame, publish_all: Callable[[], None]
+    ) -> MeshPublisher:
+        return MeshPublisher(
+            self, self.config, self._world_frame, origin_frame, self._now_ns, publish_all
+        )
 
     def _world_frame(self) -> str:
         return self.config.global_frame if self._inputs is None else self._inputs.world_frame

@@ -83,6 +83,11 @@ class MapOrigin:
         x_m, y_m = found.origin_m
         return replace(found, origin_m=(x_m + self.x_m, y_m + self.y_m), z_m=found.z_m + self.z_m)
 
+    def esdf_in_map(self, found: EsdfSlice) -> EsdfSlice:
+        """Return the slice in the map."""
+        x_m, y_m = found.origin_m
+        return replace(found, origin_m=(x_m - self.x_m, y_m - self.y_m), z_m=found.z_m - self.z_m)
+
     def _moved(self, pose: Float[np.ndarray, "4 4"], by_m: np.ndarray) -> np.ndarray:
         if self.is_zero:
             return pose

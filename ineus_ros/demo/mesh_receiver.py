@@ -9,6 +9,7 @@ import numpy as np
 
 from ineus_core.errors import SourceError
 from ineus_core.meshing import weld
+from ineus_core.reconstruction import MapOrigin
 from ineus_core.types import Mesh, MeshBlock
 from ineus_ros.outputs.marker_cdr import ADD, DELETE, DELETE_ALL
 
@@ -21,6 +22,8 @@ class ReceivedMarker:
     action: int
     stamp_ns: int
     frame_id: str
+    origin_m: np.ndarray
+    """What the points count from, float64."""
     points: np.ndarray
     """[n 3] float64, three for each triangle."""
     colours: np.ndarray
@@ -56,7 +59,9 @@ class MeshReceiver:
     def mesh(self) -> Mesh:
         """Join all blocks to one mesh, its normals from its triangles."""
         blocks = [MeshBlock((marker.id, 0, 0), _soup(marker)) for marker in self.markers.values()]
-        return _with_normals(weld(blocks))
+        # All markers are of one map.
+        origin_m = next((marker.origin_m for marker in self.markers.values()), np.zeros(3))
+        return MapOrigin(*origin_m.tolist()).mesh_in_world(_with_normals(weld(blocks)))
 
 
 def read_marker_array(data: bytes) -> list[ReceivedMarker]:
@@ -74,7 +79,7 @@ def _read_marker(reader: "_Reader") -> ReceivedMarker:
     frame_id = reader.text()
     reader.text()  # ns
     marker_id, _, action = (reader.number("i") for _ in range(3))
-    reader.array("<f8", 10)  # pose, scale
+    origin_m = reader.array("<f8", 10)[:3]  # and the rest of the pose, scale
     reader.array("<f4", 4)  # color
     reader.array("<i4", 2)  # lifetime
     reader.array("u1", 1)  # frame_locked
@@ -91,7 +96,7 @@ def _read_marker(reader: "_Reader") -> ReceivedMarker:
     reader.array("u1", reader.number("I"))  # mesh_file.data
     reader.array("u1", 1)  # mesh_use_embedded_materials
     stamp_ns = seconds * 1_000_000_000 + nanoseconds
-    return ReceivedMarker(marker_id, action, stamp_ns, frame_id, points, colours)
+    return ReceivedMarker(marker_id, action, stamp_ns, frame_id, origin_m, points, colours)
 
 
 class _Reader:

@@ -17,6 +17,7 @@ from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.bags.transforms import TransformTree
 from ineus_core.sources.pose_track import TransformNotYet, TransformUnknown
 from ineus_ros.drops import Drops
+from ineus_ros.origin_name import origin_frame_name
 from ineus_ros.qos import latched
 
 
@@ -54,6 +55,7 @@ class BufferTf:
 
     def __init__(self, node: Node, tf2_ros: Any) -> None:
         """Listen on the node's own executor; a thread of its own would end in a traceback."""
+        self._ours = origin_frame_name(node)
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node, spin_thread=False)
         self._error: type[Exception] = tf2_ros.TransformException
@@ -78,8 +80,9 @@ class BufferTf:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the buffer is empty."""
-        return not self._buffer.all_frames_as_string()
+        """Whether the buffer knows of no frame but ours."""
+        lines = self._buffer.all_frames_as_string().splitlines()
+        return all(line.startswith(f"Frame {self._ours} ") for line in lines if line.strip())
 
     def forget(self) -> None:
         """Clear the buffer: tf2 refuses what is older than the ten seconds that it holds."""
@@ -100,6 +103,7 @@ class TreeTf:
         """Subscribe to /tf and /tf_static."""
         self._tree = TransformTree(round(config.pose_tolerance_s * 1e9))
         self._drops = drops
+        self._ours = origin_frame_name(node)
         self._is_silent = True
         self._on_transform = on_transform
         # Reliable, as TF is published; static transforms come once, before this node as well.
@@ -139,7 +143,8 @@ class TreeTf:
         self._take(message, static=True)
 
     def _take(self, message: Any, static: bool) -> None:
-        self._is_silent = self._is_silent and not message.transforms
+        others = (link for link in message.transforms if link.child_frame_id != self._ours)
+        self._is_silent = self._is_silent and not any(others)
         for link in message.transforms:
             try:
                 self._tree.add(

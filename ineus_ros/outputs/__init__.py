@@ -6,6 +6,7 @@ from ineus_ros.outputs.images import ImagePublisher, ViewRequests
 from ineus_ros.outputs.keyframes import KeyframePublisher
 from ineus_ros.outputs.mesh import MeshPublisher
 from ineus_ros.outputs.nvblox import offer_nvblox
+from ineus_ros.outputs.origin_frame import OriginFrame
 from ineus_ros.outputs.planning import PlanningPublisher
 from ineus_ros.outputs.status import PartStatus, Rate, StatusPublisher
 
@@ -13,6 +14,7 @@ __all__ = [
     "ImagePublisher",
     "KeyframePublisher",
     "MeshPublisher",
+    "OriginFrame",
     "PartStatus",
     "PlanningPublisher",
     "Rate",

@@ -12,11 +12,15 @@ from std_msgs.msg import Header
 from ineus_core.errors import SourceError
 
 _KINDS = {PointField.FLOAT32: "f4", PointField.FLOAT64: "f8"}
-_NAMES = {np.dtype("<f4"): PointField.FLOAT32, np.dtype("u1"): PointField.UINT8}
+_NAMES = {
+    np.dtype("<f4"): PointField.FLOAT32,
+    np.dtype("<f8"): PointField.FLOAT64,
+    np.dtype("u1"): PointField.UINT8,
+}
 
 
 def read_xyz(message: Any) -> np.ndarray:
-    """Return the points of a cloud [n 3] as float32, in the order of its rows.
+    """Return the points of a cloud [n 3] in the order of its rows, in the precision it has.
 
     Raises:
         SourceError: If it has no x, y and z as floats, or less data than it says.
@@ -51,7 +55,9 @@ def read_xyz(message: Any) -> np.ndarray:
             f"cloud of {message.height} x {message.width} points, {message.point_step} bytes "
             f"each, with {len(message.data)} bytes of data: {error}"
         ) from error
-    return np.stack([rows[name].ravel().astype(np.float32) for name in "xyz"], axis=1)
+    is_double = any(field.datatype == PointField.FLOAT64 for field in xyz)
+    kind = np.float64 if is_double else np.float32
+    return np.stack([rows[name].ravel().astype(kind) for name in "xyz"], axis=1)
 
 
 def cloud_message(header: Header, records: np.ndarray, is_dense: bool = True) -> PointCloud2:

@@ -17,6 +17,7 @@ from ineus_core.types import Mesh
 
 ADD, DELETE, DELETE_ALL = 0, 2, 3
 TRIANGLE_LIST = 11
+Position = tuple[float, float, float]
 _ENCAPSULATION = b"\x00\x01\x00\x00"  # CDR, little endian
 
 _log = logging.getLogger(__name__)
@@ -48,16 +49,22 @@ class MarkerArrayWriter:
         self._colours = np.empty((0, 4), "<f4")
 
     def write(
-        self, stamp_ns: int, frame_id: str, namespace: str, markers: Sequence[BlockMarker]
+        self,
+        stamp_ns: int,
+        frame_id: str,
+        namespace: str,
+        markers: Sequence[BlockMarker],
+        origin_m: Position = (0.0, 0.0, 0.0),
     ) -> bytes:
         """Serialise a visualization_msgs/MarkerArray, with a colour for each vertex.
 
         Args:
             frame_id: Frame id of the world.
+            origin_m: World position that the meshes count from: that of the markers.
         """
         self._reserve(sum(marker.corners for marker in markers))
         # CDR aligns doubles to 8 bytes of the message, so padding depends on the offset.
-        heads = [_head(phase, stamp_ns, frame_id, namespace) for phase in (0, 4)]
+        heads = [_head(phase, stamp_ns, frame_id, namespace, origin_m) for phase in (0, 4)]
         tails = [_tail(phase) for phase in (0, 4)]
         pieces: list[bytes | memoryview] = [_ENCAPSULATION, struct.pack("<I", len(markers))]
         offset, first = 4, 0
@@ -123,8 +130,9 @@ def self_check() -> bool:
         BlockMarker(2, ADD, mesh),
     ]
     for frame_id in ("m", "ma", "map", "odom", "odom5"):
-        ours = MarkerArrayWriter().write(1_500_000_002, frame_id, "mesh", markers)
-        meant = marker_array_message(1_500_000_002, frame_id, "mesh", markers)
+        place = (5e5, 5e6, float(len(frame_id)))
+        ours = MarkerArrayWriter().write(1_500_000_002, frame_id, "mesh", markers, place)
+        meant = marker_array_message(1_500_000_002, frame_id, "mesh", markers, place)
         # The middleware leaves padding bytes to chance, so lengths and contents are compared.
         try:
             same = (
@@ -143,7 +151,11 @@ def self_check() -> bool:
 
 
 def marker_array_message(
-    stamp_ns: int, frame_id: str, namespace: str, markers: Sequence[BlockMarker]
+    stamp_ns: int,
+    frame_id: str,
+    namespace: str,
+    markers: Sequence[BlockMarker],
+    origin_m: Position = (0.0, 0.0, 0.0),
 ) -> object:
     """Make the same array as a message object: slow, for the check and other layouts."""
     from geometry_msgs.msg import Point
@@ -155,6 +167,8 @@ def marker_array_message(
         message = Marker(ns=namespace, id=marker.id, type=TRIANGLE_LIST, action=marker.action)
         message.header.frame_id = frame_id
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+        place = message.pose.position
+        place.x, place.y, place.z = origin_m
         message.scale.x = message.scale.y = message.scale.z = 1.0
         message.color.r = message.color.g = message.color.b = message.color.a = 1.0
         if marker.mesh is not None:
@@ -170,7 +184,9 @@ def marker_array_message(
     return array
 
 
-def _head(phase: int, stamp_ns: int, frame_id: str, namespace: str) -> tuple[bytes, int]:
+def _head(
+    phase: int, stamp_ns: int, frame_id: str, namespace: str, origin_m: Position
+) -> tuple[bytes, int]:
     """Return all bytes before the points, and where in them id, type and action stand."""
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     out = bytearray(phase)
@@ -181,7 +197,7 @@ def _head(phase: int, stamp_ns: int, frame_id: str, namespace: str) -> tuple[byt
     id_at = len(out) - phase
     out += bytes(12)
     _align(out, 8)
-    out += struct.pack("<7d", 0, 0, 0, 0, 0, 0, 1)
+    out += struct.pack("<7d", *origin_m, 0, 0, 0, 1)
     out += struct.pack("<3d", 1, 1, 1)
     out += struct.pack("<4f", 1, 1, 1, 1)
     out += bytes(8)  # lifetime: for ever

@@ -13,6 +13,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import PointCloud2, PointField
 from visualization_msgs.msg import MarkerArray
 
+from ineus_core.reconstruction import MapOrigin
 from ineus_core.ros_config import RosConfig
 from ineus_core.types import BlockIndex, MeshBlock, MeshUpdate
 from ineus_ros.outputs.marker_cdr import (
@@ -24,6 +25,7 @@ from ineus_ros.outputs.marker_cdr import (
     marker_array_message,
     self_check,
 )
+from ineus_ros.outputs.origin_frame import OriginFrame
 from ineus_ros.qos import latched
 from ineus_ros.timers import wall_timer
 
@@ -39,6 +41,7 @@ class MeshPublisher:
 
     Args:
         frame_id: Gives the frame id of the world.
+        origin_frame: Names that of the cloud.
         now_ns: The ROS clock.
         on_join: Called on the executor's thread when a subscriber appears; it must have
             `publish_all` called.
@@ -49,12 +52,15 @@ class MeshPublisher:
         node: LifecycleNode,
         config: RosConfig,
         frame_id: Callable[[], str],
+        origin_frame: OriginFrame,
         now_ns: Callable[[], int],
         on_join: Callable[[], None],
     ) -> None:
         """Advertise ~/mesh and ~/mesh_points."""
         self._config = config
-        self._frame_id = frame_id
+        self._frame_id, self._origin_frame = frame_id, origin_frame
+        self.origin = MapOrigin()
+        """What the vertices of the blocks count from."""
         self._now_ns = now_ns
         self._node = node
         self._markers = self._latched(MarkerArray, "~/mesh", config.mesh_queue_size, on_join)
@@ -72,6 +78,11 @@ class MeshPublisher:
     def on_mesh(self, update: MeshUpdate) -> None:
         """Keep the changed blocks and publish them if someone listens."""
         self._stamp_ns = update.stamp_ns
+        origin = MapOrigin(*update.origin_m)
+        if update.begins_anew or origin != self.origin:
+            # Subscribers hold blocks of another map.
+            self.clear()
+        self.origin = origin
         removed = [index for index in update.removed if self._blocks.pop(index, None) is not None]
         for block in update.upserts:
             self._blocks[block.index] = block
@@ -121,13 +132,15 @@ class MeshPublisher:
         begin = time.perf_counter()
         write = self._writer.write if self._writes_bytes else marker_array_message
         for part in split_by_triangles(markers, self._config.triangles_per_message):
-            self._markers.publish(write(self._stamp_ns, self._frame_id(), NAMESPACE, part))
+            place = self.origin.x_m, self.origin.y_m, self.origin.z_m
+            message = write(self._stamp_ns, self._frame_id(), NAMESPACE, part, place)
+            self._markers.publish(message)
             self.counters["messages"] += 1
         self.build_ms = 1e3 * (time.perf_counter() - begin)
 
     def _publish_points(self) -> None:
         points = PointCloud2(height=1, point_step=VERTEX.itemsize, is_dense=True)
-        points.header.frame_id = self._frame_id()
+        points.header.frame_id = self._origin_frame.of(self.origin)
         points.header.stamp.sec, points.header.stamp.nanosec = divmod(
             self._stamp_ns, 1_000_000_000
         )

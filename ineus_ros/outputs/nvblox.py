@@ -135,7 +135,7 @@ def _grid_of(
         low_m = np.array((low.x, low.y, low.z))
         high_m = low_m + np.array((size.x, size.y, size.z))
     else:
-        low_m, high_m = grid.aabb.cpu().double().numpy()
+        low_m, high_m = reconstructor.origin.offset_m + grid.aabb.cpu().double().numpy()
     centres, origin_m, shape = voxel_centres(low_m, high_m, voxel_m)
     answer = reconstructor.query(centres)
     return reconstructor.newest_stamp_ns, origin_m, voxel_m, shape, answer
@@ -155,7 +155,7 @@ def voxel_centres(
         raise CapacityError(f"box of {shape} voxels: expected at most {MAX_VOXELS} in all")
     axes = (np.arange(a, b) + 0.5 for a, b in zip(first, last, strict=True))
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    return (grid * voxel_m).astype(np.float32), first * voxel_m, shape
+    return grid * voxel_m, first * voxel_m, shape
 
 
 def fill_response(

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from nav_msgs.msg import OccupancyGrid
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
@@ -17,11 +18,13 @@ from std_msgs.msg import Header
 from ineus_core.errors import SourceError
 from ineus_core.pipeline import Pipeline
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
+from ineus_core.reconstruction import MapOrigin
 from ineus_core.ros_config import RosConfig
 from ineus_ros.drops import Drops
 from ineus_ros.jobs import Ask, Backlog, Periodic
 from ineus_ros.outputs.clouds import cloud_message, read_xyz
 from ineus_ros.outputs.headers import header_of
+from ineus_ros.outputs.origin_frame import OriginFrame
 from ineus_ros.outputs.status import PartStatus
 from ineus_ros.qos import latched
 
@@ -38,6 +41,7 @@ class PlanningPublisher:
 
     Args:
         world_frame: Gives the frame id of the world.
+        origin_frame: Names that of clouds.
         ask: The worker's `call`.
     """
 
@@ -46,10 +50,12 @@ class PlanningPublisher:
         node: LifecycleNode,
         config: Callable[[], RosConfig],
         world_frame: Callable[[], str],
+        origin_frame: OriginFrame,
         ask: Ask,
     ) -> None:
         """Advertise ~/occupancy, ~/esdf_slice and ~/query_result; subscribe to ~/query."""
         self._config, self._world_frame, self._ask = config, world_frame, ask
+        self._origin_frame = origin_frame
         self.counters: Counter[str] = Counter()
         self.drops = Drops(node.get_logger())
         create = node.create_lifecycle_publisher
@@ -93,7 +99,7 @@ class PlanningPublisher:
             self.counters["queries_without_listener"] += 1
             return
         frame, world = message.header.frame_id.lstrip("/"), self._world_frame()
-        if frame not in ("", world):
+        if frame not in ("", world, self._origin_frame.name):
             self.drops.add("query_in_other_frame", f"~/query in {frame!r}: expected {world!r}")
             return
         try:
@@ -101,10 +107,9 @@ class PlanningPublisher:
         except SourceError as error:
             self.drops.add("bad_query", error)
             return
-        header = Header(stamp=message.header.stamp, frame_id=world)
-        job = self._ask(lambda pipeline: pipeline.reconstructor.query(points))
+        job = self._ask(lambda pipeline: self._answer_of(pipeline, points, frame))
         self._queries.add(job)
-        job.add_done_callback(lambda done: self._answer(done, header, points))
+        job.add_done_callback(lambda done: self._answer(done, message.header.stamp))
 
     def status(self) -> PartStatus:
         """Return what was asked and what failed, for /diagnostics."""
@@ -112,11 +117,25 @@ class PlanningPublisher:
         values |= {f"dropped.{name}": n for name, n in self.drops.snapshot().items()}
         return PartStatus("planning", "ok", f"{self.counters['answers']} answers", values)
 
-    def _answer(self, done: "Future[PlanningAnswer]", header: Header, points: np.ndarray) -> None:
+    def _answer_of(
+        self, pipeline: Pipeline, points: np.ndarray, frame: str
+    ) -> tuple[MapOrigin, np.ndarray, PlanningAnswer]:
+        """Return the answer for points of a frame, and the points from the map's origin."""
+        # On the worker's thread, as a reset may move the origin.
+        reconstructor = pipeline.reconstructor
+        origin = reconstructor.origin
+        world = self._origin_frame.points_in_world(points, frame, origin)
+        return origin, origin.points_in_map(world), reconstructor.query(world)
+
+    def _answer(
+        self, done: "Future[tuple[MapOrigin, np.ndarray, PlanningAnswer]]", stamp: Time
+    ) -> None:
         if done.cancelled():
             return
         try:
-            self._answers.publish(answer_message(header, points, done.result()))
+            origin, points, answer = done.result()
+            header = Header(stamp=stamp, frame_id=self._origin_frame.of(origin))
+            self._answers.publish(answer_message(header, points, answer))
             self.counters["answers"] += 1
         # A topic that cannot be written to, as at shutdown, must not end the reconstruction.
         except Exception as error:
@@ -136,17 +155,16 @@ class PlanningPublisher:
             self._occupancy.publish(occupancy_message(header, columns))
             self.counters["occupancy_slices"] += 1
 
-    def _esdf_of(self, pipeline: Pipeline) -> tuple[int, EsdfSlice | None]:
+    def _esdf_of(self, pipeline: Pipeline) -> tuple[int, MapOrigin, EsdfSlice | None]:
         reconstructor = pipeline.reconstructor
-        return reconstructor.newest_stamp_ns, reconstructor.esdf_slice(
-            self._config().esdf_slice_z_m
-        )
+        found = reconstructor.esdf_slice(self._config().esdf_slice_z_m)
+        return reconstructor.newest_stamp_ns, reconstructor.origin, found
 
-    def _publish_esdf(self, found: tuple[int, EsdfSlice | None]) -> None:
-        stamp_ns, distances = found
+    def _publish_esdf(self, found: tuple[int, MapOrigin, EsdfSlice | None]) -> None:
+        stamp_ns, origin, distances = found
         if distances is not None:
-            header = header_of(stamp_ns, self._world_frame())
-            self._esdf.publish(esdf_message(header, distances))
+            header = header_of(stamp_ns, self._origin_frame.of(origin))
+            self._esdf.publish(esdf_message(header, origin.esdf_in_map(distances)))
             self.counters["esdf_slices"] += 1
 
 

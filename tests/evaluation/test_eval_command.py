@@ -3,6 +3,7 @@
 """`ineus eval` as a user and a script meet it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,24 @@ def run(tmp_path: Path) -> Path:
     write_mesh(floor(0.0), tmp_path / "reference.ply")
     np.save(tmp_path / "reference.npy", np.random.default_rng(0).random((5000, 3)) * (1, 1, 0))
     return tmp_path / "run"
+
+
+def test_a_mesh_at_utm_coordinates_is_compared_there(tmp_path: Path, capsys: Capture) -> None:
+    """Single precision has steps of half a metre there."""
+    far_m = np.array((500_000.3, 5_000_000.7, 100.0))
+    for name, height_m in (("mesh", 0.02), ("reference", 0.0)):
+        mesh = floor(height_m)
+        write_mesh(replace(mesh, vertices=mesh.vertices + far_m), tmp_path / f"{name}.ply")
+    points = np.random.default_rng(0).random((5000, 3)) * (1, 1, 0)
+    np.save(tmp_path / "reference.npy", points + far_m)
+    for name in ("reference.ply", "reference.npy"):
+        reference = tmp_path / name
+        result = run_command(
+            capsys, "eval", tmp_path / "mesh.ply", "--reference", reference, "--json"
+        )
+        figures = json.loads(result.stdout)
+        assert figures["accuracy_m"] == pytest.approx(0.02, abs=0.002)
+        assert figures["f_score"]["0.025"] > 0.95
 
 
 @pytest.mark.parametrize("name", ["reference.ply", "reference.npy"])

@@ -18,7 +18,7 @@ from ineus_core.ros_config import RosConfig
 from ineus_ros.engine import Engine
 from ineus_ros.health import STALLED_S, Health, Stall
 from ineus_ros.inputs import Inputs
-from ineus_ros.outputs import MeshPublisher, PartStatus
+from ineus_ros.outputs import MeshPublisher, OriginFrame, PartStatus
 
 pytestmark = pytest.mark.ros
 
@@ -29,7 +29,8 @@ def engine(ros: Callable[..., Any]) -> tuple[LifecycleNode, Engine]:
     node = ros(lambda context: LifecycleNode("ineus", context=context))
 
     def publisher(publish_all: Callable[[], None]) -> MeshPublisher:
-        return MeshPublisher(node, RosConfig(), lambda: "odom", lambda: 0, publish_all)
+        origin = OriginFrame(node, lambda: "odom")
+        return MeshPublisher(node, RosConfig(), lambda: "odom", origin, lambda: 0, publish_all)
 
     return node, Engine(Reconstructor(tiny_config(), CPU), PipelineConfig(), lambda: 0, publisher)
 

@@ -11,11 +11,11 @@ from sensor_msgs.msg import PointCloud2
 from ineus_ros.outputs.clouds import cloud_message
 from ineus_ros.outputs.headers import header_of
 
-XYZ = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4")])
 
-
-def cloud_of(points: np.ndarray, stamp_ns: int = 7, frame_id: str = "odom") -> PointCloud2:
-    records = np.zeros(len(points), XYZ)
+def cloud_of(
+    points: np.ndarray, stamp_ns: int = 7, frame_id: str = "odom", kind: str = "<f4"
+) -> PointCloud2:
+    records = np.zeros(len(points), [(name, kind) for name in "xyz"])
     for axis, name in enumerate("xyz"):
         records[name] = points[:, axis]
     return cloud_message(header_of(stamp_ns, frame_id), records)

@@ -40,6 +40,9 @@ def triangle_fan(triangles: int, seed: int = 0) -> Mesh:
     )
 
 
+FAR_M = (500_000.5, 5_000_000.25, -3.0)
+
+
 @pytest.mark.parametrize("frame_id", ["", "m", "map", "odom", "odom_1"])
 @pytest.mark.parametrize("namespace", ["", "mesh", "meshes"])
 def test_bytes_are_read_as_the_message_that_was_meant(frame_id: str, namespace: str) -> None:
@@ -50,8 +53,8 @@ def test_bytes_are_read_as_the_message_that_was_meant(frame_id: str, namespace: 
         BlockMarker(4, ADD, triangle_fan(0)),
         BlockMarker(5, ADD, triangle_fan(7)),
     ]
-    data = MarkerArrayWriter().write(7_000_000_009, frame_id, namespace, markers)
-    expected = marker_array_message(7_000_000_009, frame_id, namespace, markers)
+    data = MarkerArrayWriter().write(7_000_000_009, frame_id, namespace, markers, FAR_M)
+    expected = marker_array_message(7_000_000_009, frame_id, namespace, markers, FAR_M)
     assert deserialize_message(data, MarkerArray) == expected
 
 
@@ -119,6 +122,9 @@ def test_a_receiver_holds_what_was_added_and_not_deleted(frame_id: str) -> None:
     mesh = receiver.mesh()
     assert len(mesh.vertices) == len(second.vertices)
     np.testing.assert_array_equal(np.sort(mesh.colours, axis=0), np.sort(second.colours, axis=0))
+    # Far from the world's origin, the place of a marker is in double precision.
+    receiver.on_message(write(9, frame_id, "mesh", [BlockMarker(2, ADD, second)], FAR_M))
+    np.testing.assert_allclose(receiver.mesh().vertices, mesh.vertices + np.array(FAR_M))
     receiver.on_message(write(9, frame_id, "mesh", [BlockMarker(0, DELETE_ALL)]))
     assert receiver.triangles == 0
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A query, slices and a correction over real DDS, beside a tiny trained room."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -31,6 +32,7 @@ from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
 from ineus_core.reconstruction import Reconstructor
 from ineus_ros.outputs import KeyframePublisher, PlanningPublisher, offer_nvblox
 from ineus_ros.outputs.clouds import read_xyz
+from ineus_ros.outputs.origin_frame import OriginFrame
 from ineus_ros.outputs.planning import ANSWER_POINT
 from ineus_ros.qos import latched
 
@@ -46,9 +48,9 @@ class Robot:
         self._pipeline = Pipeline(reconstructor, NullSink(), PipelineConfig())
         self.asked = 0
         config = RosConfig(occupancy_rate_hz=20, esdf_rate_hz=20, keyframes_rate_hz=20)
-        given = (node, lambda: config, lambda: "odom", self._ask)
-        self.planning = PlanningPublisher(*given)
-        self.keyframes = KeyframePublisher(*given, {0: np.eye(4)})
+        given = node, lambda: config, lambda: "odom"
+        self.planning = PlanningPublisher(*given, OriginFrame(node, lambda: "odom"), self._ask)
+        self.keyframes = KeyframePublisher(*given, self._ask, {0: np.eye(4)})
         node.trigger_configure()
         node.trigger_activate()
         self._executors = []
@@ -173,6 +175,47 @@ def test_slices_reach_a_map_server_s_client(robot: Robot) -> None:
     assert len(points) > 100 and np.isfinite(points).all()
     np.testing.assert_allclose(points[:, 2], 0.5)
     assert clouds[-1].header.stamp == grids[-1].header.stamp
+
+
+FAR_M = np.array((500_000.0, 5_000_000.0, 0.0))
+
+
+def test_far_from_the_world_s_origin_clouds_are_in_a_frame_of_their_own(ros: Any) -> None:
+    """Where it lies is told in double precision: by TF, and to queries in that frame."""
+    made = Reconstructor(tiny_config(), CPU)
+    for frame in room_source(3):
+        at = frame.world_from_camera.astype(np.float64)
+        at[:3, 3] += FAR_M
+        made.add_frame(dataclasses.replace(frame, world_from_camera=at))
+    made.extract_mesh(everything=True)
+    node = ros(lambda context: LifecycleNode("ineus", context=context))
+    robot = Robot(node, ros(lambda context: Node("planner", context=context)), made)
+    got = robot.listen(PointCloud2, "query_result")
+    points = np.random.default_rng(0).uniform((-1.5, -1, 0.8), (1.5, 1, 2), (200, 3))
+    asked = [
+        cloud_of(points + FAR_M, kind="<f8"),
+        cloud_of(points.astype(np.float32), frame_id="ineus_origin"),
+    ]
+    for number, message in enumerate(asked):
+        robot.tell("/ineus/query", message)
+        robot.spin_until(lambda number=number: len(got) > number)  # type: ignore[misc]
+    for message in got:
+        assert message.header.frame_id == "ineus_origin"
+        np.testing.assert_allclose(read_xyz(message), points, atol=1e-6)
+        answer = np.frombuffer(message.data, ANSWER_POINT)
+        assert answer["observed"].mean() > 0.3
+        expected = made.query(points + FAR_M)
+        np.testing.assert_allclose(answer["distance"], expected.distance_m, atol=1e-5)
+    clouds = robot.listen(PointCloud2, "esdf_slice", latched(1))
+    grids = robot.listen(OccupancyGrid, "occupancy", latched(1))
+    robot.spin_until(lambda: clouds and grids)
+    assert clouds[-1].header.frame_id == "ineus_origin"
+    cells = np.frombuffer(clouds[-1].data, np.float32).reshape(-1, 4)
+    assert len(cells) > 100 and np.abs(cells[:, :3]).max() < 10.0
+    assert grids[-1].header.frame_id == "odom"
+    place = grids[-1].info.origin.position
+    near = made.reconstruction.grid.host_aabb[0]
+    np.testing.assert_allclose((place.x, place.y), (near + FAR_M)[:2], atol=1e-6)
 
 
 def test_queries_that_pile_up_cost_the_oldest(robot: Robot) -> None:
