@@ -106,6 +106,8 @@ def checked_pose(matrix: Float[np.ndarray, "r 4"], where: str) -> Float[np.ndarr
 
 def named_file(folder: Path, name: str, where: str) -> Path:
     """Return the path of a file that a listing names; a name that no file can have is refused."""
+    # Listings made on Windows have backslashes.
+    name = name.replace("\\", "/")
     if "\0" in name or any(len(part.encode()) > _LONGEST_NAME for part in Path(name).parts):
         raise SourceError(
             f"{where}: file name {reprlib.repr(name)} of {len(name)} characters; expected at most "

@@ -22,6 +22,7 @@ from ineus_core.sources.photographs.photo_set import (
     Photo,
     PhotoSet,
     PhotoSetConfig,
+    with_pictures,
 )
 from ineus_core.sources.picture_files import picture_size, read_pfm
 from ineus_core.sources.read_options import ReadOptions
@@ -53,7 +54,7 @@ class BlendedMvsSource(PhotoSet):
         options = options or ReadOptions()
         config = config or BlendedMvsConfig()
         folder = Path(path)
-        photos = _photos(folder, config, options.max_picture_mpx)
+        photos, absent = _photos(folder, config, options.max_picture_mpx)
         poses = [photo.world_from_camera for photo in photos]
         points = np.empty((0, 3))
         move = normalising_similarity(poses, points, config.normalisation, str(folder))
@@ -67,6 +68,7 @@ class BlendedMvsSource(PhotoSet):
             options,
             dataset_from_world=np.linalg.inv(move),
             read_depth_m=lambda file, size: read_pfm(file, size) * self._scale,
+            absent=absent,
         )
 
     def foreground(self, index: int) -> Bool[np.ndarray, "h w"] | None:
@@ -91,7 +93,8 @@ def is_scene(path: Path) -> bool:
     return (path / PICTURES).is_dir() and (path / CAMERAS).is_dir()
 
 
-def _photos(folder: Path, config: BlendedMvsConfig, most_mpx: float) -> list[Photo]:
+def _photos(folder: Path, config: BlendedMvsConfig, most_mpx: float) -> tuple[list[Photo], int]:
+    """Return the pictures, and the number of cameras without one."""
     pictures = numbered_pictures(folder / PICTURES)
     depths = numbered_pictures(folder / DEPTHS) if config.depth else {}
     files = sorted((folder / CAMERAS).glob("*_cam.txt"))
@@ -99,19 +102,23 @@ def _photos(folder: Path, config: BlendedMvsConfig, most_mpx: float) -> list[Pho
         raise SourceError(
             f"{folder / CAMERAS}: no NNNNNNNN_cam.txt; expected one for each picture"
         )
-    photos = []
+    colours = []
     for file in files:
         number = file.name.removesuffix("_cam.txt")
         if not number.isdecimal():
             raise SourceError(f"{file}: name {number!r}; expected a number before _cam.txt")
-        colour = pictures.get(int(number), folder / PICTURES / f"{number}.jpg")
+        colours.append(pictures.get(int(number), folder / PICTURES / f"{number}.jpg"))
+    photos = []
+    listed = list(zip(files, colours, strict=True))
+    for file, colour in with_pictures(listed, colours, str(folder)):
+        number = file.name.removesuffix("_cam.txt")
         missing = folder / DEPTHS / f"{number}.pfm"
         depth = depths.get(int(number), missing) if depths else None
         pose, matrix = _read_camera(file)
         fx, fy, cx, cy = (float(matrix[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
         camera = Camera(*picture_size(colour, most_mpx), fx, fy, cx, cy)
         photos.append(Photo(colour, camera, pose, None, depth))
-    return photos
+    return photos, len(files) - len(photos)
 
 
 def _read_camera(file: Path) -> tuple[Float[np.ndarray, "4 4"], Float[np.ndarray, "3 3"]]:

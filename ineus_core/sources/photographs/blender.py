@@ -41,7 +41,9 @@ class BlenderSource(PhotoSet):
         file = Path(path) / f"transforms_{config.split}.json"
         if not file.is_file():
             raise SourceError(f"{file}: no such file; expected the poses of {config.split}")
-        super().__init__(Listing(file, options.max_picture_mpx).photos(), config, options)
+        listing = Listing(file, options.max_picture_mpx)
+        photos = listing.photos()
+        super().__init__(photos, config, options, absent=listing.count - len(photos))
 
 
 def is_scene(path: Path) -> bool:

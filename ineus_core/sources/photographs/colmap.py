@@ -23,6 +23,7 @@ from ineus_core.sources.photographs.photo_set import (
     PhotoSet,
     PhotoSetConfig,
     PixelMap,
+    with_pictures,
 )
 from ineus_core.sources.picture_files import Size, picture_size
 from ineus_core.sources.read_options import ReadOptions
@@ -90,13 +91,17 @@ class ColmapSource(PhotoSet):
         )
         if not images:
             raise SourceError(f"{model_folder}: 0 registered pictures; expected at least one")
+        pictures = folder / config.images_folder
+        colours = {i.name: named_file(pictures, i.name, str(model_folder)) for i in images}
+        registered = len(images)
+        images = with_pictures(images, [colours[i.name] for i in images], str(model_folder))
         poses = [_pose(image, model_folder) for image in images]
         points = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
         move = normalising_similarity(poses, points, config.normalisation, str(model_folder))
         lenses = {i: _Lens(camera) for i, camera in model.cameras.items()}
         photos = []
         for image, pose in zip(images, poses, strict=True):
-            colour = named_file(folder / config.images_folder, image.name, str(model_folder))
+            colour = colours[image.name]
             size = picture_size(colour, options.max_picture_mpx)
             camera, undistort = lenses[image.camera_id].of_picture(size, colour)
             world_from_camera = moved_pose(move, pose)
@@ -108,9 +113,10 @@ class ColmapSource(PhotoSet):
             config,
             options,
             dataset_from_world=np.linalg.inv(move),
+            absent=registered - len(images),
         )
-        if model.num_images() > len(images):
-            self.dropped["not_registered"] = model.num_images() - len(images)
+        if model.num_images() > registered:
+            self.dropped["not_registered"] = model.num_images() - registered
 
 
 def import_pycolmap() -> Any:

@@ -19,6 +19,7 @@ from ineus_core.sources.photographs.photo_set import (
     Photo,
     PhotoSet,
     PhotoSetConfig,
+    with_pictures,
 )
 from ineus_core.sources.picture_files import picture_size
 from ineus_core.sources.read_options import ReadOptions
@@ -75,8 +76,10 @@ class DtuSource(PhotoSet):
         pictures, masks = numbered_pictures(folder / "image"), numbered_pictures(folder / "mask")
         shift = 0.5 if config.integer_pixel_centres else 0.0
         photos = []
-        for index in range(matrices.count):
-            colour = pictures.get(index, folder / "image" / f"{index:06d}.png")
+        expected = {i: folder / "image" / f"{i:06d}.png" for i in range(matrices.count)}
+        colours = [pictures.get(index, path) for index, path in expected.items()]
+        for index in with_pictures(list(expected), colours, str(folder)):
+            colour = colours[index]
             intrinsics, pose = matrices.camera(index)
             camera = _camera(intrinsics, picture_size(colour, options.max_picture_mpx), shift)
             photos.append(Photo(colour, camera, pose, masks.get(index)))
@@ -90,6 +93,7 @@ class DtuSource(PhotoSet):
             config,
             options,
             dataset_from_world=matrices.dataset_from_world,
+            absent=matrices.count - len(photos),
         )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -27,6 +27,9 @@ from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera, Frame
 
 _SAME_CAMERA_PX = 0.01
+_LARGEST_ABSENT_SHARE = 0.5
+
+Item = TypeVar("Item")
 
 
 class PhotoSetConfig(ConfigModel):
@@ -94,9 +97,10 @@ class PhotoSet:
         options: Of reading; photographs have no stamps, theirs are the index times the period.
         dataset_from_world: Similarity back to the coordinates of the data set.
         read_depth_m: Reads a depth file, in units of the world.
+        absent: Listed pictures that were left out as there is no file, to be counted.
 
     Raises:
-        SourceError: If there is no picture, one is missing, or their sizes differ.
+        SourceError: If there is no picture, a file is missing, or their sizes differ.
     """
 
     kind = "photo_set"
@@ -108,8 +112,9 @@ class PhotoSet:
         options: ReadOptions,
         dataset_from_world: Float[np.ndarray, "4 4"] | None = None,
         read_depth_m: Callable[[Path, Size], np.ndarray] | None = None,
+        absent: int = 0,
     ) -> None:
-        self.dropped: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter({"no_picture": absent} if absent else {})
         self.dataset_from_world = np.eye(4) if dataset_from_world is None else dataset_from_world
         self._config = config
         self._photos = list(photos)[: options.max_frames or None]
@@ -194,6 +199,21 @@ class PhotoSet:
         rows = ((np.arange(camera.height_px) + 0.5) * height / camera.height_px).astype(int)
         columns = ((np.arange(camera.width_px) + 0.5) * width / camera.width_px).astype(int)
         return returns_of(depth_m[np.ix_(rows, columns)])
+
+
+def with_pictures(items: Sequence[Item], pictures: Sequence[Path], where: str) -> list[Item]:
+    """Return the items of a listing whose pictures are there.
+
+    Raises:
+        SourceError: More than half of them are absent.
+    """
+    absent = [picture for picture in pictures if not picture.is_file()]
+    if len(absent) > _LARGEST_ABSENT_SHARE * len(pictures):
+        raise SourceError(
+            f"{absent[0]}: no such file, though there is a pose for it; {len(absent)} of the "
+            f"{len(pictures)} pictures of {where} are absent, expected at most half of them"
+        )
+    return [item for item, path in zip(items, pictures, strict=True) if path.is_file()]
 
 
 def _depth_of_millimetres(path: Path, size: Size) -> np.ndarray:

@@ -24,13 +24,14 @@ from ineus_core.sources.photographs.photo_set import (
     Photo,
     PhotoSet,
     PhotoSetConfig,
+    with_pictures,
 )
 from ineus_core.sources.picture_files import MOST_MPX, picture_size, read_depth
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
 
 FILE = "transforms.json"
-SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
+SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".webp", ".JPG", ".PNG")
 _PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE")
 _RADIAL = ("OPENCV", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV")
 _FISHEYES = ("OPENCV_FISHEYE",)
@@ -83,6 +84,7 @@ class TransformsJsonSource(PhotoSet):
             options,
             dataset_from_world=listing.original_from_poses() @ np.linalg.inv(move),
             read_depth_m=lambda path, size: read_depth(path, size) * np.float32(depth_unit),
+            absent=listing.count - len(photos),
         )
 
 
@@ -97,9 +99,16 @@ class Listing:
             raise SourceError(f"{file}: no frames; expected an object with a list of them")
         self._frames: list[Any] = frames
 
+    @property
+    def count(self) -> int:
+        """Return the number of listed pictures, be they there or not."""
+        return len(self._frames)
+
     def photos(self) -> list[Photo]:
-        """Return all pictures, with poses as they are in the file."""
-        return [self._photo(number, frame) for number, frame in enumerate(self._frames)]
+        """Return all pictures that are there, with poses as they are in the file."""
+        pictures = [self._picture(number, frame) for number, frame in enumerate(self._frames)]
+        present = with_pictures(range(self.count), pictures, str(self.file))
+        return [self._photo(number, self._frames[number], pictures[number]) for number in present]
 
     @staticmethod
     def moved(photo: Photo, move: Float[np.ndarray, "4 4"]) -> Photo:
@@ -119,11 +128,8 @@ class Listing:
             raise SourceError(f"{self.file}: applied_transform has no inverse; expected a motion")
         return np.linalg.inv(applied)
 
-    def _photo(self, number: int, frame: Any) -> Photo:
+    def _photo(self, number: int, frame: dict[str, Any], colour: Path) -> Photo:
         where = f"{self.file}, frame {number}"
-        if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
-            raise SourceError(f"{where}: expected an object with file_path and transform_matrix")
-        colour = self._picture(frame["file_path"], where)
         rows = self._matrix(frame.get("transform_matrix"), f"frame {number}", (4, 4), (3, 4))
         pose = checked_pose(rows, where) @ OPENGL_CAMERA_FROM_CAMERA
         camera = _CameraFields(self._top, frame, where).camera(
@@ -140,10 +146,14 @@ class Listing:
             raise SourceError(f"{where}: {key} {reprlib.repr(name)}; expected the name of a file")
         return named_file(self.file.parent, name, where)
 
-    def _picture(self, name: str, where: str) -> Path:
+    def _picture(self, number: int, frame: Any) -> Path:
+        where = f"{self.file}, frame {number}"
+        if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
+            raise SourceError(f"{where}: expected an object with file_path and transform_matrix")
+        name = frame["file_path"]
         # The poses of NeRF-Synthetic leave the suffix out.
-        path = named_file(self.file.parent, name + max(SUFFIXES, key=len), where)
-        path = self.file.parent / name
+        named_file(self.file.parent, name + max(SUFFIXES, key=len), where)
+        path = named_file(self.file.parent, name, where)
         candidates = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
         return next((candidate for candidate in candidates if candidate.is_file()), path)
 

@@ -98,13 +98,45 @@ def picture_of(folder: Path, number: int) -> Path:
     return sorted(plain, key=lambda p: int("".join(c for c in p.stem if c.isdigit())))[number]
 
 
-def test_missing_picture_is_named(tmp_path: Path, layout: tuple) -> None:
+def test_absent_pictures_are_left_out_and_counted(tmp_path: Path, layout: tuple) -> None:
+    _, write, in_dataset = layout
+    folder = write(tmp_path / "data")
+    pictures = [picture_of(folder, number) for number in range(VIEWS)]
+    for number in (1, 3):
+        pictures[number].unlink()
+    source, frames = opened(folder), object_scene().frames
+    there = [frames[number] for number in range(VIEWS) if number not in (1, 3)]
+    assert source.dropped == {"no_picture": 2}
+    assert frame_count(source) == VIEWS - 2
+    for frame, true in zip(source, there, strict=True):
+        assert np.array_equal(frame.rgb, true.rgb)
+        pose = true.world_from_camera
+        expected = moved(similarity(), pose) if in_dataset else pose
+        assert np.allclose(frame.world_from_camera, expected, rtol=0, atol=1e-3)
+
+
+def test_a_listing_of_mostly_absent_pictures_is_refused(tmp_path: Path, layout: tuple) -> None:
     _, write, _ = layout
     folder = write(tmp_path / "data")
-    lost = picture_of(folder, 3)
-    lost.unlink()
-    with pytest.raises(SourceError, match=rf"{lost.stem}.*no such file, though there is a pose"):
+    pictures = [picture_of(folder, number) for number in range(VIEWS)]
+    for picture in pictures[2 : 3 + VIEWS // 2]:
+        picture.unlink()
+    message = rf"{pictures[2].stem}.*no such file, though .* 7 of the 12 pictures .* at most half"
+    with pytest.raises(SourceError, match=message):
         opened(folder)
+
+
+def test_names_of_windows_and_without_suffix(tmp_path: Path) -> None:
+    folder = formats.write_transforms_json(tmp_path)
+    file = folder / "transforms.json"
+    frames = json.loads(file.read_text())["frames"]
+    frames[0]["file_path"] = r".\images\000.png"
+    frames[1]["file_path"] = r"images\001"
+    edit_json(file, frames=frames)
+    source = open_source(folder)
+    assert not source.dropped
+    for frame, true in zip(source, object_scene().frames, strict=True):
+        assert np.array_equal(frame.rgb, true.rgb)
 
 
 def test_mixed_sizes_are_named(tmp_path: Path, layout: tuple) -> None:
@@ -186,11 +218,6 @@ def rewrite_npz(folder: Path, change: Callable[[dict[str, np.ndarray]], None]) -
         (lambda m: m.update(world_mat_5=np.full((4, 4), np.nan)), "world_mat_5 has a NaN"),
         (lambda m: m.update(world_mat_5=np.zeros((4, 4))), "world_mat_5: has no inverse"),
         (lambda m: m.update(scale_mat_5=np.eye(4)), "scale_mat_5 differs from scale_mat_0"),
-        # One more than there are pictures: the number is the largest index and one.
-        (
-            lambda m: m.update(world_mat_12=m["world_mat_0"], scale_mat_12=m["scale_mat_0"]),
-            "000012.png: no such file, though there is a pose",
-        ),
         (lambda m: m.clear(), "no world_mat_0"),
     ],
 )
@@ -199,6 +226,16 @@ def test_bad_projections_of_dtu(tmp_path: Path, change: Callable, message: str) 
     rewrite_npz(folder, change)
     with pytest.raises(SourceError, match=message):
         open_source(folder)
+
+
+def test_the_largest_index_of_dtu_tells_how_many_are_listed(tmp_path: Path) -> None:
+    folder = formats.write_dtu(tmp_path)
+    rewrite_npz(
+        folder,
+        lambda m: m.update(world_mat_12=m["world_mat_0"], scale_mat_12=m["scale_mat_0"]),
+    )
+    source = open_source(folder)
+    assert (frame_count(source), source.dropped) == (VIEWS, {"no_picture": 1})
 
 
 def test_dtu_by_other_names(tmp_path: Path) -> None:
