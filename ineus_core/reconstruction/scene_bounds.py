@@ -22,6 +22,8 @@ _HALVINGS = 2
 """Down to 6 mm: nearer than half a metre few depth cameras measure."""
 _POINTS_OF_AN_OBJECT = 0.9
 """Least share of the measured points that lie within the box of an object seen from around."""
+_STRAY_SPREADS = 100.0
+"""A camera that is farther from the others than so many of their own spreads has a wrong pose."""
 _VOXELS_OF_A_SIDE = 256
 """Least number along the box of a scene without depth, whose unit may be any length."""
 
@@ -85,7 +87,7 @@ def estimate_bounds(
     if with_depth:
         aabb = box_of_depth(with_depth[0], config, depth)
     else:
-        poses = list(expected) or [frame.world_from_camera for frame in frames]
+        poses = _without_strays(list(expected) or [frame.world_from_camera for frame in frames])
         scene_kind, aabb = box_of_cameras(poses)
         if points is not None and len(points) > 0 and not _is_object(scene_kind, aabb, points):
             scene_kind, aabb = "room", box_of_points(points, poses)
@@ -93,6 +95,14 @@ def estimate_bounds(
         aabb = np.array(config.aabb).reshape(2, 3)
     voxel_m = voxel_of_depth(with_depth[0], depth) if with_depth else voxel_of_box(aabb)
     return SceneBounds(scene_kind, aabb, voxel_m)
+
+
+def _without_strays(poses: list[Float[np.ndarray, "4 4"]]) -> list[Float[np.ndarray, "4 4"]]:
+    """Leave out cameras so far from all others that one box for both would hold no surface."""
+    positions = np.stack([pose[:3, 3] for pose in poses])
+    away_m = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
+    limit_m = _STRAY_SPREADS * max(float(np.median(away_m)), 1.0)
+    return [pose for pose, distance_m in zip(poses, away_m, strict=True) if distance_m <= limit_m]
 
 
 def voxel_of_depth(frame: Frame, config: DepthConfig) -> float:

@@ -109,3 +109,16 @@ def test_the_box_of_points_has_every_camera_and_no_stray() -> None:
     points[0] = 1e6
     found = box_of_points(points, [pose(0.0), pose(0.0, 0.0, -6.0)])
     np.testing.assert_allclose(found, [[-2.6, -3.6, -6.6], [4.6, 3.6, 0.6]])
+
+
+def test_one_wrong_pose_among_cameras_without_depth_does_not_widen_the_box() -> None:
+    frames = [wall_frame(i, None, pose(0.1 * i)) for i in range(24)]
+    expected = estimate_bounds(frames, [], BoundsConfig(), DepthConfig())
+    stray = wall_frame(24, None, pose(1e5))
+    for order in ([*frames, stray], [stray, *frames]):
+        found = estimate_bounds(order, [], BoundsConfig(), DepthConfig())
+        np.testing.assert_array_equal(found.aabb, expected.aabb)
+    # A long way is no stray.
+    far = [wall_frame(i, None, pose(100.0 * i)) for i in range(24)]
+    wide = estimate_bounds(far, [], BoundsConfig(), DepthConfig()).aabb
+    assert wide[0, 0] <= 0.0 and wide[1, 0] >= 2300.0
