@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 HANG_S, WAIT_S = 5.0, 60.0
 """Most of a case, by the clock of its process and by the wall's."""
 CASES_OF_A_CHILD = 250
+_NONE = (-1).to_bytes(8, "little", signed=True)
 LEAST_LIMIT_MB = 64.0
 """Below this, growth is that of caches and of the allocator."""
 
@@ -117,6 +118,7 @@ def fuzz(
 def _run_child(outcome: Outcome, make: Any, seed: int, folder: Path, first: int, last: int) -> int:
     """Run cases in a child; return the first one that is left."""
     shared = mmap.mmap(-1, 8)
+    shared[:8] = _NONE
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_child, args=(make, seed, folder, first, last, shared, sender))
@@ -136,7 +138,9 @@ def _run_child(outcome: Outcome, make: Any, seed: int, folder: Path, first: int,
     child.join()
     if child.exitcode == 0:
         return last
-    number = int.from_bytes(shared[:8], "little")
+    number = int.from_bytes(shared[:8], "little", signed=True)
+    if number < 0:
+        raise SystemExit(f"fuzz: the child that makes {outcome.kind} ended before its first case")
     outcome.ended["process died"] += 1
     outcome.faults.append(f"case {number}: the process ended with {child.exitcode}")
     return number + 1

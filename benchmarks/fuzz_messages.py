@@ -21,7 +21,7 @@ from ineus_core.sources.bags.ros_messages import (
 )
 from ineus_core.types import Camera
 from ineus_ros.drops import Drops
-from ineus_ros.inputs.decoding import Decoders, FrameMaker, PosedImages
+from ineus_ros.inputs.decoding import Decoders, FrameDecoder, PosedImages
 from ineus_ros.inputs.pairing import Images
 
 _LARGE, _SMALL = (480, 640), (24, 32)
@@ -52,8 +52,8 @@ class Messages:
         self._seed = seed
         self._done = threading.Semaphore(0)
         self._drops = _CountedDrops(self._done)
-        self._maker = FrameMaker(
-            [Decoders(False, False)], 4, self._drops, lambda frame, header: self._done.release()
+        self._maker = FrameDecoder(
+            [Decoders(False, False)], self._drops, lambda frame, header: self._done.release()
         )
 
     def run_honest(self, number: int) -> str:

@@ -257,6 +257,7 @@ def soak(
             company.stop()
             camera.stop()
             sent = json.loads((folder / "camera.log").read_text().strip().splitlines()[-1])
+        statuses = listener.statuses
         seen = listener.statuses + 10
         wait_until(lambda: listener.statuses >= seen and settled(listener), SETTLE_S)
         counts = counted(listener)
@@ -271,6 +272,7 @@ def soak(
         "uncounted": sent["images_sent"] - counts["received"] - counts["lost"],
         "unaccounted": counts["received"] - counts["frames"] - counts["dropped"],
         "node_lives": is_alive,
+        "statuses": statuses,
         "exit_code": exit_code,
         "minutes": round(samples[-1].at_s / 60, 1),
         "rss_mb": round(samples[-1].rss_mb),
@@ -320,6 +322,8 @@ def shortfalls(report: Mapping[str, Any]) -> list[str]:
     ]
     if report["longest_standstill_s"] > STANDSTILL_S:
         found.append(f"no step for more than {STANDSTILL_S:g} s")
+    if report["statuses"] < 30 * report["minutes"]:
+        found.append("the listener heard too few statuses to judge by")
     found += [f"{what}: {n}" for what, n in report["company"].items() if "without answer" in what]
     return found
 

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import tokenize
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,20 @@ from pathlib import Path
 
 from ineus_core.errors import CapacityError, ConfigError, SourceError
 
+DAMAGED_ARRAY = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    # Headers of arrays are Python literals, which numpy has Python read.
+    SyntaxError,
+    tokenize.TokenError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+)
+"""What numpy raises for an array file that is damaged."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ineus_core.errors import ConfigError, SourceError
-from ineus_core.files import replace_file
+from ineus_core.files import DAMAGED_ARRAY, replace_file
 from ineus_core.geometry import as_precise, needs_double
 from ineus_core.types import Mesh
 
@@ -74,9 +74,12 @@ def read_reference(path: str | Path) -> Mesh | Float[np.ndarray, "n 3"]:
 
 def _read_npy(path: Path) -> Float[np.ndarray, "n 3"]:
     try:
-        points = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # Mapped, so that a header that claims more than the file holds takes no memory.
+        points = np.load(path, mmap_mode="r", allow_pickle=False)
+    except DAMAGED_ARRAY as error:
         raise SourceError(f"points {path}: {error}") from error
+    if points.dtype.kind not in "fiu":
+        raise SourceError(f"points {path}: of type {points.dtype}, expected numbers")
     if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0:
         raise SourceError(f"points {path}: shape {points.shape}, expected (n, 3) with n > 0")
     return points.astype(np.float64)

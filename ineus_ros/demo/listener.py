@@ -9,6 +9,7 @@ from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy._rclpy_pybind11 import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -102,11 +103,14 @@ class Listener:
         self._context.try_shutdown()
 
     def _spin(self) -> None:
-        try:
-            while not self._is_closing:
+        while not self._is_closing:
+            try:
                 self._executor.spin_once(POLL_S)
-        except ExternalShutdownException:
-            pass
+            except InvalidHandle:
+                # Another thread has destroyed a client or subscription while this one looked at it.
+                continue
+            except ExternalShutdownException:
+                return
 
     def _on_status(self, message: DiagnosticArray) -> None:
         prefix = f"{self._name.lstrip('/')}: "

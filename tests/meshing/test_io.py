@@ -103,12 +103,27 @@ def test_references_are_meshes_or_points(tetrahedron: Mesh, tmp_path: Path) -> N
     np.testing.assert_array_equal(read_reference(tmp_path / "points.npy"), np.ones((5, 3)))
 
 
+HEADER = "{{'descr': '{}', 'fortran_order': False, 'shape': {}}}"
+
+
+def array_file(header: str) -> bytes:
+    """Make a .npy file of 12 bytes of data behind a header."""
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(12)
+
+
 @pytest.mark.parametrize(
     "name, content",
     [
         ("missing.ply", None),
         ("broken.ply", b"ply\nformat binary_little_endian 1.0\nelement vertex 9\n"),
         ("broken.npy", b"not numpy"),
+        ("header.npy", array_file("{'descr': '<f4', 'fortran_order': False, 'shape': (3, (")),
+        ("nested.npy", array_file("(" * 300)),
+        ("names.npy", array_file("{'descr': '<f4', 'shape': (3, 3)}")),
+        ("claim.npy", array_file(HEADER.format("<f4", (10**13, 3)))),
+        ("larger.npy", array_file(HEADER.format("<f4", (2**63, 3)))),
+        ("negative.npy", array_file(HEADER.format("<f4", (-1, 3)))),
+        ("words.npy", array_file(HEADER.format("<U1", (1, 3)))),
         ("mesh.xyzzy", b"?"),
     ],
 )

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from ineus_core.errors import SourceError
+from ineus_core.files import DAMAGED_ARRAY
 from ineus_core.sources.parsing import checked_pose
 from ineus_core.sources.photographs.photo_set import (
     Photo,
@@ -28,10 +29,7 @@ from ineus_core.types import Camera
 CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
 _SKEW_PX = 0.5
 _BROKEN = (
-    OSError,
-    ValueError,
-    EOFError,
-    MemoryError,
+    *DAMAGED_ARRAY,
     # Of members that are encrypted or packed by a method that Python lacks.
     RuntimeError,
     zipfile.BadZipFile,
