@@ -107,7 +107,7 @@ class Listener:
             try:
                 self._executor.spin_once(POLL_S)
             except InvalidHandle:
-                # Another thread has destroyed a client or subscription while this one looked at it.
+                # Another thread has destroyed a client or subscription just now.
                 continue
             except ExternalShutdownException:
                 return
