@@ -132,6 +132,16 @@ def decode_compressed_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
+def is_depth_picture(msg: Any) -> bool:
+    """Decide whether a CompressedImage is depth by its data: a PNG of 16 bits and one channel."""
+    # Signature, length and name of the first chunk, width and height; then depth and colour type.
+    head = bytes(msg.data[: 26 + _COMPRESSED_DEPTH_HEADER.size])
+    start = head.find(_PNG_MAGIC)
+    return start in (0, _COMPRESSED_DEPTH_HEADER.size) and head[start + 24 : start + 26] == (
+        b"\x10\x00"
+    )
+
+
 def decode_mask(msg: Any) -> Bool[np.ndarray, "h w"]:
     """Decode a sensor_msgs/Image to where it is above 0 in any of its colours."""
     return np.any(_pixels(msg)[..., :3] > 0, axis=-1)
@@ -157,7 +167,7 @@ def decode_compressed_depth(msg: Any) -> Float[np.ndarray, "h w"]:
     has_header = not data.startswith(_PNG_MAGIC)
     body = data[_COMPRESSED_DEPTH_HEADER.size :] if has_header else data
     what = f"compressed depth of format {msg.format!r} with {len(data)} bytes"
-    if "rvl" in msg.format.lower():
+    if "rvl" in msg.format.lower() and not is_depth_picture(msg):
         values = _decode_rvl(body, what)
     else:
         values = _decode_picture(body, cv2.IMREAD_UNCHANGED, what)

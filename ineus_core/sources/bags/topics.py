@@ -10,7 +10,11 @@ from pathlib import PurePosixPath
 
 from ineus_core.errors import SourceError
 from ineus_core.sources.bags.file import BagFile, BagTopic
-from ineus_core.sources.bags.ros_messages import DEPTH_ENCODINGS, image_decoder
+from ineus_core.sources.bags.ros_messages import (
+    DEPTH_ENCODINGS,
+    image_decoder,
+    is_depth_picture,
+)
 from ineus_core.sources.bags.transforms import bare_frame_id
 
 _log = logging.getLogger(__name__)
@@ -148,6 +152,7 @@ def _look_at(bag: BagFile, topic: BagTopic) -> ImageTopic:
     if is_compressed:
         words = (message.format + topic.name).lower()
         is_depth = "compresseddepth" in words or "16uc1" in words
+        is_depth |= is_depth_picture(message) and not _has_word(topic.name, ("infra",))
     else:
         is_depth = message.encoding in DEPTH_ENCODINGS and not _has_word(topic.name, ("infra",))
         is_depth |= message.encoding == "mono16" and "depth" in topic.name

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model of COLMAP, binary or text, with its pictures: no lens is ignored."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from ineus_core.sources.picture_files import Size, picture_size
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
 
+_LOG = logging.getLogger(__name__)
 MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", "colmap_sparse/0", ".")
 _NAMES = ("cameras", "images")
 _LOWEST_PROPORTION_ERROR = 0.01
@@ -58,7 +60,9 @@ class ColmapConfig(PhotoSetConfig):
         default="images", description="Folder of the pictures; their size may be a reduced one"
     )
     model_folder: str = Field(
-        default="", description="Folder of the model; empty: sparse/0, sparse, or the path itself"
+        default="",
+        description="Folder of the model; empty: the largest of sparse/0, sparse/1, ..., "
+        "or sparse, or the path itself",
     )
     normalisation: NormalisationConfig = Field(
         default=NormalisationConfig(), description="Layout of the world"
@@ -83,6 +87,8 @@ class ColmapSource(PhotoSet):
         config = config or ColmapConfig()
         folder = Path(path)
         model_folder = _model_folder(folder, config.model_folder)
+        if not config.model_folder:
+            model_folder = _largest_model(model_folder)
         model = read_model(model_folder)
         # COLMAP lists pictures in any order; their names are mostly in that of the walk.
         images = sorted(
@@ -176,7 +182,8 @@ class _Lens:
     def _check_reduced(self, size: Size, path: Path) -> None:
         width, height = self._colmap.width, self._colmap.height
         error = abs(size[0] / width - size[1] / height) * width / size[0]
-        if error > max(_LOWEST_PROPORTION_ERROR, 2 / min(size)) or size[0] > width:
+        most = max(_LOWEST_PROPORTION_ERROR, 2 / min(size))
+        if error > most or size[0] > width + max(1, _LOWEST_PROPORTION_ERROR * width):
             raise SourceError(
                 f"{path}: picture of {size[0]} x {size[1]} pixels; expected the camera's {width} "
                 f"x {height}, or that reduced"
@@ -238,6 +245,35 @@ def _model_folder(folder: Path, name: str) -> Path:
     raise SourceError(
         f"{candidates[0]}: no cameras and images as .bin or .txt; expected a model of COLMAP"
     )
+
+
+def _largest_model(first: Path) -> Path:
+    """Return the model with the most pictures of those beside each other."""
+    parts = [f for f in first.parent.glob("*") if f.name.isdecimal() and _is_model(f)]
+    if not first.name.isdecimal() or len(parts) < 2:
+        return first
+    counts = {part: _registered_count(part) for part in sorted(parts, key=_part_number)}
+    largest = max(counts, key=lambda part: counts[part])
+    listed = ", ".join(f"{part.name} with {count}" for part, count in counts.items())
+    _LOG.warning(
+        "%s: %d models (%s pictures); the largest is read; source.colmap.model_folder sets one",
+        first.parent,
+        len(counts),
+        listed,
+    )
+    return largest
+
+
+def _registered_count(part: Path) -> int:
+    try:
+        return int(read_model(part).num_reg_images())
+    except SourceError as error:
+        _LOG.warning("%s", error)
+        return 0
+
+
+def _part_number(folder: Path) -> int:
+    return int(folder.name)
 
 
 def _is_model(folder: Path) -> bool:

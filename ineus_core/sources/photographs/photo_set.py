@@ -28,6 +28,7 @@ from ineus_core.types import Camera, Frame
 
 _SAME_CAMERA_PX = 0.01
 _LARGEST_ABSENT_SHARE = 0.5
+_NEARLY_ONE_SIZE = 0.01
 
 Item = TypeVar("Item")
 
@@ -123,7 +124,7 @@ class PhotoSet:
         # Found now, not after minutes of training.
         for photo in self._photos:
             _check_files(photo)
-        self.cameras = _unified([_resized(photo, config) for photo in self._photos])
+        self.cameras = _unified(_of_one_size([_resized(photo, config) for photo in self._photos]))
         _check_one_size(self._photos, self.cameras)
         self.camera = self.cameras[0]
         self.world_from_camera = [photo.world_from_camera for photo in self._photos]
@@ -244,6 +245,22 @@ def _resized(photo: Photo, config: PhotoSetConfig) -> Camera:
     if (new_width, new_height) == (width, height):
         return camera
     return camera.resized(new_width, new_height)
+
+
+def _of_one_size(cameras: list[Camera]) -> list[Camera]:
+    """Bring cameras whose sizes differ by some pixels to the commonest size."""
+    sizes = Counter((camera.width_px, camera.height_px) for camera in cameras)
+    if len(sizes) == 1:
+        return cameras
+    width, height = sizes.most_common(1)[0][0]
+    # A pixel is more than a hundredth of a small picture.
+    across, down = (max(1.0, _NEARLY_ONE_SIZE * length) for length in (width, height))
+    return [
+        camera.resized(width, height)
+        if abs(camera.width_px - width) <= across and abs(camera.height_px - height) <= down
+        else camera
+        for camera in cameras
+    ]
 
 
 def _check_one_size(photos: Sequence[Photo], cameras: Sequence[Camera]) -> None:

@@ -22,6 +22,7 @@ from ineus_core.sources.bags.ros_messages import (
     decode_depth,
     decode_image,
     decode_transform,
+    is_depth_picture,
     stamp_ns,
 )
 from ineus_core.types import Camera
@@ -164,9 +165,28 @@ def test_compressed_depth_in_millimetres_and_quantised() -> None:
     depth = decode_compressed_depth(quantised)
     np.testing.assert_allclose(depth[:, 0], [1, 0.5])
     assert depth[0, 1] == 0
-    for fmt, data in (("16UC1; compressedDepth", b"123"), ("16UC1; compressedDepth rvl", png)):
+    for fmt, data in (("16UC1; compressedDepth", b"123"), ("16UC1; compressedDepth rvl", b"1234")):
         with pytest.raises(SourceError, match="16UC1"):
             decode_compressed_depth(Message(format=fmt, data=data))
+
+
+@pytest.mark.parametrize(
+    "form", ["png", "16UC1; png compressed", "", "16UC1; compressedDepth rvl"]
+)
+@pytest.mark.parametrize("head", [b"", struct.pack("<iff", 0, 0, 0)])
+def test_a_png_of_16_bits_is_depth_whatever_its_format_says(form: str, head: bytes) -> None:
+    raw = np.array([[1500, 0], [2500, 65535]], np.uint16)
+    message = Message(format=form, data=head + cv2.imencode(".png", raw)[1].tobytes())
+    assert is_depth_picture(message)
+    np.testing.assert_allclose(decode_compressed_depth(message), [[1.5, 0], [2.5, 65.535]])
+
+
+@pytest.mark.parametrize("dtype, channels", [(np.uint8, 1), (np.uint8, 3), (np.uint16, 3)])
+def test_other_pngs_are_colour(dtype: type, channels: int) -> None:
+    picture: np.ndarray = np.zeros((4, 4, channels), dtype)
+    message = Message(format="png", data=cv2.imencode(".png", picture)[1].tobytes())
+    assert not is_depth_picture(message)
+    assert decode_compressed_image(message).shape == (4, 4, 3)
 
 
 def rvl(depth: np.ndarray) -> bytes:

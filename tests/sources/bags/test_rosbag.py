@@ -147,7 +147,8 @@ def test_compressed_colour_and_depth(tmp_path: Path) -> None:
         np.testing.assert_allclose(frame.depth_m, expected.depth_m, atol=5.1e-4)
 
 
-def test_depth_as_a_plain_png(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["16UC1; png compressed ", "png", "rgb8; png compressed"])
+def test_depth_as_a_plain_png(tmp_path: Path, form: str) -> None:
     with BagMaker(tmp_path / "bag") as bag:
         frame = make_frame(0)
         bag.info("/c/camera_info", frame.stamp_ns)
@@ -155,7 +156,7 @@ def test_depth_as_a_plain_png(tmp_path: Path) -> None:
         depth = encode.encode_compressed_depth(
             bag.make, bag.header(frame.stamp_ns, "camera"), frame.depth_m
         )
-        depth.data, depth.format = depth.data[12:], "16UC1; png compressed "
+        depth.data, depth.format = depth.data[12:], form
         bag.put("/c/depth/image_raw/compressed", frame.stamp_ns, depth)
         bag.pose("/pose", frame.stamp_ns, frame.world_from_camera)
     (read,) = RosbagSource(tmp_path / "bag")

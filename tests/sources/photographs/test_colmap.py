@@ -3,6 +3,7 @@
 """Lenses, masks and reduced pictures of COLMAP models, and models that cannot be used."""
 
 import builtins
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from scene_formats import SIZE_PX, VIEWS, object_scene, similarity, write_colmap
 
 from ineus_core.errors import MissingDependencyError, SourceError
 from ineus_core.geometry import project, undistort_pixels
-from ineus_core.sources import SourceConfig, open_source
+from ineus_core.sources import SourceConfig, frame_count, open_source
 from ineus_core.types import Frame
 
 pycolmap = pytest.importorskip("pycolmap")
@@ -115,6 +116,38 @@ def test_reduced_pictures(tmp_path: Path) -> None:
     frame = first_frame(folder, images_folder="images_2")
     assert frame.rgb.shape == (20, 20, 3)
     assert frame.camera.fx == pytest.approx(object_scene().camera.fx / 2)
+
+
+def test_the_largest_of_several_models_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_colmap(tmp_path, binary=False)
+    whole = folder / "sparse" / "1"
+    (folder / "sparse" / "0").rename(whole)
+    part = folder / "sparse" / "0"
+    shutil.copytree(whole, part)
+    rows = (part / "images.txt").read_text().splitlines()
+    (part / "images.txt").write_text("\n".join(rows[:6]) + "\n")
+    source: Any = open_source(folder)
+    assert len(source) == VIEWS
+    assert "0 with 3, 1 with 12 pictures" in caplog.text
+    config = SourceConfig.model_validate({"colmap": {"model_folder": "sparse/0"}})
+    assert frame_count(open_source(folder, config=config)) == 3
+
+
+def test_pictures_that_differ_by_a_pixel(tmp_path: Path) -> None:
+    folder = write_colmap(tmp_path)
+    for number, size in ((2, (41, 40)), (5, (40, 39))):
+        picture = np.full((size[1], size[0], 3), 90, dtype=np.uint8)
+        formats.write_picture(folder / "images" / f"view_{number:03d}.png", picture)
+    frames = list(open_source(folder))
+    assert {frame.rgb.shape for frame in frames} == {(SIZE_PX, SIZE_PX, 3)}
+    for number in (2, 5):
+        camera = frames[number].camera
+        assert (frames[number].rgb == 90).all()
+        assert (camera.fx, camera.cy) == pytest.approx(
+            (object_scene().camera.fx, object_scene().camera.cy), abs=1e-6
+        )
 
 
 @pytest.mark.parametrize("name", ["view_000.png.png", "view_000.png"])
