@@ -46,9 +46,10 @@ class Frames:
             mutated = _mutated(at, rng)
         except (SourceError, ValueError):
             return "refused by Frame or Camera"
-        return self._drive([*good[:at], mutated, *good[at:]], good)
+        # The next good one may be where the mutated one was.
+        return self._drive([*good[:at], mutated, *good[at:]], good[at + 1 :])
 
-    def _drive(self, frames: list[Frame], good: list[Frame]) -> str:
+    def _drive(self, frames: list[Frame], needed: list[Frame]) -> str:
         config = tiny_config(training={"rays_per_step": 64})
         pipeline = Pipeline(
             Reconstructor(config, torch.device("cpu")),
@@ -67,8 +68,7 @@ class Frames:
         if pipeline.reconstructor.steps == 0:
             raise AssertionError(f"no step was taken: {dict(pipeline.counters)}")
         held = pipeline.reconstructor.keyframe_poses()
-        # The newest: of the first ones, some lie where the mutated one was before them.
-        missing = [f.stamp_ns for f in good[-3:] if (f.stamp_ns, 0) not in held]
+        missing = [f.stamp_ns for f in needed if (f.stamp_ns, 0) not in held]
         if missing:
             raise AssertionError(f"good frames at {missing} ns are no keyframes")
         counters = pipeline.counters
