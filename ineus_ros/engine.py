@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ineus_core.consistency import Verdict
 from ineus_core.errors import SourceError
 from ineus_core.meshing import remove_small_components, weld, write_mesh
 from ineus_core.pipeline import Pipeline, PipelineConfig, Worker
@@ -93,6 +94,11 @@ class Engine:
         """Return the frames as the pipeline counts them."""
         return dict(self._pipeline.counters)
 
+    def agreement(self) -> Verdict | None:
+        """Return whether the input agrees with itself, as soon as that is known."""
+        check = self._pipeline.input_check
+        return None if check is None else check.verdict
+
     def staleness_ms(self) -> list[float]:
         """Return the latest times from the submission of a frame to the mesh that knows it."""
         return list(self._pipeline.staleness_ms)[-100:]
@@ -137,6 +143,8 @@ class Engine:
 
         def job(pipeline: Pipeline) -> str:
             pipeline.reconstructor.reset()
+            if pipeline.input_check is not None:
+                pipeline.input_check.restart()
             self.report = None
             self.mesh.clear()
             return "forgot everything"

@@ -43,7 +43,8 @@ class Health:
 
     def parts(self) -> list[PartStatus]:
         """Return the status of each part; rates are since the last call."""
-        ours = [self._input_status(), self._training_status(), self._mesh_status()]
+        ours = [self._input_status(), self._agreement_status()]
+        ours += [self._training_status(), self._mesh_status()]
         return ours + [status() for status in self._others]
 
     def _input_status(self) -> PartStatus:
@@ -76,6 +77,17 @@ class Health:
         values |= dict(sorted(counts.items())) | lost
         values |= {f"dropped.{name}": n for name, n in drops.items()}
         return PartStatus("input", level, message, values)
+
+    def _agreement_status(self) -> PartStatus:
+        verdict = self._engine.agreement()
+        if verdict is None:
+            return PartStatus(
+                "input: agreement", "ok", "not known yet", {"result": "not known yet"}
+            )
+        level = "warning" if verdict.result == "contradicts" else "ok"
+        values = {"result": verdict.result, "hypothesis": verdict.hypothesis or "none"}
+        values |= {key: str(value) for key, value in verdict.figures.items()}
+        return PartStatus("input: agreement", level, verdict.message, values)
 
     def _training_status(self) -> PartStatus:
         worker, report = self._engine.worker, self._engine.report

@@ -54,6 +54,9 @@ def command(
         int,
         typer.Option(min=0, metavar="N", help="Hold out every N-th frame for evaluation."),
     ] = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail if the input contradicts itself.")
+    ] = False,
     resume: Annotated[
         Path | None, typer.Option(metavar="CKPT", help="Checkpoint to resume from.")
     ] = None,
@@ -91,7 +94,7 @@ def command(
             words += [f"device={device}"] if device is not None else []
             words += [f"seed={seed}"] if seed is not None else []
             words += [f"source.max_frames={max_frames}"] if max_frames else []
-            limits = RunLimits(steps, seconds, real_time, hold_out)
+            limits = RunLimits(steps, seconds, real_time, hold_out, strict)
             given = load_config(config, words)
             _run(path, source, given, limits, out, resume, resume_weights, interruption)
         except Interrupted as error:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError, SourceError
+from ineus_core.pipeline.input_check import BackgroundCheck
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
@@ -34,6 +35,9 @@ class PipelineConfig(ConfigModel):
     )
     mesh_share: float = Field(
         0.3, gt=0, le=1, description="Share of the wall time that meshing may take online."
+    )
+    check_input: bool = Field(
+        True, description="Whether some frames are checked against each other, once."
     )
     report_rate_hz: float = Field(
         1.0, ge=0, description="Reports a second, of stream time in an offline run; 0 = none."
@@ -107,6 +111,7 @@ class Pipeline:
         self.counters: Counter[str] = Counter(frames_in=0, frames_used=0, frames_dropped=0)
         self.staleness_ms: deque[float] = deque(maxlen=4096)
         """From the submission of the newest frame of a mesh update to that update."""
+        self.input_check = BackgroundCheck() if config.check_input else None
         self._submitted_s: float | None = None
         self._last_mesh_ns: int | None = None
         self._last_report_ns: int | None = None
@@ -259,6 +264,8 @@ class Pipeline:
                 _LOG.exception("a frame is dropped; others like it are only counted")
             return
         self.counters["frames_used"] += 1
+        if self.input_check is not None:
+            self.input_check.add(frame)
         self._submitted_s = submitted_s
 
     def refuse(self) -> None:

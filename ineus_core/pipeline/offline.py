@@ -17,12 +17,21 @@ import cv2
 import numpy as np
 import torch
 
+from ineus_core.errors import SourceError
 from ineus_core.evaluation import Panel, normal_colours
 from ineus_core.files import replace_file
 from ineus_core.pipeline.held_out import FULL_WIDTH_PX, compare_view, mean_figures
 from ineus_core.pipeline.loop import Pipeline, PipelineConfig
 from ineus_core.reconstruction import Reconstructor
-from ineus_core.sources import Source, frame_count, is_held_out, known_points, known_poses
+from ineus_core.sources import (
+    AdjustedSource,
+    HasPosesBetween,
+    Source,
+    frame_count,
+    is_held_out,
+    known_points,
+    known_poses,
+)
 from ineus_core.types import Frame, MeshUpdate, RenderedImage, StepReport
 
 _QUICK_WIDTH_PX = 160
@@ -45,6 +54,8 @@ class RunLimits:
     """Speed of the stream against the wall clock; 0 = as fast as it goes, by the virtual clock."""
     hold_out: int = 0
     """Keep every n-th frame out of training; 0 = none."""
+    strict: bool = False
+    """End a run whose input contradicts itself."""
 
 
 @dataclass
@@ -103,6 +114,10 @@ class OfflineRun:
             is_live=limits.real_time > 0,
             steps_per_tick=steps_per_tick,
         )
+        if self._pipeline.input_check is not None:
+            pose_at = source.pose_at if isinstance(source, HasPosesBetween) else None
+            is_plain = not isinstance(source, AdjustedSource)
+            self._pipeline.input_check.expect(self._expected_frames(), pose_at, is_plain)
         self._on_progress = on_progress
         self._held_out: list[Frame] = []
         self._shown: list[Frame] = []
@@ -147,8 +162,22 @@ class OfflineRun:
                 pipeline.tick(frame.stamp_ns)
             self._note_progress("streaming", (index + 1) / total)
         streamed_s = time.perf_counter() - begin_s
+        self._judge_input()
         self._refine(begin_s)
         return streamed_s, time.perf_counter() - begin_s
+
+    def _judge_input(self) -> None:
+        """Wait for the check of the input, and end a strict run that it speaks against."""
+        check = self._pipeline.input_check
+        verdict = check.finish() if check is not None else None
+        if verdict is not None and verdict.result == "contradicts" and self._limits.strict:
+            raise SourceError(f"{verdict.message} (--strict)")
+
+    def _agreement(self) -> dict[str, Any] | None:
+        check = self._pipeline.input_check
+        if check is None or check.verdict is None:
+            return None
+        return check.verdict.as_json()
 
     def _expected_frames(self) -> int:
         count = frame_count(self._source)
@@ -259,6 +288,7 @@ class OfflineRun:
             },
             "memory": last.memory_mb,
             "held_out": held_out,
+            "input_agreement": self._agreement(),
             "curve": self._curve,
             "versions": versions(),
             "device": device_name(reconstructor.device),

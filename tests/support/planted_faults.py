@@ -111,12 +111,19 @@ class PlantedSource:
 
     kind = "planted"
 
-    def __init__(self, inner: Any, fault: Fault | None = None, has_depth: bool = True) -> None:
+    def __init__(
+        self,
+        inner: Any,
+        fault: Fault | None = None,
+        has_depth: bool = True,
+        frames: int = 0,
+    ) -> None:
         self.dropped: Counter[str] = Counter()
+        self._frames = frames
         self._inner, self._fault, self._has_depth = inner, fault or Fault("none", ""), has_depth
 
     def __len__(self) -> int:
-        return len(self._inner)
+        return self._frames or len(self._inner)
 
     def __iter__(self) -> Iterator[Frame]:
         return map(self.frame, range(len(self)))
