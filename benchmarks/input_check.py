@@ -47,7 +47,7 @@ def main() -> None:
             cells.append(cell(fault, verdict))
         print(f"| {fault.name} | {' | '.join(cells)} |", flush=True)
     print(
-        f"\n{statistics.median(seconds):.1f} s of CPU in the median, {max(seconds):.1f} s at most, "
+        f"\n{statistics.median(seconds):.1f} s of CPU (median), {max(seconds):.1f} s at most, "
         "reading and planting included"
     )
 

@@ -22,6 +22,7 @@ from ineus_core.sources import (
     open_source,
 )
 
+MOUNTING = rigid_transform(np.array((0.1, 0.2, 0.3)), np.array((0, 0, 0, 1.0)))
 POSE = rigid_transform(np.array((1.0, -2, 3)), Rotation.random(random_state=3).as_quat())
 
 
@@ -36,8 +37,7 @@ POSE = rigid_transform(np.array((1.0, -2, 3)), Rotation.random(random_state=3).a
         (wxyz_read_as_xyzw(POSE, 0), {"quaternion_order": "wxyz"}),
         (rigid_inverse(POSE @ OPENGL_CAMERA_FROM_CAMERA), {"inverted": True, "axes": "opengl"}),
         (
-            POSE
-            @ rigid_inverse(rigid_transform(np.array((0.1, 0.2, 0.3)), np.array((0, 0, 0, 1.0)))),
+            POSE @ rigid_inverse(MOUNTING),
             {"body_from_camera": [0.1, 0.2, 0.3, 0, 0, 0, 1]},
         ),
     ],
