@@ -15,6 +15,8 @@ from ineus_core.errors import SourceError
 MOST_MPX = 64.0
 """Millions of pixels of a picture that are believed unless a setting says more."""
 
+_SAME_PROPORTIONS = 0.01
+
 Size = tuple[int, int]
 """Width and height in pixels."""
 
@@ -98,6 +100,35 @@ def read_depth(path: Path, expected: Size) -> UInt16[np.ndarray, "h w"]:
             f"{path}: {channels} channel(s) of {picture.dtype}; expected depth as one of uint16"
         )
     return picture
+
+
+def read_depth_values(path: Path, view: Size) -> Float[np.ndarray, "h w"]:
+    """Read depth of a view at whatever size: `.npy`, or a picture of 16 bits or of floats."""
+    values = _array(path) if path.suffix == ".npy" else _decoded(path, picture_size(path), -1)
+    if values.ndim != 2 or values.dtype.kind not in "uf" or values.dtype == np.uint8:
+        raise SourceError(
+            f"{path}: values of {values.dtype} and shape {values.shape}; expected depth as one "
+            f"channel of uint16 or of floats"
+        )
+    height, width = values.shape
+    if abs(width * view[1] / view[0] - height) > max(1.0, _SAME_PROPORTIONS * height):
+        raise SourceError(
+            f"{path}: depth of {width} x {height} pixels; expected the proportions of the "
+            f"picture's {view[0]} x {view[1]}"
+        )
+    return values.astype(np.float32)
+
+
+def _array(path: Path) -> np.ndarray:
+    try:
+        # Mapped, so that the size is known before memory is taken.
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise SourceError(f"{path}: cannot be read as npy ({str(error)[:200]})") from error
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    check_believable((values.size, 1), str(path))
+    return np.asarray(values)
 
 
 def read_pfm(path: Path, expected: Size) -> Float[np.ndarray, "h w"]:

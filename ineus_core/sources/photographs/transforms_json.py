@@ -26,7 +26,7 @@ from ineus_core.sources.photographs.photo_set import (
     PhotoSetConfig,
     with_pictures,
 )
-from ineus_core.sources.picture_files import MOST_MPX, picture_size, read_depth
+from ineus_core.sources.picture_files import MOST_MPX, picture_size, read_depth_values
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
 
@@ -46,7 +46,10 @@ class TransformsJsonConfig(PhotoSetConfig):
         "background, or are not used",
     )
     depth_unit_m: float = Field(
-        default=0.001, gt=0, description="A step of the depth pictures, in units of the poses"
+        default=0.001,
+        gt=0,
+        description="A step of the depth files, in units of the poses; integer_depth_scale of the "
+        "file comes before the default",
     )
     normalisation: NormalisationConfig = Field(
         default=NormalisationConfig(enabled=False), description="Layout of the world"
@@ -77,13 +80,13 @@ class TransformsJsonSource(PhotoSet):
         photos = listing.photos()
         poses = [photo.world_from_camera for photo in photos]
         move = normalising_similarity(poses, np.empty((0, 3)), config.normalisation, str(file))
-        depth_unit = config.depth_unit_m * similarity_scale(move)
+        depth_unit = listing.depth_unit(config) * similarity_scale(move)
         super().__init__(
             [listing.moved(photo, move) for photo in photos],
             config,
             options,
             dataset_from_world=listing.original_from_poses() @ np.linalg.inv(move),
-            read_depth_m=lambda path, size: read_depth(path, size) * np.float32(depth_unit),
+            read_depth_m=lambda path, size: read_depth_values(path, size) * np.float32(depth_unit),
             absent=listing.count - len(photos),
         )
 
@@ -116,6 +119,16 @@ class Listing:
         pose = moved_pose(move, photo.world_from_camera)
         return Photo(photo.colour, photo.camera, pose, photo.mask, photo.depth)
 
+    def depth_unit(self, config: TransformsJsonConfig) -> float:
+        """Return what a step of the depth files is in units of the poses."""
+        # As instant-ngp writes it; a setting that somebody made comes first.
+        if "integer_depth_scale" not in self._top or "depth_unit_m" in config.model_fields_set:
+            return config.depth_unit_m
+        unit = NumberFields(self._top, str(self.file)).number("integer_depth_scale")
+        if unit <= 0:
+            raise SourceError(f"{self.file}: integer_depth_scale {unit}; expected a positive one")
+        return unit
+
     def original_from_poses(self) -> Float[np.ndarray, "4 4"]:
         """Return what undoes the transform that nerfstudio applied to the poses, if it says so."""
         applied = np.eye(4)
@@ -135,7 +148,8 @@ class Listing:
         camera = _CameraFields(self._top, frame, where).camera(
             picture_size(colour, self._most_mpx)
         )
-        mask, depth = (self._other(frame, key, where) for key in ("mask_path", "depth_file_path"))
+        depth_key = "depth_file_path" if "depth_file_path" in frame else "depth_path"
+        mask, depth = (self._other(frame, key, where) for key in ("mask_path", depth_key))
         return Photo(colour, camera, pose, mask, depth)
 
     def _other(self, frame: dict[str, Any], key: str, where: str) -> Path | None:
@@ -191,7 +205,10 @@ class _CameraFields(NumberFields):
         cx, cy = self.number("cx", width / 2), self.number("cy", height / 2)
         model, coefficients = self._distortion()
         try:
-            return Camera(width, height, fx, fy, cx, cy, model, coefficients)
+            camera = Camera(width, height, fx, fy, cx, cy, model, coefficients)
+            # The listing may be of the full size, and the pictures beside it smaller.
+            is_same_view = abs(size[0] * height / width - size[1]) <= 1
+            return camera.resized(*size) if is_same_view else camera
         except SourceError as error:
             raise SourceError(f"{self._where}: {error}") from error
 

@@ -3,6 +3,7 @@
 """A sequence in the layout of the TUM RGB-D benchmark: lists of stamped pictures and of poses."""
 
 import bisect
+import logging
 import reprlib
 from collections import Counter
 from pathlib import Path
@@ -27,6 +28,8 @@ from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.types import Camera
+
+_LOG = logging.getLogger(__name__)
 
 
 class _Calibration(NamedTuple):
@@ -55,6 +58,18 @@ class TumConfig(ConfigModel):
 
     calibration: Literal["auto", "freiburg1", "freiburg2", "freiburg3", "default"] = Field(
         default="auto", description="Camera of the sequence; auto: by the name of the folder"
+    )
+    fx: float = Field(
+        default=0.0,
+        ge=0,
+        description="Focal length in pixels of a camera without distortion; 0: by calibration",
+    )
+    fy: float = Field(default=0.0, ge=0, description="Focal length in pixels; 0: fx")
+    cx: float = Field(
+        default=0.0, description="Principal point in pixels, centres at integers; 0: the middle"
+    )
+    cy: float = Field(
+        default=0.0, description="Principal point in pixels, centres at integers; 0: the middle"
     )
     depth_scale: float = Field(default=5000.0, gt=0, description="Depth values per metre")
     sync_tolerance_s: float = Field(
@@ -86,7 +101,7 @@ class TumSource(ImageSequence):
                 f"{self.path}: no picture of rgb.txt can be used ({reasons or 'it lists none'})"
             )
         size = picture_size(files[0].colour, options.max_picture_mpx)
-        camera = _camera(self.path, size, config.calibration)
+        camera = _camera(self.path, size, config)
         depth = DepthCoding(config.depth_scale)
         super().__init__(files, camera, depth, options.max_frames)
         self.dropped.update(dropped)
@@ -179,10 +194,27 @@ class _Trajectory:
         return self._track.at(stamp_ns)
 
 
-def _camera(folder: Path, size: tuple[int, int], calibration: str) -> Camera:
+def _camera(folder: Path, size: tuple[int, int], config: TumConfig) -> Camera:
+    if config.fx:
+        cx, cy = config.cx or (size[0] - 1) / 2, config.cy or (size[1] - 1) / 2
+        return Camera(*size, config.fx, config.fy or config.fx, cx + 0.5, cy + 0.5)
+    if config.fy or config.cx or config.cy:
+        raise SourceError(
+            f"{folder}: fy {config.fy}, cx {config.cx}, cy {config.cy} without fx; expected "
+            "source.tum.fx too, in pixels"
+        )
+    calibration: str = config.calibration
     if calibration == "auto":
         name = folder.resolve().name
-        calibration = next((key for key in CALIBRATIONS if key in name), "default")
+        calibration = next((key for key in CALIBRATIONS if key in name), "unknown")
+        if calibration == "unknown":
+            calibration = "default"
+            _LOG.warning(
+                "%s: no camera of the benchmark goes by this name; taken are fx 525 fy 525 "
+                "cx 319.5 cy 239.5; source.tum.fx and the keys beside it, or calibration, set "
+                "others",
+                folder,
+            )
     fx, fy, cx, cy, distortion = CALIBRATIONS[calibration]
     model = "plumb_bob" if distortion else "none"
     return Camera(*size, fx, fy, cx + 0.5, cy + 0.5, model, distortion)

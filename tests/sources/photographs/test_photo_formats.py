@@ -126,6 +126,75 @@ def test_a_listing_of_mostly_absent_pictures_is_refused(tmp_path: Path, layout: 
         opened(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "scale", "setting", "expected"),
+    [
+        ("d.png", "depth_file_path", None, None, 2.5),
+        ("d.png", "depth_path", 0.0002, None, 0.5),
+        ("d.png", "depth_path", 0.0002, 0.002, 5.0),
+        ("d.npy", "depth_file_path", None, None, 2.5),
+        ("d.tiff", "depth_file_path", None, 1.0, 2500.0),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 2])
+def test_depth_of_transforms_json_in_any_file_and_size(
+    tmp_path: Path,
+    name: str,
+    key: str,
+    scale: float | None,
+    setting: float | None,
+    expected: float,
+    step: int,
+) -> None:
+    folder = formats.write_transforms_json(tmp_path)
+    frames = json.loads((folder / "transforms.json").read_text())["frames"]
+    frames[0][key] = name
+    edit_json(folder / "transforms.json", frames=frames)
+    if scale is not None:
+        edit_json(folder / "transforms.json", integer_depth_scale=scale)
+    values = np.zeros((SIZE_PX // step, SIZE_PX // step), np.uint16 if "png" in name else "f4")
+    values[: len(values) // 2] = 2500
+    if name == "d.npy":
+        np.save(folder / name, values)
+    else:
+        assert cv2.imwrite(str(folder / name), values)
+    settings = {} if setting is None else {"depth_unit_m": setting}
+    config = SourceConfig.model_validate({"transforms_json": settings})
+    depth_m = next(iter(open_source(folder, config=config))).depth_m
+    assert depth_m is not None and depth_m.shape == (SIZE_PX, SIZE_PX)
+    np.testing.assert_allclose(depth_m[: SIZE_PX // 2], expected, rtol=1e-6)
+    assert not depth_m[SIZE_PX // 2 :].any()
+
+
+def test_depth_of_other_proportions_or_kind_is_named(tmp_path: Path) -> None:
+    folder = formats.write_transforms_json(tmp_path)
+    frames = json.loads((folder / "transforms.json").read_text())["frames"]
+    frames[0]["depth_file_path"] = "d.npy"
+    edit_json(folder / "transforms.json", frames=frames)
+    np.save(folder / "d.npy", np.ones((20, 30), np.float32))
+    with pytest.raises(SourceError, match=r"depth of 30 x 20 pixels; .* 40 x 40"):
+        next(iter(open_source(folder)))
+    np.save(folder / "d.npy", np.array([None]))
+    with pytest.raises(SourceError, match="cannot be read as npy"):
+        next(iter(open_source(folder)))
+    (folder / "d.npy").unlink()
+    assert cv2.imwrite(str(folder / "d.png"), np.ones((40, 40), np.uint8))
+    frames[0]["depth_file_path"] = "d.png"
+    edit_json(folder / "transforms.json", frames=frames)
+    with pytest.raises(SourceError, match="expected depth as one channel of uint16 or of floats"):
+        next(iter(open_source(folder)))
+
+
+def test_a_listing_of_the_full_size(tmp_path: Path) -> None:
+    folder = formats.write_transforms_json(tmp_path)
+    for number in range(VIEWS):
+        small = np.full((20, 20, 3), 90, dtype=np.uint8)
+        formats.write_picture(folder / "images" / f"{number:03d}.png", small)
+    camera, whole = next(iter(open_source(folder))).camera, object_scene().camera
+    assert (camera.width_px, camera.height_px) == (20, 20)
+    assert (camera.fx, camera.cx) == pytest.approx((whole.fx / 2, whole.cx / 2), abs=1e-6)
+
+
 def test_names_of_windows_and_without_suffix(tmp_path: Path) -> None:
     folder = formats.write_transforms_json(tmp_path)
     file = folder / "transforms.json"

@@ -45,6 +45,21 @@ def test_camera_by_default_by_configuration_and_by_file(tmp_path: Path) -> None:
     assert (by_file.fx, by_file.fy, by_file.cx, by_file.cy) == (9.0, 9.5, 3.5, 2.5)
 
 
+def test_the_camera_one_folder_up_and_a_warning_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_seven_scenes(tmp_path / "scene" / "seq-01")
+    SevenScenesSource(folder)
+    assert "fx 585" in caplog.text and "source.seven_scenes.fx" in caplog.text
+    caplog.clear()
+    matrix = np.array([[9.0, 0, 3], [0, 9.5, 2], [0, 0, 1]])
+    np.savetxt(folder.parent / "camera-intrinsics.txt", matrix)
+    for path in (folder, folder.parent):
+        camera = SevenScenesSource(path).camera
+        assert (camera.fx, camera.fy, camera.cx, camera.cy) == (9.0, 9.5, 3.5, 2.5)
+    assert not caplog.records
+
+
 def test_rate_and_number_make_the_stamp(tmp_path: Path) -> None:
     folder = make_seven_scenes(tmp_path / "seq-01", frames=2)
     for path in list(folder.glob("frame-000001.*")):

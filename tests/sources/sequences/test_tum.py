@@ -77,6 +77,23 @@ def test_the_calibration_goes_by_the_name_of_the_folder(tmp_path: Path) -> None:
     assert (third.fx, third.width_px, third.height_px) == (535.4, 8, 6)
 
 
+def test_a_camera_by_settings_and_a_warning_for_an_unknown_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_tum(tmp_path / "data")
+    given = TumSource(folder, TumConfig(fx=7.0, fy=7.5, cx=3.25, cy=2.25)).camera
+    assert (given.fx, given.fy, given.cx, given.cy) == (7.0, 7.5, 3.75, 2.75)
+    middle = TumSource(folder, TumConfig(fx=7.0)).camera
+    assert (middle.fx, middle.fy, middle.cx, middle.cy) == (7.0, 7.0, 4.0, 3.0)
+    with pytest.raises(SourceError, match="without fx"):
+        TumSource(folder, TumConfig(cx=3.25))
+    TumSource(make_tum(tmp_path / "rgbd_dataset_freiburg2_xyz"))
+    TumSource(folder, TumConfig(calibration="default"))
+    assert not caplog.records
+    TumSource(folder)
+    assert "fx 525" in caplog.text and "source.tum.fx" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("file", "line", "message"),
     [
