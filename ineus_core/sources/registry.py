@@ -16,6 +16,7 @@ from ineus_core.files import check_source_exists
 from ineus_core.sources.adjustment import Adjustment, PoseReadingConfig, adjusted
 from ineus_core.sources.bags.file import is_bag
 from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
+from ineus_core.sources.near_misses import missing_part
 from ineus_core.sources.photographs import (
     BlendedMvsConfig,
     BlenderConfig,
@@ -237,6 +238,9 @@ def source_kind(path: str | Path) -> str:
         if (path.exists() or not kind.reads_files) and kind.recognises(path):
             return name
     check_source_exists(path)
+    lacks = missing_part(path)
+    if lacks:
+        raise SourceError(f"{path}: holds no source that can be recognised; {lacks}")
     known = ", ".join(source_kinds())
     raise SourceError(
         f"{path}: holds no source that can be recognised; expected one of {known}, "

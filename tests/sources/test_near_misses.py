@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Folders that lack something to be a source, and what is said of them."""
+
+from pathlib import Path
+
+import pytest
+from folder_making import make_tum, write_colour
+
+from ineus_core.errors import SourceError
+from ineus_core.sources import source_kind
+
+
+@pytest.mark.parametrize("inner", [".", "images"])
+def test_photographs_without_poses_are_sent_to_colmap(tmp_path: Path, inner: str) -> None:
+    folder = tmp_path / inner
+    folder.mkdir(exist_ok=True)
+    for i in range(3):
+        write_colour(folder / f"{i}.png", i)
+    with pytest.raises(SourceError) as caught:
+        source_kind(tmp_path)
+    assert f"{folder} has 3 pictures without poses" in str(caught.value)
+    assert f"`ineus colmap {folder} --out DIR`" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["rgb", "groundtruth"])
+def test_the_list_that_a_tum_sequence_lacks_is_named(tmp_path: Path, name: str) -> None:
+    folder = make_tum(tmp_path / "data")
+    (folder / f"{name}.txt").unlink()
+    with pytest.raises(SourceError, match=rf"TUM layout without {name}\.txt; expected"):
+        source_kind(folder)
+
+
+def test_of_other_folders_nothing_is_guessed(tmp_path: Path) -> None:
+    write_colour(tmp_path / "one.png", 1)
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(SourceError, match=r"can be recognised; expected one of"):
+        source_kind(tmp_path)
