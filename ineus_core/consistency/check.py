@@ -293,7 +293,8 @@ class InputCheck:
         return (
             f"Overlapping views contradict each other: {100 * base.agreement:.0f} % of the depth "
             f"agrees (usual: 65 to 97 %){other}. Nothing that was tried explains it: the poses "
-            "may be of something else than the camera, or something is moving."
+            "may be of something else than the camera, depth may be that of another camera, or "
+            "something is moving."
         )
 
     def _is_little(self) -> bool:

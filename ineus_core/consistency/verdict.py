@@ -88,7 +88,11 @@ def explanation(hypothesis: Hypothesis, given: Adjustment) -> str:
         "turned": _mounting(new),
         "mounting": _mounting(new),
         "topic": "the poses are those of "
-        + ", ".join(f"{value}" for value in hypothesis.settings.values()),
+        + ", ".join(
+            str(value)
+            for key, value in hypothesis.settings.items()
+            if not key.endswith("pose_source")
+        ),
     }
     return " and ".join(clauses[name] for name in hypothesis.family.split("+"))
 
