@@ -15,8 +15,10 @@ from command import CommandResult
 Ineus = Callable[..., CommandResult]
 
 
-def lose_a_picture(folder: Path) -> None:
-    next(folder.rglob("*_3.png"), folder / "image" / "000003.png").unlink()
+def lose_most_pictures(folder: Path) -> None:
+    for number in range(3, formats.VIEWS):
+        name = folder / "image" / f"{number:06d}.png"
+        next(folder.rglob(f"*_{number}.png"), name).unlink()
 
 
 def break_a_picture(folder: Path) -> None:
@@ -45,7 +47,7 @@ def bend_a_pose(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (lose_a_picture, ("3", "no such file, though there is a pose for it")),
+        (lose_most_pictures, ("3", "no such file, though there is a pose for it", "9 of the 12")),
         (break_a_picture, ("3.png", "cannot be read as a picture")),
         (resize_a_picture, ("50 x 31", "expected")),
         (bend_a_pose, ("3", "of shape (3, 3)", "expected")),
