@@ -196,20 +196,23 @@ class TopicPoses:
     def _pose_at(self, stamp: int) -> tuple[str, str, np.ndarray]:
         """Return the frame ids and the pose of the track that is nearest to a stamp."""
         found: list[tuple[int, str, str, np.ndarray]] = []
-        failures: list[TransformNotYet | TransformUnknown] = []
+        # Not the errors themselves: each refers to this call, whose list would refer to it, and so
+        # the images of who asks would stay until Python looks for such circles.
+        failures: list[tuple[type[TransformNotYet | TransformUnknown], str]] = []
         for (frame, body), track in self._tracks.items():
             try:
                 pose = track.at(stamp)
             except (TransformNotYet, TransformUnknown) as error:
-                failures.append(error)
+                failures.append((type(error), str(error)))
             else:
                 found.append((track.distance_ns(stamp), frame, body, pose))
         # Two publishers may share a topic: the nearer pose decides, not the louder publisher.
         if found:
             return min(found, key=lambda entry: entry[0])[1:]
         # Of frame ids that have changed, the former ones will not come back.
-        failures.sort(key=lambda error: isinstance(error, TransformNotYet))
-        raise failures[0] if failures else TransformNotYet(f"no pose yet on {self.topic}")
+        failures.sort(key=lambda failure: failure[0] is TransformNotYet)
+        kind, message = failures[0] if failures else (TransformNotYet, "")
+        raise kind(message or f"no pose yet on {self.topic}")
 
     def _is_world(self, frame: str) -> bool:
         """Decide whether a frame id is the world's; if it is not, TF joins the two.

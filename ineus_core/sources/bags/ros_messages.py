@@ -288,7 +288,9 @@ def _rows(msg: Any, rows: int, row_bytes: int) -> UInt8[np.ndarray, "rows row_by
             f"{len(data)} bytes: expected a step of at least {row_bytes} and {max(needed, 0)} "
             "bytes"
         )
-    values = np.lib.stride_tricks.as_strided(data, (rows, row_bytes), (step, 1), writeable=False)
+    # From the last row no step is taken, and a single row may claim any.
+    steps = (min(step, len(data)), 1)
+    values = np.lib.stride_tricks.as_strided(data, (rows, row_bytes), steps, writeable=False)
     return np.ascontiguousarray(values)
 
 

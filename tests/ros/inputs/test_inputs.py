@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages over DDS become frames at the right poses, or counted drops; never a guessed pose."""
 
-from collections.abc import Callable
+import gc
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -134,6 +136,39 @@ def test_a_pose_that_comes_late_but_in_time_is_used(
     listening.spin_until(lambda: len(listening.frames) == 1)
     pose = listening.frames[0].world_from_camera
     np.testing.assert_allclose(pose, FRAMES[3].world_from_camera, atol=1e-9)
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Switch off the collector of circles, which may come after hundreds of large images."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_images_are_given_back_with_their_frame_though_they_waited(
+    camera: Camera, listen: Callable[..., Listening], no_collector: None
+) -> None:
+    listening = listen()
+    taken = []
+    add = listening.inputs._awaiting_pose.add
+
+    def note(camera_input: Any, images: Any) -> None:
+        taken.append(weakref.ref(images))
+        add(camera_input, images)
+
+    listening.inputs._awaiting_pose.add = note  # type: ignore[method-assign, assignment]
+    for number, frame in enumerate(FRAMES[:6], start=1):
+        held: list[Any] = []
+        camera.publish(frame, lambda messages, held=held: held.append(messages.pop("odom")))  # type: ignore[misc]
+        listening.spin_until(lambda n=number: listening.inputs.counters["depth_received"] == n)  # type: ignore[misc]
+        listening.spin(3)
+        camera.odom.publish(held[0])
+        listening.spin_until(lambda n=number: len(listening.frames) == n)  # type: ignore[misc]
+    listening.frames.clear()
+    # The newest may still be held by who made the frame.
+    assert len(taken) == 6 and not [image() for image in taken[:-1] if image() is not None]
 
 
 def test_poses_are_interpolated_between_messages(

@@ -76,6 +76,11 @@ def test_rows_with_padding_and_a_last_row_without() -> None:
     )
 
 
+def test_the_step_of_a_single_row_may_be_any() -> None:
+    for step in (2, 3, 2**32 - 1, 2**63):
+        assert decode_image(image("mono8", b"\1\2", 2, 1, step=step))[..., 0].tolist() == [[1, 2]]
+
+
 @pytest.mark.parametrize("order", ["rggb", "bggr", "gbrg", "grbg"])
 def test_bayer_patterns(order: str) -> None:
     values = {"r": 200, "g": 120, "b": 40}
