@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from command import CommandResult
+from registered_source import registered_source
 from tiny_scene import room_source
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.meshing import read_mesh
 from ineus_core.reconstruction import read_checkpoint
-from ineus_core.sources import ReadOptions, register_source
+from ineus_core.sources import ReadOptions
 from ineus_core.types import Frame
 
 Ineus = Callable[..., CommandResult]
@@ -55,9 +56,8 @@ class EndingSource:
 
 
 @pytest.fixture
-def run(ineus: Ineus, tmp_path: Path) -> Callable[..., CommandResult]:
+def run(ineus: Ineus, tmp_path: Path) -> Iterator[Callable[..., CommandResult]]:
     """Run with signals: `run(at_frame=3, number=15)`; results are in `tmp_path / "out"`."""
-    register_source("ending", EndingSource, EndingConfig)
 
     def make(*words: str | Path, **settings: int) -> CommandResult:
         given = [*SMALL, *(f"source.ending.{name}={value}" for name, value in settings.items())]
@@ -65,7 +65,8 @@ def run(ineus: Ineus, tmp_path: Path) -> Callable[..., CommandResult]:
         source = ("room", "--source", "ending")
         return ineus("run", *source, "--out", tmp_path / "out", *options, *words)
 
-    return make
+    with registered_source("ending", EndingSource, EndingConfig):
+        yield make
 
 
 def left(folder: Path) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from folder_making import make_posed_images, make_seven_scenes, make_tum
 from pydantic import Field
+from registered_source import registered_source
 
 from ineus_core.config import load_config
 from ineus_core.config_model import ConfigModel
@@ -27,7 +28,6 @@ from ineus_core.sources import (
     open_source,
     reference_mesh,
     register_source,
-    registry,
     source_kind,
     source_kinds,
 )
@@ -161,9 +161,9 @@ class ListedSource:
 @pytest.fixture
 def listed() -> Iterator[None]:
     """Register a kind of one's own, for one test."""
-    register_source("listed", ListedSource, ListedConfig, lambda path: path.suffix == ".listed")
-    yield
-    del registry._REGISTERED["listed"], SourceConfig.added_sections["listed"]
+    by_suffix = (ListedSource, ListedConfig, lambda path: path.suffix == ".listed")
+    with registered_source("listed", *by_suffix):
+        yield
 
 
 @pytest.mark.usefixtures("listed")
