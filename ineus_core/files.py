@@ -158,7 +158,7 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 
 def _replace_folder(written: Path, path: Path) -> None:
-    """Replace a folder in two steps; `whole` finds the new one if a kill comes between them."""
+    """Replace a folder in two steps; `whole` finds the old one if a kill comes between them."""
     old = written.with_name(f"{written.name}{_OLD}")
     os.replace(path, old)
     try:

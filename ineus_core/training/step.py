@@ -115,7 +115,7 @@ class EagerStep:
             self._launch()
         else:
             self._work()
-        if self._looks and self._is_rolled_back:
+        if self._is_rolled_back:
             return
         self._record.end_step()
         self._field.set_step(self.steps)

@@ -166,8 +166,6 @@ class EagerKernelRays:
         """Allocate the buffers, and anew when the first depth has come."""
         if self._rays is None or self._rays.has_sensor != self._grid.has_sensor:
             self._rays = KernelRays(*self._parts)
-        # A box that has grown comes from the host.
-        self._rays.box = self._grid.aabb
 
     def draw(self) -> None:
         """Draw random rays of the keyframes."""
