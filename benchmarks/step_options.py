@@ -7,7 +7,7 @@ those of config/seed/neus-blender.yaml together. Options that the captured step 
 last: curvature, differences, distortion, a learned background, a loss in torch; then backends of
 others where they are installed. Plain torch beside it shows what a step takes without kernels.
 
-Run: python benchmarks/step_options.py [--torch] [--only NAME ...]
+Run: python benchmarks/step_options.py [--torch] [--only NAME ...] [--set A.B=V]
 """
 
 import argparse
@@ -90,6 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--torch", action="store_true", help="time plain torch as well")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="names of lines")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=V", help="in all lines")
     arguments = parser.parse_args()
     source = SyntheticSource(
         SyntheticConfig(scene="object", frames=24, width_px=200, height_px=200, depth=False)
@@ -100,6 +101,7 @@ def main() -> None:
         if arguments.only and name not in arguments.only:
             continue
         steps, warm_up = (60, 150) if name in (*_BY_AUTOGRAD, *_BACKENDS) else (300, 1000)
+        overrides = (*overrides, *arguments.set)
         times = [_step_ms(path, overrides, frames, warm_up, steps)]
         if arguments.torch:
             plain = (*overrides, "field.backend=torch", "rendering.backend=torch")
