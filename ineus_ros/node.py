@@ -280,6 +280,9 @@ def main(args: Sequence[str] | None = None) -> int:
         _forward_logging(node)
         if node.config.autostart:
             _start(node)
+        # Modules and compiled kernels stay to the end: left out of collections, they neither make
+        # these slow nor so rare that garbage with images in it would pile up.
+        gc.freeze()
         _spin(node, interrupted)
     except IneusError as error:
         print(f"ineus: error: {error}", file=sys.stderr)

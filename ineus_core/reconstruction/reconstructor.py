@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The door to the reconstruction of a scene: frames in, steps, meshes and views out."""
 
+import gc
 import logging
 import time
 from collections import Counter
@@ -59,6 +60,7 @@ class Reconstructor:
         """Hold nothing until the first frame."""
         self.device, self.ranks = device, ranks
         self._dataset_from_world = np.eye(4)
+        self._reconstruction: Reconstruction | None = None
         self._given_config = config
         self._assembly = Assembly(config, device, ranks, make_policy)
         # What the device cannot do is said now, not when the first frame comes.
@@ -69,7 +71,7 @@ class Reconstructor:
 
     def reset(self) -> None:
         """Forget everything, as if no frame had come."""
-        self._reconstruction: Reconstruction | None = None
+        self._forget_map()
         self._waiting: list[Frame] = []
         self._given_field: GivenField | None = None
         self._expected: list[Float[np.ndarray, "4 4"]] = []
@@ -78,6 +80,17 @@ class Reconstructor:
         self._newest_stamp_ns = 0
         self._has_begun_from_frames = self._begins_anew = False
         self._report_began_s = time.perf_counter()
+
+    def _forget_map(self) -> None:
+        """Give back the memory of the map, now.
+
+        The stages of a step refer to the step that holds them: without a collection the hundreds
+        of megabytes of its buffers would stay until some later one happens to come, and the
+        memory of a GPU, of which the collector knows nothing, would run out before.
+        """
+        if self._reconstruction is not None:
+            self._reconstruction = None
+            gc.collect()
 
     @property
     def is_started(self) -> bool:
@@ -266,7 +279,7 @@ class Reconstructor:
         were_out = counters["frames_out_of_bounds"] + len(started.buffer) - len(frames)
         # Its memory is needed for the new one.
         del started
-        self._reconstruction = None
+        self._forget_map()
         self._begins_anew = True
         is_kept = self._begin_with(frames)
         renewed = self.reconstruction.counters

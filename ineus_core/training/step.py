@@ -92,10 +92,10 @@ class EagerStep:
             self._scalars = StepScalars(config, self._rates, flat.parts, device)
             self._optimiser = FlatOptimiser(config.optimiser, flat, self._scalars.rates)
         self._record = StepRecord(config, self._optimiser.values, self._optimiser.reset, device)
-        self._launch: Callable[[], object] = self._work
+        self._recorded: Callable[[], object] | None = None
         if record is not None:
             clear = self._optimiser.clear_gradients
-            self._launch = record(self._work, self._decided_by_the_host, clear, generator)
+            self._recorded = record(self._work, self._decided_by_the_host, clear, generator)
 
     @property
     def steps(self) -> int:
@@ -111,10 +111,10 @@ class EagerStep:
         """Take one step; one with a loss or gradient not finite is taken back and counted."""
         self._scalars.write(self.steps, self._record.begin_step())
         self._rays.prepare()
-        if self._timers is None:
-            self._launch()
-        else:
+        if self._recorded is None or self._timers is not None:
             self._work()
+        else:
+            self._recorded()
         if self._is_rolled_back:
             return
         self._record.end_step()

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small analytic room end to end: surface, views, updates, checkpoints, repeatability."""
 
+import gc
 import json
 import math
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +127,26 @@ def test_a_reset_reconstructor_is_as_good_as_new(frames: list[Frame]) -> None:
         for _ in range(3):
             used.step()
     assert same(used.mesh(), first)
+
+
+@pytest.mark.parametrize("end", ["reset", "load"])
+def test_a_map_that_is_over_leaves_nothing_in_memory(
+    end: str, frames: list[Frame], saved: Path
+) -> None:
+    reconstructor = Reconstructor(tiny_config(), CPU)
+    reconstructor.add_frame(frames[0])
+    reconstructor.step()
+    parts = vars(reconstructor.reconstruction).values()
+    held = [weakref.ref(part) for part in parts if hasattr(part, "__weakref__")]
+    del parts
+    assert len(held) > 5
+    gc.disable()
+    try:
+        reconstructor.load(saved) if end == "load" else reconstructor.reset()
+        alive = [type(part).__name__ for part in (reference() for reference in held) if part]
+    finally:
+        gc.enable()
+    assert alive == []
 
 
 def test_a_checkpoint_gives_the_same_views_and_mesh(
