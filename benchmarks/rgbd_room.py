@@ -11,7 +11,7 @@ import argparse
 import json
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,10 @@ from ineus_core.training.captured.gradient_check import gradient_errors
 from ineus_core.types import Frame
 
 
-def rendered_frames(config: SyntheticConfig) -> list[Frame]:
-    """All frames of a built-in scene, rendered by all cores."""
+def rendered_frames(config: SyntheticConfig, indices: Iterable[int] | None = None) -> list[Frame]:
+    """All frames of a built-in scene, or some of them, rendered by all cores."""
     with multiprocessing.get_context("spawn").Pool(initializer=_start, initargs=(config,)) as pool:
-        return pool.map(_frame, range(config.frames))
+        return pool.map(_frame, range(config.frames) if indices is None else indices)
 
 
 def _start(config: SyntheticConfig) -> None:

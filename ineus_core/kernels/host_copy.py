@@ -23,6 +23,26 @@ def to_host(*tensors: Shaped[Tensor, "..."]) -> list[Tensor]:
     return copies
 
 
+class HostCopy:
+    """A tensor on its way to the host, which is waited for only when it is asked for."""
+
+    def __init__(self, tensor: Shaped[Tensor, "..."]) -> None:
+        """Begin the copy, after what the stream does now."""
+        self._event: torch.cuda.Event | None = None
+        self._copy = tensor
+        if tensor.device.type == "cuda":
+            self._copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+            self._copy.copy_(tensor, non_blocking=True)
+            self._event = torch.cuda.Event()
+            self._event.record()
+
+    def array(self) -> Shaped[np.ndarray, "..."]:
+        """Return what was copied; not to be written to."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self._copy.numpy()
+
+
 def write_to(target: Shaped[Tensor, "..."], values: Shaped[np.ndarray, "..."]) -> None:
     """Put values of the host into a tensor; on a GPU without waiting for it."""
     source = torch.from_numpy(np.ascontiguousarray(values))

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The chance that a depth from motion is right, from what can be seen of it without the truth."""
 
+import functools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -21,8 +23,14 @@ _AGREED = 2
 def confidence_of(measured: MeasuredDepth, result: Agreement, others: int) -> Float[Tensor, "h w"]:
     """Return the chance that a depth is within 2 % of the truth."""
     features = features_of(measured, result, others)
-    logit = _BIAS + (features * features.new_tensor(_WEIGHTS)).sum(dim=-1)
+    logit = _BIAS + features @ _weights(features.device)
     return torch.sigmoid(logit)
+
+
+@functools.lru_cache(maxsize=4)
+def _weights(device: torch.device) -> Float[Tensor, " 7"]:
+    """Kept, as a copy to a device waits for what that does."""
+    return torch.tensor(_WEIGHTS, device=device)
 
 
 def features_of(measured: MeasuredDepth, result: Agreement, others: int) -> Float[Tensor, "h w 7"]:

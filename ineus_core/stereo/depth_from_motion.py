@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth from motion: keyframes in, their depth out, at once from the past and later for good."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
+from ineus_core.kernels.host_copy import write_to
 from ineus_core.stereo.check import check, normals_of
 from ineus_core.stereo.config import StereoConfig
 from ineus_core.stereo.neighbours import LEAST_WORTH, angle_deg, pick_sources, seen_points, worth
@@ -33,20 +36,32 @@ _FEWEST_POINTS = 24
 
 @dataclass(frozen=True)
 class StereoDepth:
-    """Depth of a keyframe, on the host."""
+    """Depth of a keyframe, on the device; arrays on the host where they are asked for."""
 
     keyframe: KeyframeId
     camera: Camera
     """Of the depth, which may be smaller than the picture was."""
     world_from_camera: Float[np.ndarray, "4 4"]
-    depth_m: Float[np.ndarray, "h w"]
-    """Along the optical axis, in the unit of the poses; 0 where there is none."""
-    confidence: Float[np.ndarray, "h w"]
-    """Chance that the depth is right within 2 %."""
-    normal: Float[np.ndarray, "h w 3"]
-    """World, towards the camera; 0 where it is unknown."""
+    depth_on_device: Float[Tensor, "h w"]
+    confidence_on_device: Float[Tensor, "h w"]
+    normal_on_device: Float[Tensor, "h w 3"]
     is_final: bool
     """Whether later keyframes have had their say."""
+
+    @functools.cached_property
+    def depth_m(self) -> Float[np.ndarray, "h w"]:
+        """Along the optical axis, in the unit of the poses; 0 where there is none."""
+        return self.depth_on_device.cpu().numpy()
+
+    @functools.cached_property
+    def confidence(self) -> Float[np.ndarray, "h w"]:
+        """Chance that the depth is right within 2 %."""
+        return self.confidence_on_device.cpu().numpy()
+
+    @functools.cached_property
+    def normal(self) -> Float[np.ndarray, "h w 3"]:
+        """World, towards the camera; 0 where it is unknown."""
+        return self.normal_on_device.cpu().numpy()
 
 
 class DepthFromMotion:
@@ -179,14 +194,15 @@ class DepthFromMotion:
         if len(partners) < self._config.min_agreeing:
             return None
         checked = check(view, partners, self._config)
-        rotation = torch.from_numpy(view.world_from_camera[:3, :3]).float().to(self._device)
+        rotation = torch.empty(3, 3, device=self._device)
+        write_to(rotation, view.world_from_camera[:3, :3].astype(np.float32))
         normal = normals_of(checked.depth, view.levels[0].plane_xy) @ rotation.T
         return StereoDepth(
             view.id,
             view.camera,
             view.world_from_camera,
-            checked.depth.cpu().numpy(),
-            checked.confidence.cpu().numpy(),
-            normal.cpu().numpy(),
+            checked.depth,
+            checked.confidence,
+            normal,
             is_final,
         )

@@ -14,7 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from ineus_core.kernels.host_copy import HostCopy
 from ineus_core.kernels.stereo_matching import (
+    Planes,
     best_plane,
     filtered_cost,
     matching_cost,
@@ -29,7 +31,8 @@ _COARSEST_RADIUS_PX, _RADIUS_PX = 2, 4
 _REFINING_PLANES = 9
 _LAST_PLANES = 5
 """Planes of the second sweep in the finest picture, around the surface of the first."""
-_SAMPLE = 256
+_SAMPLE_SIDE = 16
+"""The picture is divided in so many cells each way, and the clearest point of each is a sample."""
 _CLEAR_MARGIN = 0.03
 """Margin above which a pixel speaks for the depth of the scene."""
 
@@ -49,21 +52,20 @@ def sweep(
         levels: Sizes of the picture that are used, the coarsest first; 0: all.
     """
     coarsest = len(reference.levels) - 1
-    device = reference.levels[0].grey.device
     step = nearest / (config.planes - 1)
-    offsets = torch.arange(config.planes, device=device) * step
     base = torch.zeros_like(reference.levels[coarsest].grey)
-    q, cost, coarse_margin = _match(reference, sources, coarsest, base, offsets, config)
+    all_depths = Planes(0.0, step, config.planes)
+    q, cost, coarse_margin = _match(reference, sources, coarsest, base, all_depths, config)
     margin = coarse_margin
     passes = [(level, _REFINING_PLANES) for level in range(coarsest - 1, -1, -1)]
     passes = [*passes, (0, _LAST_PLANES)][: levels - 1 if levels else None]
     for number, (level, planes) in enumerate(passes):
         if number == 0 or level != passes[number - 1][0]:
             step /= 2
-        offsets = (torch.arange(planes, device=device) - planes // 2) * step
+        around = Planes(-(planes // 2) * step, step, planes)
         size = reference.levels[level].grey.shape
         base = _resized(median_of_25(q), size)
-        q, cost, _ = _match(reference, sources, level, base, offsets, config)
+        q, cost, _ = _match(reference, sources, level, base, around, config)
         margin = _resized(coarse_margin, size)
     q = q * (q > 0)
     at = reference.levels[passes[-1][0] if passes else coarsest]
@@ -72,7 +74,7 @@ def sweep(
         cost,
         margin,
         _pixel_step(reference, sources),
-        _sample_m(q, margin, at.plane_xy),
+        HostCopy(_sample(q, margin, at.plane_xy)),
     )
 
 
@@ -81,18 +83,17 @@ def _match(
     sources: Sequence[StereoView],
     level: int,
     base: Float[Tensor, "h w"],
-    offsets: Float[Tensor, " planes"],
+    planes: Planes,
     config: StereoConfig,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Inverse depth, cost and margin on one level."""
     at = reference.levels[level]
     views = [source.as_source_of(reference, level) for source in sources]
-    costs = matching_cost(at.grey, at.plane_xy, base, offsets, views, config.noise_grey)
+    costs = matching_cost(at.grey, at.plane_xy, base, planes, views, None, config.noise_grey)
     is_coarsest = level == len(reference.levels) - 1
     radius_px = _COARSEST_RADIUS_PX if is_coarsest else _RADIUS_PX
     best = best_plane(filtered_cost(costs, at.grey, radius_px, _EDGE_GREY))
-    step = offsets[1] - offsets[0]
-    return base + offsets[0] + best.index * step, best.cost, best.margin
+    return base + planes.first + best.index * planes.step, best.cost, best.margin
 
 
 def _resized(image: Float[Tensor, "h w"], size: tuple[int, ...]) -> Float[Tensor, "h2 w2"]:
@@ -107,11 +108,16 @@ def _pixel_step(reference: StereoView, sources: Sequence[StereoView]) -> float:
     return 1 / (min(reference.camera.fx, reference.camera.fy) * max(baseline, 1e-9))
 
 
-def _sample_m(q: Tensor, margin: Tensor, plane_xy: Tensor) -> Float[np.ndarray, "n 3"]:
-    """Choose points whose depth is clear, evenly from all over the picture."""
-    at = (q > 0) & (margin > _CLEAR_MARGIN)
-    index = at.flatten().nonzero()[:, 0]
-    index = index[:: max(1, len(index) // _SAMPLE)][:_SAMPLE]
+def _sample(
+    q: Float[Tensor, "h w"], margin: Float[Tensor, "h w"], plane_xy: Float[Tensor, "h w 2"]
+) -> Float[Tensor, "n 4"]:
+    """Choose points whose depth is clear, evenly from all over the picture; 1 behind each."""
+    margin = torch.where(q > 0, margin, -1.0)
+    clearest, index = functional.adaptive_max_pool2d(
+        margin[None], _SAMPLE_SIDE, return_indices=True
+    )
+    index = index.flatten()
     xy = plane_xy.reshape(-1, 2)[index]
-    points = functional.pad(xy, (0, 1), value=1.0) / q.flatten()[index, None]
-    return points.double().cpu().numpy()
+    points = functional.pad(xy, (0, 1), value=1.0) / q.flatten()[index, None].clamp(min=1e-12)
+    is_clear = clearest.view(-1, 1) > _CLEAR_MARGIN
+    return torch.cat((points, is_clear.float()), dim=1)

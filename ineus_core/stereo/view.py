@@ -5,22 +5,21 @@
 import functools
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import pixel_rays, rigid_inverse
-from ineus_core.kernels.stereo_matching import SourceView
+from ineus_core.kernels.host_copy import HostCopy, write_to
+from ineus_core.kernels.stereo_matching import SourceView, reduced
 from ineus_core.types import Camera, Frame, KeyframeId
 
 _COARSEST_PX = 80
 """Least width of the smallest picture."""
 _FLATTEST_Z = 0.1
 """Rays of a wide lens that are nearly across its axis have no depth along it."""
-_LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,14 @@ class MeasuredDepth:
     """How much more the best of all other depths costs, at the coarsest level."""
     pixel_step: float
     """Change of inverse depth by a pixel of the sources, 1/m."""
-    sample_m: Float[np.ndarray, "n 3"]
-    """Some of its points, in the camera frame."""
+    sample: HostCopy
+    """Some of its points, in the camera frame, each with 1, or 0 where it is none."""
+
+    @property
+    def sample_m(self) -> Float[np.ndarray, "n 3"]:
+        """Some of its points, in the camera frame."""
+        rows = self.sample.array()
+        return rows[rows[:, 3] > 0, :3].astype(np.float64)
 
 
 class StereoView:
@@ -73,8 +78,7 @@ class StereoView:
         """Whether `measured` is from the best sources that it will have."""
         self.is_done = False
         """Whether its final depth has been given out."""
-        grey = self.levels[0].grey
-        self.sharpness = float((grey[:, 1:] - grey[:, :-1]).abs().mean())
+        self.sharpness = _sharpness(frame, self.camera)
 
     @property
     def camera(self) -> Camera:
@@ -93,10 +97,10 @@ class StereoView:
             return np.zeros((0, 3))
         return self.measured.sample_m @ self.world_from_camera[:3, :3].T + self.position_m
 
-    def from_(self, other: "StereoView") -> Float[Tensor, "3 4"]:
+    def from_(self, other: "StereoView") -> Float[np.ndarray, "3 4"]:
         """Return the transform from the camera of another view into this one."""
         pose = rigid_inverse(self.world_from_camera) @ other.world_from_camera
-        return torch.from_numpy(pose[:3].astype(np.float32)).to(self.levels[0].grey.device)
+        return pose[:3].astype(np.float32)
 
     def as_source_of(self, reference: "StereoView", level: int) -> SourceView:
         """Return the picture in one size, as another view is compared with it."""
@@ -104,30 +108,41 @@ class StereoView:
         return SourceView(at.grey, at.usable, at.camera, self.from_(reference))
 
 
+def _sharpness(frame: Frame, camera: Camera) -> float:
+    """Mean step of grey from pixel to pixel, on the host, where the picture is anyway."""
+    stride = max(1, frame.camera.width_px // camera.width_px)
+    green = frame.rgb[::stride, ::stride, 1].astype(np.int16)
+    return float(np.abs(np.diff(green, axis=1)).mean())
+
+
 def _pyramid(frame: Frame, max_width_px: int, device: torch.device) -> list[Level]:
     camera = frame.camera
-    grey = frame.rgb.astype(np.float32) @ _LUMA
-    usable = np.ones(grey.shape, np.float32)
-    if frame.mask is not None:
-        usable = frame.mask.astype(np.float32)
+    grey = _on(device, frame.rgb).float() @ _luma(device)
+    usable = None if frame.mask is None else _on(device, frame.mask).float()
     factor = -(-camera.width_px // max_width_px)
     levels: list[Level] = []
     while not levels or camera.width_px // factor >= _COARSEST_PX:
-        size = max(2, camera.width_px // factor), max(2, camera.height_px // factor)
+        size = max(2, camera.height_px // factor), max(2, camera.width_px // factor)
         if factor > 1:
-            grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-            usable = cv2.resize(usable, size, interpolation=cv2.INTER_AREA)
-        camera, factor = _resized(camera, *size), 2
+            grey = reduced(grey, size)
+            usable = None if usable is None else reduced(usable, size)
+        camera, factor = _resized(camera, *size[::-1]), 2
         plane_xy, has_depth = _plane_xy(camera, device)
-        levels.append(
-            Level(
-                camera,
-                torch.from_numpy(grey).to(device),
-                torch.from_numpy((usable > 0.99).astype(np.float32)).to(device) * has_depth,
-                plane_xy,
-            )
-        )
+        met = has_depth if usable is None else (usable > 0.99).float() * has_depth
+        levels.append(Level(camera, grey, met, plane_xy))
     return levels
+
+
+def _on(device: torch.device, image: Shaped[np.ndarray, "..."]) -> Shaped[Tensor, "..."]:
+    dtype = torch.bool if image.dtype == np.bool_ else torch.uint8
+    result = torch.empty(image.shape, dtype=dtype, device=device)
+    write_to(result, image)
+    return result
+
+
+@functools.lru_cache(maxsize=4)
+def _luma(device: torch.device) -> Float[Tensor, " 3"]:
+    return torch.tensor((0.299, 0.587, 0.114), device=device)
 
 
 def _resized(camera: Camera, width_px: int, height_px: int) -> Camera:

@@ -6,7 +6,7 @@ A plane of the sweep need not be flat: it lies at an offset from a base of inver
 follow a surface. Any lens is met as it is, as only rays of the one picture are projected into the
 others.
 
-Versions: plain torch, numba, Triton for the costs.
+Versions: plain torch, numba, Triton.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from ineus_core.kernels.stereo_matching.reference import (
     UNSEEN_COST,
     Agreement,
     BestPlane,
+    Planes,
     SourceDepth,
     SourceView,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "UNSEEN_COST",
     "Agreement",
     "BestPlane",
+    "Planes",
     "SourceDepth",
     "SourceView",
     "agreement",
@@ -34,6 +36,7 @@ __all__ = [
     "filtered_cost",
     "matching_cost",
     "median_of_25",
+    "reduced",
 ]
 
 
@@ -41,8 +44,9 @@ def matching_cost(
     grey: Float[Tensor, "h w"],
     plane_xy: Float[Tensor, "h w 2"],
     base: Float[Tensor, "h w"],
-    offsets: Float[Tensor, " planes"],
+    planes: Planes,
     sources: Sequence[SourceView],
+    weights: Float[Tensor, "sources h w"] | None,
     dead_zone: float,
 ) -> Float[Tensor, "planes h w"]:
     """Compare a picture with others at planes of inverse depth.
@@ -55,15 +59,16 @@ def matching_cost(
         grey: 0 to 255.
         plane_xy: Where the rays of the pixels meet the plane z = 1.
         base: Inverse depth of the middle of the sweep, 1/m.
-        offsets: Of the planes from the base, 1/m, rising evenly.
+        planes: Their offsets from the base.
         sources: The other pictures.
+        weights: Say of each source at each pixel, 0 to 1; None: all the same.
         dead_zone: Difference of grey that counts as one and not as noise.
 
     Returns:
         0 to 1; `UNSEEN_COST` where no source sees the pixel.
     """
     version = fastest("stereo_matching", grey.device)
-    return version.matching_cost(grey, plane_xy, base, offsets, sources, dead_zone)
+    return version.matching_cost(grey, plane_xy, base, planes, sources, weights, dead_zone)
 
 
 def filtered_cost(
@@ -107,3 +112,12 @@ def agreement(
 def median_of_25(image: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
     """Return the median of the square of 5 x 5 around each pixel, the border repeated."""
     return fastest("stereo_matching", image.device).median_of_25(image)
+
+
+def reduced(image: Float[Tensor, "h w"], size_px: tuple[int, int]) -> Float[Tensor, "h2 w2"]:
+    """Return a smaller picture: means over the area of each of its pixels.
+
+    Args:
+        size_px: Height and width, no larger than those of the image.
+    """
+    return fastest("stereo_matching", image.device).reduced(image, size_px)

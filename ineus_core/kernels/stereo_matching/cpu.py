@@ -23,6 +23,7 @@ from ineus_core.kernels.stereo_matching.reference import (
     UNSEEN_COST,
     Agreement,
     BestPlane,
+    Planes,
     SourceDepth,
     SourceView,
     coefficients_of,
@@ -36,8 +37,9 @@ def matching_cost(
     grey: Float[Tensor, "h w"],
     plane_xy: Float[Tensor, "h w 2"],
     base: Float[Tensor, "h w"],
-    offsets: Float[Tensor, " planes"],
+    planes: Planes,
     sources: Sequence[SourceView],
+    weights: Float[Tensor, "sources h w"] | None,
     dead_zone: float,
 ) -> Float[Tensor, "planes h w"]:
     """Compare a picture with others at planes of inverse depth; see the door."""
@@ -47,16 +49,20 @@ def matching_cost(
     x, y = (plane_xy[..., i].contiguous().numpy() for i in (0, 1))
     census = np.empty((len(_AROUND), *grey.shape), np.float32)
     _census(grey.contiguous().numpy(), _AROUND, sharpness, census)
-    costs = np.zeros((len(offsets), *grey.shape), np.float32)
+    offsets = planes.offsets(base.device).numpy()
+    costs = np.zeros((planes.count, *grey.shape), np.float32)
     seen = np.zeros(costs.shape, np.float32)
-    for source in sources:
+    if weights is None:
+        weights = torch.ones(1, 1, 1).expand(len(sources), *grey.shape)
+    expect_shape("weights", weights, (len(sources), *grey.shape))
+    for source, weight in zip(sources, weights.contiguous().numpy(), strict=True):
         size = source.camera.height_px, source.camera.width_px
         expect_shape("source", source.grey, size)
         expect_shape("usable", source.usable, size)
         _add_cost(
-            census, x, y, base.contiguous().numpy(), offsets.numpy(),
+            census, x, y, base.contiguous().numpy(), offsets, weight,
             source.grey.contiguous().numpy(), source.usable.contiguous().numpy(),
-            source.source_from_reference.contiguous().numpy(), *coefficients_of(source.camera),
+            source.source_from_reference, *coefficients_of(source.camera),
             _AROUND, sharpness, costs, seen,
         )  # fmt: skip
     _mean(costs, seen, np.float32(0.5 / len(_AROUND)), np.float32(UNSEEN_COST))
@@ -91,6 +97,12 @@ def median_of_25(image: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
     return torch.from_numpy(cv2.medianBlur(image.contiguous().numpy(), 5))
 
 
+def reduced(image: Float[Tensor, "h w"], size_px: tuple[int, int]) -> Float[Tensor, "h2 w2"]:
+    """Return means over the area of each pixel of a smaller picture, by OpenCV; see the door."""
+    found = cv2.resize(image.contiguous().numpy(), size_px[::-1], interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(found)
+
+
 def agreement(
     inverse_depth: Float[Tensor, "h w"],
     plane_xy: Float[Tensor, "h w 2"],
@@ -109,7 +121,7 @@ def agreement(
         expect_shape("inverse depth of a source", other.inverse_depth, size)
         _agree(
             q.numpy(), x, y, other.inverse_depth.contiguous().numpy(),
-            other.source_from_reference.contiguous().numpy(), *coefficients_of(other.camera),
+            other.source_from_reference, *coefficients_of(other.camera),
             np.float32(other.tolerance), np.float32(least), np.float32(most), agreeing, against,
             total, difference,
         )  # fmt: skip
@@ -164,8 +176,8 @@ def _project_row(x, y, q, pose, pinhole, is_equidistant, k, is_bent, widest, siz
 
 @jit(parallel=True, fastmath=True, error_model="numpy")
 def _add_cost(
-    census, plane_x, plane_y, base, offsets, grey, usable, pose, pinhole, is_equidistant, k,
-    is_bent, widest, around, sharpness, costs, seen,
+    census, plane_x, plane_y, base, offsets, weight, grey, usable, pose, pinhole, is_equidistant,
+    k, is_bent, widest, around, sharpness, costs, seen,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     planes, height, width = costs.shape
     source_height, source_width = grey.shape
@@ -216,8 +228,9 @@ def _add_cost(
                     t = (other[x] - centre[x]) * sharpness
                     total[x] += abs(min(max(t, -one), one) - ours[x])
             for x in range(width):
-                costs[plane, first + j, x] += total[x] * sees[j + CENSUS_PX, x]
-                seen[plane, first + j, x] += sees[j + CENSUS_PX, x]
+                share = sees[j + CENSUS_PX, x] * weight[first + j, x]
+                costs[plane, first + j, x] += total[x] * share
+                seen[plane, first + j, x] += share
 
 
 @jit(parallel=True, fastmath=True)
@@ -227,7 +240,7 @@ def _mean(costs, seen, scale, unseen):  # type: ignore[no-untyped-def]
         for y in range(height):
             for x in range(width):
                 n = seen[plane, y, x]
-                mean = costs[plane, y, x] * scale / max(n, np.float32(1))
+                mean = costs[plane, y, x] * scale / max(n, np.float32(1e-6))
                 costs[plane, y, x] = mean if n > 0 else unseen
 
 

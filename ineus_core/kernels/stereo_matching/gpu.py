@@ -1,32 +1,43 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Inverse depth of a picture from others for NVIDIA GPUs: the costs in Triton.
+"""Inverse depth of a picture from others for NVIDIA GPUs, in Triton; nothing waits for the device.
 
-Filter, planes and agreement are a few passes over images, which torch makes as fast.
+A source is looked up on all planes, and its costs are added before the next one's turn: its warped
+pictures stay in the cache.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 import triton
-import triton.language as tl
 from jaxtyping import Float
 from torch import Tensor
 
+from ineus_core.kernels.host_copy import write_to
+from ineus_core.kernels.shapes import expect_shape
+from ineus_core.kernels.stereo_matching import gpu_code
 from ineus_core.kernels.stereo_matching.reference import (
-    BORDER,
-    NEAREST_Z,
     UNSEEN_COST,
+    Agreement,
+    BestPlane,
+    Planes,
+    SourceDepth,
     SourceView,
-    agreement,
-    best_plane,
     coefficients_of,
-    filtered_cost,
-    median_of_25,
-    warp,
+    mean_around,
+    reduced,
 )
 
-__all__ = ["agreement", "best_plane", "filtered_cost", "matching_cost", "median_of_25"]
+__all__ = [
+    "agreement",
+    "best_plane",
+    "filtered_cost",
+    "matching_cost",
+    "median_of_25",
+    "reduced",
+]
 
 _BLOCK = 256
 
@@ -35,112 +46,127 @@ def matching_cost(
     grey: Float[Tensor, "h w"],
     plane_xy: Float[Tensor, "h w 2"],
     base: Float[Tensor, "h w"],
-    offsets: Float[Tensor, " planes"],
+    planes: Planes,
     sources: Sequence[SourceView],
+    weights: Float[Tensor, "sources h w"] | None,
     dead_zone: float,
 ) -> Float[Tensor, "planes h w"]:
     """Compare a picture with others at planes of inverse depth, source by source; see the door."""
-    planes, (height, width) = len(offsets), grey.shape
+    expect_shape("plane_xy", plane_xy, (*grey.shape, 2))
+    expect_shape("base", base, tuple(grey.shape))
     grey, plane_xy, base = grey.contiguous(), plane_xy.contiguous(), base.contiguous()
-    shape = (planes, height, width)
-    warped, sees = (torch.empty(shape, device=grey.device) for _ in range(2))
-    total, seen = (torch.zeros(shape, device=grey.device) for _ in range(2))
-    grid = (triton.cdiv(height * width, _BLOCK), planes)
-    for source in sources:
-        if source.camera.distortion_model == "equidistant":
-            warped, sees = warp(source, plane_xy, base + offsets[:, None, None])
-        else:
-            _warp(source, plane_xy, base, offsets, warped, sees, grid)
-        _add_cost[grid](
-            grey, warped, sees, total, seen, height, width, 1 / dead_zone, BLOCK=_BLOCK,
-            num_warps=4,
+    weight = grey if weights is None else weights.contiguous()
+    shape = (planes.count, *grey.shape)
+    warped, sees, total, seen = (torch.empty(shape, device=grey.device) for _ in range(4))
+    rows = _rows_of(sources, grey.device)
+    for number, (source, row) in enumerate(zip(sources, rows, strict=True)):
+        size = _size_of(source)
+        expect_shape("source", source.grey, size)
+        expect_shape("usable", source.usable, size)
+        _run(
+            gpu_code.warp_planes, grey.numel(), planes.count, plane_xy, base, planes.first,
+            planes.step, row, source.grey.contiguous(), source.usable.contiguous(), warped, sees,
+            grey.numel(), size[1], size[0], **_lens_of(source),
         )  # fmt: skip
-    return torch.where(seen > 0, total / seen.clamp(min=1), torch.full_like(total, UNSEEN_COST))
+        _run(
+            gpu_code.add_cost, grey.numel(), planes.count, grey, warped, sees,
+            weight if weights is None else weight[number], total, seen, *grey.shape, 1 / dead_zone,
+            IS_FIRST=number == 0, HAS_WEIGHT=weights is not None,
+        )  # fmt: skip
+    _run(gpu_code.mean_cost, total.numel(), 1, total, seen, UNSEEN_COST, total.numel())
+    return total
 
 
-def _warp(
-    source: SourceView,
-    plane_xy: Tensor,
-    base: Tensor,
-    offsets: Tensor,
-    warped: Tensor,
-    sees: Tensor,
-    grid: tuple[int, int],
+def filtered_cost(
+    costs: Float[Tensor, "planes h w"], guide: Float[Tensor, "h w"], radius_px: int, edge: float
+) -> Float[Tensor, "planes h w"]:
+    """Smooth each slice by a guided filter, rows and columns in turn; see the door."""
+    planes, height, width = costs.shape
+    pixels, costs, guide = height * width, costs.contiguous(), guide.contiguous()
+    expect_shape("guide", guide, (height, width))
+    mean_guide = mean_around(guide[None], radius_px)[0]
+    variance = mean_around((guide * guide)[None], radius_px)[0] - mean_guide * mean_guide
+    variance = variance.clamp(min=0) + edge * edge
+    one, two, three, four = (torch.empty_like(costs) for _ in range(4))
+
+    def run(kernel: Callable[..., Any], *arguments: Tensor, **constants: bool) -> None:
+        _run(kernel, pixels, planes, *arguments, pixels, width, REACH=radius_px, **constants)
+
+    run(gpu_code.sum_rows, costs, costs, guide, one, two, IS_PRODUCT=True)
+    run(gpu_code.slope_and_level, one, two, mean_guide, variance, three, four)
+    run(gpu_code.sum_rows, three, four, guide, one, two, IS_PRODUCT=False)
+    run(gpu_code.mean_line, one, two, guide, three)
+    return three
+
+
+def best_plane(costs: Float[Tensor, "planes h w"]) -> BestPlane:
+    """Pick the plane of least cost at each pixel; see the door."""
+    costs = costs.contiguous()
+    index, cost, margin = (torch.empty_like(costs[0]) for _ in range(3))
+    pixels = index.numel()
+    _run(gpu_code.pick_plane, pixels, 1, costs, index, cost, margin, pixels, PLANES=len(costs))
+    return BestPlane(index, cost, margin)
+
+
+def median_of_25(image: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """Return the median of the square around each pixel; see the door."""
+    image, median = image.contiguous(), torch.empty(image.shape, device=image.device)
+    _run(gpu_code.pick_median, image.numel(), 1, image, median, *image.shape)
+    return median
+
+
+def agreement(
+    inverse_depth: Float[Tensor, "h w"],
+    plane_xy: Float[Tensor, "h w 2"],
+    others: Sequence[SourceDepth],
+    least: float,
+    most: float,
+) -> Agreement:
+    """Compare the inverse depth of a view with what others have found; see the door."""
+    q, plane_xy = inverse_depth.contiguous(), plane_xy.contiguous()
+    expect_shape("plane_xy", plane_xy, (*q.shape, 2))
+    agreeing, against, difference = (torch.zeros_like(q) for _ in range(3))
+    total = q.clone()
+    for other, row in zip(others, _rows_of(others, q.device), strict=True):
+        size = _size_of(other)
+        expect_shape("inverse depth of a source", other.inverse_depth, size)
+        _run(
+            gpu_code.add_agreement, q.numel(), 1, q, plane_xy, row,
+            other.inverse_depth.contiguous(), other.tolerance, least, most, agreeing, against,
+            total, difference, q.numel(), size[1], size[0], **_lens_of(other),
+        )  # fmt: skip
+    spread = difference / (agreeing.clamp(min=1) * q.clamp(min=1e-12))
+    return Agreement(agreeing, against, total / (1 + agreeing), spread)
+
+
+def _run(
+    kernel: Callable[..., Any], pixels: int, planes: int, *arguments: Any, **constants: Any
 ) -> None:
-    pinhole, _, k, is_bent, widest = coefficients_of(source.camera)
-    _warp_plane[grid](
-        plane_xy, base, offsets, source.source_from_reference.contiguous(),
-        source.grey.contiguous(), source.usable.contiguous(), warped, sees, base.numel(),
-        *source.grey.shape, *pinhole.tolist(), *k.tolist(), NEAREST_Z, BORDER, widest,
-        IS_BENT=is_bent, BLOCK=_BLOCK, num_warps=4,
-    )  # fmt: skip
+    if pixels:
+        grid = (triton.cdiv(pixels, _BLOCK), planes)
+        kernel[grid](*arguments, **constants, BLOCK=_BLOCK, num_warps=4)  # type: ignore[index]
 
 
-@triton.jit
-def _warp_plane(
-    plane_xy, base, offsets, pose, grey, usable, warped, sees, pixels, source_height,
-    source_width, fx, fy, cx, cy, k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, nearest_z,
-    border, widest, IS_BENT: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """Look a source up where the pixels of the reference are in it on one plane."""
-    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    plane = tl.program_id(1).to(tl.int64)
-    mask = i < pixels
-    x = tl.load(plane_xy + 2 * i, mask, other=0.0)
-    y = tl.load(plane_xy + 2 * i + 1, mask, other=0.0)
-    q = tl.load(base + i, mask, other=0.0) + tl.load(offsets + plane)
-    sx = tl.load(pose) * x + tl.load(pose + 1) * y + tl.load(pose + 2) + q * tl.load(pose + 3)
-    sy = tl.load(pose + 4) * x + tl.load(pose + 5) * y + tl.load(pose + 6) + q * tl.load(pose + 7)
-    z = tl.load(pose + 8) * x + tl.load(pose + 9) * y + tl.load(pose + 10) + q * tl.load(pose + 11)
-    inverse = 1.0 / tl.maximum(z, nearest_z)
-    sx, sy = sx * inverse, sy * inverse
-    if IS_BENT:
-        is_met = sx * sx + sy * sy <= widest
-        sx, sy = tl.where(is_met, sx, 0.0), tl.where(is_met, sy, 0.0)
-        r2 = sx * sx + sy * sy
-        radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-        bent_x = sx * radial + 2 * p1 * sx * sy + p2 * (r2 + 2 * sx * sx) + r2 * (s1 + r2 * s2)
-        bent_y = sy * radial + p1 * (r2 + 2 * sy * sy) + 2 * p2 * sx * sy + r2 * (s3 + r2 * s4)
-        sx, sy = bent_x, bent_y
-        z = tl.where(is_met, z, 0.0)
-    u, v = fx * sx + cx - 0.5, fy * sy + cy - 0.5
-    inside = mask & (z > nearest_z) & (u > -0.5) & (v > -0.5)
-    inside = inside & (u < source_width - 0.5) & (v < source_height - 0.5)
-    u = tl.minimum(tl.maximum(u, 0.0), source_width - border)
-    v = tl.minimum(tl.maximum(v, 0.0), source_height - border)
-    left, top = u.to(tl.int32), v.to(tl.int32)
-    fu, fv = u - left.to(tl.float32), v - top.to(tl.float32)
-    at = top * source_width + left
-    a = tl.load(grey + at, mask, other=0.0)
-    b = tl.load(grey + at + 1, mask, other=0.0)
-    c = tl.load(grey + at + source_width, mask, other=0.0)
-    d = tl.load(grey + at + source_width + 1, mask, other=0.0)
-    upper, lower = a + fu * (b - a), c + fu * (d - c)
-    out = plane * pixels + i
-    tl.store(warped + out, upper + fv * (lower - upper), mask)
-    tl.store(sees + out, tl.load(usable + at, inside, other=0.0), mask)
+def _rows_of(
+    sources: Sequence[SourceView | SourceDepth], device: torch.device
+) -> Float[Tensor, "sources numbers"]:
+    """Put what each source is like into a row of numbers on the device."""
+    rows = np.zeros((len(sources), gpu_code.NUMBERS), np.float32)
+    for row, source in zip(rows, sources, strict=True):
+        pinhole, _, lens, _, widest = coefficients_of(source.camera)
+        row[: gpu_code.PINHOLE] = source.source_from_reference.ravel()
+        row[gpu_code.PINHOLE : gpu_code.LENS] = pinhole
+        row[gpu_code.LENS : gpu_code.WIDEST] = lens
+        row[gpu_code.WIDEST] = widest
+    result = torch.empty(rows.shape, device=device)
+    write_to(result, rows)
+    return result
 
 
-@triton.jit
-def _add_cost(grey, warped, sees, total, seen, height, width, sharpness, BLOCK: tl.constexpr):
-    """Add the difference of the census of one source on one plane; 16 pixels 2 apart."""
-    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    plane = tl.program_id(1).to(tl.int64) * height * width
-    mask = i < height * width
-    y, x = i // width, i % width
-    ours = tl.load(grey + i, mask, other=0.0)
-    theirs = tl.load(warped + plane + i, mask, other=0.0)
-    difference = tl.zeros((BLOCK,), tl.float32)
-    for pair in range(16):
-        row = tl.minimum(tl.maximum(y + (pair // 4) * 2 - 3, 0), height - 1)
-        column = tl.minimum(tl.maximum(x + (pair % 4) * 2 - 3, 0), width - 1)
-        at = row * width + column
-        one = (tl.load(grey + at, mask, other=0.0) - ours) * sharpness
-        other = (tl.load(warped + plane + at, mask, other=0.0) - theirs) * sharpness
-        one = tl.minimum(tl.maximum(one, -1.0), 1.0)
-        other = tl.minimum(tl.maximum(other, -1.0), 1.0)
-        difference += tl.abs(one - other)
-    weight = tl.load(sees + plane + i, mask, other=0.0)
-    before = tl.load(total + plane + i, mask, other=0.0)
-    tl.store(total + plane + i, before + difference * weight / 32, mask)
-    tl.store(seen + plane + i, tl.load(seen + plane + i, mask, other=0.0) + weight, mask)
+def _size_of(source: SourceView | SourceDepth) -> tuple[int, int]:
+    return source.camera.height_px, source.camera.width_px
+
+
+def _lens_of(source: SourceView | SourceDepth) -> dict[str, bool]:
+    _, is_equidistant, _, is_bent, _ = coefficients_of(source.camera)
+    return {"IS_BENT": is_bent, "IS_EQUIDISTANT": is_equidistant}

@@ -40,7 +40,23 @@ class SourceView:
     usable: Float[Tensor, "h w"]
     """1 where a pixel may be compared, else 0."""
     camera: Camera
-    source_from_reference: Float[Tensor, "3 4"]
+    source_from_reference: Float[np.ndarray, "3 4"]
+    """On the host, as kernels take it as numbers."""
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Evenly spaced planes of inverse depth, as offsets from a base."""
+
+    first: float
+    """1/m."""
+    step: float
+    """1/m."""
+    count: int
+
+    def offsets(self, device: torch.device) -> Float[Tensor, " planes"]:
+        """Return the offsets of all planes."""
+        return self.first + self.step * torch.arange(self.count, device=device)
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ class SourceDepth:
     inverse_depth: Float[Tensor, "h w"]
     """1/m; 0 where there is none."""
     camera: Camera
-    source_from_reference: Float[Tensor, "3 4"]
+    source_from_reference: Float[np.ndarray, "3 4"]
     tolerance: float
     """Difference of inverse depth that its errors explain, 1/m."""
 
@@ -94,21 +110,24 @@ def matching_cost(
     grey: Float[Tensor, "h w"],
     plane_xy: Float[Tensor, "h w 2"],
     base: Float[Tensor, "h w"],
-    offsets: Float[Tensor, " planes"],
+    planes: Planes,
     sources: Sequence[SourceView],
+    weights: Float[Tensor, "sources h w"] | None,
     dead_zone: float,
 ) -> Float[Tensor, "planes h w"]:
     """Compare a picture with others at planes of inverse depth; see the door."""
     ours = _census(grey[None], dead_zone)
-    inverse_depth = base + offsets[:, None, None]
+    inverse_depth = base + planes.offsets(base.device)[:, None, None]
     total = torch.zeros_like(inverse_depth)
     seen = torch.zeros_like(inverse_depth)
-    for source in sources:
+    for number, source in enumerate(sources):
         warped, sees = warp(source, plane_xy, inverse_depth)
+        if weights is not None:
+            sees = sees * weights[number]
         difference = (_census(warped, dead_zone) - ours).abs().mean(dim=0) / 2
         total += difference * sees
         seen += sees
-    return torch.where(seen > 0, total / seen.clamp(min=1), torch.full_like(total, UNSEEN_COST))
+    return torch.where(seen > 0, total / seen.clamp(min=1e-6), UNSEEN_COST)
 
 
 def _census(grey: Float[Tensor, "n h w"], dead_zone: float) -> Float[Tensor, "pairs n h w"]:
@@ -143,12 +162,13 @@ def _corners(image: Float[Tensor, "h w"], pixels: _Pixels) -> list[list[Tensor]]
 
 def _project(
     camera: Camera,
-    source_from_reference: Float[Tensor, "3 4"],
+    source_from_reference: Float[np.ndarray, "3 4"],
     plane_xy: Float[Tensor, "h w 2"],
     inverse_depth: Float[Tensor, "*n h w"],
 ) -> _Pixels:
     """Pixels of a source that those of the reference are in, at their inverse depths."""
-    rotation, translation = source_from_reference[:, :3], source_from_reference[:, 3]
+    rotation = torch.from_numpy(source_from_reference[:, :3]).to(plane_xy)
+    translation = source_from_reference[:, 3].tolist()
     rays = functional.pad(plane_xy, (0, 1), value=1.0) @ rotation.T
     x, y, z = (rays[..., i] + inverse_depth * translation[i] for i in range(3))
     in_front = z > NEAREST_Z
@@ -215,21 +235,39 @@ def filtered_cost(
     costs: Float[Tensor, "planes h w"], guide: Float[Tensor, "h w"], radius_px: int, edge: float
 ) -> Float[Tensor, "planes h w"]:
     """Smooth each slice by a guided filter; see the door."""
-    mean_guide = _box(guide[None], radius_px)
-    variance = _box((guide * guide)[None], radius_px) - mean_guide * mean_guide
-    mean = _box(costs, radius_px)
-    covariance = _box(costs * guide, radius_px) - mean * mean_guide
+    mean_guide = mean_around(guide[None], radius_px)
+    variance = mean_around((guide * guide)[None], radius_px) - mean_guide * mean_guide
+    mean = mean_around(costs, radius_px)
+    covariance = mean_around(costs * guide, radius_px) - mean * mean_guide
     slope = covariance / (variance.clamp(min=0) + edge * edge)
     level = mean - slope * mean_guide
-    return _box(slope, radius_px) * guide + _box(level, radius_px)
+    return mean_around(slope, radius_px) * guide + mean_around(level, radius_px)
 
 
-def _box(images: Float[Tensor, "n h w"], radius_px: int) -> Float[Tensor, "n h w"]:
-    """Mean over the square around each pixel, of its part inside the picture."""
+def mean_around(images: Float[Tensor, "n h w"], radius_px: int) -> Float[Tensor, "n h w"]:
+    """Return the mean over the square around each pixel, of its part inside the picture."""
     side, given = 2 * radius_px + 1, images[:, None]
     for shape, padding in (((side, 1), (radius_px, 0)), ((1, side), (0, radius_px))):
         given = functional.avg_pool2d(given, shape, 1, padding, count_include_pad=False)
     return given[:, 0]
+
+
+def reduced(image: Float[Tensor, "h w"], size_px: tuple[int, int]) -> Float[Tensor, "h2 w2"]:
+    """Return means over the area of each pixel of a smaller picture; see the door."""
+    height, width = (
+        _shares(at, to, image.device) for at, to in zip(image.shape, size_px, strict=True)
+    )
+    return height @ image @ width.T
+
+
+@functools.lru_cache(maxsize=64)
+def _shares(length: int, reduced_to: int, device: torch.device) -> Float[Tensor, "to length"]:
+    """Share of each pixel of a row in each of a shorter one."""
+    edges = np.arange(reduced_to + 1) * length / reduced_to
+    pixels = np.arange(length)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    shares = np.maximum(overlap, 0) * reduced_to / length
+    return torch.from_numpy(shares.astype(np.float32)).to(device)
 
 
 def best_plane(costs: Float[Tensor, "planes h w"]) -> BestPlane:
@@ -272,8 +310,9 @@ def agreement(
         known = pixels.inside & is_found & (q > 0)
         agrees = known & ((found - expected).abs() <= tolerated)
         # The inverse depth along the same ray at which the other view would find what it did.
-        turned = pixels.z - q * pose[2, 3]
-        theirs = found * turned / (1 - found * pose[2, 3])
+        forward = float(pose[2, 3])
+        turned = pixels.z - q * forward
+        theirs = found * turned / (1 - found * forward)
         agreeing += agrees
         against += known & (found < expected - tolerated)
         total += torch.where(agrees, theirs, 0.0)

@@ -4,11 +4,12 @@
 
 from importlib import import_module
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from ineus_core.kernels.stereo_matching import UNSEEN_COST, SourceDepth, SourceView
+from ineus_core.kernels.stereo_matching import UNSEEN_COST, Planes, SourceDepth, SourceView
 from ineus_core.kernels.stereo_matching import reference as stereo_torch
 from ineus_core.types import Camera
 
@@ -19,8 +20,9 @@ LENSES = {
     "rational_polynomial": (0.1, 0.05, 0.01, -0.01, 0.0, 0.3, 0.1, 0.0),
     "equidistant": (0.05, -0.01, 0.0, 0.0),
 }
-POSE = torch.tensor(
-    [[0.995, 0.0, 0.0998, -0.2], [0.0, 1.0, 0.0, 0.03], [-0.0998, 0.0, 0.995, 0.05]]
+POSE = np.array(
+    [[0.995, 0.0, 0.0998, -0.2], [0.0, 1.0, 0.0, 0.03], [-0.0998, 0.0, 0.995, 0.05]],
+    np.float32,
 )
 
 
@@ -43,20 +45,22 @@ def smooth_noise(height_px: int, width_px: int) -> Tensor:
     return 255 * torch.nn.functional.interpolate(coarse, size, mode="bicubic")[0, 0].clamp(0, 1)
 
 
+@pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("model", LENSES)
 @pytest.mark.parametrize(("backend", "device"), BACKENDS)
-def test_costs_match_torch(backend: str, device: str, model: str) -> None:
+def test_costs_match_torch(backend: str, device: str, model: str, is_weighted: bool) -> None:
     operator = import_module(f"ineus_core.kernels.stereo_matching.{backend}")
     camera, other = camera_of(61, 47), camera_of(53, 41, model)
     usable = (torch.rand(41, 53) > 0.1).float()
-    source = SourceView(smooth_noise(41, 53).to(device), usable.to(device), other, POSE.to(device))
+    source = SourceView(smooth_noise(41, 53).to(device), usable.to(device), other, POSE)
     plain = SourceView(
-        smooth_noise(47, 61).to(device), torch.ones(47, 61, device=device), camera, POSE.to(device)
+        smooth_noise(47, 61).to(device), torch.ones(47, 61, device=device), camera, POSE
     )
     given = smooth_noise(47, 61), plane_xy_of(camera), 0.4 + 0.1 * torch.rand(47, 61)
     grey, plane_xy, base = (tensor.to(device) for tensor in given)
-    offsets = torch.linspace(-0.4, 1.5, 7, device=device)
-    arguments = grey, plane_xy, base, offsets, [source, plain], 4.0
+    weights = torch.rand(2, 47, 61, device=device).round(decimals=1) if is_weighted else None
+    planes = Planes(-0.4, 0.3, 7)
+    arguments = grey, plane_xy, base, planes, [source, plain], weights, 4.0
     costs, expected = operator.matching_cost(*arguments), stereo_torch.matching_cost(*arguments)
     # At the border of a source rounding decides whether it sees a pixel.
     off = (costs - expected).abs() > 1e-4
@@ -88,7 +92,7 @@ def test_agreement_matches_torch(backend: str, device: str, model: str) -> None:
     theirs = 0.5 + 0.02 * torch.rand(41, 53)
     theirs[:, :9] = 0
     theirs[20:, 30:] *= 0.6
-    found = SourceDepth(theirs.to(device), other, POSE.to(device), 0.005)
+    found = SourceDepth(theirs.to(device), other, POSE, 0.005)
     arguments = inverse_depth.to(device), plane_xy_of(camera).to(device), [found] * 2, 0.004, 0.03
     result, twin = operator.agreement(*arguments), stereo_torch.agreement(*arguments)
     for name in ("agreeing", "against"):
@@ -104,13 +108,13 @@ def test_cost_of_the_true_shift_is_least() -> None:
     """Beside each other at 0.5 and f 40, a point at inverse depth q lies 20 q pixels apart."""
     camera = camera_of(40, 30)
     grey = 255 * torch.rand(30, 48)
-    beside = torch.eye(4)[:3]
+    beside = np.eye(4, dtype=np.float32)[:3]
     beside[0, 3] = -0.5
     # Brighter and of less contrast, as by another exposure.
     source = SourceView(0.8 * grey[:, 8:] + 20, torch.ones(30, 40), camera, beside)
     costs = stereo_torch.matching_cost(
         grey[:, 5:45].contiguous(), plane_xy_of(camera), torch.zeros(30, 40),
-        torch.tensor([0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3]), [source], 0.5,
+        Planes(0.0, 0.05, 7), [source], None, 0.5,
     )  # fmt: skip
     # A mean of nine, as a pixel that is brighter than all around it looks like any other such.
     mean = stereo_torch.filtered_cost(costs, torch.zeros(30, 40), 1, 1.0)
@@ -122,13 +126,27 @@ def test_cost_of_the_true_shift_is_least() -> None:
 
 def test_a_mask_hides_a_source() -> None:
     camera, grey = camera_of(20, 20), smooth_noise(20, 20)
-    hidden = SourceView(grey, torch.zeros(20, 20), camera, torch.eye(4)[:3])
-    seen = SourceView(grey, torch.ones(20, 20), camera, torch.eye(4)[:3])
-    plane_xy, base, offsets = plane_xy_of(camera), torch.ones(20, 20), torch.zeros(1)
-    costs = stereo_torch.matching_cost(grey, plane_xy, base, offsets, [hidden], 1.0)
+    hidden = SourceView(grey, torch.zeros(20, 20), camera, np.eye(4, dtype=np.float32)[:3])
+    seen = SourceView(grey, torch.ones(20, 20), camera, np.eye(4, dtype=np.float32)[:3])
+    given = grey, plane_xy_of(camera), torch.ones(20, 20), Planes(0.0, 1.0, 1)
+    costs = stereo_torch.matching_cost(*given, [hidden], None, 1.0)
     assert bool((costs == UNSEEN_COST).all())
-    costs = stereo_torch.matching_cost(grey, plane_xy, base, offsets, [hidden, seen], 1.0)
+    costs = stereo_torch.matching_cost(*given, [hidden, seen], None, 1.0)
     assert float(costs.max()) < 2e-3
+
+
+def test_a_weight_of_zero_hides_a_source_at_a_pixel() -> None:
+    camera, grey = camera_of(20, 20), smooth_noise(20, 20)
+    same, other = (
+        SourceView(picture, torch.ones(20, 20), camera, np.eye(4, dtype=np.float32)[:3])
+        for picture in (grey, smooth_noise(20, 20))
+    )
+    weights = torch.ones(2, 20, 20)
+    weights[1, :10] = 0
+    given = grey, plane_xy_of(camera), torch.ones(20, 20), Planes(0.0, 1.0, 1)
+    costs = stereo_torch.matching_cost(*given, [same, other], weights, 1.0)
+    assert float(costs[0, :10].max()) < 2e-3
+    assert float(costs[0, 10:].mean()) > 0.1
 
 
 def test_planes_by_hand() -> None:
@@ -160,7 +178,7 @@ def test_an_edge_of_the_guide_is_kept() -> None:
 def test_agreement_by_hand() -> None:
     """One view beside the other at 0.1: the same wall, a nearer and a farther one, a hole."""
     camera = camera_of(8, 8)
-    beside = torch.eye(4)[:3]
+    beside = np.eye(4, dtype=np.float32)[:3]
     beside[0, 3] = 0.1
     q = torch.full((8, 8), 0.5)
     q[0] = 0
@@ -178,7 +196,7 @@ def test_agreement_by_hand() -> None:
 def test_a_step_forward_is_allowed_for() -> None:
     """What one view sees at 2 m, another one that stands 0.5 m nearer sees at 1.5 m."""
     camera = camera_of(8, 8)
-    nearer = torch.eye(4)[:3]
+    nearer = np.eye(4, dtype=np.float32)[:3]
     nearer[2, 3] = -0.5
     theirs = SourceDepth(torch.full((8, 8), 1 / 1.5), camera, nearer, 0.001)
     q = torch.full((8, 8), 0.5)
@@ -191,3 +209,27 @@ def test_tilted_sensors_are_refused() -> None:
     tilted = Camera(8, 8, 8.0, 8.0, 4.0, 4.0, "rational_polynomial", (0.0,) * 12 + (0.1, 0.0))
     with pytest.raises(ValueError, match="tilted"):
         stereo_torch.coefficients_of(tilted)
+
+
+@pytest.mark.parametrize(("backend", "device"), BACKENDS)
+def test_smaller_pictures_match_torch(backend: str, device: str) -> None:
+    operator = import_module(f"ineus_core.kernels.stereo_matching.{backend}")
+    image = smooth_noise(23, 37).to(device)
+    for size in ((23, 37), (11, 18), (7, 12)):
+        expected = stereo_torch.reduced(image, size)
+        torch.testing.assert_close(operator.reduced(image, size), expected, atol=2e-3, rtol=1e-4)
+
+
+def test_a_smaller_picture_by_hand() -> None:
+    """Five pixels in two: each takes two and a half."""
+    row = torch.tensor([[1.0, 2.0, 5.0, 4.0, 9.0]])
+    smaller = stereo_torch.reduced(row, (1, 2))
+    torch.testing.assert_close(smaller, torch.tensor([[5.5, 15.5]]) / 2.5)
+
+
+@pytest.mark.parametrize(("backend", "device"), BACKENDS)
+def test_medians_match_torch(backend: str, device: str) -> None:
+    operator = import_module(f"ineus_core.kernels.stereo_matching.{backend}")
+    # Few values, so that many pixels are equal.
+    image = torch.randint(0, 6, (13, 21), device=device).float()
+    assert torch.equal(operator.median_of_25(image), stereo_torch.median_of_25(image))
