@@ -25,7 +25,7 @@ def command(
         str,
         typer.Argument(
             help="Bag, data set folder, or a built-in scene: synthetic:room, synthetic:object, "
-            "synthetic:machine."
+            "synthetic:machine, synthetic:corridor, synthetic:hall."
         ),
     ],
     *,

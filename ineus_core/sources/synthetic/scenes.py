@@ -9,10 +9,17 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ineus_core.sources.synthetic.analytic_scene import AnalyticScene
+from ineus_core.sources.synthetic.corridor import corridor
 from ineus_core.sources.synthetic.furnished_room import room
+from ineus_core.sources.synthetic.hall import hall
 from ineus_core.sources.synthetic.machine import machine
 from ineus_core.sources.synthetic.studded_object import studded_object
-from ineus_core.sources.synthetic.view_paths import object_views, room_walk
+from ineus_core.sources.synthetic.view_paths import (
+    corridor_walk,
+    hall_walk,
+    object_views,
+    room_walk,
+)
 from ineus_core.types import Camera
 
 
@@ -22,7 +29,7 @@ class BuiltInScene:
 
     about: str
     build: Callable[[bool], AnalyticScene]
-    """Called with whether a room has its ceiling."""
+    """Called with whether a room, a corridor or a hall has its ceiling."""
     views: Callable[[int], list[Float[ndarray, "4 4"]]]
     """Poses of so many frames."""
     size_px: tuple[int, int]
@@ -33,6 +40,8 @@ class BuiltInScene:
     """Voxel of the true mesh, and spacing of the true points."""
     is_enclosed: bool = False
     """Surfaces all around: no picture shows a background."""
+    far_m: float = 20.0
+    """No surface is farther from a camera."""
 
     def camera(self, width_px: int, height_px: int) -> Camera:
         """Return the camera of pictures of a size, 0 standing for the scene's own."""
@@ -45,13 +54,17 @@ def _holding_all(width_px: int, height_px: int) -> float:
     return 1.3 * min(width_px, height_px)
 
 
+def _wide(width_px: int, height_px: int) -> float:
+    return 0.6 * width_px
+
+
 SCENES = {
     "room": BuiltInScene(
         "a walk through a furnished room",
         room,
         room_walk,
         (320, 240),
-        lambda width_px, _: 0.6 * width_px,
+        _wide,
         0.02,
         is_enclosed=True,
     ),
@@ -70,6 +83,26 @@ SCENES = {
         (400, 400),
         _holding_all,
         0.01,
+    ),
+    "corridor": BuiltInScene(
+        "a walk along a corridor of 40 m",
+        corridor,
+        corridor_walk,
+        (320, 240),
+        _wide,
+        0.03,
+        is_enclosed=True,
+        far_m=50.0,
+    ),
+    "hall": BuiltInScene(
+        "a walk around a hall of 20 m whose walls are nearly plain",
+        hall,
+        hall_walk,
+        (320, 240),
+        _wide,
+        0.05,
+        is_enclosed=True,
+        far_m=30.0,
     ),
 }
 """The one list of scenes: settings, messages, help and the page of sources go by it."""

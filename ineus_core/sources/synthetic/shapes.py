@@ -131,7 +131,8 @@ class Texture:
     """Two colours (0 to 1) mixed by a solid pattern, with a little noise on top."""
 
     pattern: str
-    """`checker`, `stripes` (along x), `planks` (stripes with a grain) or `noise`."""
+    """`checker`, `stripes` (along x), `planks` (stripes with a grain), `noise`, or `plain`, which
+    is the first colour alone."""
     first: Colour
     second: Colour
     scale_m: float
@@ -143,6 +144,8 @@ def texture_colours(
     texture: Texture, points: Points, footprint_m: Distances
 ) -> Float[np.ndarray, "3 n"]:
     """Return colours at points of the texture's own frame, blurred to a pixel's footprint."""
+    if texture.pattern == "plain":
+        return np.tile(np.asarray(texture.first, dtype=points.dtype)[:, None], points.shape[1])
     scale = texture.scale_m
     # Keeps faces of boxes, which lie at round numbers, off the planes where the pattern changes.
     u = points / scale + (0.37 + texture.shift)

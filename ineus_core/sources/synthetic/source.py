@@ -27,7 +27,6 @@ from ineus_core.sources.synthetic.render import (
 from ineus_core.sources.synthetic.scenes import SCENES, scene_named
 from ineus_core.types import Frame, Mesh
 
-FAR_M = 20.0
 BUILT_IN = "synthetic"
 _EVERYTHING = ReadOptions()
 
@@ -35,6 +34,14 @@ _EVERYTHING = ReadOptions()
 def _known(name: str) -> str:
     scene_named(name)
     return name
+
+
+def _sizes(axis: int) -> str:
+    """List the scenes by width or height of their pictures: `320 (room), 400 (object)`."""
+    names: dict[int, list[str]] = {}
+    for name, scene in SCENES.items():
+        names.setdefault(scene.size_px[axis], []).append(name)
+    return ", ".join(f"{size} ({', '.join(of)})" for size, of in names.items())
 
 
 class SyntheticConfig(ConfigModel):
@@ -46,15 +53,13 @@ class SyntheticConfig(ConfigModel):
         f"One of: {', '.join(SCENES)}.",
     )
     frames: int = Field(default=0, ge=0, description="Number of frames; 0: 100")
-    width_px: int = Field(
-        default=0, ge=0, description="Image width in pixels; 0: 320 (room), 400 (else)"
-    )
-    height_px: int = Field(
-        default=0, ge=0, description="Image height in pixels; 0: 240 (room), 400 (else)"
-    )
+    width_px: int = Field(default=0, ge=0, description=f"Image width in pixels; 0: {_sizes(0)}")
+    height_px: int = Field(default=0, ge=0, description=f"Image height in pixels; 0: {_sizes(1)}")
     rate_hz: float = Field(default=10.0, gt=0, description="Frames per second of the stamps")
     depth: bool = Field(default=True, description="Whether frames have depth")
-    ceiling: bool = Field(default=True, description="Whether the room has a ceiling")
+    ceiling: bool = Field(
+        default=True, description="Whether a room, corridor or hall has a ceiling"
+    )
     noise: float = Field(
         default=0.0,
         ge=0,
@@ -71,7 +76,8 @@ class SyntheticConfig(ConfigModel):
 class SyntheticSource:
     """Renders the frames of a built-in scene one after another.
 
-    The room has z up and its floor at z = 0; the other scenes lie within the unit sphere.
+    Rooms, corridor and hall have z up and their floor at z = 0; the others lie within the unit
+    sphere.
     """
 
     kind = "synthetic"
@@ -145,7 +151,7 @@ class SyntheticSource:
 
     def _render(self, index: int) -> RenderedScene:
         pose = self.world_from_camera[index]
-        return render_scene(self.scene, self.camera, pose, self._background, FAR_M)
+        return render_scene(self.scene, self.camera, pose, self._background, self._kind.far_m)
 
     def sdf(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
         """Return the signed distance to the true surface in metres, positive in free space."""
@@ -169,7 +175,7 @@ class SyntheticSource:
             directions = rays + np.concatenate((jitter, np.zeros((1, rays.shape[1]))))
             directions = pose[:3, :3] @ (directions / np.linalg.norm(directions, axis=0))
             origins = np.repeat(pose[:3, 3:], rays.shape[1], axis=1)
-            hits = trace(self.scene, origins, directions, FAR_M)
+            hits = trace(self.scene, origins, directions, self._kind.far_m)
             found = _one_per_voxel(np.concatenate((found, hits.points[:, hits.hit].T)), spacing_m)
         chosen = rng.permutation(len(found))[:n]
         return found[np.sort(chosen)]

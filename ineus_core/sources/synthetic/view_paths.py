@@ -23,11 +23,34 @@ def room_walk(frames: int) -> list[Float[np.ndarray, "4 4"]]:
         inwards = 0.5 - 0.5 * np.cos(2 * np.pi * u)
         yaw = angle + np.pi * inwards
         pitch = -0.25 + 0.48 * np.sin(10 * np.pi * u)
-        forward = np.array(
-            (np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch))
-        )
-        poses.append(look_at(eye, eye + forward, UP))
+        poses.append(_looking(eye, yaw, pitch))
     return poses
+
+
+def corridor_walk(frames: int) -> list[Float[np.ndarray, "4 4"]]:
+    """Walk from one end of the corridor to the other, looking to both sides in turn."""
+    poses = []
+    for u in (np.arange(frames) + 0.5) / frames:
+        eye = np.array((1.0 + 36.0 * u, 0.25 * np.sin(10 * np.pi * u), 1.4))
+        yaw, pitch = 0.9 * np.sin(24 * np.pi * u), -0.08 + 0.22 * np.sin(17 * np.pi * u)
+        poses.append(_looking(eye, yaw, pitch))
+    return poses
+
+
+def hall_walk(frames: int) -> list[Float[np.ndarray, "4 4"]]:
+    """Walk once around the columns in the middle of the hall, looking outwards and ahead."""
+    poses = []
+    for u in np.arange(frames) / frames:
+        angle = 2 * np.pi * u
+        eye = np.array((8.2 * np.cos(angle), 2.0 * np.sin(angle), 1.6))
+        yaw = angle + 0.8 + 0.7 * np.sin(10 * np.pi * u)
+        poses.append(_looking(eye, yaw, -0.05 + 0.25 * np.sin(14 * np.pi * u)))
+    return poses
+
+
+def _looking(eye: np.ndarray, yaw: float, pitch: float) -> Float[np.ndarray, "4 4"]:
+    level = np.array((np.cos(yaw), np.sin(yaw), 0.0))
+    return look_at(eye, eye + level * np.cos(pitch) + UP * np.sin(pitch), UP)
 
 
 def object_views(frames: int, radius_m: float = 3.0) -> list[Float[np.ndarray, "4 4"]]:

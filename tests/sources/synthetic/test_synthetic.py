@@ -75,7 +75,7 @@ def test_distances_worked_out_by_hand(shape: Shape, point: tuple, expected: floa
     assert shape.distance(points)[0] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("scene", ["room", "object"])
+@pytest.mark.parametrize("scene", ["room", "object", "corridor", "hall"])
 def test_distance_is_exact_in_free_space(scene: str) -> None:
     """A distance is exact if the ball of that radius is free and touches the surface."""
     made = source(scene)
@@ -124,7 +124,7 @@ def test_rays_end_where_plain_sphere_tracing_ends(shape: Shape) -> None:
     assert len(set(hits.part_index[hits.hit])) == 2
 
 
-@pytest.mark.parametrize("scene", ["room", "object"])
+@pytest.mark.parametrize("scene", ["room", "object", "corridor", "hall"])
 def test_depth_lies_on_the_surface_and_nothing_before_it(scene: str) -> None:
     made = source(scene)
     for frame in made:
@@ -270,3 +270,21 @@ def test_reference_mesh_of_a_sphere_has_its_area() -> None:
 def test_unknown_setting_is_refused() -> None:
     with pytest.raises(ValueError, match="noize"):
         SyntheticConfig(noize=1.0)  # type: ignore[call-arg]
+
+
+def test_a_plain_texture_is_one_colour() -> None:
+    plain = Texture("plain", (0.2, 0.4, 0.6), (1.0, 0.0, 0.0), 0.1)
+    points = np.random.default_rng(0).uniform(-1, 1, (3, 5))
+    colours = texture_colours(plain, points, np.full(5, 0.01))
+    np.testing.assert_array_equal(colours, np.tile([[0.2], [0.4], [0.6]], 5))
+
+
+@pytest.mark.parametrize(("scene", "length_m"), [("corridor", 36), ("hall", 30)])
+def test_walks_stay_in_free_space_and_go_the_whole_way(scene: str, length_m: float) -> None:
+    made = source(scene, frames=300)
+    eyes = np.array([pose[:3, 3] for pose in made.world_from_camera])
+    assert made.sdf(eyes).min() > 0.5
+    steps_m = np.linalg.norm(np.diff(eyes, axis=0), axis=1)
+    assert steps_m.sum() > length_m
+    # At 30 frames a second for 30 s a step is a third of this.
+    assert steps_m.max() < 0.25
