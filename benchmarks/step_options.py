@@ -101,10 +101,10 @@ def main() -> None:
         if arguments.only and name not in arguments.only:
             continue
         steps, warm_up = (60, 150) if name in (*_BY_AUTOGRAD, *_BACKENDS) else (300, 1000)
-        overrides = (*overrides, *arguments.set)
-        times = [_step_ms(path, overrides, frames, warm_up, steps)]
+        settings = (*overrides, *arguments.set)
+        times = [_step_ms(path, settings, frames, warm_up, steps)]
         if arguments.torch:
-            plain = (*overrides, "field.backend=torch", "rendering.backend=torch")
+            plain = (*settings, "field.backend=torch", "rendering.backend=torch")
             times.append(_step_ms(path, plain, frames, 40, 20))
         print(f"{name:24s}", *times, flush=True)
 
