@@ -46,9 +46,9 @@ class TrainingConfig(ConfigModel):
         description="Steps between copies of the parameters to roll back to after a NaN.",
     )
     record_autograd: bool = Field(
-        False,
+        True,
         description="On a GPU, record the launches of a step by autograd once and replay them; "
-        "losses of one's own then run their Python once.",
+        "the Python of losses of one's own then runs once.",
     )
     sparsity_per_m: float = Field(
         1.0, gt=0, description="How fast the sparsity loss falls with the distance, in 1/m."

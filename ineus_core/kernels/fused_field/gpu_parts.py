@@ -160,9 +160,10 @@ class _Outputs(torch.autograd.Function):
         d_first = d_found.contiguous() if ctx.first_only else None
         d_features = _cotangents(n, layout, features)
         d_flat = [torch.zeros_like(w) for w in flat]
+        # In float32 as the way there: of a Laplacian, parts of points side by side cancel.
         sdf_head_backward(
             points_unit, features, None, SdfHeadWeights(*flat), d_outputs, None, d_features,
-            SdfHeadWeights(*d_flat), d_first, POINT_MAP, half_products=True,
+            SdfHeadWeights(*d_flat), d_first, POINT_MAP,
         )  # fmt: skip
         d_table = flat[0].new_zeros((layout.entries, 2))
         # Nothing depends on the Jacobian.

@@ -85,7 +85,6 @@ def sdf_head_backward(
     d_sdf: Float[Tensor, " n"] | None = None,
     point_map: tuple[float, float] = (1.0, 0.0),
     scales: tuple[float, float] = (1.0, 1.0),
-    half_products: bool = False,
 ) -> None:
     """Write `d_features` and add to `d_weights`; allocates nothing.
 
@@ -93,13 +92,12 @@ def sdf_head_backward(
 
     Args:
         jacobian: None, with `d_gradient`, where only the outputs were computed.
-        half_products: Multiply in half precision even where the features are float32.
     """
     n, channels = features.shape
     outputs_count, hidden = weights.w2.shape
     if n == 0:
         return
-    full = features.dtype == torch.float32 and not half_products
+    full = features.dtype == torch.float32
     sdf_backward[_programs(sdf_backward, n, points.device)](
         points, features, jacobian, weights.w1, weights.b1, weights.w2, d_sdf, d_gradient,
         d_outputs,
