@@ -1,16 +1,34 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Named timers and counters.
+"""The clock that is waited by, named timers and counters.
 
 A GPU stage is timed by events, so that timing it does not wait for it.
 """
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What time is told and waited by."""
+
+    now_s: Callable[[], float] = time.perf_counter
+    sleep_s: Callable[[float], object] = time.sleep
+
+    def sleep_until(self, due_s: float) -> None:
+        """Wait for a moment, unless it has passed."""
+        left_s = due_s - self.now_s()
+        if left_s > 0:
+            self.sleep_s(left_s)
+
+
+WALL_CLOCK = Clock()
 
 
 class Pace:

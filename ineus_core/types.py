@@ -167,6 +167,12 @@ class Frame:
                 f"origin"
             )
 
+    @property
+    def bytes(self) -> int:
+        """Memory that its images take."""
+        images = (self.rgb, self.depth_m, self.mask, self.foreground)
+        return sum(image.nbytes for image in images if image is not None)
+
 
 def check_rigid(transform: Float[np.ndarray, "4 4"], tolerance: float = 1e-3) -> None:
     """Raise `SourceError` unless the transform is finite and its upper left is a rotation."""

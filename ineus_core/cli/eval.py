@@ -133,7 +133,7 @@ def _mesh_figures(
     from ineus_core.evaluation import DEFAULT_THRESHOLDS_M, ReferenceFusion, evaluate_mesh
     from ineus_core.evaluation import Culling as Strategy
     from ineus_core.meshing import moved_mesh, read_mesh
-    from ineus_core.sources import dataset_from_world
+    from ineus_core.sources import dataset_from_world, read_ahead
 
     if culling not in get_args(Strategy):
         known = ", ".join(get_args(Strategy))
@@ -145,7 +145,7 @@ def _mesh_figures(
     if source is not None:
         to_dataset = dataset_from_world(source)
         fusion = ReferenceFusion() if reference_fusion else None
-        for frame in source:
+        for frame in read_ahead(source):
             if culling.startswith("frusta"):
                 views.append(_view_in(to_dataset, frame))
             if fusion is not None:

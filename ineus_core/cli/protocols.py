@@ -40,7 +40,7 @@ def _dtu(
     mesh: "Mesh", reference: Path, scan: int, frames: Path | None, seed: int
 ) -> dict[str, Any]:
     from ineus_core.evaluation import MaskView, dtu_points_file, evaluate_dtu, read_dtu_reference
-    from ineus_core.sources import dataset_from_world, moved_pose, open_source
+    from ineus_core.sources import dataset_from_world, moved_pose, open_source, read_ahead
 
     if scan < 1:
         raise ConfigError("--protocol dtu: needs --scan, the number of the scan")
@@ -49,7 +49,7 @@ def _dtu(
     if frames is not None:
         source = open_source(frames)
         to_dataset = dataset_from_world(source)
-        for frame in source:
+        for frame in read_ahead(source):
             if frame.foreground is None:
                 raise SourceError(
                     f"--frames {frames}: a picture has no mask; expected one for all"
@@ -61,7 +61,7 @@ def _dtu(
 
 def _tanks(mesh: "Mesh", reference: Path, frames: Path | None, seed: int) -> dict[str, Any]:
     from ineus_core.evaluation import evaluate_tanks, read_tanks_reference
-    from ineus_core.sources import dataset_from_world, open_source
+    from ineus_core.sources import dataset_from_world, open_source, read_ahead
 
     published = read_tanks_reference(reference, _points(reference / f"{reference.name}.ply"))
     centres = None
@@ -70,7 +70,9 @@ def _tanks(mesh: "Mesh", reference: Path, frames: Path | None, seed: int) -> dic
 
         source = open_source(frames)
         to_dataset = dataset_from_world(source)
-        centres = np.array([(to_dataset @ frame.world_from_camera)[:3, 3] for frame in source])
+        centres = np.array(
+            [(to_dataset @ frame.world_from_camera)[:3, 3] for frame in read_ahead(source)]
+        )
     return evaluate_tanks(mesh, published, centres, seed).to_json()
 
 

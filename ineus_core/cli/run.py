@@ -45,7 +45,9 @@ def command(
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed.")] = None,
     max_frames: Annotated[int, typer.Option(min=0, help="Maximum number of frames; 0: all.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Number of optimiser steps.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="Training time, s.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Wall time of training, s: stream and refinement.")
+    ] = None,
     real_time: Annotated[
         float,
         typer.Option(min=0, metavar="FACTOR", help="Play frames at this speed; 0: no clock."),

@@ -271,12 +271,17 @@ class HashSdf(nn.Module):
         """Whether a result does not depend, to the last bit, on the other points of the call."""
         return self._fused is not None
 
-    def holds(self, aabb: Float[Tensor, "2 3"]) -> bool:
-        """Decide whether a box lies in the cube, outside of which the field is not defined."""
+    @property
+    def held_box_m(self) -> Float[Tensor, "2 3"]:
+        """The cube, outside of which the field is not defined, on the host."""
         if self._held_box_m is None:
             # Read once: a look at the device would wait for all it has to do.
             self._held_box_m = torch.stack((self.origin_m, self.origin_m + self.side_m)).cpu()
-        low, high = self._held_box_m
+        return self._held_box_m
+
+    def holds(self, aabb: Float[Tensor, "2 3"]) -> bool:
+        """Decide whether a box lies in the cube, outside of which the field is not defined."""
+        low, high = self.held_box_m
         return bool((aabb[0] >= low).all() and (aabb[1] <= high).all())
 
     def _unit_from_world(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Protocol
 
 from pydantic import Field
@@ -14,11 +15,14 @@ from pydantic import Field
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError, SourceError
 from ineus_core.pipeline.input_check import BackgroundCheck
+from ineus_core.pipeline.keyframe_queue import KeyframeQueue, WaitingFrame
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
 _LOG = logging.getLogger(__name__)
 _MOST_REASONS = 64
+_TAKING_GPU_S, _TAKING_CPU_S = 0.02, 0.2
+"""How long a tick takes keyframes, of many that wait online."""
 
 
 class PipelineConfig(ConfigModel):
@@ -27,8 +31,11 @@ class PipelineConfig(ConfigModel):
     renamed: ClassVar = {"settle_steps": "refine_steps"}
 
     steps_per_tick: int = Field(0, ge=0, description="Optimiser steps of a tick; 0 = by device.")
-    queue_frames: int = Field(
-        16, ge=1, description="Frames that may wait; the oldest is dropped for a newer one."
+    queue_mb: float = Field(
+        1024,
+        gt=0,
+        description="Memory of keyframes that wait until they are taken, in MB; frames that come "
+        "while it is full are dropped.",
     )
     mesh_rate_hz: float = Field(
         0.0, ge=0, description="Mesh updates a second of stream time; 0 = by device."
@@ -79,6 +86,7 @@ class Pipeline:
         config: Budget and rates.
         is_live: Ticks come by the wall clock, so that meshing has to leave time for frames.
         steps_per_tick: Instead of the configured number, which it may go below: 0 is none.
+        now_s: The clock that meshing, reports and training by time go by.
     """
 
     def __init__(
@@ -89,9 +97,10 @@ class Pipeline:
         *,
         is_live: bool = False,
         steps_per_tick: int | None = None,
+        now_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Start with an empty queue."""
-        self.reconstructor, self.sink = reconstructor, sink
+        self.reconstructor, self.sink, self._clock_s = reconstructor, sink, now_s
         on_gpu = reconstructor.device.type == "cuda"
         if steps_per_tick is None:
             steps_per_tick = config.steps_per_tick or (8 if on_gpu else 2)
@@ -103,11 +112,9 @@ class Pipeline:
         self._mesh_share = config.mesh_share
         self._is_live = is_live
         self._mesh_took_s = self._mesh_end_s = 0.0
-        self._queue: deque[tuple[Frame, float]] = deque()
-        # Frames come from other threads than the one that ticks.
+        self._queue = KeyframeQueue(round(1e6 * config.queue_mb))
+        # Frames are counted on other threads than the one that ticks.
         self._lock = threading.Lock()
-        self.capacity = config.queue_frames
-        """Frames that may wait."""
         self.counters: Counter[str] = Counter(frames_in=0, frames_used=0, frames_dropped=0)
         self.staleness_ms: deque[float] = deque(maxlen=4096)
         """From the submission of the newest frame of a mesh update to that update."""
@@ -124,63 +131,99 @@ class Pipeline:
         return (1000 if self._on_gpu else 500) * (1 if self.reconstructor.has_depth else 10)
 
     def submit(self, frame: Frame) -> None:
-        """Queue a frame, from any thread; a full queue drops the oldest and counts it.
+        """Judge a frame, and let it wait if it is needed as a keyframe; the device is not asked.
 
-        It is the only queue between a frame and the trainer, which is busy for whole meshes and
-        on a CPU slower than cameras are: the newest frames then serve best.
+        From any thread, one frame after the other. A frame for which there is no room is dropped
+        before it is judged: its view is then still missing when there is room again.
         """
-        with self._lock:
-            self.counters["frames_in"] += 1
-            if len(self._queue) >= self.capacity:
-                self._queue.popleft()
-                self.counters["frames_dropped"] += 1
-            self._queue.append((frame, time.perf_counter()))
+        self._count("frames_in")
+        if not self._queue.has_room_for(frame):
+            self._drop("keyframes come faster than they are taken")
+        elif self._is_good(partial(self._judge, frame)) and self.input_check is not None:
+            self.input_check.add(frame)
+
+    def _judge(self, frame: Frame) -> None:
+        submitted_s = self._clock_s()
+        judged = self.reconstructor.judge(frame)
+        if judged.frame is None:
+            self._count("frames_used")
+        self._queue.put(WaitingFrame(judged, submitted_s))
 
     @property
     def waiting(self) -> int:
-        """Frames in the queue."""
-        return len(self._queue)
+        """Keyframes that wait until they are taken."""
+        return self._queue.keyframes
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there is anything to take, be it that frames came which are not needed."""
+        return len(self._queue) > 0
 
     def tick(self, now_ns: int) -> None:
-        """Advance by at most one frame and one step budget."""
-        self.take_frame()
-        # Online, frames that wait go before training: a lost view cannot be trained on later.
-        for _ in range(min(self.steps_per_tick, 1) if self._queue else self.steps_per_tick):
+        """Advance by one step budget, and at most one keyframe, or some if many wait online."""
+        self._take_waiting()
+        # Online, keyframes that wait go before training: it is to know them first.
+        for _ in range(min(self.steps_per_tick, 1) if self.waiting else self.steps_per_tick):
             self.reconstructor.step()
-        self._mesh_if_due(now_ns)
+        self._mesh_if_due(now_ns, keeps_share=self._is_live)
         self._report_if_due(now_ns)
 
-    def _mesh_if_due(self, now_ns: int) -> None:
+    def _take_waiting(self) -> None:
+        """Take a keyframe; online a share of those that wait, so that none waits for long."""
+        until_s = self._clock_s() + (_TAKING_GPU_S if self._on_gpu else _TAKING_CPU_S)
+        for _ in range(1 + self.waiting // 4 if self._is_live else 1):
+            self.take_frame()
+            if self._clock_s() >= until_s:
+                break
+
+    def tick_until(self, now_ns: int, due_s: float, end_s: float) -> None:
+        """Advance by at most one frame, and train until it is time for the next one.
+
+        A frame that comes late gets no step.
+
+        Args:
+            due_s: When the next frame is to be taken.
+            end_s: When training has to end: no mesh is begun that would take longer.
+        """
+        self.take_frame()
+        if self.now_s() + self._mesh_took_s < end_s:
+            self._mesh_if_due(now_ns, keeps_share=True)
+        self._report_if_due(now_ns)
+        while self.reconstructor.is_ready and self.now_s() < due_s:
+            self.reconstructor.step()
+
+    def _mesh_if_due(self, now_ns: int, keeps_share: bool) -> None:
+        """Mesh at the configured rate.
+
+        Args:
+            keeps_share: Only if meshing has had less than its share of the time. Else a run
+                repeats.
+        """
         if not self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz):
             return
-        if not self._may_mesh():
+        if keeps_share and not self._has_share_left():
             return
         self._last_mesh_ns = _begin_of_period(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
-        begin_s = time.perf_counter()
+        begin_s = self._clock_s()
         # On a CPU it would hold up frames for many seconds; there the mesh waits for a pause.
         if self._is_live and self.reconstructor.device.type == "cuda":
             self.reconstructor.revisit_surface()
         self.update_mesh()
-        self._mesh_end_s = time.perf_counter()
+        self._mesh_end_s = self._clock_s()
         self._mesh_took_s = self._mesh_end_s - begin_s
 
     def _report_if_due(self, now_ns: int) -> None:
         # The clock of a bag stands still at its end, while training goes on.
-        report_ns = time.monotonic_ns() if self._is_live else now_ns
+        report_ns = round(1e9 * self._clock_s()) if self._is_live else now_ns
         if self._is_due(report_ns, self._last_report_ns, self._report_rate_hz):
             last_ns, rate_hz = self._last_report_ns, self._report_rate_hz
             self._last_report_ns = _begin_of_period(report_ns, last_ns, rate_hz)
             self.sink.on_report(self.reconstructor.report())
 
-    def _may_mesh(self) -> bool:
-        """Decide whether meshing has had less than its share of the time.
-
-        Offline it always may, so that a run repeats.
-        """
-        if not self._is_live:
-            return True
+    def _has_share_left(self) -> bool:
+        """Decide whether meshing has had less than its share of the time."""
         rest_s = self._mesh_took_s * (1.0 / self._mesh_share - 1.0)
-        return time.perf_counter() - self._mesh_end_s >= rest_s
+        return self._clock_s() - self._mesh_end_s >= rest_s
 
     def finish(
         self,
@@ -192,10 +235,10 @@ class Pipeline:
 
         Args:
             steps: Instead of the configured number.
-            until_s: Refine until this moment of `time.perf_counter` instead.
+            until_s: Refine until this moment of the clock instead.
             on_progress: Called with the share of the refinement that is done.
         """
-        while self._queue:
+        while self.has_waiting:
             self.take_frame()
             for _ in range(self.steps_per_tick):
                 self.reconstructor.step()
@@ -207,12 +250,12 @@ class Pipeline:
     def _refine(
         self, steps: int, until_s: float | None, on_progress: Callable[[float], None]
     ) -> None:
-        begin_s = last_report_s = self._now_s()
+        begin_s = last_report_s = self.now_s()
         if until_s is not None and self.reconstructor.ranks is not None:
             until_s = self.reconstructor.ranks.broadcast(until_s)
         share, step = 0.0, 0
         while share < 1.0 and self.reconstructor.is_ready:
-            now_s = self._now_s()
+            now_s = self.now_s()
             if until_s is not None:
                 share = min(1.0, (now_s - begin_s) / max(until_s - begin_s, 1e-9))
             else:
@@ -228,10 +271,10 @@ class Pipeline:
             on_progress(share)
         self.reconstructor.refine(1.0)
 
-    def _now_s(self) -> float:
+    def now_s(self) -> float:
         """Return the time, of several processes the first's, so that all take the same steps."""
         ranks = self.reconstructor.ranks
-        return ranks.broadcast(time.perf_counter()) if ranks is not None else time.perf_counter()
+        return ranks.broadcast(self._clock_s()) if ranks is not None else self._clock_s()
 
     def update_mesh(self, everything: bool = False) -> None:
         """Extract what changed and hand it over."""
@@ -241,44 +284,50 @@ class Pipeline:
         if update.upserts or update.removed:
             self.sink.on_mesh(update)
         if self._submitted_s is not None:
-            self.staleness_ms.append(1e3 * (time.perf_counter() - self._submitted_s))
+            self.staleness_ms.append(1e3 * (self._clock_s() - self._submitted_s))
             self._submitted_s = None
 
     def take_frame(self) -> None:
-        """Hand over the frame that has waited longest, if one has, without any training."""
-        with self._lock:
-            if not self._queue:
+        """Hand over the keyframe that has waited longest, if one has, without any training."""
+        while (waiting := self._queue.pop()) is not None:
+            judged = waiting.judged
+            is_taken = self._is_good(partial(self.reconstructor.take, judged))
+            if is_taken:
+                self._submitted_s = waiting.submitted_s
+            # Others were counted when they came.
+            if judged.frame is not None:
+                self._count("frames_used", int(is_taken))
                 return
-            frame, submitted_s = self._queue.popleft()
+
+    def _is_good(self, work: Callable[[], object]) -> bool:
+        """Do something with a frame; one that it fails with is dropped and counted."""
         try:
-            self.reconstructor.add_frame(frame)
+            work()
         except (SourceError, CapacityError) as error:
             # What cannot even begin, as with too little memory, is not the fault of a frame.
             if isinstance(error, CapacityError) and not self.reconstructor.is_ready:
                 raise
             self._drop(f"refused: {error}"[:80])
-            return
+            return False
         # No frame ends the loop, also for a reason that nobody has thought of.
         except Exception as error:
             if self._drop(f"failed: {type(error).__name__}: {error}"[:80]):
                 _LOG.exception("a frame is dropped; others like it are only counted")
-            return
-        self.counters["frames_used"] += 1
-        if self.input_check is not None:
-            self.input_check.add(frame)
-        self._submitted_s = submitted_s
+            return False
+        return True
 
     def refuse(self) -> None:
         """Count a frame that comes when nothing takes frames any more, from any thread."""
-        with self._lock:
-            self.counters["frames_in"] += 1
-            self.counters["frames_dropped"] += 1
+        self._count("frames_in")
+        self._count("frames_dropped")
 
     def clear(self) -> None:
         """Drop the frames that wait, from any thread."""
+        self._count("frames_dropped", self._queue.clear())
+
+    def _count(self, name: str, frames: int = 1) -> None:
         with self._lock:
-            self.counters["frames_dropped"] += len(self._queue)
-            self._queue.clear()
+            self.counters[name] += frames
 
     def _drop(self, reason: str) -> bool:
         """Count a frame that is not used; True if it is the first for this reason."""

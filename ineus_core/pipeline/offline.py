@@ -6,8 +6,10 @@ Quality is measured on frames that are held out of training.
 """
 
 import importlib.metadata
+import logging
+import math
 import platform
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,7 @@ from ineus_core.evaluation import Panel, normal_colours
 from ineus_core.files import replace_file
 from ineus_core.pipeline.held_out import FULL_WIDTH_PX, compare_view, mean_figures
 from ineus_core.pipeline.loop import Pipeline, PipelineConfig
+from ineus_core.pipeline.worker import Worker
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import (
     AdjustedSource,
@@ -31,9 +34,12 @@ from ineus_core.sources import (
     is_held_out,
     known_points,
     known_poses,
+    read_ahead,
 )
+from ineus_core.timing import WALL_CLOCK, Clock
 from ineus_core.types import Frame, MeshUpdate, RenderedImage, StepReport
 
+_LOG = logging.getLogger(__name__)
 _QUICK_WIDTH_PX = 160
 _QUICK_FRAMES = 3
 _QUICK_SHARE = 0.25
@@ -42,6 +48,8 @@ _GREY = 128
 """Of files of normals where there is no surface: the colour of a normal of length 0."""
 _UNKNOWN_FRAMES = 100
 """A source that does not know its length is planned for like one of so many frames."""
+_STREAM_SHARE = 0.6
+"""Share of a run's steps, or of its time, that the stream takes; the rest refines the field."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class RunLimits:
 
     steps: int | None = None
     seconds: float | None = None
+    """Wall time of training, that of the stream included; without depth, once all is read."""
     real_time: float = 0.0
     """Speed of the stream against the wall clock; 0 = as fast as it goes, by the virtual clock."""
     hold_out: int = 0
@@ -70,15 +79,16 @@ class RunResult:
 class _CurveSink:
     """Collects reports and counts mesh updates."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float]) -> None:
         self.reports: list[tuple[float, StepReport]] = []
         self.mesh_updates = 0
+        self._now_s = now_s
 
     def on_mesh(self, update: MeshUpdate) -> None:
         self.mesh_updates += 1
 
     def on_report(self, report: StepReport) -> None:
-        self.reports.append((time.perf_counter(), report))
+        self.reports.append((self._now_s(), report))
 
 
 class OfflineRun:
@@ -90,6 +100,7 @@ class OfflineRun:
         config: Of the pipeline.
         limits: Of the run.
         on_progress: Called with a phase, the share done, and the newest report.
+        clock: What time is told by.
     """
 
     def __init__(
@@ -99,20 +110,23 @@ class OfflineRun:
         config: PipelineConfig,
         limits: RunLimits,
         on_progress: Callable[[str, float, StepReport | None], None] = lambda *_: None,
+        clock: Clock = WALL_CLOCK,
     ) -> None:
         """Prepare; `run` does the work."""
         self._source, self._reconstructor, self._limits = source, reconstructor, limits
-        self._sink = _CurveSink()
+        self._clock = clock
+        self._sink = _CurveSink(clock.now_s)
         steps_per_tick = None
         if limits.steps is not None:
             # Most steps belong to the stream; the rest refines the field after the last frame.
-            steps_per_tick = int(0.6 * limits.steps / self._expected_frames())
+            steps_per_tick = int(_STREAM_SHARE * limits.steps / self._expected_frames())
         self._pipeline = Pipeline(
             reconstructor,
             self._sink,
             config,
             is_live=limits.real_time > 0,
             steps_per_tick=steps_per_tick,
+            now_s=clock.now_s,
         )
         if self._pipeline.input_check is not None:
             pose_at = source.pose_at if isinstance(source, HasPosesBetween) else None
@@ -127,6 +141,9 @@ class OfflineRun:
         self._next_quick: dict[str, float] = {}
         # A resumed run has some already.
         self._steps_before = reconstructor.steps
+        self._began_s = self._began_training_s = clock.now_s()
+        self._trains = False
+        self._unread: Counter[str] = Counter()
         poses = known_poses(source)
         if poses is not None and not reconstructor.is_ready:
             reconstructor.expect(poses, known_points(source))
@@ -142,29 +159,94 @@ class OfflineRun:
 
     def train(self) -> tuple[float, float]:
         """Stream and refine alone; seconds until the stream ended, and until all did."""
-        begin_s = self._began_s = time.perf_counter()
-        pipeline, total = self._pipeline, self._expected_frames()
-        for index, frame in enumerate(self._paced()):
-            self._first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
-            self._last_ns = frame.stamp_ns
-            if is_held_out(index, self._limits.hold_out):
-                self._held_out.append(frame)
+        self._began_s = self._began_training_s = self._pipeline.now_s()
+        frames = read_ahead(self._source)
+        self._stream_live(frames) if self._limits.real_time else self._stream(frames)
+        streamed_s = self._clock.now_s() - self._began_s
+        self._judge_input()
+        self._refine()
+        return streamed_s, self._clock.now_s() - self._began_s
+
+    def _stream(self, frames: Iterator[Frame]) -> None:
+        """Take the frames one after the other, as fast as it goes."""
+        pipeline, total, end_s = self._pipeline, self._expected_frames(), self._end_s
+        for index, frame in enumerate(frames):
+            if self._trains and self._limits.seconds and pipeline.now_s() >= end_s:
+                self._leave_rest(index)
+                break
+            if not self._is_for_training(index, frame):
                 continue
-            if index % max(total // 4, 1) == 0:
-                self._shown.append(frame)
             pipeline.submit(frame)
-            if self._limits.real_time == 0 and frame.depth_m is None:
+            share = (index + 1) / total
+            if frame.depth_m is None:
                 # A few views alone leave the surface open: training waits for all of them.
                 pipeline.take_frame()
-                self._on_progress("reading", (index + 1) / total, None)
+                self._on_progress("reading", share, None)
                 continue
-            if self._limits.real_time == 0:
+            self._trains = True
+            if self._limits.seconds is None:
                 pipeline.tick(frame.stamp_ns)
-            self._note_progress("streaming", (index + 1) / total)
-        streamed_s = time.perf_counter() - begin_s
-        self._judge_input()
-        self._refine(begin_s)
-        return streamed_s, time.perf_counter() - begin_s
+            else:
+                due_s = self._began_s + _STREAM_SHARE * self._limits.seconds * min(share, 1.0)
+                pipeline.tick_until(frame.stamp_ns, due_s, end_s)
+            self._note_progress("streaming", share)
+
+    def _stream_live(self, frames: Iterator[Frame]) -> None:
+        """Hand the frames over by the wall clock to a worker, as the node does."""
+        begin_s, speed, total = (
+            self._clock.now_s(),
+            self._limits.real_time,
+            self._expected_frames(),
+        )
+
+        def now_ns() -> int:
+            return (self._first_ns or 0) + int((self._clock.now_s() - begin_s) * speed * 1e9)
+
+        worker = Worker(self._pipeline, now_ns, now_s=self._clock.now_s)
+        worker.start()
+        try:
+            for index, frame in enumerate(frames):
+                first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
+                due_s = begin_s + (frame.stamp_ns - first_ns) / 1e9 / speed
+                self._clock.sleep_until(min(due_s, self._end_s))
+                if due_s >= self._end_s:
+                    self._leave_rest(index)
+                    break
+                if self._is_for_training(index, frame):
+                    worker.submit(frame)
+                self._note_progress("streaming", (index + 1) / total)
+        finally:
+            worker.stop(timeout_s=None)
+        if worker.error is not None:
+            raise worker.error
+        self._trains = self._reconstructor.steps > self._steps_before
+
+    def _is_for_training(self, index: int, frame: Frame) -> bool:
+        """Note a frame; False if it is held out."""
+        self._first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
+        self._last_ns = frame.stamp_ns
+        if is_held_out(index, self._limits.hold_out):
+            self._held_out.append(frame)
+            return False
+        if index % max(self._expected_frames() // 4, 1) == 0:
+            self._shown.append(frame)
+        return True
+
+    @property
+    def _end_s(self) -> float:
+        """When training has to end."""
+        seconds = self._limits.seconds
+        return math.inf if seconds is None else self._began_s + seconds
+
+    def _leave_rest(self, index: int) -> None:
+        """Count the frames from one on as dropped, for whom there is no time."""
+        left = max(1, self._expected_frames() - index)
+        self._unread["time_over"] = left
+        _LOG.warning(
+            "--seconds %g is over before all is read: the last %d frames are dropped",
+            self._limits.seconds,
+            left,
+        )
 
     def _judge_input(self) -> None:
         """Wait for the check of the input, and end a strict run that it speaks against."""
@@ -183,30 +265,15 @@ class OfflineRun:
         count = frame_count(self._source)
         return _UNKNOWN_FRAMES if count is None else max(count, 1)
 
-    def _paced(self) -> Iterator[Frame]:
-        """Yield frames as they come; in real time, training fills the time until the next one."""
-        speed = self._limits.real_time
-        if speed == 0:
-            yield from self._source
-            return
-        begin_s: float | None = None
-        for frame in self._source:
-            begin_s = begin_s if begin_s is not None else time.perf_counter()
-            first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
-            due_s = begin_s + (frame.stamp_ns - first_ns) / 1e9 / speed
-            while time.perf_counter() < due_s:
-                self._pipeline.tick(first_ns + int((time.perf_counter() - begin_s) * speed * 1e9))
-            yield frame
-
-    def _refine(self, begin_s: float) -> None:
+    def _refine(self) -> None:
         limits = self._limits
-        if self._reconstructor.steps == self._steps_before:
+        if not self._trains:
             # Time to train runs neither while pictures are read nor while a GPU's step compiles.
             if limits.seconds:
                 self._reconstructor.start()
                 self._reconstructor.step()
-            begin_s = time.perf_counter()
-        until_s = None if limits.seconds is None else begin_s + limits.seconds
+            self._began_training_s = self._pipeline.now_s()
+        until_s = None if limits.seconds is None else self._began_training_s + limits.seconds
         steps = None
         if limits.steps is not None:
             steps = max(0, limits.steps - (self._reconstructor.steps - self._steps_before))
@@ -228,10 +295,12 @@ class OfflineRun:
         }
 
     def _quick_figures(self, phase: str, share: float) -> dict[str, Any]:
-        """Quality at each quarter of a phase; none in real time, as it costs training."""
+        """Quality at each quarter of a phase; none where it would cost training."""
+        limits, on_cpu = self._limits, self._reconstructor.device.type == "cpu"
         if (
             not self._held_out
-            or self._limits.real_time
+            or limits.real_time
+            or (limits.seconds and on_cpu)
             or share < self._next_quick.get(phase, 0.0)
         ):
             return {}
@@ -261,15 +330,16 @@ class OfflineRun:
         reports = [report for _, report in self._sink.reports]
         staleness = np.array(pipeline.staleness_ms or [np.nan])
         mesh = reconstructor.current_mesh()
-        dropped = pipeline.counters["frames_dropped"] + sum(self._source.dropped.values())
+        left_out = self._source.dropped + self._unread
+        dropped = pipeline.counters["frames_dropped"] + left_out.total()
         last = reports[-1]
         busy = [r for r in reports if r.samples_per_second > 0] or [last]
         return {
-            "frames_in": pipeline.counters["frames_in"] + sum(self._source.dropped.values()),
+            "frames_in": pipeline.counters["frames_in"] + left_out.total(),
             "frames_used": pipeline.counters["frames_used"],
             "frames_dropped": dropped,
             "frames_held_out": len(self._held_out),
-            "dropped": dict(self._source.dropped),
+            "dropped": dict(left_out),
             "counters": last.counters,
             "keyframes": last.keyframes,
             "steps": reconstructor.steps,

@@ -92,8 +92,12 @@ class Worker:
             self._thread = self._new_thread()
             self._thread.start()
 
-    def stop(self, timeout_s: float = 10.0) -> bool:
-        """Ask the thread to end after its present step, and wait; False if it did not in time."""
+    def stop(self, timeout_s: float | None = 10.0) -> bool:
+        """Ask the thread to end after its present step, and wait; False if it did not in time.
+
+        Args:
+            timeout_s: None: for however long it takes.
+        """
         with self._wake:
             self._stopping = True
             self._wake.notify()
@@ -103,12 +107,12 @@ class Worker:
 
     @property
     def paused(self) -> bool:
-        """Whether training rests; frames are then dropped and counted by the bounded queue."""
+        """Whether training rests; keyframes then wait, as far as there is room for them."""
         return self._paused
 
     @property
     def frames_waiting(self) -> int:
-        """Frames that training has not taken yet."""
+        """Keyframes that training has not taken yet."""
         return self._pipeline.waiting
 
     @property
@@ -127,12 +131,12 @@ class Worker:
             self._wake.notify()
 
     def submit(self, frame: Frame) -> None:
-        """Hand over a frame; never blocks for long. In a busy thread, the oldest make room."""
+        """Have a frame judged, here and now, and let it wait if it is needed."""
+        if self._stopping:
+            self._pipeline.refuse()
+            return
+        self._pipeline.submit(frame)
         with self._wake:
-            if self._stopping:
-                self._pipeline.refuse()
-                return
-            self._pipeline.submit(frame)
             self._idle_steps = 0
             self._wake.notify()
 
@@ -200,7 +204,7 @@ class Worker:
     def _rest(self) -> None:
         with self._wake:
             is_called = self._requests or self._stopping
-            if not is_called and (self._paused or not self._pipeline.waiting):
+            if not is_called and (self._paused or not self._pipeline.has_waiting):
                 self._wake.wait(_IDLE_S)
 
     def _answer_one(self) -> None:
@@ -232,7 +236,7 @@ class Worker:
 
     def _has_work(self) -> bool:
         with self._wake:
-            if self._pipeline.waiting:
+            if self._pipeline.has_waiting:
                 return True
             # A robot that stands still must not heat the room for ever.
             self._idle_steps += self._pipeline.steps_per_tick

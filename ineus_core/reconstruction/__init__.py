@@ -4,11 +4,13 @@
 
 from ineus_core.reconstruction.checkpoint_files import read_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.frame_gate import JudgedFrame
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.reconstruction.reconstructor import Reconstructor
 
 __all__ = [
+    "JudgedFrame",
     "MapOrigin",
     "Reconstruction",
     "Reconstructor",

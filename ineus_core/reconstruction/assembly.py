@@ -20,6 +20,7 @@ from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
+from ineus_core.reconstruction.frame_gate import FrameGate
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
@@ -68,13 +69,18 @@ class Assembly:
             return self.make_policy()
         return KeyframeSelector(self.config.selector, self.config.depth)
 
+    def gate(self) -> FrameGate:
+        """Make what decides on each frame as it comes."""
+        config = self.config
+        return FrameGate(self.policy, config.keyframes.capacity, config.bounds.frames_to_start)
+
     def estimated_depth(self, points: Float[np.ndarray, "n 3"] | None) -> EstimatedDepth:
-        """Make what gives frames without depth their depth.
+        """Make what gives keyframes without depth their depth.
 
         Args:
             points: On surfaces, where some are known.
         """
-        return EstimatedDepth(self.config.stereo, self.policy(), self.device, points)
+        return EstimatedDepth(self.config.stereo, self.device, points)
 
     def begin(
         self,
@@ -91,7 +97,7 @@ class Assembly:
         Args:
             origin: What they count from.
             frames: At least one.
-            expected: Poses of all frames that will come, where they are known.
+            expected: Poses of all frames that will come, or of as many as are known.
             points: On surfaces, where some are known. An object before a background of its own is
                 boxed without them.
             given: A field to begin with; else a new one is made.
@@ -175,10 +181,7 @@ class Assembly:
         )
         surface = Surface(config.meshing, device)
         counters: Counter[str] = Counter()
-        policy = self.policy()
-        inserter = _inserter(
-            config, origin, policy, field, grid, buffer, replay, surface, counters
-        )
+        inserter = _inserter(config, origin, field, grid, buffer, replay, surface, counters)
         voxel_m, truncation_m = config.meshing.voxel_size_m, config.ray_sampling.truncation_m
         return Reconstruction(
             config=config,
@@ -245,7 +248,6 @@ def _first_field_and_grid(
 def _inserter(
     config: ReconstructorConfig,
     origin: MapOrigin,
-    policy: KeyframePolicy,
     field: HashSdf,
     grid: OccupancyGrid,
     buffer: KeyframeBuffer,
@@ -263,7 +265,6 @@ def _inserter(
     )
     return KeyframeInserter(
         origin,
-        policy,
         config.bounds,
         config.depth,
         field,

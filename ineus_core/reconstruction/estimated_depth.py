@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames without depth on their way in: each keyframe waits until others show its depth."""
+"""Keyframes without depth on their way in: each waits until others show its depth."""
 
 import logging
 from collections import Counter
@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ineus_core.keyframes import KeyframePolicy
 from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
 from ineus_core.types import Frame, KeyframeId
 
@@ -24,7 +23,6 @@ class EstimatedDepth:
 
     Args:
         config: How it is measured, and how sure it has to be.
-        policy: Decides which frames are needed.
         device: Where pictures are compared.
         points_m: On surfaces, where some are known, such as those of structure from motion.
     """
@@ -32,12 +30,11 @@ class EstimatedDepth:
     def __init__(
         self,
         config: StereoConfig,
-        policy: KeyframePolicy,
         device: torch.device,
         points_m: Float[np.ndarray, "n 3"] | None = None,
     ) -> None:
-        """Wait for the first frame."""
-        self._config, self._policy = config, policy
+        """Wait for the first keyframe."""
+        self._config = config
         # At once there is no need: a frame is given on with its final depth only.
         measured = config.model_copy(update={"provisional": False})
         self._stereo = DepthFromMotion(measured, device, points_m)
@@ -45,9 +42,7 @@ class EstimatedDepth:
         self.counters: Counter[str] = Counter()
 
     def add(self, frame: Frame) -> list[Frame]:
-        """Take a frame; return the keyframes whose depth is there now, with it."""
-        if not self._policy.is_keyframe(frame):
-            return []
+        """Take a keyframe; return those whose depth is there now, with it."""
         self._waiting[frame.stamp_ns, frame.camera_id] = frame
         ready = self._with_depth(self._stereo.add(frame))
         # Nothing more will be said of those that are not held there.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames on their way in: which become keyframes, and corrected poses of those that have."""
+"""Keyframes on their way in, and corrected poses of those that are held."""
 
 import logging
 from collections import Counter, deque
@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
-from ineus_core.keyframes import DepthConfig, KeyframeBuffer, KeyframePolicy, Replay
+from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.map_origin import MapOrigin
@@ -28,11 +28,10 @@ _SPARE_M = 0.5
 
 
 class KeyframeInserter:
-    """Takes the frames that are needed as keyframes, and their poses when these are corrected.
+    """Takes frames that are needed as keyframes, and their poses when these are corrected.
 
     Args:
         origin: What the poses of frames count from; for messages.
-        policy: Decides which frames are needed.
         bounds: How far depth widens the box of the scene.
         depth: The depth that is believed.
         field: Says how far it reaches.
@@ -47,7 +46,6 @@ class KeyframeInserter:
     def __init__(
         self,
         origin: MapOrigin,
-        policy: KeyframePolicy,
         bounds: BoundsConfig,
         depth: DepthConfig,
         field: HashSdf,
@@ -59,24 +57,10 @@ class KeyframeInserter:
         counters: Counter[str],
     ) -> None:
         """Begin without a keyframe."""
-        self._origin, self._policy, self._bounds, self._depth = origin, policy, bounds, depth
+        self._origin, self._bounds, self._depth = origin, bounds, depth
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
-
-    def add(self, frame: Frame, expected: int) -> bool:
-        """Take a frame; False if it is not needed as a keyframe or does not fit.
-
-        Args:
-            expected: Frames that come in all, where that is known; else 0.
-        """
-        # A policy must not take note of a frame that no map can have.
-        if frame.depth_m is not None and not self._holds_camera(frame):
-            self._outside.append(frame)
-            return False
-        if not self._policy.is_keyframe(frame) and not self._is_one_of_few(frame, expected):
-            return False
-        return self.insert(frame)
 
     def insert(self, frame: Frame) -> bool:
         """Take a frame that is needed; False if it does not fit."""
@@ -101,10 +85,6 @@ class KeyframeInserter:
         self._counters["keyframes"] += 1
         return True
 
-    def _is_one_of_few(self, frame: Frame, expected: int) -> bool:
-        """Tell if a frame is of a set of views without depth that the buffer holds as a whole."""
-        return frame.depth_m is None and 0 < expected <= self._buffer.capacity
-
     def contradicting(self) -> list[Frame]:
         """Return newer frames that contradict the first ones; none unless they outweigh those.
 
@@ -115,10 +95,6 @@ class KeyframeInserter:
             return []
         agree = bool((np.ptp(positions, axis=0) <= 0.5 * self._field.side_m).all())
         return list(self._outside) if agree else []
-
-    def _holds_camera(self, frame: Frame) -> bool:
-        position = frame.world_from_camera[:3, 3]
-        return self._fits(np.stack((position, position)))
 
     def _fits(self, box: Float[np.ndarray, "2 3"]) -> bool:
         if self._field.holds(torch.as_tensor(box, dtype=torch.float32)):

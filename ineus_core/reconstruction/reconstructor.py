@@ -25,6 +25,7 @@ from ineus_core.reconstruction.checkpoint import DOES_NOT_FIT, CheckpointContent
 from ineus_core.reconstruction.checkpoint_files import write_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
+from ineus_core.reconstruction.frame_gate import JudgedFrame
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import resolved_rendering
@@ -46,8 +47,8 @@ class Reconstructor:
         config: Of every part.
         device: Where everything lies.
         ranks: The processes that train the same field on the same frames, if there are several.
-        make_policy: Makes a keyframe policy of your own, anew after each `reset`. Poses that it
-            sees count from `origin_m`.
+        make_policy: Makes a keyframe policy of your own, anew for each map. Frames come to it as
+            they were given, on the thread that gives them.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Reconstructor:
         self._reconstruction: Reconstruction | None = None
         self._given_config = config
         self._assembly = Assembly(config, device, ranks, make_policy)
+        self._gate = self._assembly.gate()
         # What the device cannot do is said now, not when the first frame comes.
         buffers = config.keyframes, config.replay
         check_device(*buffers, config.field, config.ray_sampling, config.training, device)
@@ -71,6 +73,7 @@ class Reconstructor:
 
     def reset(self) -> None:
         """Forget everything, as if no frame had come."""
+        self._gate.begin_map()
         self._forget_map()
         self._waiting: list[Frame] = []
         self._given_field: GivenField | None = None
@@ -182,32 +185,56 @@ class Reconstructor:
 
     def add_frame(self, frame: Frame) -> bool:
         """Take a frame; False if it is not needed as a keyframe."""
-        self._newest_stamp_ns = max(self._newest_stamp_ns, frame.stamp_ns)
+        return self.take(self.judge(frame))
+
+    def judge(self, frame: Frame) -> JudgedFrame:
+        """Decide without the device whether a frame is needed as a keyframe.
+
+        From any thread, each frame once, in the order in which `take` gets them.
+        """
+        return self._gate.judge(frame, self._kept_anyway)
+
+    @property
+    def _kept_anyway(self) -> int:
+        """Frames without depth that are all kept if there is room; 0 if nobody knows how many."""
+        return 0 if self._given_config.stereo.enabled else len(self._expected)
+
+    def take(self, judged: JudgedFrame) -> bool:
+        """Take a frame that was judged; False if it is not needed as a keyframe."""
+        self._newest_stamp_ns = max(self._newest_stamp_ns, judged.stamp_ns)
+        frame = self._gate.judged_again(judged, self._kept_anyway).frame
+        if frame is None:
+            if self._waiting:
+                self._start_if_enough()
+            return False
         if self._given_config.stereo.enabled and frame.depth_m is None:
-            return self._add_without_depth(frame)
+            return self._take_without_depth(frame)
         if self._reconstruction is not None:
-            in_map = self._reconstruction.origin.frame_in_map(frame)
-            if self._reconstruction.inserter.add(in_map, len(self._expected)):
+            if self._reconstruction.inserter.insert(self.origin.frame_in_map(frame)):
                 return True
             return self._begin_anew_if_contradicted()
         self._waiting.append(frame)
+        return self._start_if_enough()
+
+    def _start_if_enough(self) -> bool:
+        """Build the field if the frames that wait for it tell enough; True if they still wait."""
         bounds = self._given_config.bounds
         is_enough = (
-            frame.depth_m is not None
+            self._waiting[-1].depth_m is not None
             or len(self._expected) > 0
-            or len(self._waiting) >= bounds.frames_to_start
+            or len(self._gate.first_poses) >= bounds.frames_to_start
             or len(bounds.aabb) > 0
         )
         return self.start() if is_enough else True
 
-    def _add_without_depth(self, frame: Frame) -> bool:
-        """Take a frame that is inserted when others have shown its depth."""
+    def _take_without_depth(self, frame: Frame) -> bool:
+        """Take a keyframe that is inserted when others have shown its depth."""
         if self._estimated_depth is None:
             self._estimated_depth = self._assembly.estimated_depth(self._surface_points)
         return self._insert(self._estimated_depth.add(frame))
 
     def _insert(self, keyframes: Sequence[Frame]) -> bool:
-        """Insert keyframes with depth, the first of which begin the reconstruction."""
+        """Insert keyframes, the first of which begin the reconstruction."""
         if not keyframes:
             return False
         if self._reconstruction is None:
@@ -225,30 +252,33 @@ class Reconstructor:
         if self._reconstruction is not None or not self._waiting:
             return False
         frames, self._waiting = self._waiting, []
-        return self._begin_with(frames)
-
-    def _begin_with(self, frames: Sequence[Frame]) -> bool:
-        """Build the field from frames and take them; False if none is needed."""
-        in_map = self._begin(frames)
-        inserter = self.reconstruction.inserter
-        # Every frame is added before anyone asks whether one was.
-        added = [inserter.add(frame, len(self._expected)) for frame in in_map]
-        return any(added)
+        return self._insert(frames)
 
     def _begin(self, frames: Sequence[Frame]) -> list[Frame]:
         """Build the field from frames; return them as they are in the map, still to be taken."""
         origin = self._origin_for(frames)
         in_map = [origin.frame_in_map(frame) for frame in frames]
         points = self._surface_points
-        self._reconstruction = self._assembly.begin(
+        # Frames that are not needed still tell where cameras are.
+        poses = self._expected or self._gate.first_poses
+        begun = self._assembly.begin(
             origin,
             in_map,
-            [origin.pose_in_map(pose) for pose in self._expected],
+            [origin.pose_in_map(pose) for pose in poses],
             None if points is None else origin.points_in_map(points),
             self._given_field,
         )
+        self._adopt(begun)
         self._has_begun_from_frames = self._given_field is None
         return in_map
+
+    def _adopt(self, reconstruction: Reconstruction) -> None:
+        """Have frames judged and taken for a reconstruction."""
+        self._reconstruction = reconstruction
+        held_box_m = reconstruction.field.held_box_m.numpy().astype(np.float64)
+        self._gate.know_map(
+            reconstruction.origin.points_in_world(held_box_m), reconstruction.buffer.capacity
+        )
 
     def _origin_for(self, frames: Sequence[Frame]) -> MapOrigin:
         """Choose what the coordinates of the map count from."""
@@ -281,11 +311,19 @@ class Reconstructor:
         del started
         self._forget_map()
         self._begins_anew = True
-        is_kept = self._begin_with(frames)
+        self._gate.begin_map()
+        judged = [self._gate.judge(frame) for frame in frames]
+        in_map = self._begin(frames)
+        inserter = self.reconstruction.inserter
+        inserted = [
+            inserter.insert(frame)
+            for frame, told in zip(in_map, judged, strict=True)
+            if told.frame is not None
+        ]
         renewed = self.reconstruction.counters
         renewed["maps_begun_anew"] = counters["maps_begun_anew"] + 1
         renewed["frames_out_of_bounds"] += were_out
-        return is_kept
+        return any(inserted)
 
     def step(self) -> None:
         """Take one optimiser step; nothing happens before the first keyframe."""
@@ -428,7 +466,7 @@ class Reconstructor:
         with _named(directory):
             restored = self._assembly.restore(content)
         self.reset()
-        self._reconstruction = restored
+        self._adopt(restored)
         self._dataset_from_world = content.dataset_from_world
         self._newest_stamp_ns = content.meta.stamp_ns
 

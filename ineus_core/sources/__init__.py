@@ -28,6 +28,7 @@ from ineus_core.sources.photographs import (
     similarity_scale,
 )
 from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.reading import CanReadAhead, Run, core_count, read_ahead
 from ineus_core.sources.registry import (
     SourceConfig,
     open_source,
@@ -60,6 +61,7 @@ __all__ = [
     "Adjustment",
     "BagFile",
     "BagTopic",
+    "CanReadAhead",
     "HasDatasetFrame",
     "HasPoints",
     "HasPoses",
@@ -73,6 +75,7 @@ __all__ = [
     "ReadOptions",
     "RosbagConfig",
     "RosbagSource",
+    "Run",
     "Source",
     "SourceConfig",
     "StructureFromMotionConfig",
@@ -81,6 +84,7 @@ __all__ = [
     "arc_poses",
     "body_from_optical",
     "circle_poses",
+    "core_count",
     "dataset_from_world",
     "find_images",
     "frame_count",
@@ -90,6 +94,7 @@ __all__ = [
     "moved_pose",
     "open_source",
     "orbit_poses",
+    "read_ahead",
     "read_camera",
     "read_poses",
     "reconstruct_poses",

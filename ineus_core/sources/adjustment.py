@@ -20,6 +20,7 @@ from ineus_core.geometry import (
     rotation_to_quaternion,
 )
 from ineus_core.ros_config import with_unit_quaternions
+from ineus_core.sources.reading import CanReadAhead, Run, one_by_one
 from ineus_core.sources.source import (
     HasDatasetFrame,
     HasPosesBetween,
@@ -170,7 +171,12 @@ class AdjustedSource:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames by rising stamp; those without a pose at the shifted time are left."""
-        for frame in self.inner:
+        return self.frames(one_by_one)
+
+    def frames(self, run: Run) -> Iterator[Frame]:
+        """Yield what iterating yields; see `CanReadAhead`."""
+        inner = self.inner
+        for frame in inner.frames(run) if isinstance(inner, CanReadAhead) else inner:
             try:
                 adjusted = self._adjusted(frame)
             except SourceError:

@@ -162,8 +162,6 @@ def _start_node(config: DemoConfig, environment: Mapping[str, str]) -> ChildProc
         "body_from_camera": body_from_camera,
         "reliable": "true",
         "output_dir": config.out / "node",
-        # While the node compiles its kernels, at its first start, all frames have to wait.
-        "pipeline.queue_frames": config.frames + 10,
         # Enough for a room, and several times as fast on two cores.
         "meshing.voxel_size_m": 0.04,
         "pipeline.mesh_rate_hz": 0.2,

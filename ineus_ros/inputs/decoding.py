@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to frames, on a thread of its own: callbacks only queue."""
+"""Messages to frames, on threads of their own: callbacks only queue."""
 
 import threading
 from collections import deque
@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ineus_core.sources import register_depth
+from ineus_core.sources import core_count, register_depth
 from ineus_core.sources.bags.ros_messages import (
     decode_image,
     decode_mask,
@@ -51,11 +51,12 @@ class Decoders:
 
 
 class FrameDecoder:
-    """Decodes in the order of submission.
+    """Decodes on several threads, and hands on in the order of submission.
 
     Args:
         decoders: By camera.
-        take: Gets each frame and the header of its colour image, on the thread.
+        take: Gets each frame and the header of its colour image, one at a time.
+        threads: That decode; as many as there are cores if not given.
     """
 
     def __init__(
@@ -63,20 +64,26 @@ class FrameDecoder:
         decoders: list[Decoders],
         drops: Drops,
         take: Callable[[Frame, Any], None],
+        threads: int | None = None,
     ) -> None:
-        """Start the thread."""
+        """Start the threads."""
         self._decoders, self._drops, self._take = decoders, drops, take
         self._waiting: deque[PosedImages] = deque()
         self._wake = threading.Condition()
         self._is_closed = False
-        self._thread = threading.Thread(target=self._run, name="ineus-decoder", daemon=True)
-        self._thread.start()
+        self._begun = self._handed_on = 0
+        self._threads = [
+            threading.Thread(target=self._run, name=f"ineus-decoder-{number}", daemon=True)
+            for number in range(threads or core_count())
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, images: PosedImages) -> None:
         """Let images wait for their turn."""
         with self._wake:
             self._waiting.append(images)
-            self._wake.notify()
+            self._wake.notify_all()
 
     def __len__(self) -> int:
         """Return how many sets of images wait."""
@@ -89,7 +96,7 @@ class FrameDecoder:
             return stamp_ns(self._waiting[0].images.color.header) if self._waiting else None
 
     def drop_oldest(self) -> None:
-        """Make room for newer images, unless the thread has just done so."""
+        """Make room for newer images, unless a thread has just done so."""
         with self._wake:
             is_there = bool(self._waiting)
             if is_there:
@@ -105,24 +112,41 @@ class FrameDecoder:
         return count
 
     def close(self) -> None:
-        """End the thread after what it is at."""
+        """End the threads after what they are at."""
         with self._wake:
             self._is_closed = True
             self._waiting.clear()
-            self._wake.notify()
-        self._thread.join(1.0)
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join(1.0)
 
     def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._is_closed or self._waiting)
-                if self._is_closed:
-                    return
-                posed = self._waiting.popleft()
-            # Without the lock: callbacks queue meanwhile.
-            frame = self._decoded(posed)
-            if frame is not None:
+        while self._decode_next():
+            pass
+
+    def _decode_next(self) -> bool:
+        """Wait for images, decode the oldest, hand them on in their turn; False at the end.
+
+        A method of its own, so that nothing holds the images when it has returned.
+        """
+        with self._wake:
+            self._wake.wait_for(lambda: self._is_closed or self._waiting)
+            if self._is_closed:
+                return False
+            posed, number = self._waiting.popleft(), self._begun
+            self._begun += 1
+        # Without the lock: callbacks queue meanwhile.
+        frame = self._decoded(posed)
+        with self._wake:
+            self._wake.wait_for(lambda: self._is_closed or self._handed_on == number)
+        try:
+            if frame is not None and not self._is_closed:
                 self._take(frame, posed.images.color.header)
+        finally:
+            with self._wake:
+                self._handed_on += 1
+                self._wake.notify_all()
+        return True
 
     def _decoded(self, posed: PosedImages) -> Frame | None:
         images, decoders = posed.images, self._decoders[posed.camera_id]

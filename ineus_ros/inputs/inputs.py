@@ -76,7 +76,7 @@ class Inputs:
     ) -> None:
         """Subscribe."""
         self.drops = Drops(node.get_logger())
-        # The decoder's thread counts frames, and must not add a name while others are read.
+        # The decoders' threads count frames, and must not add a name while others are read.
         self.counters: Counter[str] = Counter(color_received=0, frames=0)
         self.losses: dict[str, LossCounter] = {}
         """Messages that the middleware did not deliver, by stream."""
@@ -172,7 +172,7 @@ class Inputs:
         self._awaiting_pose.look()
 
     def _take_frame(self, frame: Frame, header: Any) -> None:
-        """Hand on a frame, on the decoder's thread."""
+        """Hand on a frame, on a decoder's thread."""
         # A rig of cameras would let rendered images jump from one view to the other.
         if frame.camera_id == 0:
             self.newest = NewestFrame(frame, header.frame_id)

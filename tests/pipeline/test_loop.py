@@ -4,6 +4,7 @@
 
 import itertools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tiny_scene import wall_frame
 
 from ineus_core.errors import CapacityError, SourceError
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
-from ineus_core.reconstruction import Reconstructor
+from ineus_core.reconstruction import JudgedFrame, Reconstructor
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
 S = 1_000_000_000
@@ -27,8 +28,20 @@ class Notes(Reconstructor):
     def __init__(self) -> None:
         self.device, self.ranks = torch.device("cpu"), None
         self.frames: list[int] = []
+        self.unneeded: set[int] = set()
+        self.passed: list[int] = []
         self.extractions = self.whole = self.revisits = 0
         self.rates: list[float] = []
+
+    def judge(self, frame: Frame) -> JudgedFrame:
+        is_needed = frame.stamp_ns not in self.unneeded
+        return JudgedFrame(frame.stamp_ns, frame if is_needed else None, 1)
+
+    def take(self, judged: JudgedFrame) -> bool:
+        if judged.frame is not None:
+            return self.add_frame(judged.frame)
+        self.passed.append(judged.stamp_ns)
+        return False
 
     def add_frame(self, frame: Frame) -> bool:
         if frame.stamp_ns == 13 * S:
@@ -70,11 +83,13 @@ class Collected:
         self.reports.append(report)
 
 
-def make(is_live: bool = False, **settings: Any) -> tuple[Pipeline, Notes, Collected]:
+def make(
+    is_live: bool = False, now_s: Callable[[], float] = time.perf_counter, **settings: Any
+) -> tuple[Pipeline, Notes, Collected]:
     notes, sink = Notes(), Collected()
     given = {"steps_per_tick": 3, "mesh_rate_hz": 2.0, "report_rate_hz": 1.0, "refine_steps": 10}
     config = PipelineConfig(**{**given, **settings})
-    return Pipeline(notes, sink, config, is_live=is_live), notes, sink
+    return Pipeline(notes, sink, config, is_live=is_live, now_s=now_s), notes, sink
 
 
 def frame_at(stamp_s: int) -> Frame:
@@ -101,10 +116,29 @@ def test_while_frames_wait_training_holds_back() -> None:
     assert taken == [(1, 1, 2), (2, 2, 1), (3, 5, 0)]
 
 
+def test_online_a_tick_takes_a_share_of_the_keyframes_that_wait() -> None:
+    pipeline, notes, _ = make(is_live=True, now_s=lambda: 0.0)
+    for i in range(9):
+        pipeline.submit(frame_at(100 + i))
+    taken = []
+    for _ in range(7):
+        pipeline.tick(0)
+        taken.append(len(notes.frames))
+    # A quarter of those that wait, and one.
+    assert taken == [3, 5, 7, 8, 9, 9, 9]
+
+
+def test_online_a_tick_takes_keyframes_only_for_some_time() -> None:
+    pipeline, notes, _ = make(is_live=True, now_s=lambda: 1.0 * len(notes.frames))
+    for i in range(9):
+        pipeline.submit(frame_at(100 + i))
+    pipeline.tick(0)
+    assert len(notes.frames) == 1
+
+
 def test_meshing_keeps_to_its_share_of_the_time_online(monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline, notes, _ = make(is_live=True, mesh_share=0.25)
     clock = [0.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    pipeline, notes, _ = make(is_live=True, mesh_share=0.25, now_s=lambda: clock[0])
 
     def extract(everything: bool) -> MeshUpdate:
         clock[0] += 1.0
@@ -123,19 +157,68 @@ def test_meshing_keeps_to_its_share_of_the_time_online(monkeypatch: pytest.Monke
     assert notes.revisits == 0, "a CPU has no time for it"
 
 
-def test_a_full_queue_drops_the_oldest_and_counts_it() -> None:
-    pipeline, notes, _ = make(queue_frames=2)
+def test_frames_that_are_not_needed_take_no_room_and_are_passed_in_their_order() -> None:
+    pipeline, notes, _ = make()
+    notes.unneeded = {1 * S, 2 * S, 4 * S}
+    for stamp_s in range(5):
+        pipeline.submit(frame_at(stamp_s))
+    assert (pipeline.waiting, pipeline.counters["frames_used"]) == (2, 3)
+    pipeline.tick(0)
+    assert (notes.frames, notes.passed) == ([0], [])
+    pipeline.tick(0)
+    # Only the newest of several in a row is told of.
+    assert (notes.frames, notes.passed) == ([0, 3 * S], [2 * S])
+    assert pipeline.has_waiting and pipeline.waiting == 0
+    pipeline.tick(0)
+    assert notes.passed == [2 * S, 4 * S]
+    assert pipeline.counters["frames_used"] == 5
+
+
+def test_a_frame_for_which_the_queue_has_no_room_is_dropped_unjudged_and_counted() -> None:
+    two_frames_mb = 2 * frame_at(0).bytes / 1e6
+    pipeline, notes, _ = make(queue_mb=two_frames_mb)
+    judge, judged = notes.judge, []
+
+    def noted(frame: Frame) -> JudgedFrame:
+        judged.append(frame.stamp_ns)
+        return judge(frame)
+
+    notes.judge = noted  # type: ignore[method-assign]
     for i in range(5):
         pipeline.submit(frame_at(i))
+    assert judged == [0, S]
     for _ in range(5):
         pipeline.tick(0)
-    assert notes.frames == [3 * S, 4 * S]
+    pipeline.submit(frame_at(5))
+    pipeline.tick(0)
+    assert notes.frames == [0, S, 5 * S]
     counters = pipeline.counters
+    assert counters["keyframes come faster than they are taken"] == 3
     assert (counters["frames_in"], counters["frames_used"], counters["frames_dropped"]) == (
-        5,
-        2,
+        6,
+        3,
         3,
     )
+
+
+def test_a_frame_larger_than_the_queue_may_wait_alone() -> None:
+    pipeline, notes, _ = make(queue_mb=1e-6)
+    pipeline.submit(frame_at(0))
+    pipeline.submit(frame_at(1))
+    pipeline.tick(0)
+    assert (notes.frames, pipeline.counters["frames_dropped"]) == ([0], 1)
+
+
+def test_a_frame_that_cannot_be_judged_is_dropped_and_counted() -> None:
+    pipeline, notes, _ = make()
+
+    def judge(frame: Frame) -> JudgedFrame:
+        raise SourceError("no such lens")
+
+    notes.judge = judge  # type: ignore[method-assign]
+    pipeline.submit(frame_at(0))
+    assert pipeline.counters["refused: no such lens"] == 1
+    assert not pipeline.has_waiting
 
 
 def test_a_frame_that_is_refused_is_counted_and_the_loop_goes_on() -> None:
@@ -219,6 +302,20 @@ def test_a_frame_for_which_there_is_no_room_is_counted_but_not_a_start_without_r
     assert pipeline.counters["refused: no room"] == 1
 
 
+def test_a_tick_until_a_moment_trains_until_then_and_begins_no_mesh_that_would_end_late() -> None:
+    pipeline, notes, _ = make(now_s=lambda: 10.0 + notes.steps / 8 + 2.0 * notes.extractions)
+    pipeline.submit(frame_at(0))
+    pipeline.tick_until(0, due_s=13.0, end_s=20.0)
+    # Two seconds of meshing, then as many steps as are left until it is due.
+    assert (notes.extractions, notes.steps) == (1, 8)
+    pipeline.submit(frame_at(1))
+    pipeline.tick_until(S, due_s=12.0, end_s=20.0)
+    assert (len(notes.frames), notes.steps) == (2, 8), "it comes late"
+    for second in range(2, 40):
+        pipeline.tick_until(second * S, due_s=20.0, end_s=20.0)
+    assert 20.0 <= 10.0 + notes.steps / 8 + 2.0 * notes.extractions <= 20.2
+
+
 def test_mesh_and_report_come_at_their_rates() -> None:
     pipeline, _, sink = make()
     pipeline.submit(frame_at(0))
@@ -228,15 +325,12 @@ def test_mesh_and_report_come_at_their_rates() -> None:
     assert (len(sink.meshes), len(sink.reports)) == (9, 5)
 
 
-def test_online_reports_go_on_when_the_clock_of_a_bag_has_stopped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pipeline, _, sink = make(is_live=True)
-    wall_ns = [5 * S]
-    monkeypatch.setattr(time, "monotonic_ns", lambda: wall_ns[0])
+def test_online_reports_go_on_when_the_clock_of_a_bag_has_stopped() -> None:
+    wall_s = [5.0]
+    pipeline, _, sink = make(is_live=True, now_s=lambda: wall_s[0])
     for _ in range(41):
         pipeline.tick(7 * S)
-        wall_ns[0] += S // 10
+        wall_s[0] += 0.1
     assert len(sink.reports) == 5
 
 
@@ -322,11 +416,10 @@ def test_finish_with_a_number_of_steps(steps: int, expected: int) -> None:
     assert notes.steps == expected
 
 
-def test_finish_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finish_by_the_clock() -> None:
     """Steps of an eighth of a second for a second; then none, as the time is over."""
-    pipeline, notes, _ = make()
     looks = itertools.count()
-    monkeypatch.setattr(time, "perf_counter", lambda: 100.0 + notes.steps / 8 + 1e-6 * next(looks))
+    pipeline, notes, _ = make(now_s=lambda: 100.0 + notes.steps / 8 + 1e-6 * next(looks))
     pipeline.submit(frame_at(0))
     pipeline.tick(0)
     pipeline.finish(until_s=100.0 + 3 / 8 + 1.0)

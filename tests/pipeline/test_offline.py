@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A source through the pipeline: what is held out, counted, limited and measured."""
 
-import time
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from ineus_core.pipeline import PipelineConfig
 from ineus_core.pipeline.held_out import reduced_frame
 from ineus_core.pipeline.offline import OfflineRun, RunLimits, RunResult, save_renders
 from ineus_core.reconstruction import Reconstructor
+from ineus_core.timing import WALL_CLOCK, Clock
 from ineus_core.types import Camera, Frame, Mesh, RenderedImage
 
 
@@ -37,10 +39,31 @@ class Walls:
         return None
 
 
-def run(source: Walls, settings: dict | None = None, **limits: float) -> RunResult:
+class Hand:
+    """A clock that goes on by a hundredth of a second when it is looked at, and by sleeping."""
+
+    def __init__(self) -> None:
+        self.s = 50.0
+
+    def now_s(self) -> float:
+        self.s += 0.01
+        return self.s
+
+    def sleep_s(self, time_s: float) -> None:
+        self.s += time_s
+
+
+def run(
+    source: Walls,
+    settings: dict | None = None,
+    clock: Clock | Hand = WALL_CLOCK,
+    **limits: float,
+) -> RunResult:
     reconstructor = Reconstructor(tiny_config(training={"rays_per_step": 64}), CPU)
     config = PipelineConfig(**{"steps_per_tick": 2, "refine_steps": 4, **(settings or {})})
-    return OfflineRun(source, reconstructor, config, RunLimits(**limits)).run()  # type: ignore[arg-type]
+    given = RunLimits(**limits)  # type: ignore[arg-type]
+    told = Clock(clock.now_s, clock.sleep_s)
+    return OfflineRun(source, reconstructor, config, given, clock=told).run()
 
 
 def test_every_nth_frame_is_held_out_and_measured() -> None:
@@ -72,37 +95,85 @@ def test_a_number_of_steps_is_kept_exactly(steps: int) -> None:
     assert run(Walls(4), steps=steps).report["steps"] == steps
 
 
-@pytest.fixture
-def clock_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Replace the clock by one that goes on by a hundredth of a second when it is looked at."""
-    now_s = [50.0]
-
-    def look() -> float:
-        now_s[0] += 0.01
-        return now_s[0]
-
-    monkeypatch.setattr(time, "perf_counter", look)
-    return now_s
-
-
-def test_seconds_end_the_refinement(clock_s: list[float]) -> None:
-    report = run(Walls(3), seconds=2.0).report
-    assert 2.0 < report["wall_s"] < 2.1
-    assert report["steps"] > 2 * 3 + 100
+@pytest.mark.parametrize("seconds", [0.5, 2.0])
+def test_seconds_are_the_time_of_all_training_with_as_many_steps_as_they_hold(
+    seconds: float,
+) -> None:
+    clock = Hand()
+    report = run(Walls(3), clock=clock, seconds=seconds).report
+    assert seconds <= report["wall_s"] < seconds + 0.2
+    assert report["frames_used"] == 3
+    # The stream has its share of it.
+    assert report["stream_wall_s"] == pytest.approx(0.6 * seconds, abs=0.1)
+    # Each step is a look at the clock, and some looks are for meshes and reports.
+    assert 100 * seconds - 30 < report["steps"] <= 100 * seconds
 
 
-def test_frames_that_come_too_fast_are_dropped_and_counted() -> None:
-    report = run(Walls(12), {"queue_frames": 3}, real_time=1e6).report
+def test_a_slow_source_gets_fewer_steps_a_frame_and_ends_in_time() -> None:
+    clock = Hand()
+    report = run(Slow(6, clock, read_s=0.25), clock=clock, seconds=2.0).report
+    assert report["frames_used"] == 6
+    assert report["stream_wall_s"] > 1.5
+    assert 2.0 <= report["wall_s"] < 2.2
+
+
+def test_what_there_is_no_time_to_read_is_dropped_and_counted() -> None:
+    clock = Hand()
+    report = run(Slow(20, clock, read_s=0.3), clock=clock, seconds=1.0).report
+    assert 1.0 <= report["wall_s"] < 1.5
+    assert 1 <= report["frames_used"] <= 3
+    assert report["dropped"] == {"no_pose": 1, "time_over": 20 - report["frames_used"]}
+    assert report["frames_in"] == 21
+
+
+class Slow(Walls):
+    """Walls that take their time to be read."""
+
+    def __init__(
+        self, count: int, clock: Hand, read_s: float, depth_m: float | None = 2.0
+    ) -> None:
+        super().__init__(count, depth_m)
+        self._clock, self._read_s = clock, read_s
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in super().__iter__():
+            self._clock.s += self._read_s
+            yield frame
+
+
+def test_in_real_time_every_frame_is_used_or_counted() -> None:
+    report = run(Walls(12), {"queue_mb": 0.001}, real_time=1e6).report
     assert report["frames_in"] == 13
     assert report["frames_used"] + report["frames_dropped"] == 13
-    assert report["frames_used"] <= 4
 
 
-def test_in_real_time_training_fills_the_gaps(clock_s: list[float]) -> None:
-    report = run(Walls(5), {"queue_frames": 5}, real_time=1.0).report
+def test_in_real_time_frames_come_by_the_clock_to_a_worker_that_trains_meanwhile() -> None:
+    trained = threading.Event()
+
+    class Waiting(Hand):
+        """Lets the first steps be taken before a frame comes."""
+
+        def sleep_s(self, time_s: float) -> None:
+            assert trained.wait(60.0)
+            super().sleep_s(time_s)
+
+    class Notes(Reconstructor):
+        threads: ClassVar[set[int]] = set()
+
+        def step(self) -> None:
+            super().step()
+            self.threads.add(threading.get_ident())
+            trained.set()
+
+    clock = Waiting()
+    reconstructor = Notes(tiny_config(training={"rays_per_step": 64}), CPU)
+    config = PipelineConfig(steps_per_tick=2, refine_steps=4)
+    told = Clock(clock.now_s, clock.sleep_s)
+    frames = OfflineRun(Walls(5), reconstructor, config, RunLimits(real_time=1.0), clock=told)
+    report = frames.run().report
     assert (report["frames_used"], report["frames_dropped"]) == (5, 1)
     assert report["stream_wall_s"] >= 0.4
-    assert report["steps"] > 5 * 2 + 4
+    assert len(Notes.threads) == 2, "the worker's, and ours to refine"
 
 
 def test_frames_of_another_size_are_used_like_the_others() -> None:
@@ -142,14 +213,11 @@ def test_training_without_depth_waits_for_all_views() -> None:
     assert ("refining", 12) in phases
 
 
-def test_seconds_of_training_without_depth_begin_when_all_is_read(clock_s: list[float]) -> None:
-    class Slow(Walls):
-        def __iter__(self) -> Iterator[Frame]:
-            for frame in super().__iter__():
-                clock_s[0] += 10.0
-                yield frame
-
-    assert run(Slow(6, None), seconds=0.3).report["steps"] > 10
+def test_seconds_of_training_without_depth_begin_when_all_is_read() -> None:
+    clock = Hand()
+    report = run(Slow(6, clock, read_s=10.0, depth_m=None), clock=clock, seconds=0.3).report
+    assert report["steps"] > 10
+    assert 60.0 <= report["stream_wall_s"] < report["wall_s"] < 61.0
 
 
 def test_a_reduced_frame_picks_depth_and_keeps_the_view() -> None:

@@ -26,7 +26,6 @@ SMALL: Mapping[str, object] = {
     "pipeline.mesh_rate_hz": 2.0,
     # A busy machine may keep the executor waiting while the first step compiles.
     "image_queue_size": 64,
-    "pipeline.queue_frames": 64,
     "mesh_refresh_s": 1.0,
     "render_width_px": 32,
     "tf_timeout_s": 0.5,

@@ -5,8 +5,10 @@
 import bisect
 import logging
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +23,7 @@ from ineus_core.sources.bags.other_poses import other_poses
 from ineus_core.sources.bags.poses import BagPoses, PoseConfig
 from ineus_core.sources.bags.ros_messages import decode_camera, image_decoder, stamp_ns
 from ineus_core.sources.bags.topics import find_camera_info, find_images
+from ineus_core.sources.reading import Run, one_by_one
 from ineus_core.types import Camera, Frame, Mesh
 
 _log = logging.getLogger(__name__)
@@ -80,6 +83,7 @@ class RosbagSource:
         """Choose topics, and read the camera and all poses ahead of the images."""
         self.path = Path(path)
         self.dropped: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self._config = config or RosbagConfig()
         self._max_frames = max_frames
         with BagFile(path) as bag:
@@ -98,17 +102,20 @@ class RosbagSource:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames by rising stamp; iterating again starts over."""
+        return self.frames(one_by_one)
+
+    def frames(self, run: Run) -> Iterator[Frame]:
+        """Yield what iterating yields; see `CanReadAhead`."""
         self.dropped.clear()
         yielded = 0
         newest_ns = -1
         with BagFile(self.path) as bag:
-            for images in self._matched(bag):
-                # Time goes on for training, also in the recording of a bag that looped.
-                if images[0].stamp_ns <= newest_ns:
-                    self.dropped["out_of_order"] += 1
-                    continue
-                frame = self._frame(images)
+            for frame in run(partial(self._frame, images) for images in self._matched(bag)):
                 if frame is None:
+                    continue
+                # Time goes on for training, also in the recording of a bag that looped.
+                if frame.stamp_ns <= newest_ns:
+                    self._count("out_of_order")
                     continue
                 newest_ns = frame.stamp_ns
                 yielded += 1
@@ -221,9 +228,14 @@ class RosbagSource:
         )
 
     def _drop(self, reason: str, error: SourceError) -> None:
-        if not self.dropped[reason]:
+        if self._count(reason) == 1:
             _log.warning("bag %s: dropped a frame, %s: %s", self.path, reason, error)
-        self.dropped[reason] += 1
+
+    def _count(self, reason: str) -> int:
+        """Count a drop, from any thread that decodes; how many there are for this reason."""
+        with self._lock:
+            self.dropped[reason] += 1
+            return self.dropped[reason]
 
     def _read_cameras(self, bag: BagFile) -> list[tuple[int, Camera]]:
         """Read the cameras, by the time from which they hold; mostly one."""

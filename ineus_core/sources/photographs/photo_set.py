@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the sources of photographs share: cameras, masks, backgrounds, one size, stamps."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from ineus_core.sources.picture_files import (
     returns_of,
 )
 from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.reading import Run, one_by_one
 from ineus_core.types import Camera, Frame
 
 _SAME_CAMERA_PX = 0.01
@@ -135,7 +137,12 @@ class PhotoSet:
 
     def __iter__(self) -> Iterator[Frame]:
         """Read the pictures in order; iterating again starts over."""
-        return map(self.frame, range(len(self)))
+        return self.frames(one_by_one)
+
+    def frames(self, run: Run) -> Iterator[Frame]:
+        """Yield what iterating yields; see `CanReadAhead`."""
+        found = run(functools.partial(self.frame, index) for index in range(len(self)))
+        return (frame for frame in found if frame is not None)
 
     def frame(self, index: int) -> Frame:
         """Read one picture."""

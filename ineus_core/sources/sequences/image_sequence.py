@@ -14,6 +14,7 @@ from jaxtyping import Float
 from ineus_core.errors import SourceError
 from ineus_core.sources.picture_files import read_colour, read_depth, returns_of
 from ineus_core.sources.pose_track import PoseTrack
+from ineus_core.sources.reading import Run, one_by_one
 from ineus_core.types import Camera, Frame
 
 
@@ -79,7 +80,12 @@ class ImageSequence:
 
     def __iter__(self) -> Iterator[Frame]:
         """Read the frames by rising stamp; iterating again starts over."""
-        return map(self._read, self._files)
+        return self.frames(one_by_one)
+
+    def frames(self, run: Run) -> Iterator[Frame]:
+        """Yield what iterating yields; see `CanReadAhead`."""
+        found = run(functools.partial(self._read, files) for files in self._files)
+        return (frame for frame in found if frame is not None)
 
     @property
     def stamps_ns(self) -> list[int]:

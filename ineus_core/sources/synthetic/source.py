@@ -17,6 +17,7 @@ from ineus_core.errors import SourceError
 from ineus_core.geometry import pixel_rays
 from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.reading import Run, one_by_one
 from ineus_core.sources.synthetic.mesh import scene_mesh
 from ineus_core.sources.synthetic.render import (
     RenderedScene,
@@ -102,7 +103,12 @@ class SyntheticSource:
 
     def __iter__(self) -> Iterator[Frame]:
         """Render the frames in order."""
-        return (self.frame(index) for index in range(len(self)))
+        return self.frames(one_by_one)
+
+    def frames(self, run: Run) -> Iterator[Frame]:
+        """Yield what iterating yields; see `CanReadAhead`."""
+        found = run(functools.partial(self.frame, index) for index in range(len(self)))
+        return (frame for frame in found if frame is not None)
 
     def frame(self, index: int) -> Frame:
         """Render one frame."""

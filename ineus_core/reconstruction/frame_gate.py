@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which frames are needed as keyframes: decided as they come, without the device."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from ineus_core.keyframes import KeyframePolicy
+from ineus_core.types import Frame
+
+
+@dataclass(frozen=True)
+class JudgedFrame:
+    """A frame that came, and whether a map needs it."""
+
+    stamp_ns: int
+    frame: Frame | None
+    """None if it is not needed as a keyframe."""
+    map_number: int
+    """Of the map that it was judged for."""
+
+
+class FrameGate:
+    """Asks the policy about each frame that a map can have.
+
+    Args:
+        make_policy: Makes a policy for each map.
+        capacity: Keyframes that a map holds at most.
+        first_frames: So many poses are remembered of frames before there is a map.
+    """
+
+    def __init__(
+        self, make_policy: Callable[[], KeyframePolicy], capacity: int, first_frames: int
+    ) -> None:
+        """Wait for the first frame of the first map."""
+        self._make_policy, self._capacity = make_policy, capacity
+        self._most_poses = first_frames
+        # Frames are judged on the thread that they come on, while another begins maps.
+        self._lock = threading.Lock()
+        self._map_number = 0
+        self.begin_map()
+
+    def begin_map(self) -> None:
+        """Judge for a new map from now on, that needs everything."""
+        with self._lock:
+            self._map_number += 1
+            self._policy = self._make_policy()
+            self._held_box_m: Float[np.ndarray, "2 3"] | None = None
+            self._held = self._capacity
+            self._first_poses: list[Float[np.ndarray, "4 4"]] = []
+
+    def know_map(self, held_box_m: Float[np.ndarray, "2 3"], capacity: int) -> None:
+        """Be told what the map can have: where its field reaches, and how many keyframes."""
+        with self._lock:
+            self._held_box_m, self._held = held_box_m, capacity
+
+    @property
+    def first_poses(self) -> list[Float[np.ndarray, "4 4"]]:
+        """Poses of the first frames that were judged for this map, needed or not."""
+        with self._lock:
+            return list(self._first_poses)
+
+    def judge(self, frame: Frame, expected: int = 0) -> JudgedFrame:
+        """Decide on a frame; each comes once, and in the order in which they are taken.
+
+        Args:
+            expected: Frames without depth that come in all, and are all kept if they are few; 0
+                if nobody knows.
+        """
+        with self._lock:
+            if len(self._first_poses) < self._most_poses:
+                self._first_poses.append(frame.world_from_camera)
+            is_needed = (
+                # A policy must not take note of a frame that no map can have, and who takes
+                # frames must see it: such frames may show that the map was begun at a wrong place.
+                self._is_out_of_reach(frame)
+                or self._policy.is_keyframe(frame)
+                or (frame.depth_m is None and 0 < expected <= self._held)
+            )
+            return JudgedFrame(frame.stamp_ns, frame if is_needed else None, self._map_number)
+
+    def judged_again(self, judged: JudgedFrame, expected: int = 0) -> JudgedFrame:
+        """Return what holds for the present map of a frame that was judged for another."""
+        if judged.frame is None or judged.map_number == self._map_number:
+            return judged
+        return self.judge(judged.frame, expected)
+
+    def _is_out_of_reach(self, frame: Frame) -> bool:
+        if frame.depth_m is None or self._held_box_m is None:
+            return False
+        low, high = self._held_box_m
+        position = frame.world_from_camera[:3, 3]
+        return bool((position < low).any() or (position > high).any())

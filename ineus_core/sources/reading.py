@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Frames decoded on all cores before they are asked for, in their order and within a bound."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol, runtime_checkable
+
+from ineus_core.sources.source import Source
+from ineus_core.types import Frame
+
+Reading = Callable[[], Frame | None]
+"""Decodes one frame; None if it has to be left out."""
+Run = Callable[[Iterable[Reading]], Iterator[Frame | None]]
+"""Does readings and yields what comes of them, in their order."""
+
+_MOST_BYTES = 512 << 20
+_MOST_THREADS = 16
+
+
+@runtime_checkable
+class CanReadAhead(Protocol):
+    """A source whose frames can be decoded on several threads at once."""
+
+    def frames(self, run: Run) -> Iterator[Frame]:
+        """Yield what iterating yields, with the readings done by `run`."""
+        ...
+
+
+def core_count() -> int:
+    """Return how many threads decode: as many as there are cores, but only so many help."""
+    return min(os.cpu_count() or 1, _MOST_THREADS)
+
+
+def one_by_one(readings: Iterable[Reading]) -> Iterator[Frame | None]:
+    """Do each reading when its frame is asked for."""
+    return (reading() for reading in readings)
+
+
+def read_ahead(
+    source: Source, threads: int | None = None, most_bytes: int = _MOST_BYTES
+) -> Iterator[Frame]:
+    """Yield the frames of a source in order, decoded ahead if the source can.
+
+    Args:
+        threads: That decode; as many as there are cores if not given.
+        most_bytes: That frames which were not asked for yet may take, but for one of them.
+    """
+    if not isinstance(source, CanReadAhead):
+        return iter(source)
+    return source.frames(lambda readings: _in_parallel(readings, threads, most_bytes))
+
+
+def _in_parallel(
+    readings: Iterable[Reading], threads: int | None, most_bytes: int
+) -> Iterator[Frame | None]:
+    threads = threads or core_count()
+    ahead: deque[Future[Frame | None]] = deque()
+    left = iter(readings)
+    # How much memory a frame takes is known when there is one.
+    limit = 1
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ineus-reading")
+    try:
+        while True:
+            while len(ahead) < limit and (reading := next(left, None)) is not None:
+                ahead.append(pool.submit(reading))
+            if not ahead:
+                return
+            frame = ahead.popleft().result()
+            if frame is not None:
+                limit = min(2 * threads, max(1, most_bytes // frame.bytes))
+            yield frame
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
