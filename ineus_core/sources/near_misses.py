@@ -11,6 +11,8 @@ _TUM_LISTS = ("rgb.txt", "depth.txt")
 
 def missing_part(path: Path) -> str:
     """Return what a folder lacks to be a source, with what to do; "" if nothing is known."""
+    if path.suffix == ".r3d":
+        return f"it is a packed recording of Record3D: `unzip {path} -d DIR`, then `ineus run DIR`"
     if not path.is_dir():
         return ""
     if any((path / name).is_file() for name in _TUM_LISTS):

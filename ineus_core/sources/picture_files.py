@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8, UInt16
 from PIL import Image
 
 from ineus_core.errors import SourceError
+from ineus_core.sources.lfs import lfs_note
 
 MOST_MPX = 64.0
 """Millions of pixels of a picture that are believed unless a setting says more."""
@@ -31,7 +32,7 @@ def picture_size(path: Path, most_mpx: float = MOST_MPX) -> Size:
         raise SourceError(f"{path}: no such file, though there is a pose for it")
     size = _header_size(path, str(path))
     if size is None:
-        raise SourceError(f"{path}: cannot be read as a picture")
+        raise SourceError(f"{path}: cannot be read as a picture{lfs_note(path)}")
     check_believable(size, str(path), most_mpx, " (source.max_picture_mpx)")
     return size
 
@@ -91,6 +92,14 @@ def read_mask(path: Path, expected: Size) -> Float[np.ndarray, "h w"]:
     return _decoded(path, expected, flags).astype(np.float32) / np.float32(255)
 
 
+def read_labels(path: Path, expected: Size) -> UInt8[np.ndarray, "h w"]:
+    """Read a picture whose values of 8 bits are numbers of kinds, not brightness."""
+    picture = _decoded(path, expected, cv2.IMREAD_UNCHANGED)
+    if picture.ndim != 2 or picture.dtype != np.uint8:
+        raise SourceError(f"{path}: {picture.dtype}; expected one channel of 8 bits")
+    return picture
+
+
 def read_depth(path: Path, expected: Size) -> UInt16[np.ndarray, "h w"]:
     """Read the values of a depth picture with one channel of 16 bits."""
     picture = _decoded(path, expected, cv2.IMREAD_UNCHANGED)
@@ -106,9 +115,10 @@ def read_depth_values(path: Path, view: Size) -> Float[np.ndarray, "h w"]:
     """Read depth of a view at whatever size: `.npy`, or a picture of 16 bits or of floats."""
     values = _array(path) if path.suffix == ".npy" else _decoded(path, picture_size(path), -1)
     if values.ndim != 2 or values.dtype.kind not in "uf" or values.dtype == np.uint8:
+        channels = 1 if values.ndim == 2 else values.shape[2]
         raise SourceError(
-            f"{path}: values of {values.dtype} and shape {values.shape}; expected depth as one "
-            f"channel of uint16 or of floats"
+            f"{path}: {channels} channel(s) of {values.dtype}; expected depth as one of uint16 "
+            f"or of floats"
         )
     height, width = values.shape
     if abs(width * view[1] / view[0] - height) > max(1.0, _SAME_PROPORTIONS * height):
@@ -119,12 +129,23 @@ def read_depth_values(path: Path, view: Size) -> Float[np.ndarray, "h w"]:
     return values.astype(np.float32)
 
 
+def fitted_depth(depth: Float[np.ndarray, "h w"], size: Size) -> Float[np.ndarray, "out_h out_w"]:
+    """Return depth at another size, each pixel the nearest of the given ones."""
+    if depth.shape == (size[1], size[0]):
+        return depth
+    # A mean of depths across an edge would lie in the air.
+    rows = ((np.arange(size[1]) + 0.5) * depth.shape[0] / size[1]).astype(int)
+    columns = ((np.arange(size[0]) + 0.5) * depth.shape[1] / size[0]).astype(int)
+    return depth[np.ix_(rows, columns)]
+
+
 def _array(path: Path) -> np.ndarray:
     try:
         # Mapped, so that the size is known before memory is taken.
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise SourceError(f"{path}: cannot be read as npy ({str(error)[:200]})") from error
+        reason = f"{str(error)[:200]}{lfs_note(path)}"
+        raise SourceError(f"{path}: cannot be read as npy ({reason})") from error
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     check_believable((values.size, 1), str(path))

@@ -25,28 +25,46 @@ from ineus_core.sources.photographs import (
     ColmapSource,
     DtuConfig,
     DtuSource,
+    SdfStudioConfig,
+    SdfStudioSource,
     TransformsJsonConfig,
     TransformsJsonSource,
     blended_mvs,
     blender,
     colmap,
     dtu,
+    sdfstudio,
     transforms_json,
 )
 from ineus_core.sources.picture_files import MOST_MPX
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.sequences import (
+    PolycamConfig,
+    PolycamSource,
     PosedImagesConfig,
     PosedImagesSource,
+    Record3DConfig,
+    Record3DSource,
     ReplicaConfig,
     ReplicaSource,
+    RgbdFolderConfig,
+    RgbdFolderSource,
+    ScanNetConfig,
+    ScanNetSource,
     SevenScenesConfig,
     SevenScenesSource,
+    StrayScannerConfig,
+    StrayScannerSource,
     TumConfig,
     TumSource,
+    polycam,
     posed_images,
+    record3d,
     replica,
+    rgbd_folder,
+    scannet,
     seven_scenes,
+    stray_scanner,
     tum,
 )
 from ineus_core.sources.source import Source
@@ -98,6 +116,22 @@ class SourceConfig(ConfigModel):
     replica: ReplicaConfig = Field(
         default=ReplicaConfig(), description="Sequences of Replica in the layout of NICE-SLAM"
     )
+    scannet: ScanNetConfig = Field(
+        default=ScanNetConfig(), description="Scans of ScanNet as its exporter writes them"
+    )
+    stray_scanner: StrayScannerConfig = Field(
+        default=StrayScannerConfig(), description="Recordings of the app StrayScanner"
+    )
+    polycam: PolycamConfig = Field(
+        default=PolycamConfig(), description="Raw data that the app Polycam exports"
+    )
+    record3d: Record3DConfig = Field(
+        default=Record3DConfig(), description="Recordings of the app Record3D, unpacked"
+    )
+    rgbd_folder: RgbdFolderConfig = Field(
+        default=RgbdFolderConfig(),
+        description="Folders of colour and depth with one trajectory: Redwood, ICL-NUIM, Open3D",
+    )
     blender: BlenderConfig = Field(
         default=BlenderConfig(), description="Scenes in the layout of NeRF-Synthetic"
     )
@@ -110,6 +144,9 @@ class SourceConfig(ConfigModel):
     )
     transforms_json: TransformsJsonConfig = Field(
         default=TransformsJsonConfig(), description="Captures of nerfstudio and instant-ngp"
+    )
+    sdfstudio: SdfStudioConfig = Field(
+        default=SdfStudioConfig(), description="Scenes of sdfstudio"
     )
     synthetic: SyntheticConfig = Field(
         default=SyntheticConfig(), description="The built-in scenes"
@@ -163,12 +200,20 @@ _KINDS: dict[str, SourceKind] = {
     "tum": SourceKind(TumSource, tum.is_sequence),
     "seven_scenes": SourceKind(SevenScenesSource, seven_scenes.is_scene),
     "replica": SourceKind(ReplicaSource, replica.is_sequence),
+    "scannet": SourceKind(ScanNetSource, scannet.is_scan),
+    "stray_scanner": SourceKind(StrayScannerSource, stray_scanner.is_recording),
+    "polycam": SourceKind(PolycamSource, polycam.is_export),
+    "record3d": SourceKind(Record3DSource, record3d.is_recording),
+    # Its listing ends with .json, too.
+    "sdfstudio": SourceKind(SdfStudioSource, sdfstudio.is_scene),
     "blender": SourceKind(BlenderSource, blender.is_scene),
     # A capture of nerfstudio often holds the model of COLMAP that it was made from.
     "transforms_json": SourceKind(TransformsJsonSource, transforms_json.is_listing),
     "dtu": SourceKind(DtuSource, dtu.is_scan),
     "blended_mvs": SourceKind(blended_mvs.open_blended_mvs, blended_mvs.is_scene),
     "colmap": SourceKind(ColmapSource, colmap.holds_model),
+    # By no more than names of folders, so after all others.
+    "rgbd_folder": SourceKind(RgbdFolderSource, rgbd_folder.is_rgbd_folder),
     "synthetic": SourceKind(open_built_in, is_built_in, reads_files=False),
 }
 """In the order in which a path is tried; the settings of each are the field of its name."""
@@ -217,7 +262,7 @@ def open_source(
     """
     config = config or SourceConfig()
     if kind == "auto":
-        kind = source_kind(path)
+        return _open_recognised(path, config)
     kinds = _REGISTERED | _KINDS
     if kind not in kinds:
         raise ConfigError(_unknown_kind(kind))
@@ -225,6 +270,23 @@ def open_source(
         check_source_exists(Path(path))
     source = kinds[kind].open(path, config.section(kind), config.read_options)
     return adjusted(source, config.adjustment)
+
+
+def _open_recognised(path: str | Path, config: SourceConfig) -> Source:
+    """Open a path by its content; an error names the other kinds that the content could be of."""
+    kind = source_kind(path)
+    try:
+        return open_source(path, kind, config)
+    except SourceError as error:
+        others = [
+            name
+            for name, other in (_REGISTERED | _KINDS).items()
+            if name != kind and other.reads_files and other.recognises(Path(path))
+        ]
+        if not others:
+            raise
+        hint = " or ".join(f"--source {name}" for name in others)
+        raise SourceError(f"{error}; {path} was read as {kind}, and can be as {hint}") from error
 
 
 def source_kind(path: str | Path) -> str:

@@ -12,6 +12,7 @@ from ineus_core.sources.photographs.normalisation import (
     similarity_scale,
 )
 from ineus_core.sources.photographs.photo_set import Photo, PhotoSet, PhotoSetConfig
+from ineus_core.sources.photographs.sdfstudio import SdfStudioConfig, SdfStudioSource
 from ineus_core.sources.photographs.structure_from_motion import (
     StructureFromMotionConfig,
     reconstruct_poses,
@@ -34,6 +35,8 @@ __all__ = [
     "Photo",
     "PhotoSet",
     "PhotoSetConfig",
+    "SdfStudioConfig",
+    "SdfStudioSource",
     "StructureFromMotionConfig",
     "TransformsJsonConfig",
     "TransformsJsonSource",

@@ -120,6 +120,7 @@ class ColmapSource(PhotoSet):
             options,
             dataset_from_world=np.linalg.inv(move),
             absent=registered - len(images),
+            one_size=False,
         )
         if model.num_images() > registered:
             self.dropped["not_registered"] = model.num_images() - registered

@@ -22,10 +22,13 @@ from ineus_core.sources.photographs.photo_set import (
     PhotoSetConfig,
     with_pictures,
 )
+from ineus_core.sources.photographs.reduced_pictures import cut_to_middle, full_size
 from ineus_core.sources.picture_files import picture_size
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
 
+RGB_SUFFIX = "_rgb"
+"""After the number in the names of MonoSDF, beside `_depth`, `_normal` and `_mask`."""
 CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
 _SKEW_PX = 0.5
 _BROKEN = (
@@ -46,6 +49,13 @@ class DtuConfig(PhotoSetConfig):
     cameras_file: str = Field(
         default="", description="File of the projections; empty: cameras_sphere.npz, cameras.npz"
     )
+    full_width_px: int = Field(
+        default=0,
+        ge=0,
+        description="Width of the pictures that the projections are for, where those beside them "
+        "were reduced or cut to their middle; 0: theirs, or of MonoSDF's data as it says",
+    )
+    full_height_px: int = Field(default=0, ge=0, description="Height of those pictures; likewise")
     integer_pixel_centres: bool = Field(
         default=False,
         description="Whether the projections put the centre of the first pixel at 0, not at 0.5",
@@ -71,15 +81,18 @@ class DtuSource(PhotoSet):
         config = config or DtuConfig()
         folder = Path(path)
         matrices = _Projections(_cameras_file(folder, config.cameras_file))
-        pictures, masks = numbered_pictures(folder / "image"), numbered_pictures(folder / "mask")
+        place, pictures = _pictures(folder)
+        masks = numbered_pictures(folder / "mask")
         shift = 0.5 if config.integer_pixel_centres else 0.0
         photos = []
-        expected = {i: folder / "image" / f"{i:06d}.png" for i in range(matrices.count)}
+        expected = {i: place / f"{i:06d}.png" for i in range(matrices.count)}
         colours = [pictures.get(index, path) for index, path in expected.items()]
         for index in with_pictures(list(expected), colours, str(folder)):
             colour = colours[index]
             intrinsics, pose = matrices.camera(index)
-            camera = _camera(intrinsics, picture_size(colour, options.max_picture_mpx), shift)
+            size = picture_size(colour, options.max_picture_mpx)
+            full = full_size(intrinsics, size, config.full_width_px, config.full_height_px)
+            camera = cut_to_middle(_camera(intrinsics, full, shift), size, str(colour))
             photos.append(Photo(colour, camera, pose, masks.get(index)))
             if masks and index not in masks:
                 raise SourceError(
@@ -97,15 +110,29 @@ class DtuSource(PhotoSet):
 
 def is_scan(path: Path) -> bool:
     """Decide whether a folder has projections and pictures of this layout."""
-    return (path / "image").is_dir() and any((path / name).is_file() for name in CAMERA_FILES)
+    has_cameras = any((path / name).is_file() for name in CAMERA_FILES)
+    return has_cameras and bool(_pictures(path)[1])
 
 
-def numbered_pictures(folder: Path) -> dict[int, Path]:
+def _pictures(folder: Path) -> tuple[Path, dict[int, Path]]:
+    """Return where the pictures are, and them by number: `image/`, or as MonoSDF has them."""
+    for place, suffix in ((folder / "image", ""), (folder, RGB_SUFFIX), (folder / "images", "")):
+        found = numbered_pictures(place, suffix)
+        if found:
+            return place, found
+    return folder / "image", {}
+
+
+def numbered_pictures(folder: Path, after_number: str = "") -> dict[int, Path]:
     """List the pictures of a folder by the number that their name is, zeros or not before it."""
     if not folder.is_dir():
         return {}
-    files = sorted(file for file in folder.iterdir() if file.stem.isdecimal())
-    return {int(file.stem): file for file in files}
+    stems = {file: file.stem.removesuffix(after_number) for file in sorted(folder.iterdir())}
+    return {
+        int(stem): file
+        for file, stem in stems.items()
+        if stem.isdecimal() and file.stem == stem + after_number
+    }
 
 
 def decompose_projection(

@@ -16,9 +16,11 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
+from ineus_core.sources.doubts import warn_of_camera, warn_of_poses
 from ineus_core.sources.picture_files import (
     Size,
     check_size,
+    fitted_depth,
     read_depth,
     read_mask,
     read_picture,
@@ -101,6 +103,8 @@ class PhotoSet:
         dataset_from_world: Similarity back to the coordinates of the data set.
         read_depth_m: Reads a depth file, in units of the world.
         absent: Listed pictures that were left out as there is no file, to be counted.
+        one_size: The intrinsics do not say what size they are for, so that a picture of another
+            size than the rest would have wrong ones.
 
     Raises:
         SourceError: If there is no picture, a file is missing, or their sizes differ.
@@ -116,6 +120,7 @@ class PhotoSet:
         dataset_from_world: Float[np.ndarray, "4 4"] | None = None,
         read_depth_m: Callable[[Path, Size], np.ndarray] | None = None,
         absent: int = 0,
+        one_size: bool = True,
     ) -> None:
         self.dropped: Counter[str] = Counter({"no_picture": absent} if absent else {})
         self.dataset_from_world = np.eye(4) if dataset_from_world is None else dataset_from_world
@@ -127,9 +132,12 @@ class PhotoSet:
         for photo in self._photos:
             _check_files(photo)
         self.cameras = _unified(_of_one_size([_resized(photo, config) for photo in self._photos]))
-        _check_one_size(self._photos, self.cameras)
+        if one_size:
+            _check_one_size(self._photos, self.cameras)
         self.camera = self.cameras[0]
         self.world_from_camera = [photo.world_from_camera for photo in self._photos]
+        warn_of_camera(self.camera, str(self._photos[0].colour))
+        warn_of_poses(self.world_from_camera, str(self._photos[0].colour.parent))
 
     def __len__(self) -> int:
         """Return the number of pictures."""
@@ -202,11 +210,7 @@ class PhotoSet:
         if photo.depth is None:
             return None
         depth_m = self._read_depth_m(photo.depth, photo.stored_size).astype(np.float32)
-        # A mean of depths across an edge would lie in the air.
-        height, width = depth_m.shape
-        rows = ((np.arange(camera.height_px) + 0.5) * height / camera.height_px).astype(int)
-        columns = ((np.arange(camera.width_px) + 0.5) * width / camera.width_px).astype(int)
-        return returns_of(depth_m[np.ix_(rows, columns)])
+        return returns_of(fitted_depth(depth_m, (camera.width_px, camera.height_px)))
 
 
 def with_pictures(items: Sequence[Item], pictures: Sequence[Path], where: str) -> list[Item]:

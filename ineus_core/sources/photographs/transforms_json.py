@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `transforms.json` of nerfstudio and instant-ngp: OpenGL poses, a camera for all or each."""
 
+import logging
 import math
 import reprlib
 from pathlib import Path
@@ -30,8 +31,11 @@ from ineus_core.sources.picture_files import MOST_MPX, picture_size, read_depth_
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
 
+_LOG = logging.getLogger(__name__)
 FILE = "transforms.json"
 SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".webp", ".JPG", ".PNG")
+_DEEPEST = 4
+"""Folders above a picture whose names may still be those of the listing."""
 _PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE")
 _RADIAL = ("OPENCV", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV")
 _FISHEYES = ("OPENCV_FISHEYE",)
@@ -88,6 +92,7 @@ class TransformsJsonSource(PhotoSet):
             dataset_from_world=listing.original_from_poses() @ np.linalg.inv(move),
             read_depth_m=lambda path, size: read_depth_values(path, size) * np.float32(depth_unit),
             absent=listing.count - len(photos),
+            one_size=not listing.tells_sizes,
         )
 
 
@@ -96,6 +101,7 @@ class Listing:
 
     def __init__(self, file: Path, most_mpx: float = MOST_MPX) -> None:
         self.file, self._most_mpx = file, most_mpx
+        self._has_moved = False
         self._top = read_json(file)
         frames = self._top.get("frames") if isinstance(self._top, dict) else None
         if not isinstance(frames, list) or not frames:
@@ -106,6 +112,11 @@ class Listing:
     def count(self) -> int:
         """Return the number of listed pictures, be they there or not."""
         return len(self._frames)
+
+    @property
+    def tells_sizes(self) -> bool:
+        """Whether the size that intrinsics are for stands with each of the frames."""
+        return all({"w", "h"} <= {*self._top, *frame} for frame in self._frames)
 
     def photos(self) -> list[Photo]:
         """Return all pictures that are there, with poses as they are in the file."""
@@ -158,7 +169,8 @@ class Listing:
             return None
         if not isinstance(name, str):
             raise SourceError(f"{where}: {key} {reprlib.repr(name)}; expected the name of a file")
-        return named_file(self.file.parent, name, where)
+        path = named_file(self.file.parent, name, where)
+        return path if path.is_file() else self._moved_here(path) or path
 
     def _picture(self, number: int, frame: Any) -> Path:
         where = f"{self.file}, frame {number}"
@@ -169,7 +181,25 @@ class Listing:
         named_file(self.file.parent, name + max(SUFFIXES, key=len), where)
         path = named_file(self.file.parent, name, where)
         candidates = [path.with_name(path.name + suffix) for suffix in SUFFIXES]
-        return next((candidate for candidate in candidates if candidate.is_file()), path)
+        found = next((candidate for candidate in candidates if candidate.is_file()), None)
+        return found or self._moved_here(path) or path
+
+    def _moved_here(self, path: Path) -> Path | None:
+        """Find a file that is listed by its path on another machine, by the end of that."""
+        folder, parts = self.file.parent, path.parts
+        for start in range(max(1, len(parts) - _DEEPEST), len(parts)):
+            end = folder.joinpath(*parts[start:])
+            for suffix in SUFFIXES:
+                here = end.with_name(end.name + suffix)
+                if here.is_file():
+                    self._say_moved(path, here)
+                    return here
+        return None
+
+    def _say_moved(self, path: Path, here: Path) -> None:
+        if not self._has_moved:
+            _LOG.warning("%s: %s is not there; %s is taken for it", self.file, path, here)
+        self._has_moved = True
 
     def _matrix(
         self, values: Any, name: str, *shapes: tuple[int, int]

@@ -7,12 +7,22 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float
 
 from ineus_core.errors import SourceError
-from ineus_core.sources.picture_files import read_colour, read_depth, returns_of
+from ineus_core.sources.depth_registration import register_depth
+from ineus_core.sources.doubts import warn_of_camera, warn_of_poses
+from ineus_core.sources.picture_files import (
+    fitted_depth,
+    picture_size,
+    read_colour,
+    read_depth_values,
+    read_labels,
+    returns_of,
+)
 from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.reading import Run, one_by_one
 from ineus_core.types import Camera, Frame
@@ -26,19 +36,49 @@ class FrameFiles:
     world_from_camera: Float[np.ndarray, "4 4"]
     colour: Path
     depth: Path | None
+    camera: Camera | None = None
+    """Of this frame alone, where not all have the same."""
+    confidence: Path | None = None
+    """A picture of small integers beside the depth; the larger the surer."""
 
 
 @dataclass(frozen=True)
 class DepthCoding:
-    """How the 16-bit values of a depth image become metres."""
+    """How the values of a depth image become metres, and in which camera."""
 
     values_per_m: float
     no_return: int = 0
+    camera: Camera | None = None
+    """Of the depth files where it is not that of colour, at the same place: registered."""
+    least_confidence: int = 0
 
     def decode(self, values: np.ndarray) -> Float[np.ndarray, "h w"]:
         """Convert to metres, 0 where there is no return."""
         depth_m = values.astype(np.float32) / np.float32(self.values_per_m)
         return returns_of(np.where(values == self.no_return, 0, depth_m))
+
+    def read(self, files: FrameFiles, camera: Camera) -> Float[np.ndarray, "h w"] | None:
+        """Read the depth of a frame as its colour camera sees it."""
+        if files.depth is None:
+            return None
+        size = (camera.width_px, camera.height_px)
+        shape_of = size if self.camera is None else picture_size(files.depth)
+        depth_m = self.decode(read_depth_values(files.depth, shape_of))
+        if files.confidence is not None and self.least_confidence:
+            labels = read_labels(files.confidence, (depth_m.shape[1], depth_m.shape[0]))
+            depth_m = np.where(labels < self.least_confidence, np.float32(0), depth_m)
+        if self.camera is None:
+            return fitted_depth(depth_m, size)
+        lens = self.camera.resized(depth_m.shape[1], depth_m.shape[0])
+        return register_depth(depth_m, lens, camera, np.eye(4))
+
+
+class DepthReader(Protocol):
+    """Something that reads the depth of a frame."""
+
+    def read(self, files: FrameFiles, camera: Camera) -> Float[np.ndarray, "h w"] | None:
+        """Return the depth of a frame in the size of its camera, in m; None if it has none."""
+        ...
 
 
 class ImageSequence:
@@ -54,7 +94,7 @@ class ImageSequence:
     kind = "image_sequence"
 
     def __init__(
-        self, files: Sequence[FrameFiles], camera: Camera, depth: DepthCoding, max_frames: int = 0
+        self, files: Sequence[FrameFiles], camera: Camera, depth: DepthReader, max_frames: int = 0
     ) -> None:
         self.camera = camera
         self.dropped: Counter[str] = Counter()
@@ -63,6 +103,10 @@ class ImageSequence:
         for path in (path for frame in self._files for path in (frame.colour, frame.depth)):
             if path is not None and not path.is_file():
                 raise SourceError(f"{path}: no such file, though there is a pose for it")
+        if self._files:
+            folder = str(self._files[0].colour.parent)
+            warn_of_camera(camera, folder, f"source.{self.kind}.fx and the keys beside it")
+            warn_of_poses((frame.world_from_camera for frame in self._files), folder)
 
     def _by_rising_stamp(self, files: Sequence[FrameFiles]) -> list[FrameFiles]:
         rising: list[FrameFiles] = []
@@ -112,9 +156,7 @@ class ImageSequence:
         return track
 
     def _read(self, files: FrameFiles) -> Frame:
-        size = (self.camera.width_px, self.camera.height_px)
-        rgb = read_colour(files.colour, size)
-        depth_m = None
-        if files.depth is not None:
-            depth_m = self._depth.decode(read_depth(files.depth, size))
-        return Frame(files.stamp_ns, self.camera, files.world_from_camera, rgb, depth_m)
+        camera = files.camera or self.camera
+        rgb = read_colour(files.colour, (camera.width_px, camera.height_px))
+        depth_m = self._depth.read(files, camera)
+        return Frame(files.stamp_ns, camera, files.world_from_camera, rgb, depth_m)

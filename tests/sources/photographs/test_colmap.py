@@ -3,6 +3,7 @@
 """Lenses, masks and reduced pictures of COLMAP models, and models that cannot be used."""
 
 import builtins
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from scene_formats import SIZE_PX, VIEWS, object_scene, similarity, write_colmap
 from ineus_core.errors import MissingDependencyError, SourceError
 from ineus_core.geometry import project, undistort_pixels
 from ineus_core.sources import SourceConfig, frame_count, open_source
-from ineus_core.types import Frame
+from ineus_core.types import Camera, Frame
 
 pycolmap = pytest.importorskip("pycolmap")
 
@@ -209,3 +210,33 @@ def test_pycolmap_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingDependencyError, match=r"pip install 'ineus_ros\[colmap\]'"):
         open_source(folder)
+
+
+def test_portrait_beside_landscape_keeps_its_own_camera_and_size(tmp_path: Path) -> None:
+    folder = write_colmap(tmp_path, binary=False)
+    sparse = folder / "sparse" / "0"
+    with open(sparse / "cameras.txt", "a") as file:
+        file.write("2 PINHOLE 30 48 61.0 62.0 14.5 25.0\n")
+    rows = (sparse / "images.txt").read_text().splitlines()
+    first = next(i for i, row in enumerate(rows) if row.endswith("view_003.png"))
+    rows[first] = rows[first].replace(" 1 view_003.png", " 2 view_003.png")
+    (sparse / "images.txt").write_text("\n".join(rows) + "\n")
+    portrait = np.full((48, 30, 3), 90, dtype=np.uint8)
+    formats.write_picture(folder / "images" / "view_003.png", portrait)
+    frames = list(open_source(folder))
+    assert {frame.rgb.shape for frame in frames} == {(40, 40, 3), (48, 30, 3)}
+    assert np.array_equal(frames[3].rgb, portrait)
+    assert frames[3].camera == Camera(30, 48, 61.0, 62.0, 14.5, 25.0)
+    assert frames[2].camera.fx == pytest.approx(object_scene().camera.fx)
+    config = SourceConfig.model_validate({"colmap": {"downscale": 2}})
+    assert next(iter(open_source(folder, config=config))).rgb.shape == (20, 20, 3)
+
+
+def test_a_listing_without_pictures_beside_a_model_names_the_model(tmp_path: Path) -> None:
+    folder = write_colmap(tmp_path)
+    pose = np.eye(4).tolist()
+    frames = [{"file_path": f"gone/{i}.png", "transform_matrix": pose} for i in (0, 1)]
+    (folder / "transforms.json").write_text(json.dumps({"fl_x": 50, "frames": frames}))
+    with pytest.raises(SourceError, match=r"was read as transforms_json, .* --source colmap$"):
+        open_source(folder)
+    assert frame_count(open_source(folder, "colmap")) == VIEWS

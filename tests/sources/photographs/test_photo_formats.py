@@ -15,6 +15,8 @@ from scene_formats import SIZE_PX, VIEWS, moved, object_scene, similarity
 
 from ineus_core.errors import SourceError
 from ineus_core.sources import Source, SourceConfig, frame_count, open_source, source_kind
+from ineus_core.sources.photographs.reduced_pictures import cut_to_middle, full_size
+from ineus_core.types import Camera
 
 LAYOUTS: dict[str, tuple[str, Callable[[Path], Path], bool]] = {
     "blender": ("blender", formats.write_blender, False),
@@ -181,7 +183,7 @@ def test_depth_of_other_proportions_or_kind_is_named(tmp_path: Path) -> None:
     assert cv2.imwrite(str(folder / "d.png"), np.ones((40, 40), np.uint8))
     frames[0]["depth_file_path"] = "d.png"
     edit_json(folder / "transforms.json", frames=frames)
-    with pytest.raises(SourceError, match="expected depth as one channel of uint16 or of floats"):
+    with pytest.raises(SourceError, match="expected depth as one of uint16 or of floats"):
         next(iter(open_source(folder)))
 
 
@@ -444,3 +446,48 @@ def test_cameras_masks_depth_and_applied_transform(tmp_path: Path) -> None:
     point = source.dataset_from_world @ (2.0, 4.0, 6.0, 1.0)  # type: ignore[attr-defined]
     # x and y change places, half the size, z against 5.
     assert np.allclose(point, (2.0, 1.0, 2.0, 1.0))
+
+
+ELSEWHERE = ["/home/her/scene/images/{}", "C:\\data\\images\\{}", "{}"]
+
+
+@pytest.mark.parametrize("listed", ELSEWHERE)
+def test_paths_of_another_machine(
+    tmp_path: Path, listed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = formats.write_transforms_json(tmp_path)
+    frames = json.loads((folder / "transforms.json").read_text())["frames"]
+    for frame in frames:
+        frame["file_path"] = listed.format(Path(frame["file_path"]).name)
+    if listed == "{}":
+        for picture in (folder / "images").iterdir():
+            picture.rename(folder / picture.name)
+            frames[int(picture.stem)]["file_path"] = f"images/{picture.name}"
+    edit_json(folder / "transforms.json", frames=frames)
+    source = opened(folder)
+    for frame, true in zip(source, object_scene().frames, strict=True):
+        assert np.array_equal(frame.rgb, true.rgb)
+    assert "is not there;" in caplog.text and caplog.text.count("is taken for it") == 1
+
+
+def test_each_frame_of_a_listing_has_its_own_size(tmp_path: Path) -> None:
+    folder = formats.write_transforms_json(tmp_path)
+    frames = json.loads((folder / "transforms.json").read_text())["frames"]
+    frames[3] |= {"w": 30, "h": 48, "cx": 14.5, "cy": 25.0}
+    edit_json(folder / "transforms.json", frames=frames)
+    formats.write_picture(folder / "images" / "003.png", np.zeros((48, 30, 3), np.uint8))
+    found = list(opened(folder))[3].camera
+    assert (found.width_px, found.height_px, found.cx, found.cy) == (30, 48, 14.5, 25.0)
+
+
+def test_usual_sizes_of_which_only_the_middle_is_there() -> None:
+    lens = np.array([[600.0, 0, 599.5], [0, 600.0, 339.5], [0, 0, 1]])
+    assert full_size(lens, (384, 384)) == (1200, 680)
+    assert full_size(lens, (1200, 680)) == (1200, 680)
+    assert full_size(lens, (384, 384), width_px=1000, height_px=500) == (1000, 500)
+    # 680 rows become 384, and of 1200 columns the middle 680 are kept.
+    camera = cut_to_middle(Camera(1200, 680, 600, 600, 599.5, 339.5), (384, 384), "here")
+    found = np.array((camera.fx, camera.fy, camera.cx, camera.cy)) * 680 / 384
+    np.testing.assert_allclose(found, (600, 600, 599.5 - 260, 339.5))
+    with pytest.raises(SourceError, match="200 x 100 pixels cannot be the middle of 100 x 100"):
+        cut_to_middle(Camera(100, 100, 90, 90, 50, 50), (200, 100), "here")

@@ -181,10 +181,10 @@ def test_missing_intrinsics_are_named(tmp_path: Path) -> None:
 
 def test_pictures_of_another_size_are_named(tmp_path: Path) -> None:
     folder = make_posed_images(tmp_path / "data")
-    write_depth(folder / "depth" / "000001.png", (1000,), size=(3, 4))
+    write_depth(folder / "depth" / "000001.png", (1000,), size=(6, 4))
     frames = iter(PosedImagesSource(folder))
     next(frames)
-    with pytest.raises(SourceError, match=r"depth/000001\.png: picture of 4 x 3 .* 8 x 6"):
+    with pytest.raises(SourceError, match=r"depth/000001\.png: depth of 4 x 6 .* 8 x 6"):
         next(frames)
     write_colour(folder / "images" / "000000.png", 0, size=(12, 16))
     with pytest.raises(SourceError, match=r"images/000000\.png: picture of 16 x 12 .* 8 x 6"):
