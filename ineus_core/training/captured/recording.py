@@ -9,6 +9,7 @@ five times as long.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 
 import torch
 
@@ -39,7 +40,7 @@ class Recording:
         """Record nothing yet."""
         self._work, self._key, self._clean_up = work, key, clean_up
         self._generator = generator
-        self._stream = torch.cuda.Stream(generator.device)
+        self._stream = _stream_of_recordings(generator.device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._recorded_for: object = None
         self._calls = 0
@@ -100,6 +101,12 @@ class Recording:
             self._work()
         _LOG.info("training step by autograd recorded: Python of its losses is not run again")
         return graph
+
+
+@cache
+def _stream_of_recordings(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream on which all record: cuBLAS keeps 64 MB of workspace for each stream."""
+    return torch.cuda.Stream(device)
 
 
 @contextmanager
