@@ -58,6 +58,7 @@ def _product(values, cotangents, stride):
 @triton.jit
 def _used(firsts, counts, rays):
     """Count the samples of all rays."""
+    # The last ray's samples end where all end.
     used = 0
     if rays > 0:
         used = (tl.load(firsts + rays - 1) + tl.load(counts + rays - 1)).to(tl.int32)
@@ -75,13 +76,16 @@ def _store_vector(base, i, stride_n, stride_k, x, y, z, mask):
 @triton.jit
 def _opacity(sdf, gx, gy, gz, dx, dy, dz, dt, inv_s, anneal):
     """Return what an interval lets through by NeuS, eq. 13, and what its derivative needs."""
+    # The normal is the unit gradient: one whose length is not 1 yet must not steepen the alpha.
     length = tl.sqrt(gx * gx + gy * gy + gz * gz)
     inverse = 1.0 / tl.maximum(length, _SHORTEST)
     nx, ny, nz = gx * inverse, gy * inverse, gz * inverse
     cosine = dx * nx + dy * ny + dz * nz
+    # At first half of the cosine, which also turns surfaces that look away; later the exact one.
     slope = -(
         tl.maximum(0.5 - 0.5 * cosine, 0.0) * (1.0 - anneal) + tl.maximum(-cosine, 0.0) * anneal
     )
+    # The distance at both ends of the interval, along the tangent at its middle.
     half_step = 0.5 * slope * dt
     near, far = tl.sigmoid((sdf - half_step) * inv_s), tl.sigmoid((sdf + half_step) * inv_s)
     # 1 - alpha, without the cancellation of that difference.
@@ -94,10 +98,12 @@ def _opacity_backward(
     d_alpha, sdf, cosine, half_step, near, far, dt, inv_s, anneal, steep, DENSITY: tl.constexpr
 ):
     """Return cotangents of the distance, or the output of a density, of cosine and sharpness."""
+    # alpha = 1 - far / (near + epsilon), with near and far sigmoids: their slopes are s (1 - s).
     floor = near + _EPSILON
     d_near = d_alpha * far / (floor * floor) * near * (1.0 - near)
     d_far = -d_alpha / floor * far * (1.0 - far)
     d_slope = 0.5 * dt * inv_s * (d_far - d_near)
+    # Derivatives of both maxima of `_opacity`.
     facing = tl.where(cosine < 1.0, 0.5 * (1.0 - anneal), 0.0)
     d_cosine = d_slope * (facing + tl.where(cosine < 0.0, anneal, 0.0))
     d_inv_s = d_near * (sdf - half_step) + d_far * (sdf + half_step)
@@ -115,6 +121,7 @@ def _through(raw, dt, clear, bias, per_m, factor, DENSITY: tl.constexpr):
     """
     slope = 0.0 * raw
     if DENSITY:
+        # Outputs are distances in scale: a density grows where they fall.
         exponent = bias - raw * per_m
         clear = tl.exp(-tl.exp(exponent) * factor * dt)
         slope = clear * dt * per_m * factor * tl.exp(tl.minimum(exponent, _MOST_EXPONENT))
@@ -133,6 +140,7 @@ def forward(
     for ray in range(tl.program_id(0), rays, tl.num_programs(0)):
         first, count = tl.load(firsts + ray).to(tl.int32), tl.load(counts + ray).to(tl.int32)
         dx, dy, dz = _three(directions + ray * direction_n, direction_k)
+        # What reaches the present chunk of what left the camera.
         through = 1.0
         red, green, blue, reach, x, y, z, opacity = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for chunk in range(0, count, CHUNK):
@@ -189,11 +197,14 @@ def backward(
     used = _used(firsts, counts, rays)
     for ray in range(tl.program_id(0), rays, tl.num_programs(0)):
         first, count = tl.load(firsts + ray).to(tl.int32), tl.load(counts + ray).to(tl.int32)
+        # Gaps between rays are padding of the budget.
         after = used
         if ray + 1 < rays:
             after = tl.load(firsts + ray + 1).to(tl.int32)
         dx, dy, dz = _three(directions + ray * direction_n, direction_k)
         at = d_rendered + ray * d_rendered_n
+        # All that the ray's colour, range, normal and opacity say to its samples, weighted as
+        # they are.
         behind = _product(rendered + ray * _COLUMNS, at, d_rendered_k)
         d_r, d_g, d_b = _three(at + _COLOUR * d_rendered_k, d_rendered_k)
         d_x, d_y, d_z = _three(at + _NORMAL * d_rendered_k, d_rendered_k)
@@ -219,6 +230,7 @@ def backward(
             clear = tl.where(mask, tl.maximum(exact, _LEAST_CLEAR), 1.0)
             before = through * tl.associative_scan(clear, 0, _times) / clear
             through *= tl.reduce(clear, 0, _times)
+            # As in `forward`, with which it must agree to the last factor.
             weight = before * tl.where(mask, 1.0 - exact, 0.0)
             r, g, b = _vector(colours, i, rgb_n, rgb_k, mask)
             d_middle = d_reach * 0.5 * (begin + end) + d_x * nx + d_y * ny + d_z * nz
@@ -240,6 +252,8 @@ def backward(
                 d_cosine * dz + weight * d_z,
             )  # fmt: skip
             if eikonal_scale is not None:
+                # The eikonal loss of a sample, (|gradient| - 1)^2, needs what is in registers
+                # here anyway.
                 pull = tl.where(mask, 2.0 * tl.load(eikonal_scale) * (length - 1.0), 0.0)
                 tx, ty, tz = tx + pull * nx, ty + pull * ny, tz + pull * nz
             eikonal += tl.where(mask, (length - 1.0) * (length - 1.0), 0.0)

@@ -18,6 +18,7 @@ _IS_DENSE = tl.constexpr(2)
 @triton.jit
 def _axis(points, i, mask, stride_n, axis_offset, resolution):
     """Return the cell along one axis and the position in it."""
+    # Points a rounding outside of the cube count as on its face, as no entry lies beyond it.
     x = tl.load(points + i * stride_n + axis_offset, mask, other=0.0)
     scaled = tl.minimum(tl.maximum(x, 0.0), 1.0) * resolution.to(tl.float32)
     # The upper faces of the cube belong to the last cell.
@@ -28,6 +29,8 @@ def _axis(points, i, mask, stride_n, axis_offset, resolution):
 @triton.jit
 def _row(ix, iy, iz, resolution, dense, MASK: tl.constexpr):
     """Return the row of a corner within its level."""
+    # Both orders are computed and one is chosen, as cheap as a branch: which one is known only at
+    # run time.
     stride = (resolution + 1).to(tl.uint32)
     flat = ix + iy * stride + iz * (stride * stride)
     mixed = (ix ^ (iy * _PRIME_Y) ^ (iz * _PRIME_Z)) & MASK
@@ -46,6 +49,8 @@ def _unpack(word):
 def _gather_pair(level_table, near, far, mask, HALF: tl.constexpr):
     """Return both features of the two corners that differ in x."""
     if HALF:
+        # The primes of y and z are odd, that of x is 1 (instant-ngp, eq. 4): x changes the last
+        # bit alone.
         # With an even x the two rows share an aligned pair, in the dense and in the hashed order
         # alike: one gather serves both corners.
         shared = far == (near ^ 1)
@@ -88,8 +93,10 @@ def forward(
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     stored = i < n
     mask = stored
+    # The limit is on the device, so that a captured graph follows the number of samples.
     if limit is not None:
         mask = i < tl.minimum(tl.load(limit).to(tl.int32), n)
+    # Offsets of the Jacobian pass 2^31 at 22 million points of 32 channels.
     i = i.to(tl.int64)
     # The level is the outer axis of the launch, so that programs that run together share the
     # entries of one level in the cache.
@@ -111,6 +118,7 @@ def forward(
     near = _row(ix, iy + 1, iz + 1, resolution, dense, MASK)
     far = _row(ix + 1, iy + 1, iz + 1, resolution, dense, MASK)
     d0, d1, dd0, dd1 = _gather_pair(level_rows, near, far, mask, HALF)
+    # Interpolation counts in cells; per unit of the cube a derivative is steeper by their number.
     slope = resolution.to(tl.float32)
     f0, x0, y0, z0 = _interpolate(
         a0, b0, c0, d0, da0 - a0, db0 - b0, dc0 - c0, dd0 - d0, u, v, w, slope
@@ -119,6 +127,7 @@ def forward(
         a1, b1, c1, d1, da1 - a1, db1 - b1, dc1 - c1, dd1 - d1, u, v, w, slope
     )
     out = features + (2 * level).to(tl.int64) * feature_c + i * feature_n
+    # Padding gets features too, of whatever was read as 0: stages behind it read all rows.
     tl.store(out, f0, stored)
     tl.store(out + feature_c, f1, stored)
     if WITH_JACOBIAN:
@@ -150,8 +159,11 @@ def backward(
     channel = (2 * level).to(tl.int64)
     features = d_features + channel * feature_c
     slopes = jacobian_or_slope + channel * jacobian_c
+    # Neighbours in memory are samples of one ray: a thread that takes a run of them in turn meets
+    # a cell several times and adds it once.
     first = (tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)) * RUN
     hx, hy, hz = first.to(tl.uint32), first.to(tl.uint32), first.to(tl.uint32)
+    # No cell is held yet; the comparison gives a vector of False of the right shape.
     held = first < 0
     # Sixteen scalars instead of an array: Triton has no arrays in registers that a loop may index.
     zero = tl.zeros((BLOCK,), tl.float32)
@@ -175,6 +187,7 @@ def backward(
         )
         # Padding carries zeros; adding them would queue up at one address.
         live = mask & ((zero_value & zero_slope) == 0)
+        # A run of one point never leaves a cell before its end.
         if RUN > 1:
             moved = live & held & ((ix != hx) | (iy != hy) | (iz != hz))
             _add_cell(
@@ -214,6 +227,8 @@ def _cotangents(
     """Return those of the value and, times resolution, of its derivatives, of both features."""
     g0 = tl.load(features, mask, other=0.0).to(tl.float32)
     g1 = tl.load(features + feature_c, mask, other=0.0).to(tl.float32)
+    # The cotangent of the Jacobian is an outer product: read as its two factors, a third of the
+    # memory.
     if OUTER:
         s0 = scale * tl.load(slopes, mask, other=0.0).to(tl.float32)
         s1 = scale * tl.load(slopes + jacobian_c, mask, other=0.0).to(tl.float32)
@@ -243,6 +258,7 @@ def _add_cell(
     rows, ix, iy, iz, resolution, dense, mask, an0, an1, af0, af1, bn0, bn1, bf0, bf1,
     cn0, cn1, cf0, cf1, dn0, dn1, df0, df1, MASK: tl.constexpr, VECTOR: tl.constexpr,
 ):  # fmt: skip
+    # Rows are computed again rather than kept over the run: eight of them would take registers.
     near = _row(ix, iy, iz, resolution, dense, MASK)
     far = _row(ix + 1, iy, iz, resolution, dense, MASK)
     _add_pair(rows, near, far, mask, an0, an1, af0, af1, VECTOR)
@@ -264,6 +280,7 @@ def _add_pair(rows, near, far, mask, n0, n1, f0, f1, VECTOR: tl.constexpr):
         # One reduction instead of two where the rows of both corners are an aligned pair.
         shared = mask & (far == (near ^ 1))
         alone = mask & (far != (near ^ 1))
+        # The pair begins with the even row, which may be that of the far corner.
         swap = shared & ((near & 1) != 0)
         first = (rows + 2 * tl.where(swap, far, near)).to(tl.int64)
         second = (rows + 2 * tl.where(swap, near, far)).to(tl.int64)
@@ -286,6 +303,7 @@ def _add_pair(rows, near, far, mask, n0, n1, f0, f1, VECTOR: tl.constexpr):
             dtype=tl.int32, is_pure=False, pack=1,
         )  # fmt: skip
     else:
+        # The order of additions does not matter, only that none is lost.
         tl.atomic_add(rows + 2 * near, n0, mask, sem="relaxed")
         tl.atomic_add(rows + 2 * near + 1, n1, mask, sem="relaxed")
         tl.atomic_add(rows + 2 * far, f0, mask, sem="relaxed")

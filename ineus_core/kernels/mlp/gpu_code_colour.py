@@ -27,6 +27,8 @@ def _pick(columns, index, vector, tile):
 def _inputs(geometry, x, y, z, nx, ny, nz, AT: tl.constexpr, WIDTH: tl.constexpr):
     """Return geometry features, harmonics of degree 0 to 3 from column AT on, and the normal."""
     c = tl.arange(0, WIDTH)
+    # Real harmonics of the direction, as instant-ngp's encoding of degree 4 orders and signs
+    # them.
     xx, yy, zz = x * x, y * y, z * z
     tile = tl.where((c == AT)[None, :], _CONSTANT_HARMONIC, geometry)
     tile = _pick(c, AT + 1, -0.4886025119029199 * y, tile)
@@ -60,6 +62,7 @@ def _vector(base, i, stride_n, stride_k, mask):
 @triton.jit
 def _unit(x, y, z):
     """Return the unit vector and the inverse length, bounded as in the reference."""
+    # A gradient of length 0, of a field that is flat there, gives no normal rather than NaN.
     inverse = 1.0 / tl.maximum(tl.sqrt(x * x + y * y + z * z), _SHORTEST)
     return x * inverse, y * inverse, z * inverse, inverse
 
@@ -93,6 +96,7 @@ def colour_forward(
     for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
         i = tile * BLOCK + tl.arange(0, BLOCK)
         mask = i < n
+        # Samples of a ray share its direction, which is stored once.
         ray = i
         if WITH_INDEX:
             ray = tl.load(ray_index + i, mask, other=0)
@@ -101,6 +105,8 @@ def colour_forward(
         nx, ny, nz, _ = _unit(gx, gy, gz)
         geometry = load_tile(outputs, i, output_n, output_c, OUTPUTS, Y, mask).to(tl.float32)
         inputs = _inputs(geometry, dx, dy, dz, nx, ny, nz, OUTPUTS, Y)
+        # Biases are loaded where they are needed: kept, they would cost registers in all of the
+        # loop.
         a = tl.maximum(half_dot(inputs, tl.trans(wa), TYPE) + tl.load(b1 + j)[None, :], 0.0)
         b = tl.maximum(half_dot(a, tl.trans(wb), TYPE) + tl.load(b2 + j)[None, :], 0.0)
         bias = tl.load(b3 + k, k < 3, other=0.0)[None, :]
@@ -132,6 +138,7 @@ def colour_backward(
     sum_wb = tl.zeros((HIDDEN, HIDDEN), tl.float32)
     sum_wc = tl.zeros((HIDDEN, _RGB), tl.float32)
     sum_bb = tl.zeros((HIDDEN, _RGB), tl.float32)
+    # A sum over rows as a product with ones: the tensor cores do it on the side.
     ones = tl.full((BLOCK, _RGB), 1.0, tl.float32)
     sum_bc = tl.zeros((_RGB,), tl.float32)
     for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
@@ -152,6 +159,7 @@ def colour_backward(
         bias = tl.load(b3 + k, k < 3, other=0.0)[None, :]
         colour = tl.sigmoid(half_dot(b, tl.trans(wc), TYPE) + bias)
         d_colour = load_tile(d_rgb, i, d_rgb_n, d_rgb_c, 3, _RGB, mask).to(tl.float32)
+        # Of the sigmoid, by its own value.
         d_c = d_colour * colour * (1.0 - colour)
         sum_wc = half_dot(tl.trans(b), d_c, GRADIENT_TYPE, sum_wc)
         sum_bc += tl.sum(d_c, 0)
@@ -163,11 +171,13 @@ def colour_backward(
         d_inputs = half_dot(d_a, wa, GRADIENT_TYPE)
         target = d_outputs + (i[:, None] * d_output_n + c[None, :] * d_output_c)
         tl.store(target, d_inputs, mask[:, None] & (c < OUTPUTS)[None, :])
+        # Triton picks no column out of a tile: the others are summed as zeros.
         tx = tl.sum(tl.where((c == OUTPUTS + _SH)[None, :], d_inputs, 0.0), 1)
         ty = tl.sum(tl.where((c == OUTPUTS + _SH + 1)[None, :], d_inputs, 0.0), 1)
         tz = tl.sum(tl.where((c == OUTPUTS + _SH + 2)[None, :], d_inputs, 0.0), 1)
         tx, ty, tz = unit_backward(nx, ny, nz, inverse, tx, ty, tz)
         if WITH_GRADIENT:
+            # What compositing and losses want of the gradient comes on top.
             px, py, pz = _vector(d_gradient, i, d_gradient_n, d_gradient_k, mask)
             tx, ty, tz = tx + px, ty + py, tz + pz
         target = d_gradient_total + i * total_n

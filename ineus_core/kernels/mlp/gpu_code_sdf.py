@@ -28,6 +28,8 @@ _USED_COORDINATES = tl.constexpr(11)
 @triton.jit
 def half_dot(a, b, TYPE: tl.constexpr, total=None):
     """Multiply matrices with float32 sums; operands of TYPE, of which float32 keeps its digits."""
+    # Three products of TF32 keep what one of them would lose of float32's digits, and stay on the
+    # tensor cores.
     if TYPE == tl.float32:
         return tl.dot(a.to(tl.float32), b.to(tl.float32), total, input_precision="tf32x3")
     return tl.dot(a.to(TYPE), b.to(TYPE), total)
@@ -48,6 +50,8 @@ def _coordinate_weights(w1, b1, HIDDEN: tl.constexpr, INPUTS: tl.constexpr, TYPE
     weight = tl.load(w1 + j[:, None] * INPUTS + (k % 3)[None, :])
     bias = tl.load(b1 + j)[:, None] + 0.0 * weight
     value = tl.where((k < _BIAS)[None, :], weight, bias)
+    # The distance is a difference of large terms near a surface: what half precision rounds off a
+    # coordinate would move the surface by as much.
     rounded = value.to(TYPE).to(tl.float32)
     is_rounded = (k < _REMAINDERS_OF_WEIGHTS) | (k == _BIAS)
     value = tl.where(is_rounded[None, :], rounded, value - rounded)
@@ -71,6 +75,7 @@ def _directions(source, i, mask, stride_n, stride_k, scale):
     """Load components in the columns where `_coordinate_weights` has weights and remainders."""
     k = tl.arange(0, _COORDINATES)
     pointers = source + (i[:, None] * stride_n + (k % 3)[None, :] * stride_k)
+    # Not those of the remainders of points: a derivative by a point has none.
     used = (k < 3) | ((k >= _REMAINDERS_OF_WEIGHTS) & (k < _BIAS))
     return tl.load(pointers, mask[:, None] & used[None, :], other=0.0) * scale
 
@@ -79,6 +84,7 @@ def _directions(source, i, mask, stride_n, stride_k, scale):
 def _axes(tile):
     """Return sums over the two columns of each axis, in columns 0 to 2."""
     k = tl.arange(0, _COORDINATES)[None, :]
+    # A product with the weights left rounded parts and remainders in columns of their own.
     x = tl.sum(tl.where((k == 0) | (k == _REMAINDERS_OF_WEIGHTS), tile, 0.0), 1)
     y = tl.sum(tl.where((k == 1) | (k == _REMAINDERS_OF_WEIGHTS + 1), tile, 0.0), 1)
     z = tl.sum(tl.where((k == 2) | (k == _REMAINDERS_OF_WEIGHTS + 2), tile, 0.0), 1)
@@ -98,6 +104,7 @@ def _log2(x):
 @triton.jit
 def _softplus(h):
     """Return softplus, and its slope."""
+    # softplus(h) = max(h, 0) + ln(1 + exp(-b |h|)) / b, by powers of two, as the GPU has these.
     # e <= 1, so nothing overflows.
     e = tl.exp2(-_BETA_LOG2_E * tl.abs(h))
     activation = tl.maximum(h, 0.0) + _LN_2_OVER_BETA * _log2(1.0 + e)
@@ -106,6 +113,7 @@ def _softplus(h):
 
 @triton.jit
 def _feature_weights(w1, CHANNELS: tl.constexpr, HIDDEN: tl.constexpr, C: tl.constexpr):
+    # Rows of w1 begin with the three weights of the coordinates.
     j, c = tl.arange(0, HIDDEN), tl.arange(0, C)
     pointers = w1 + j[:, None] * (3 + CHANNELS) + 3 + c[None, :]
     return tl.load(pointers, (c < CHANNELS)[None, :], other=0.0)
@@ -131,6 +139,7 @@ def sdf_forward(
     wu = _coordinate_weights(w1, b1, HIDDEN, 3 + CHANNELS, TYPE)
     wf = _feature_weights(w1, CHANNELS, HIDDEN, C).to(TYPE)
     wo = _output_weights(w2, OUTPUTS, HIDDEN, OUT).to(TYPE)
+    # As many programs as fit on the GPU at once, each with its weights loaded once.
     for tile in range(tl.program_id(0), tl.cdiv(n, BLOCK), tl.num_programs(0)):
         i = tile * BLOCK + tl.arange(0, BLOCK)
         mask = i < n
@@ -150,6 +159,8 @@ def sdf_forward(
         if WITH_SDF:
             tl.store(sdf + i, distance * sdf_scale, mask)
         if WITH_GRADIENT:
+            # The first output's derivative by the hidden units; back through w1 it is that by the
+            # inputs.
             q = slope * first
             target = slopes + (i[:, None] * slope_n + c[None, :] * slope_c)
             tl.store(target, half_dot(q, wf, TYPE), mask[:, None] & (c < CHANNELS)[None, :])
@@ -169,6 +180,7 @@ def add_gradient(
     """Add the part through the features, Jacobian times slopes; all of it is reading memory."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < n
+    # `sdf_forward` has written the part through the coordinates.
     target = gradient + i * gradient_n
     x, y = tl.load(target, mask, other=0.0), tl.load(target + gradient_k, mask, other=0.0)
     z = tl.load(target + 2 * gradient_k, mask, other=0.0)
@@ -199,6 +211,7 @@ def sdf_backward(
     wu = _coordinate_weights(w1, b1, HIDDEN, 3 + CHANNELS, TYPE)
     wf = _feature_weights(w1, CHANNELS, HIDDEN, C)
     wo = _output_weights(w2, OUTPUTS, HIDDEN, OUT)
+    # Sums over all tiles of a program stay in registers, and are added to memory once.
     sum_wf = tl.zeros((HIDDEN, C), tl.float32)
     sum_wo = tl.zeros((HIDDEN, OUT), tl.float32)
     sum_coordinates = tl.zeros((HIDDEN, _COORDINATES), tl.float32)
@@ -208,6 +221,8 @@ def sdf_backward(
         i = tile * BLOCK + tl.arange(0, BLOCK)
         mask = i < n
         if WITH_GRADIENT:
+            # What the gradient's cotangent says to the slopes: the Jacobian, summed over the
+            # axes.
             d_g = tl.zeros((BLOCK, C), tl.float32)
             for k in tl.static_range(3):
                 axis = jacobian + k * jacobian_k
@@ -219,6 +234,8 @@ def sdf_backward(
         if WITH_SDF:
             d_distance = tl.load(d_sdf + i, mask, other=0.0) * sdf_scale
             d_out += tl.where((o == 0)[None, :], d_distance[:, None], 0.0)
+        # Hidden units are computed again rather than stored: they are the widest thing there is
+        # of a point.
         u = _coordinates(points, i, mask, point_n, point_k, point_scale, point_offset, TYPE)
         value = load_tile(features, i, feature_n, feature_c, CHANNELS, C, mask)
         h = half_dot(value, tl.trans(wf), TYPE, half_dot(u, tl.trans(wu), TYPE))
@@ -226,6 +243,8 @@ def sdf_backward(
         sum_wo = half_dot(tl.trans(activation), d_out, GRADIENT_TYPE, sum_wo)
         sum_bo += tl.sum(d_out, 0)
         if WITH_GRADIENT:
+            # The gradient is itself a product through w1 and w2's first row, and both get their
+            # share.
             d_q = half_dot(p, tl.trans(wu), GRADIENT_TYPE)
             d_q = half_dot(d_g, tl.trans(wf), GRADIENT_TYPE, d_q) * slope
             # The column of the bias is one, so it holds the plain sum over the points.
@@ -236,6 +255,8 @@ def sdf_backward(
             sum_coordinates = half_dot(q, p, GRADIENT_TYPE, sum_coordinates)
         d_h = half_dot(d_out, wo, GRADIENT_TYPE) * slope
         if WITH_GRADIENT:
+            # The slope's own derivative: sigmoid(b h)' = b s (1 - s), of which s is in d_q
+            # already.
             d_h += d_q * first * (_BETA - _BETA * slope)
         sum_wf = half_dot(tl.trans(d_h), value, GRADIENT_TYPE, sum_wf)
         sum_coordinates = half_dot(tl.trans(d_h), u, GRADIENT_TYPE, sum_coordinates)
@@ -254,6 +275,7 @@ def _add_sums(
     CHANNELS: tl.constexpr, OUTPUTS: tl.constexpr, HIDDEN: tl.constexpr,
     C: tl.constexpr, OUT: tl.constexpr,
 ):  # fmt: skip
+    # Programs add to the same few thousand addresses, each once: no queue worth a second launch.
     c, o = tl.arange(0, C), tl.arange(0, OUT)
     k = tl.arange(0, _COORDINATES)[None, :]
     rows = tl.arange(0, HIDDEN)[:, None]
