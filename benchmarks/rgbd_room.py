@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,16 +25,21 @@ from ineus_core.training.captured.gradient_check import gradient_errors
 from ineus_core.types import Frame
 
 
-def rendered_frames(config: SyntheticConfig, indices: Iterable[int] | None = None) -> list[Frame]:
-    """All frames of a built-in scene, or some of them, rendered by all cores."""
-    with multiprocessing.get_context("spawn").Pool(initializer=_start, initargs=(config,)) as pool:
-        return pool.map(_frame, range(config.frames) if indices is None else indices)
+def rendered_frames(config: SyntheticConfig) -> list[Frame]:
+    """All frames of a built-in scene, rendered by all cores."""
+    return frames_of(partial(SyntheticSource, config), range(config.frames))
 
 
-def _start(config: SyntheticConfig) -> None:
+def frames_of(make: Callable[[], SyntheticSource], indices: Iterable[int]) -> list[Frame]:
+    """Render some frames of a source by all cores; each process makes its own."""
+    with multiprocessing.get_context("spawn").Pool(initializer=_start, initargs=(make,)) as pool:
+        return pool.map(_frame, indices)
+
+
+def _start(make: Callable[[], SyntheticSource]) -> None:
     global _SOURCE  # noqa: PLW0603
     torch.set_num_threads(1)
-    _SOURCE = SyntheticSource(config)
+    _SOURCE = make()
 
 
 def _frame(index: int) -> Frame:

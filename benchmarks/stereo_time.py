@@ -13,13 +13,14 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from rgbd_room import rendered_frames
+from rgbd_room import frames_of
 
-from ineus_core.sources import SyntheticConfig
+from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.stereo import DepthFromMotion, StereoConfig
 from ineus_core.stereo.check import check, normals_of
 from ineus_core.stereo.neighbours import pick_sources
@@ -88,7 +89,7 @@ def main() -> None:
 def keyframes(width_px: int) -> list[Frame]:
     """Render seven pictures of the room, a keyframe apart."""
     scene = SyntheticConfig(frames=600, rate_hz=30, width_px=width_px, height_px=width_px * 3 // 4)
-    return rendered_frames(scene, range(0, 7 * _EVERY, _EVERY))
+    return frames_of(partial(SyntheticSource, scene), range(0, 7 * _EVERY, _EVERY))
 
 
 def _points(frame: Frame) -> np.ndarray:

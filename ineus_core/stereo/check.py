@@ -49,7 +49,7 @@ def check(view: StereoView, others: Sequence[StereoView], config: StereoConfig) 
     result = agreement(measured.inverse_depth, plane_xy, found, _LEAST_TOLERANCE, _MOST_TOLERANCE)
     kept = result.agreeing >= config.min_agreeing
     depth = torch.where(kept, 1 / result.inverse_depth.clamp(min=1e-12), 0.0)
-    confidence = torch.where(kept, confidence_of(measured, result, len(found)), 0.0)
+    confidence = torch.where(kept, confidence_of(measured, result), 0.0)
     return CheckedDepth(depth, confidence)
 
 

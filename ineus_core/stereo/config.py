@@ -37,7 +37,7 @@ class StereoConfig(ConfigModel):
         0.3, gt=0, description="Error of a match, in pixels, within which two keyframes agree."
     )
     min_agreeing: int = Field(
-        2, ge=1, description="Other keyframes that have to find the same surface."
+        1, ge=1, description="Other keyframes that have to find the same surface."
     )
     provisional: bool = Field(
         True, description="Whether depth is also measured at once, from earlier keyframes alone."

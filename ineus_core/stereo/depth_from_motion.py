@@ -14,16 +14,27 @@ from torch import Tensor
 from ineus_core.kernels.host_copy import write_to
 from ineus_core.stereo.check import check, normals_of
 from ineus_core.stereo.config import StereoConfig
-from ineus_core.stereo.neighbours import LEAST_WORTH, angle_deg, pick_sources, seen_points, worth
+from ineus_core.stereo.neighbours import (
+    LEAST_WORTH,
+    angle_deg,
+    pick_partners,
+    pick_sources,
+    seen_points,
+    worth,
+)
 from ineus_core.stereo.sweep import sweep
 from ineus_core.stereo.view import StereoView
 from ineus_core.types import Camera, Frame, KeyframeId
 
 _WIDTH_PX = {"cpu": 320, "cuda": 640}
-_CHECKED_WITH = 6
+_CHECKED_WITH = 8
 """Views that a depth is checked with at most."""
 _GOOD_WORTH, _GOOD_LATER = 0.3, 2
 """A view has its best sources when so many later ones are worth so much."""
+_FEWEST_PARTNERS = 2
+"""Two views that were matched with nothing but each other agree on their mistakes as well."""
+_LATER = 2
+"""Later views with depth of their own that a view is checked with at least."""
 _MOST_LATER = 5
 """Later views that are awaited at most, and as many again before the check."""
 _NEARER = 3.0
@@ -141,11 +152,10 @@ class DepthFromMotion:
         return worth(view, newest, points) < LEAST_WORTH and moved > 0.05 * depth
 
     def _has_its_partners(self, number: int) -> bool:
+        """Tell whether a view's depth can be checked from both sides, or never will be."""
         view, later = self._views[number], self._views[number + 1 :]
-        if not view.is_settled:
-            return False
-        partners = self._partners_of(view, self._views)
-        return all(partner.is_settled for partner in partners) or len(later) >= 2 * _MOST_LATER
+        measured = sum(other.measured is not None for other in later)
+        return view.is_settled and (measured >= _LATER or len(later) >= 2 * _MOST_LATER)
 
     def _measure(self, view: StereoView) -> bool:
         """Measure a view by all that are held; False if none of them shows its depth."""
@@ -183,15 +193,17 @@ class DepthFromMotion:
         world = rough.sample_m @ view.world_from_camera[:3, :3].T + view.position_m
         return seen_points(view, world)[0]
 
-    def _partners_of(self, view: StereoView, among: Sequence[StereoView]) -> list[StereoView]:
-        others = [other for other in among if other is not view and other.measured is not None]
-        return pick_sources(view, others, self._points_of(view), _CHECKED_WITH)
+    def _partners_of(self, view: StereoView) -> list[StereoView]:
+        others = [
+            other for other in self._views if other is not view and other.measured is not None
+        ]
+        return pick_partners(view, others, self._points_of(view), _CHECKED_WITH)
 
     def _depth_of(self, view: StereoView, is_final: bool = False) -> StereoDepth | None:
         if view.measured is None:
             return None
-        partners = self._partners_of(view, self._views)
-        if len(partners) < self._config.min_agreeing:
+        partners = self._partners_of(view)
+        if len(partners) < max(_FEWEST_PARTNERS, self._config.min_agreeing):
             return None
         checked = check(view, partners, self._config)
         rotation = torch.empty(3, 3, device=self._device)

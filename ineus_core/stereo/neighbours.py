@@ -16,6 +16,10 @@ _ANGLE_DEG = ((0.0, 15.0, 40.0), (1.0, 1.0, 0.0))
 """Worth by the angle between the optical axes."""
 _SAME_SIDE = 0.5
 """What a source loses by another one on its very side: what hides for one does for both."""
+_SAME_PLACE, _APART = 0.3, 0.02
+"""Worth of another view's depth from the same place, and the share of the depth away where it
+is worth all."""
+_LEAST_SHOWN = 0.1
 LEAST_WORTH = 0.05
 """Sources that are worth less are none."""
 
@@ -60,6 +64,29 @@ def pick_sources(
         _, best = left.pop(int(np.argmax(values)))
         picked.append(best)
     return picked
+
+
+def pick_partners(
+    reference: StereoView,
+    others: Sequence[StereoView],
+    points_m: Float[np.ndarray, "n 3"],
+    most: int,
+) -> list[StereoView]:
+    """Pick the views whose depth shows most of the surfaces of a reference again, best first.
+
+    Their pictures are not compared, so that angle and sharpness do not matter, and a baseline
+    only as two views from one place make the same mistakes.
+    """
+    if len(points_m) == 0:
+        return []
+    depth = float(np.median(_depth_before(reference, points_m)))
+    values = []
+    for other in others:
+        baseline = float(np.linalg.norm(other.position_m - reference.position_m))
+        apart = min(1.0, _SAME_PLACE + baseline / (_APART * depth))
+        values.append(apart * visible(other, points_m).mean())
+    order = np.argsort(values)[::-1][:most]
+    return [others[i] for i in order if values[i] > _LEAST_SHOWN]
 
 
 def _apart(reference: StereoView, source: StereoView, picked: Sequence[StereoView]) -> float:

@@ -31,6 +31,7 @@ _COARSEST_RADIUS_PX, _RADIUS_PX = 2, 4
 _REFINING_PLANES = 9
 _LAST_PLANES = 5
 """Planes of the second sweep in the finest picture, around the surface of the first."""
+_ROUGH = 0.05
 _SAMPLE_SIDE = 16
 """The picture is divided in so many cells each way, and the clearest point of each is a sample."""
 _CLEAR_MARGIN = 0.03
@@ -68,11 +69,13 @@ def sweep(
         q, cost, _ = _match(reference, sources, level, base, around, config)
         margin = _resized(coarse_margin, size)
     q = q * (q > 0)
+    roughness = ((q - median_of_25(q)).abs() / q.clamp(min=1e-12)).clamp(max=_ROUGH) / _ROUGH
     at = reference.levels[passes[-1][0] if passes else coarsest]
     return MeasuredDepth(
         q * at.usable,
         cost,
         margin,
+        roughness,
         _pixel_step(reference, sources),
         HostCopy(_sample(q, margin, at.plane_xy)),
     )

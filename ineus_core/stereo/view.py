@@ -43,6 +43,8 @@ class MeasuredDepth:
     cost: Float[Tensor, "h w"]
     margin: Float[Tensor, "h w"]
     """How much more the best of all other depths costs, at the coarsest level."""
+    roughness: Float[Tensor, "h w"]
+    """How far it is from the median around it, 0 to 1 for 5 % of it."""
     pixel_step: float
     """Change of inverse depth by a pixel of the sources, 1/m."""
     sample: HostCopy

@@ -35,6 +35,7 @@ __all__ = [
     "best_plane",
     "filtered_cost",
     "matching_cost",
+    "mean_around",
     "median_of_25",
     "reduced",
 ]
@@ -121,3 +122,8 @@ def reduced(image: Float[Tensor, "h w"], size_px: tuple[int, int]) -> Float[Tens
         size_px: Height and width, no larger than those of the image.
     """
     return fastest("stereo_matching", image.device).reduced(image, size_px)
+
+
+def mean_around(images: Float[Tensor, "n h w"], radius_px: int) -> Float[Tensor, "n h w"]:
+    """Return the mean over the square around each pixel, of its part inside the picture."""
+    return fastest("stereo_matching", images.device).mean_around(images, radius_px)

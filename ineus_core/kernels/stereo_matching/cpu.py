@@ -97,6 +97,17 @@ def median_of_25(image: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
     return torch.from_numpy(cv2.medianBlur(image.contiguous().numpy(), 5))
 
 
+def mean_around(images: Float[Tensor, "n h w"], radius_px: int) -> Float[Tensor, "n h w"]:
+    """Return the mean over the square around each pixel, by OpenCV; see the door."""
+    kernel, border = (2 * radius_px + 1,) * 2, cv2.BORDER_CONSTANT
+    inside = cv2.boxFilter(np.ones(images.shape[1:], np.float32), -1, kernel, borderType=border)
+    means = [
+        cv2.boxFilter(image, -1, kernel, borderType=border) / inside
+        for image in images.contiguous().numpy()
+    ]
+    return torch.from_numpy(np.stack(means))
+
+
 def reduced(image: Float[Tensor, "h w"], size_px: tuple[int, int]) -> Float[Tensor, "h2 w2"]:
     """Return means over the area of each pixel of a smaller picture, by OpenCV; see the door."""
     found = cv2.resize(image.contiguous().numpy(), size_px[::-1], interpolation=cv2.INTER_AREA)
@@ -114,7 +125,7 @@ def agreement(
     x, y = (plane_xy[..., i].contiguous().numpy() for i in (0, 1))
     q = inverse_depth.contiguous()
     expect_shape("plane_xy", plane_xy, (*q.shape, 2))
-    agreeing, against, difference = (np.zeros(q.shape, np.float32) for _ in range(3))
+    agreeing, seen, against, difference = (np.zeros(q.shape, np.float32) for _ in range(4))
     total = q.numpy().copy()
     for other in others:
         size = other.camera.height_px, other.camera.width_px
@@ -122,12 +133,12 @@ def agreement(
         _agree(
             q.numpy(), x, y, other.inverse_depth.contiguous().numpy(),
             other.source_from_reference, *coefficients_of(other.camera),
-            np.float32(other.tolerance), np.float32(least), np.float32(most), agreeing, against,
-            total, difference,
+            np.float32(other.tolerance), np.float32(least), np.float32(most), agreeing, seen,
+            against, total, difference,
         )  # fmt: skip
     spread = difference / (np.maximum(agreeing, 1) * np.maximum(q.numpy(), 1e-12))
     fused = total / (1 + agreeing)
-    return Agreement(*(torch.from_numpy(a) for a in (agreeing, against, fused, spread)))
+    return Agreement(*(torch.from_numpy(a) for a in (agreeing, seen, against, fused, spread)))
 
 
 @jit(parallel=True, fastmath=True)
@@ -327,7 +338,7 @@ def _best(costs, index, cost, margin):  # type: ignore[no-untyped-def]
 @jit(parallel=True, error_model="numpy")
 def _agree(
     inverse_depth, plane_x, plane_y, found, pose, pinhole, is_equidistant, k, is_bent, widest,
-    tolerance, least, most, agreeing, against, total, difference,
+    tolerance, least, most, agreeing, seen, against, total, difference,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     height, width = inverse_depth.shape
     size = np.float32(found.shape[1]), np.float32(found.shape[0])
@@ -348,6 +359,7 @@ def _agree(
                 continue
             turned = pose[2, 0] * plane_x[y, x] + pose[2, 1] * plane_y[y, x] + pose[2, 2]
             expected = q / (turned + q * pose[2, 3])
+            seen[y, x] += 1
             tolerated = min(max(tolerance, least * expected), most * expected)
             if theirs < expected - tolerated:
                 against[y, x] += 1

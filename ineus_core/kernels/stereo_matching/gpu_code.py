@@ -283,8 +283,8 @@ def pick_median(image, median, height, width, BLOCK: tl.constexpr):
 
 @triton.jit
 def add_agreement(
-    inverse_depth, plane_xy, row, found, tolerance, least, most, agreeing, against, total,
-    difference, pixels, width, height, IS_BENT: tl.constexpr, IS_EQUIDISTANT: tl.constexpr,
+    inverse_depth, plane_xy, row, found, tolerance, least, most, agreeing, seen_by, against,
+    total, difference, pixels, width, height, IS_BENT: tl.constexpr, IS_EQUIDISTANT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Compare the inverse depth of each pixel with what one other view has found there."""
@@ -310,6 +310,8 @@ def add_agreement(
     moved = theirs * (z - q * forward) / (1.0 - theirs * forward)
     at = tl.load(agreeing + i, mask, other=0.0) + agrees.to(tl.float32)
     tl.store(agreeing + i, at, mask)
+    at = tl.load(seen_by + i, mask, other=0.0) + known.to(tl.float32)
+    tl.store(seen_by + i, at, mask)
     at = tl.load(against + i, mask, other=0.0) + opposes.to(tl.float32)
     tl.store(against + i, at, mask)
     at = tl.load(total + i, mask, other=0.0) + tl.where(agrees, moved, 0.0)

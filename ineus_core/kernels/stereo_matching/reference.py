@@ -88,6 +88,8 @@ class Agreement:
 
     agreeing: Float[Tensor, "h w"]
     """How many find the same."""
+    seen: Float[Tensor, "h w"]
+    """How many find anything where they see it."""
     against: Float[Tensor, "h w"]
     """How many see through it to something farther."""
     inverse_depth: Float[Tensor, "h w"]
@@ -299,8 +301,8 @@ def agreement(
 ) -> Agreement:
     """Compare the inverse depth of a view with what others have found; see the door."""
     q = inverse_depth
-    agreeing, against = torch.zeros_like(q), torch.zeros_like(q)
-    total, difference = q.clone(), torch.zeros_like(q)
+    agreeing, seen, against, difference = (torch.zeros_like(q) for _ in range(4))
+    total = q.clone()
     for other in others:
         pose = other.source_from_reference
         pixels = _project(other.camera, pose, plane_xy, q)
@@ -314,11 +316,12 @@ def agreement(
         turned = pixels.z - q * forward
         theirs = found * turned / (1 - found * forward)
         agreeing += agrees
+        seen += known
         against += known & (found < expected - tolerated)
         total += torch.where(agrees, theirs, 0.0)
         difference += torch.where(agrees, (theirs - q).abs(), 0.0)
     spread = difference / (agreeing.clamp(min=1) * q.clamp(min=1e-12))
-    return Agreement(agreeing, against, total / (1 + agreeing), spread)
+    return Agreement(agreeing, seen, against, total / (1 + agreeing), spread)
 
 
 def _found(

@@ -95,7 +95,7 @@ def test_agreement_matches_torch(backend: str, device: str, model: str) -> None:
     found = SourceDepth(theirs.to(device), other, POSE, 0.005)
     arguments = inverse_depth.to(device), plane_xy_of(camera).to(device), [found] * 2, 0.004, 0.03
     result, twin = operator.agreement(*arguments), stereo_torch.agreement(*arguments)
-    for name in ("agreeing", "against"):
+    for name in ("agreeing", "seen", "against"):
         off = getattr(result, name) != getattr(twin, name)
         assert float(getattr(twin, name).sum()) > 0
         assert off.float().mean() < 0.002
@@ -188,6 +188,7 @@ def test_agreement_by_hand() -> None:
     middle = 4, 4
     assert float(result.agreeing[middle]) == 1
     assert float(result.against[middle]) == 1
+    assert float(result.seen[middle]) == 3
     assert float(result.inverse_depth[middle]) == pytest.approx(0.5025)
     assert float(result.spread[middle]) == pytest.approx(0.01, rel=1e-3)
     assert float(result.agreeing[0].sum()) == 0
