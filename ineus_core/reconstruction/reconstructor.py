@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The door to the reconstruction of a scene: frames in, steps, meshes and views out."""
 
-import gc
 import logging
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.frame_gate import JudgedFrame
 from ineus_core.reconstruction.map_origin import MapOrigin
+from ineus_core.reconstruction.memory import give_back_memory
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import resolved_rendering
 from ineus_core.timing import peak_memory_mb
@@ -85,15 +85,10 @@ class Reconstructor:
         self._report_began_s = time.perf_counter()
 
     def _forget_map(self) -> None:
-        """Give back the memory of the map, now.
-
-        The stages of a step refer to the step that holds them: without a collection the hundreds
-        of megabytes of its buffers would stay until some later one happens to come, and the
-        memory of a GPU, of which the collector knows nothing, would run out before.
-        """
+        """Drop the map and give its memory back."""
         if self._reconstruction is not None:
             self._reconstruction = None
-            gc.collect()
+            give_back_memory()
 
     @property
     def is_started(self) -> bool:
