@@ -50,6 +50,7 @@ def _adam(
     gradient = tl.load(gradients + i, mask, other=0.0)
     count = tl.load(step).to(tl.float32)
     # Rate and step are read from the device, so that a captured launch follows their schedules.
+    # beta^step by exp2, as the step is a number on the device.
     size = tl.load(learning_rate) / (1.0 - tl.exp2(count * log2_beta1))
     correction = 1.0 / (1.0 - tl.exp2(count * log2_beta2))
     changed, inside = mask, mask
@@ -65,11 +66,13 @@ def _adam(
         # Only what decays changes without a gradient.
         inside = mask
     old = tl.load(parameters + i, inside, other=0.0)
+    # Decay acts on all entries, also on those that rest.
     if DECAY:
         old *= 1.0 - tl.load(learning_rate) * weight_decay
     mean = beta1 * old_mean + (1.0 - beta1) * gradient
     square = beta2 * old_square + (1.0 - beta2) * gradient * gradient
     new = old - size * mean / (tl.sqrt(square * correction) + epsilon)
+    # An entry without a gradient rests, and its moments with it (instant-ngp, sec. 4).
     new = tl.where(changed, new, old)
     tl.store(means + i, tl.where(changed, mean, old_mean), mask)
     tl.store(squares + i, tl.where(changed, square, old_square), mask)

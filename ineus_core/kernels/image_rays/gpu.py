@@ -36,7 +36,9 @@ def march_view(
     grid = (triton.cdiv(rays, _RAYS),)
     if rays:
         _march[grid](*call, count, count, aabb, aabb, 0, *size, FILL=False, BLOCK=_RAYS)
+    # An exclusive sum says where each ray writes.
     end = count.cumsum(0, dtype=torch.int32)
+    # The one wait: buffers of an image are as long as its samples, not as long as could be.
     total = int(end[-1]) if rays else 0
     first = end - count
     t_starts = torch.empty(total, device=device)
@@ -46,6 +48,7 @@ def march_view(
         _march[grid](
             *call, first, ray_index, t_starts, points, total, *size, FILL=True, BLOCK=_RAYS
         )
+    # No padding, so one element stands for all.
     valid = torch.ones((), dtype=torch.bool, device=device).expand(total)
     samples = RaySamples(t_starts, t_starts + step_m, ray_index, valid, first, count)
     return samples, points.t()
@@ -108,6 +111,7 @@ def _march(
     ax, bx = _slab(ox, dx, lx, hx)
     ay, by = _slab(oy, dy, ly, hy)
     az, bz = _slab(oz, dz, lz, hz)
+    # A camera within the box begins at itself.
     near = tl.maximum(tl.maximum(tl.maximum(ax, ay), az), 0.0)
     far = tl.minimum(tl.minimum(bx, by), bz)
     steps = tl.minimum(tl.maximum((far - near) / step + 1.0, 0.0), max_steps).to(tl.int32)
@@ -124,6 +128,7 @@ def _march(
         cx = tl.floor((x - lx) * sx).to(tl.int32)
         cy = tl.floor((y - ly) * sy).to(tl.int32)
         cz = tl.floor((z - lz) * sz).to(tl.int32)
+        # Threads that are done go along until the last of their program is.
         live = (start < far) & (k < steps) & (found < per_ray)
         live = live & (cx >= 0) & (cx < gx) & (cy >= 0) & (cy < gy) & (cz >= 0) & (cz < gz)
         hit = tl.load(cells + (cx.to(tl.int64) * gy + cy) * gz + cz, live, other=0) != 0
@@ -147,10 +152,13 @@ def _trim(sdf, firsts, counts, inv_s, begins, kept, rays, half_step, BLOCK: tl.c
     count = tl.load(counts + ray, mask, other=0)
     sharpness = tl.load(inv_s)
     begin = tl.zeros((BLOCK,), tl.int32)
+    # Shrinks to the first sample clearly behind the surface, which is kept to close the alpha.
     end = count
     for k in range(0, tl.max(count)):
         distance = tl.load(sdf + first + k, k < end, other=0.0)
         # Only an unbroken run from the front counts as before the surface.
+        # Beyond this many times the width of the sigmoid, alpha is 0 to the last bit that is
+        # seen.
         is_before = (begin == k) & ((distance - half_step) * sharpness > _CLEAR)
         begin += ((k < end) & is_before).to(tl.int32)
         is_behind = (k < end) & ((distance + half_step) * sharpness < -_CLEAR)
@@ -174,6 +182,8 @@ def _gather(
         at, source = first + k, begin + k
         tl.store(t_kept + at, tl.load(t_starts + source, live), live)
         tl.store(ray_indices + at, ray, live)
+        # Axes lie one after the other in memory, so neighbouring threads write neighbouring
+        # numbers.
         for axis in tl.static_range(3):
             value = tl.load(points + axis * n + source, live)
             tl.store(kept + axis * total + at, value, live)

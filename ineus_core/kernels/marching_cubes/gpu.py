@@ -33,8 +33,10 @@ def marching_cubes(
     n, device = k - 1, sdf.device
     sdf, valid = sdf.detach().contiguous(), valid_cells.contiguous().view(torch.uint8)
     table, sizes, edge_offsets = _tables(device, k)
+    # A vertex belongs to an edge, and an edge to its lower corner: three for each corner.
     cell_programs, edge_programs = triton.cdiv(n**3, _CELLS), triton.cdiv(3 * k**3, _EDGES)
     cases = torch.empty((blocks, n**3), dtype=torch.uint8, device=device)
+    # Zeros, as only crossed edges are written.
     is_vertex = torch.zeros((blocks, 3 * k**3), dtype=torch.uint8, device=device)
     triangle_sums = torch.empty((blocks, cell_programs), dtype=torch.int32, device=device)
     vertex_sums = torch.empty((blocks, edge_programs), dtype=torch.int32, device=device)
@@ -47,6 +49,7 @@ def marching_cubes(
     vertex_count, triangle_count = counts.sum(1).tolist()
     vertices = torch.empty((vertex_count, 3), device=device)
     triangles = torch.empty((triangle_count, 3), dtype=torch.int32, device=device)
+    # Blocks without surface are the usual case as a map grows, and end here.
     if triangle_count:
         number = torch.empty((blocks, 3 * k**3), dtype=torch.int32, device=device)
         _write_vertices[(edge_programs, blocks)](
@@ -95,8 +98,10 @@ def _classify(sdf, valid, sizes, cases, is_vertex, sums, k, BLOCK: tl.constexpr)
     for c in tl.static_range(8):
         offset = ((c & 1) * k + (c >> 1 & 1)) * k + (c >> 2 & 1)
         value = tl.load(samples + offset, usable, other=0.0)
+        # Cells that no ray has observed are infinite: no surface passes through one.
         usable = usable & (tl.abs(value) < float("inf"))
         case += (value < 0).to(tl.int32) << c
+    # All corners inside is as empty as none.
     case = tl.where(usable & (case != 255), case, 0)
     tl.store(cases + block * n * n * n + cell, case.to(tl.uint8), mask)
     tl.store(sums + block * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.load(sizes + case)))
@@ -130,15 +135,18 @@ def _write_vertices(sdf, is_vertex, starts, number, vertices, k, BLOCK: tl.const
     used = tl.load(is_vertex + edges, edge < 3 * k * k * k, other=0).to(tl.int32)
     first = tl.load(starts + block * tl.num_programs(0))
     start = tl.load(starts + block * tl.num_programs(0) + tl.program_id(0))
+    # The order of edges, not of threads: the same field gives the same mesh, vertex by vertex.
     at = start + tl.cumsum(used, 0) - used
     mask = used != 0
     tl.store(number + edges, at - first, mask)
     corner, axis = edge // 3, edge % 3
     samples = sdf + block * k * k * k + corner
+    # Values of unused edges divide to something finite.
     near = tl.load(samples, mask, other=1.0)
     stride = tl.where(axis == 0, k * k, tl.where(axis == 1, k, 1))
     far = tl.load(samples + stride, mask, other=-1.0)
     fraction = tl.div_rn(near, near - far)
+    # A vertex on a corner would be one of several, and its triangles would have no area.
     fraction = tl.minimum(tl.maximum(fraction, _LEAST), 1 - _LEAST)
     target = vertices + at.to(tl.int64) * 3
     x, y, z = corner // (k * k), corner // k % k, corner % k

@@ -55,7 +55,9 @@ def _to_disc(px, py, pz, elements, index, radius, mask):
     dx, dy, dz = px - cx, py - cy, pz - cz
     height = dx * nx + dy * ny + dz * nz
     ax, ay, az = dx - height * nx, dy - height * ny, dz - height * nz
+    # Beside the disc its rim is nearest, above it the foot of the perpendicular.
     length = tl.sqrt(ax * ax + ay * ay + az * az)
+    # 0 above the disc; beyond its radius, what is left of the way to the rim.
     share = 1.0 - radius / tl.maximum(length, radius)
     ox, oy, oz = height * nx + ax * share, height * ny + ay * share, height * nz + az * share
     return ox, oy, oz, ox * ox + oy * oy + oz * oz, height, nx, ny, nz
@@ -64,6 +66,7 @@ def _to_disc(px, py, pz, elements, index, radius, mask):
 @triton.jit
 def _cell_below(position, low, cell, count):
     """Return the lower of the two cells with centres around a position; at most one outside."""
+    # Cells are known by their centres here, half a cell from their corners.
     below = tl.floor((position - low) / cell - 0.5)
     return tl.minimum(tl.maximum(below, -1.0), count - 1.0).to(tl.int32)
 
@@ -83,6 +86,7 @@ def _nearest(
     least = tl.full((BLOCK,), float("inf"), tl.float32)
     best = tl.zeros((BLOCK,), tl.int64)
     for corner in range(8):
+        # Outside of the grid its border cells answer.
         x = tl.minimum(tl.maximum(bx + (corner // 4), 0), gx - 1).to(tl.int64)
         y = tl.minimum(tl.maximum(by + (corner // 2) % 2, 0), gy - 1)
         z = tl.minimum(tl.maximum(bz + corner % 2, 0), gz - 1)
@@ -97,6 +101,7 @@ def _nearest(
             best = tl.where(is_better, seed + k, best)
     ox, oy, oz, square, height, nx, ny, nz = _to_disc(px, py, pz, elements, best, radius, mask)
     distance = tl.sqrt(square)
+    # On the disc itself no direction leads away from it but its normal.
     on_it = distance < never_zero
     scale = 1.0 / tl.maximum(distance, never_zero)
     tl.store(distances + i, distance, mask)

@@ -39,6 +39,8 @@ def integrate_depth(
     if rays:
         shape = log_odds.shape
         origin_cells = origin_cells.contiguous()
+        # A ray passes up to where its band begins, in whole cells; the band is walked in halves,
+        # so that no cell of it is stepped over.
         for mark, back, step in ((PASSED, truncation_cells, 1.0), (RETURNED, band_cells, 0.5)):
             _mark[(triton.cdiv(rays, _RAYS),)](
                 scratch, origin_cells, directions, range_cells, float(back), rays, *shape,
@@ -94,6 +96,7 @@ def _mark(
     dz = tl.load(d + 2 * stride_k, mask, other=0.0)
     reach = tl.load(ranges + i, mask, other=_NO_RETURN)
     if MARK == _PASSED:
+        # Half a cell off the camera, whose own cell says nothing.
         t = 0.0 * reach + 0.5
         end = reach - back
     else:
@@ -101,6 +104,7 @@ def _mark(
         end = reach + back
     # Rays that cross write the same mark, so it does not matter which of them wins.
     one = tl.full((BLOCK,), MARK, tl.uint8)
+    # As many rounds as the longest ray of the program needs.
     longest = tl.max(tl.where(mask, end - t, -1.0))
     for _ in range(0, tl.maximum(tl.floor(longest / STEP).to(tl.int32) + 1, 0)):
         live = mask & ((t < end) if MARK == _PASSED else (t <= end))
@@ -117,8 +121,10 @@ def _update(log_odds, scratch, n, hit, miss, limit, BLOCK: tl.constexpr):
     value = tl.load(log_odds + i, touched, other=0).to(tl.int32)
     value += tl.where(mark == _RETURNED, hit, miss)
     value = tl.minimum(tl.maximum(value, -limit), limit)
+    # 0 stands for cells that no image has touched.
     value = tl.where(value == 0, -1, value)
     tl.store(log_odds + i, value.to(tl.int8), touched)
+    # Clean for the next image, without a pass of its own.
     tl.store(scratch + i, tl.zeros((BLOCK,), tl.uint8), touched)
 
 
@@ -135,6 +141,7 @@ def _unproject(
     z = tl.load(rays + 3 * pixel + 2, mask, other=1.0)
     steps = tl.load(depth + pixel, mask, other=0).to(tl.float32)
     hit = mask & (steps > 0)
+    # Depth is along the axis of the camera, a range along the ray.
     reach = steps * step / tl.maximum(z, 1e-6)
     row = pose
     dx = tl.load(row) * x + tl.load(row + 1) * y + tl.load(row + 2) * z
@@ -149,6 +156,8 @@ def _unproject(
     tl.store(directions + 3 * i + 1, dy, mask)
     tl.store(directions + 3 * i + 2, dz, mask)
     tl.store(ranges + i, tl.where(hit, reach, _NO_RETURN), mask)
+    # A return near a face of its block changes the block beyond too: both ends of the margin are
+    # looked up.
     for side in tl.static_range(2):
         shift = margin * (2 * side - 1)
         at, inside = _cell(

@@ -120,6 +120,8 @@ def place_rays(
 
 @triton.jit
 def _slab(origin, direction, low, high):
+    # A ray along a face divides by a tiny number instead of 0: its slab is hit nowhere or all
+    # along.
     safe = tl.where(tl.abs(direction) < 1e-12, 1e-12, direction)
     a, b = (low - origin) / safe, (high - origin) / safe
     return tl.minimum(a, b), tl.maximum(a, b)
@@ -136,6 +138,7 @@ def ray_in_box(
     ax, bx = _slab(ox, dx, tl.load(aabb), tl.load(aabb + 3))
     ay, by = _slab(oy, dy, tl.load(aabb + 1), tl.load(aabb + 4))
     az, bz = _slab(oz, dz, tl.load(aabb + 2), tl.load(aabb + 5))
+    # A camera within the box begins at itself, not behind itself.
     near = tl.maximum(tl.maximum(tl.maximum(ax, ay), az), 0.0)
     far = tl.minimum(tl.minimum(bx, by), bz)
     return ox, oy, oz, dx, dy, dz, near, far, tl.load(jitter + ray)
@@ -145,10 +148,12 @@ def ray_in_box(
 def occupied_at(x, y, z, mask, occupied, aabb, gx, gy, gz):
     """Tell which points lie in occupied cells."""
     lx, ly, lz = tl.load(aabb), tl.load(aabb + 1), tl.load(aabb + 2)
+    # Floor, not truncation: a point just below the box would fall into its first cell.
     cx = tl.floor((x - lx) / (tl.load(aabb + 3) - lx) * gx).to(tl.int32)
     cy = tl.floor((y - ly) / (tl.load(aabb + 4) - ly) * gy).to(tl.int32)
     cz = tl.floor((z - lz) / (tl.load(aabb + 5) - lz) * gz).to(tl.int32)
     inside = mask & (cx >= 0) & (cx < gx) & (cy >= 0) & (cy < gy) & (cz >= 0) & (cz < gz)
+    # A grid of a building at a few centimetres has more cells than 32 bits count.
     cell = (cx.to(tl.int64) * gy + cy) * gz + cz
     return tl.load(occupied + cell, inside, other=0) != 0
 
@@ -163,15 +168,19 @@ def _count(
     ox, oy, oz, dx, dy, dz, near, far, shift = ray_in_box(
         origins, directions, aabb, jitter, ray, origin_n, origin_k, direction_n, direction_k, step
     )
+    # A ray that misses the box has far before near, and no step.
     steps = tl.minimum(tl.maximum((far - near) / step + 1.0, 0.0), max_steps).to(tl.int32)
+    # How many rays a batch has follows the device's own count of samples; launches do not change.
     if ray_limit is not None:
         steps = tl.where(ray < tl.load(ray_limit), steps, 0)
     total = tl.zeros((STEPS,), tl.int32)
     for chunk in range(0, steps, STEPS):
         k = chunk + tl.arange(0, STEPS)
+        # The cell of its midpoint decides about a step.
         t = near + (k + shift) * step + 0.5 * step
         mask = (k < max_steps) & (t < far)
         hit = occupied_at(ox + dx * t, oy + dy * t, oz + dz * t, mask, occupied, aabb, gx, gy, gz)
+        # Summed over lanes once, at the end of the ray.
         total += hit.to(tl.int32)
     tl.store(counts + ray, tl.sum(total))
 
@@ -192,12 +201,15 @@ def _place(firsts, counts, total, demand, ray_limit, placed, rays, budget, BLOCK
         mask = ray < rays
         count = tl.load(counts + ray, mask, other=0)
         last = taken + tl.cumsum(count, 0)
+        # Whole rays fit or not: half of a ray would composite as if nothing were behind.
         fits = last <= budget
         kept = tl.maximum(kept, tl.max(tl.where(fits, last, 0)))
         # Bounded, so that the sum over many rays cannot overflow.
         taken = tl.minimum(taken + tl.sum(count), budget + 1)
         wanted += tl.sum(count).to(tl.float32)
         fitting += tl.sum((mask & fits).to(tl.int32))
+        # One without room points behind the last that has some, so that differences of firsts
+        # stay right.
         tl.store(firsts + ray, tl.where(fits, last - count, kept), mask)
         tl.store(counts + ray, tl.where(fits, count, 0), mask)
     if total is not None:
@@ -206,6 +218,7 @@ def _place(firsts, counts, total, demand, ray_limit, placed, rays, budget, BLOCK
         tl.store(demand, wanted)
     if placed is not None:
         if ray_limit is not None:
+            # Rays beyond the limit fit, having nothing, but were never asked.
             fitting = tl.minimum(fitting, tl.load(ray_limit))
         tl.store(placed, fitting)
 
@@ -253,6 +266,7 @@ def _fill(
                 at = first + rank - 1
                 first += tl.sum(hit.to(tl.int32))
                 tl.store(t_starts + at, start, hit)
+                # The end is not the start of the next step: steps between may be empty.
                 tl.store(t_ends + at, start + step, hit)
                 tl.store(ray_indices + at, ray + 0 * at, hit)
                 tl.store(valids + at, 1 + 0 * at, hit)
@@ -262,6 +276,7 @@ def _fill(
                     tl.store(target, (x - tl.load(cube)) / side, hit)
                     tl.store(target + point_k, (y - tl.load(cube + 1)) / side, hit)
                     tl.store(target + 2 * point_k, (z - tl.load(cube + 2)) / side, hit)
+    # Stages behind read the whole budget, and its padding must be numbers that do no harm.
     zero = lane.to(tl.float32) * 0.0
     for chunk in range(used + ray * STEPS, budget, tl.num_programs(0) * STEPS):
         at, mask = chunk + lane, chunk + lane < budget

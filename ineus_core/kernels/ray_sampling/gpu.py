@@ -85,6 +85,8 @@ def _count(
             origins, directions, aabb, jitter, ray, 3, 1, 3, 1, step
         )
         lane = tl.arange(0, STEPS)
+        # One after the other until the ray has enough: cells behind the first surfaces are never
+        # read.
         found = 0
         chunk = 0
         while (chunk < max_steps) & (found < per_ray) & (near + chunk * step < far):
@@ -105,9 +107,11 @@ def _edge(j, ray, seed, range_m, truncation, near, FREE: tl.constexpr, BAND: tl.
 
     The noise depends on ray and edge alone, so the end of an interval is the start of the next.
     """
+    # A return nearer than the truncation has no free space before its band.
     start = tl.maximum(range_m - truncation, near)
     end = range_m + truncation
     noise = tl.rand(seed + 1, ray * _MOST_EDGES + j) - 0.5
+    # Stratified: an edge moves by at most half of its interval, so edges stay in order.
     in_free = near + tl.maximum((j + noise) / FREE, 0.0) * (start - near)
     in_band = start + tl.maximum((j - FREE + noise) / BAND, 0.0) * (end - start)
     return tl.where(j < FREE, in_free, tl.where(j < FREE + BAND, in_band, end))
@@ -122,6 +126,7 @@ def _store_samples(
     tl.store(t_ends + at, end, mask)
     tl.store(ray_indices + at, ray + 0 * at, mask)
     tl.store(valids + at, 1 + 0 * at, mask)
+    # In the unit cube, as the encoding takes them: a pass over all samples less.
     side = tl.load(cube + 3)
     target = points + at * point_n
     tl.store(target, (x - tl.load(cube)) / side, mask)
@@ -149,6 +154,7 @@ def _fill(
             origins, directions, aabb, jitter, ray, 3, 1, 3, 1, step
         )
         if (count > 0) & ((tl.load(kinds + ray) & _MEASURED) == _MEASURED):
+            # The counter is on the device and grows with each step, also in a replayed graph.
             range_m, seed = tl.load(ranges + ray), tl.load(counter)
             # Both ends of an interval by the same formula: neighbours meet to the last bit.
             for chunk in tl.static_range(0, FREE + BAND, STEPS):
