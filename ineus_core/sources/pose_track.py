@@ -76,10 +76,16 @@ class PoseTrack:
         """
         stamps = self._stamps
         if not stamps or stamp_ns > stamps[-1]:
-            newest = f"the newest has {stamps[-1]}" if stamps else "there is none"
+            newest = "there is none"
+            if stamps:
+                earlier_s = (stamp_ns - stamps[-1]) * 1e-9
+                newest = f"the newest has {stamps[-1]}, {earlier_s:.3f} s earlier"
             raise TransformNotYet(f"no pose yet at {stamp_ns} ns: {newest}")
         if stamp_ns < stamps[0]:
-            raise TransformUnknown(f"no pose at {stamp_ns} ns: the oldest has {stamps[0]}")
+            later_s = (stamps[0] - stamp_ns) * 1e-9
+            raise TransformUnknown(
+                f"no pose at {stamp_ns} ns: the oldest has {stamps[0]}, {later_s:.3f} s later"
+            )
         index = bisect.bisect_left(stamps, stamp_ns)
         if stamps[index] == stamp_ns:
             return self._poses[index]
@@ -88,7 +94,8 @@ class PoseTrack:
         if away_ns > self._tolerance_ns and not self._is_usual(after_ns - before_ns):
             raise TransformUnknown(
                 f"no pose at {stamp_ns} ns: the nearest is {away_ns * 1e-9:.3f} s away, "
-                f"expected at most {self._tolerance_ns * 1e-9:.3f} s"
+                f"expected at most {self._tolerance_ns * 1e-9:.3f} s "
+                f"(pose_tolerance_s={away_ns * 1e-9 + 1e-3:.3f} would take it)"
             )
         fraction = (stamp_ns - before_ns) / (after_ns - before_ns)
         return interpolate_rigid(self._poses[index - 1], self._poses[index], fraction)

@@ -14,8 +14,8 @@ from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError, SourceError
 from ineus_core.files import check_source_exists
 from ineus_core.sources.adjustment import Adjustment, PoseReadingConfig, adjusted
-from ineus_core.sources.bags.file import is_bag
 from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
+from ineus_core.sources.bags.storage import is_bag
 from ineus_core.sources.near_misses import missing_part
 from ineus_core.sources.photographs import (
     BlendedMvsConfig,
@@ -105,7 +105,7 @@ class SourceConfig(ConfigModel):
         gt=0,
         description="Factor on focal lengths, for a source whose calibration is off",
     )
-    rosbag: RosbagConfig = Field(default=RosbagConfig(), description="ROS 2 bags")
+    rosbag: RosbagConfig = Field(default=RosbagConfig(), description="Bags of ROS 2 and ROS 1")
     posed_images: PosedImagesConfig = Field(
         default=PosedImagesConfig(), description="Folders of posed images"
     )

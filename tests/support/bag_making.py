@@ -40,7 +40,8 @@ class BagMaker:
     """Writes single messages under any topic, in the order of the calls.
 
     Args:
-        path: Folder of the bag, which must not exist.
+        path: Folder of the bag, which must not exist; of ROS 1 its file.
+        storage: mcap, sqlite3 or ros1.
     """
 
     def __init__(self, path: Path, storage: str = "mcap") -> None:
@@ -48,7 +49,14 @@ class BagMaker:
         from rosbags.typesys import Stores, get_typestore
 
         self.types = get_typestore(Stores.ROS2_HUMBLE)
-        self.writer = Writer(path, version=8, storage_plugin=StoragePlugin[storage.upper()])
+        self.is_ros1 = storage == "ros1"
+        self.writer: Any = None
+        if self.is_ros1:
+            from rosbags.rosbag1 import Writer as Ros1Writer
+
+            self.writer = Ros1Writer(path)
+        else:
+            self.writer = Writer(path, version=8, storage_plugin=StoragePlugin[storage.upper()])
         self.connections: dict[str, Any] = {}
 
     def __enter__(self) -> "BagMaker":
@@ -79,6 +87,8 @@ class BagMaker:
     def put(self, topic: str, log_ns: int, message: Any) -> None:
         self.declare(topic, message.__msgtype__)
         data = self.types.serialize_cdr(message, message.__msgtype__)
+        if self.is_ros1:
+            data = self.types.cdr_to_ros1(data, message.__msgtype__)
         self.writer.write(self.connections[topic], log_ns, data)
 
     def image(self, topic: str, stamp_ns: int, rgb: np.ndarray, **options: Any) -> None:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ROS 2 bag as topics and raw messages, through the rosbags library; no ROS is needed."""
+"""A bag of ROS 2 or ROS 1 as topics and messages in CDR, by the rosbags library, without ROS."""
 
 import heapq
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +11,13 @@ from types import TracebackType
 from typing import Any
 
 from ineus_core.errors import MissingDependencyError, SourceError
-
-BAG_SUFFIXES = (".mcap", ".db3")
-
-
-def is_bag(path: Path) -> bool:
-    """Decide whether a path is a ROS 2 bag, by its name and what is in the folder."""
-    if path.is_dir():
-        return (path / "metadata.yaml").is_file() or bool(_storage_files(path))
-    return path.suffix in BAG_SUFFIXES and path.is_file()
+from ineus_core.sources.bags.storage import (
+    BAG_SUFFIXES,
+    StorageReader,
+    full_type_name,
+    is_bag,
+    open_storage,
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class BagFile:
     """A bag opened for reading, as a context; each failure is a `SourceError` with the path.
 
     Args:
-        path: A `.mcap` or `.db3` file, or the folder of a bag.
+        path: A file (`.mcap`, `.db3`, both also as `.zst`, or `.bag`), or the folder of a bag.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -47,19 +45,19 @@ class BagFile:
         self.topics: dict[str, BagTopic] = {}
         self.start_ns = 0
         self.end_ns = 0
-        self._readers: list[Any] = []
+        self._readers: list[StorageReader] = []
         self._stack = ExitStack()
         if not self.path.exists():
             raise SourceError(f"bag {self.path}: no such file or folder")
         if not is_bag(self.path):
             raise SourceError(
-                f"bag {self.path}: expected a .mcap or .db3 file, or a folder that holds one"
+                f"bag {self.path}: expected a file of {', '.join(BAG_SUFFIXES)}, or a folder "
+                f"that holds one"
             )
 
     def __enter__(self) -> "BagFile":
         """Open the files and read the list of topics."""
         try:
-            from rosbags.rosbag2 import Reader
             from rosbags.typesys import Stores, get_typestore
         except ModuleNotFoundError as error:
             raise MissingDependencyError("rosbags") from error
@@ -67,8 +65,10 @@ class BagFile:
         # definitions in the bag, which may be missing or odd for other types, are not needed.
         self._types = get_typestore(Stores.ROS2_JAZZY)
         try:
-            for file in self._files():
-                self._readers.append(self._stack.enter_context(Reader(file)))
+            self._readers = open_storage(self.path, self._types, self._stack)
+        except SourceError:
+            self.__exit__(None, None, None)
+            raise
         except Exception as error:
             self.__exit__(None, None, None)
             raise self._unreadable(error) from error
@@ -92,25 +92,27 @@ class BagFile:
 
     def of_type(self, *type_names: str) -> list[BagTopic]:
         """List the topics of the given types that have messages."""
-        short = {name.replace("/msg/", "/") for name in type_names}
         return [
             topic
             for topic in self.topics.values()
-            if topic.count and topic.type_name.replace("/msg/", "/") in short
+            if topic.count and topic.type_name in type_names
         ]
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
         """Yield topic, time of recording in ns and bytes of each message, by that time."""
         wanted = set(topics)
-        streams = []
-        for reader in self._readers:
-            connections = [c for c in reader.connections if c.topic in wanted]
-            if connections:
-                streams.append(reader.messages(connections=connections))
         try:
-            # The files of a bag without metadata may overlap in time.
-            for connection, log_ns, raw in heapq.merge(*streams, key=lambda message: message[1]):
-                yield connection.topic, log_ns, raw
+            for readers in _overlapping(self._readers):
+                streams = []
+                for reader in readers:
+                    connections = [c for c in reader.connections if c.topic in wanted]
+                    if connections:
+                        streams.append(reader.messages(connections))
+                merged = heapq.merge(*streams, key=lambda message: message[1])
+                for connection, log_ns, raw in merged:
+                    yield connection.topic, log_ns, raw
+        except SourceError as error:
+            raise SourceError(f"bag {self.path}: {error}") from error
         except Exception as error:
             raise self._unreadable(error) from error
 
@@ -131,12 +133,6 @@ class BagFile:
                 f"bag {self.path}: a message of {topic} is not a {type_name}: {error}"
             ) from error
 
-    def _files(self) -> list[Path]:
-        if self.path.is_dir() and not (self.path / "metadata.yaml").is_file():
-            # A recorder that was killed leaves files without metadata.
-            return _storage_files(self.path)
-        return [self.path]
-
     def _list_topics(self) -> None:
         used = [reader for reader in self._readers if reader.message_count]
         self.start_ns = min((reader.start_time for reader in used), default=0)
@@ -144,19 +140,28 @@ class BagFile:
         for connection in (c for reader in self._readers for c in reader.connections):
             known = self.topics.get(connection.topic)
             count = connection.msgcount + (known.count if known else 0)
-            qos = tuple(connection.ext.offered_qos_profiles) or (known.qos if known else ())
-            self.topics[connection.topic] = BagTopic(
-                connection.topic, connection.msgtype, count, qos
-            )
+            # Of ROS 1 there is none.
+            offered = tuple(getattr(connection.ext, "offered_qos_profiles", ()))
+            qos = offered or (known.qos if known else ())
+            type_name = full_type_name(connection.msgtype)
+            self.topics[connection.topic] = BagTopic(connection.topic, type_name, count, qos)
 
     def _unreadable(self, error: Exception) -> SourceError:
         reason = " ".join(str(error).split()) or type(error).__name__
         return SourceError(
-            f"bag {self.path} cannot be read: {reason} Expected a complete ROS 2 bag; "
-            "one that was cut off may be repaired with `mcap recover` or `ros2 bag reindex`"
+            f"bag {self.path} cannot be read: {reason} Expected a complete bag; one that was cut "
+            "off may be repaired with `mcap recover`, `ros2 bag reindex` or `rosbag reindex`"
         )
 
 
-def _storage_files(folder: Path) -> list[Path]:
-    # A pipe would be waited for until somebody writes into it.
-    return sorted(f for f in folder.iterdir() if f.suffix in BAG_SUFFIXES and f.is_file())
+def _overlapping(readers: Sequence[StorageReader]) -> list[list[StorageReader]]:
+    """Group files that overlap in time: one after the other, few are read from at once."""
+    groups: list[list[StorageReader]] = []
+    end_ns = 0
+    for reader in sorted(readers, key=lambda reader: reader.start_time):
+        if groups and reader.start_time < end_ns:
+            groups[-1].append(reader)
+        else:
+            groups.append([reader])
+        end_ns = max(end_ns, reader.end_time)
+    return groups

@@ -141,16 +141,16 @@ class TopicPoses:
         """Frame ids of the bodies that the poses are of; empty of messages that name none."""
         return {body for _, body in self._tracks}
 
-    def add(self, message: Any, log_ns: int = 0) -> None:
+    def add(self, message: Any, stamp: int = 0) -> None:
         """Take a message with one pose.
 
         Args:
-            log_ns: Taken where a driver without a clock has left the stamp at zero.
+            stamp: Its time in ns; 0: that of its header.
 
         Raises:
             SourceError: The pose is none; it is left out.
         """
-        stamp = stamp_ns(message.header) or log_ns
+        stamp = stamp or stamp_ns(message.header)
         frame_from_body = decode_transform(message)
         body = self._pose_frame or bare_frame_id(getattr(message, "child_frame_id", ""))
         key = bare_frame_id(message.header.frame_id), body

@@ -3,8 +3,9 @@
 """Poses of the camera over the time of a bag: from TF, a pose topic or odometry, read ahead."""
 
 import dataclasses
+import difflib
 import logging
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -33,6 +34,7 @@ from ineus_core.sources.bags.topics import (
 from ineus_core.sources.bags.transforms import TransformTree, bare_frame_id
 
 _log = logging.getLogger(__name__)
+_BODY_FROM_OPTICAL = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], dtype=np.float64)
 
 
 class PoseConfig(ConfigModel):
@@ -48,6 +50,11 @@ class PoseConfig(ConfigModel):
         default="auto",
         description="What gives the poses: tf, pose, odom; auto: the topic that is named, else TF "
         "if the camera moves by it, else a topic",
+    )
+    stamps: Literal["header", "recording"] = Field(
+        default="header",
+        description="Times of images, poses and transforms: those of their headers, or when they "
+        "were recorded, for clocks that do not agree or were set back",
     )
     global_frame: str = Field(default="odom", description="Frame id of the world")
     pose_frame: str = Field(
@@ -71,6 +78,14 @@ class PoseConfig(ConfigModel):
     @classmethod
     def _has_a_rotation(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         return with_unit_quaternions(value)
+
+
+def used_stamp_ns(header: Any, log_ns: int, stamps: str) -> int:
+    """Return the time of a message: that of its header, or of its recording where that is asked.
+
+    A driver without a clock leaves the stamp at zero, which is none.
+    """
+    return log_ns if stamps == "recording" else stamp_ns(header) or log_ns
 
 
 class BagPoses:
@@ -132,6 +147,19 @@ class BagPoses:
         mounting = dataclasses.replace(self._mounting, camera_frame=frame)
         return self._source.world_from_camera(stamp, mounting)
 
+    def warn_of_body_axes(self) -> None:
+        """Say that images are in a frame below which TF has an optical one of its own."""
+        frame = self._camera_frame
+        if "optical" in frame or not frame:
+            return
+        for child in self._tree.children(frame):
+            if "optical" in child and self._is_turned_to_optical(frame, child):
+                _log.warning(
+                    "bag %s: images are in frame %r, below which TF has %r; if the first has x "
+                    "ahead (REP 103), source.rosbag.camera_frame=%s is meant",
+                    *(self._bag.path, frame, child, child),
+                )
+
     def _read_transforms(self) -> TransformTree:
         # Read ahead, so that a late transform only has to be put in its place.
         tolerance_ns = round(self._config.pose_tolerance_s * 1e9)
@@ -139,7 +167,7 @@ class BagPoses:
         for topic, log_ns, raw in self._bag.messages(find_tf_topics(self._bag)):
             is_static = topic.endswith("static")
             for stamped in self._bag.decode(topic, raw).transforms:
-                stamp = stamp_ns(stamped.header) or log_ns
+                stamp = used_stamp_ns(stamped.header, log_ns, self._config.stamps)
                 try:
                     tree.add(
                         stamped.header.frame_id,
@@ -156,10 +184,11 @@ class BagPoses:
         poses = TopicPoses(topic, self._config, self._tree, capacity=0, jump_ns=0)
         for name, log_ns, raw in self._bag.messages([topic]):
             message = self._bag.decode(name, raw)
+            stamp = used_stamp_ns(message.header, log_ns, self._config.stamps)
             try:
-                poses.add(message, log_ns)
+                poses.add(message, stamp)
             except SourceError as error:
-                self._leave_out(topic, stamp_ns(message.header) or log_ns, error)
+                self._leave_out(topic, stamp, error)
         return poses
 
     def _leave_out(self, topic: str, stamp: int, error: SourceError) -> None:
@@ -184,7 +213,8 @@ class BagPoses:
             return self._of_transforms(tf)
         raise SourceError(
             f"bag {bag.path}: no poses for the camera {self._camera_frame!r} with pose_source "
-            f"{wanted}: expected {self._expected()}; {topic_list(bag)}{self._bad_note()}"
+            f"{wanted}: expected {self._expected()}{self._frame_hint(self._camera_frame)}; "
+            f"{topic_list(bag)}{self._bad_note()}"
         )
 
     def _topics(self) -> list[TopicPoses]:
@@ -224,7 +254,8 @@ class BagPoses:
         if tracked not in self._tree:
             raise SourceError(
                 f"bag {self._bag.path}: no transform of the camera {tracked!r}: "
-                f"expected it on /tf or /tf_static; {topic_list(self._bag)}{self._bad_note()}"
+                f"expected it on /tf or /tf_static{self._frame_hint(tracked)}; "
+                f"{topic_list(self._bag)}{self._bad_note()}"
             )
         if tf.world_frame != bare_frame_id(self._config.global_frame):
             _log.warning(
@@ -236,6 +267,26 @@ class BagPoses:
                 tf.world_frame,
             )
         return tf
+
+    def _frame_hint(self, frame: str) -> str:
+        """Return which frame id of TF may be meant, with the setting that says so."""
+        known = self._tree.frame_ids
+        if frame in known:
+            return ""
+        near = difflib.get_close_matches(frame, known, n=1)
+        near = near or [name for name in known if "optical" in name][:1]
+        setting = "source.rosbag.camera_frame"
+        if near:
+            return f" (TF has {near[0]!r}; {setting}={near[0]} if that is the camera)"
+        shown = ", ".join(known[:12])
+        return f" (TF has {shown}; {setting} says which is the camera)" if known else ""
+
+    def _is_turned_to_optical(self, frame: str, child: str) -> bool:
+        try:
+            body_from_optical = self._tree.lookup(frame, child, 0)
+        except SourceError:
+            return False
+        return bool(np.abs(body_from_optical[:3, :3] - _BODY_FROM_OPTICAL).max() < 0.1)
 
     def _of_topic(self, topic: TopicPoses) -> TopicPoses:
         configured = bare_frame_id(self._config.pose_frame)

@@ -3,7 +3,7 @@
 """ROS messages to arrays and cameras, by attribute, be they of rosbags or of rclpy."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import cv2
@@ -96,8 +96,11 @@ def knows_encoding(encoding: str) -> bool:
     return encoding in _LAYOUTS
 
 
-def decode_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
+def decode_image(msg: Any, bits: int = 16) -> UInt8[np.ndarray, "h w 3"]:
     """Decode a sensor_msgs/Image to RGB.
+
+    Args:
+        bits: How many of 16 the values have, for cameras of 10 or 12.
 
     Raises:
         SourceError: If the encoding carries no colour or the data are short.
@@ -111,7 +114,7 @@ def decode_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
     pixels = _pixels(msg)
     encoding = msg.encoding
     if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+        pixels = np.minimum(pixels >> (bits - 8), 255).astype(np.uint8)
         encoding = encoding.replace("16", "8")
     if encoding == "rgb8":
         return np.array(pixels)
@@ -120,6 +123,21 @@ def decode_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
     except cv2.error as error:
         size = f"{msg.width} x {msg.height}"
         raise SourceError(f"image of {size} pixels does not fit {encoding!r}: {error}") from error
+
+
+def used_bits(msgs: Iterable[Any]) -> int:
+    """Return of how many bits the images of a camera are: 10 or 12 where their 16 are never used.
+
+    Args:
+        msgs: Some images, raw; of other than 16 bits none says anything.
+    """
+    highest = 0
+    for msg in msgs:
+        if _LAYOUTS.get(msg.encoding, ("", 0))[0] != "u2":
+            return 16
+        highest = max(highest, int(_pixels(msg).max(initial=0)))
+    # Images that are black say nothing either.
+    return next((bits for bits in (10, 12) if 255 < highest < 1 << bits), 16)
 
 
 def decode_compressed_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
@@ -207,17 +225,21 @@ def _decode_rvl(body: bytes, what: str) -> UInt16[np.ndarray, "h w"] | None:
     return None if values is None else values.reshape(height, width)
 
 
-def decode_camera(msg: Any, rectified: bool = False) -> Camera:
+def decode_camera(
+    msg: Any, rectified: bool = False, image_size: tuple[int, int] = (0, 0)
+) -> Camera:
     """Decode a sensor_msgs/CameraInfo to a camera, with its region of interest and binning.
 
     Args:
         rectified: The image is rectified: its matrix is P, and it has no distortion.
+        image_size: Width and height of the images, for a message that has none.
     """
-    has_projection = float(msg.p[0]) > 0
     matrix = np.asarray(msg.k, dtype=np.float64).reshape(3, 3)
-    if rectified and has_projection:
+    # Some drivers fill in P alone.
+    by_projection = float(msg.p[0]) > 0 and (rectified or not matrix[0, 0] > 0)
+    if by_projection:
         matrix = np.asarray(msg.p, dtype=np.float64).reshape(3, 4)[:, :3]
-    model, coefficients = ("none", ()) if rectified and has_projection else _distortion(msg)
+    model, coefficients = ("none", ()) if by_projection else _distortion(msg)
     if not matrix[0, 0] > 0:
         raise SourceError(
             f"camera_info with K {matrix.ravel().tolist()}: expected a calibrated camera (fx > 0)"
@@ -225,6 +247,7 @@ def decode_camera(msg: Any, rectified: bool = False) -> Camera:
     roi = msg.roi
     bin_x, bin_y = max(1, int(msg.binning_x)), max(1, int(msg.binning_y))
     size = int(roi.width or msg.width) // bin_x, int(roi.height or msg.height) // bin_y
+    size = (size[0] or image_size[0], size[1] or image_size[1])
     check_believable(size, "camera_info")
     return Camera(
         *size,

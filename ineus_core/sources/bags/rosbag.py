@@ -1,42 +1,54 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames from a ROS 2 bag: images matched by stamp, each with the pose of its camera."""
+"""Frames from a bag: images matched by stamp, each with the pose of its camera."""
 
-import bisect
+import itertools
 import logging
-import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
 from ineus_core.errors import SourceError
+from ineus_core.sources.bags.cameras import CameraConfig, read_cameras
 from ineus_core.sources.bags.file import BagFile
 from ineus_core.sources.bags.matcher import NearestStampMatcher
 from ineus_core.sources.bags.other_poses import other_poses
-from ineus_core.sources.bags.poses import BagPoses, PoseConfig
-from ineus_core.sources.bags.ros_messages import decode_camera, image_decoder, stamp_ns
-from ineus_core.sources.bags.topics import find_camera_info, find_images
+from ineus_core.sources.bags.poses import BagPoses, PoseConfig, used_stamp_ns
+from ineus_core.sources.bags.ros_messages import (
+    decode_compressed_image,
+    decode_image,
+    image_decoder,
+    used_bits,
+)
+from ineus_core.sources.bags.topics import find_images
 from ineus_core.sources.reading import Run, one_by_one
-from ineus_core.types import Camera, Frame, Mesh
+from ineus_core.types import Frame, Mesh
 
 _log = logging.getLogger(__name__)
+_LOOKED_AT = 10
+"""Images whose values tell how many bits they use."""
+_SET_BACK_NS = 1_000_000_000
 
 
-class RosbagConfig(PoseConfig):
+class RosbagConfig(PoseConfig, CameraConfig):
     """Which topics of a bag are used, and how they are brought together."""
 
     color_topic: str = Field(
         default="", description="Topic of colour; empty: found by type and name"
     )
-    color_info_topic: str = Field(
-        default="", description="Topic of the colour camera's camera_info; empty: found by name"
+    camera_frame: str = Field(
+        default="", description="Frame id of the colour images; empty: as their headers say"
+    )
+    image_bits: Literal[0, 8, 10, 12, 14, 16] = Field(
+        default=0,
+        description="Bits that images of 16 bits use; 0: by the first ones, 10, 12 or 16",
     )
     depth_topic: str = Field(
         default="",
@@ -65,7 +77,7 @@ class RosbagSource:
     """Frames of a bag, by rising stamp.
 
     Args:
-        path: A `.mcap` or `.db3` file, or the folder of a bag.
+        path: A file of a bag, or its folder.
         max_frames: Most frames to yield; 0 is all.
 
     Raises:
@@ -86,15 +98,17 @@ class RosbagSource:
         self._lock = threading.Lock()
         self._config = config or RosbagConfig()
         self._max_frames = max_frames
+        self._newest_ns: dict[str, int] = {}
+        self._set_back: set[str] = set()
+        self._first_drop: dict[str, str] = {}
         with BagFile(path) as bag:
             self.colour, self.depth = find_images(
                 bag, self._config.color_topic, self._config.depth_topic
             )
-            self.camera_info_topic = find_camera_info(
-                bag, self.colour, self._config.color_info_topic
-            )
-            self._cameras = self._read_cameras(bag)
+            self._cameras = read_cameras(bag, self.colour, self._config)
+            self._bits = self._config.image_bits or self._used_bits(bag)
             self.poses = BagPoses(bag, self._config, self._camera_frame(bag))
+            self.poses.warn_of_body_axes()
 
     def __len__(self) -> int:
         """Return the number of colour images, or `max_frames` if that is less."""
@@ -107,6 +121,7 @@ class RosbagSource:
     def frames(self, run: Run) -> Iterator[Frame]:
         """Yield what iterating yields; see `CanReadAhead`."""
         self.dropped.clear()
+        self._newest_ns.clear()
         yielded = 0
         newest_ns = -1
         with BagFile(self.path) as bag:
@@ -123,11 +138,7 @@ class RosbagSource:
                 if yielded == self._max_frames:
                     return
         if not yielded:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items())
-            raise SourceError(
-                f"bag {self.path}: none of the {self.colour.count} images of {self.colour.name} "
-                f"could be used ({reasons}), with poses from {self.poses.description}"
-            )
+            raise SourceError(self._nothing_message())
 
     def pose_at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
         """Return the pose of the colour camera at a stamp.
@@ -151,7 +162,7 @@ class RosbagSource:
         size = " x ".join(map(str, self.colour.size_px))
         return {
             "colour": f"{self.colour.name} ({size}, frame id {self.colour.frame_id})",
-            "camera": self.camera_info_topic,
+            "camera": self._cameras.description,
             "depth": self.depth.name if self.depth else "none (colour only)",
             "poses": self.poses.description,
             "world": self.poses.world_frame,
@@ -168,22 +179,38 @@ class RosbagSource:
         )
         for topic, log_ns, raw in bag.messages(topics):
             message = bag.decode(topic, raw)
-            # A driver without a clock leaves the stamp at zero.
-            stamp = stamp_ns(message.header) or log_ns
+            stamp = used_stamp_ns(message.header, log_ns, self._config.stamps)
+            self._watch_clock(topic, stamp)
             yield from matcher.add(topic, stamp, _Image(stamp, log_ns, message))
             self._count_unmatched(matcher)
         yield from matcher.finish()
         self._count_unmatched(matcher)
 
+    def _watch_clock(self, topic: str, stamp: int) -> None:
+        """Say that the clock of a topic was set back: what it stamps then is in the past."""
+        newest = self._newest_ns.get(topic, stamp)
+        if stamp < newest - _SET_BACK_NS and topic not in self._set_back:
+            self._set_back.add(topic)
+            _log.warning(
+                "bag %s: the stamps of %s go back by %.3f s at %d ns; what comes before the "
+                "newest is dropped as out_of_order; source.rosbag.stamps=recording takes the "
+                "times of recording instead",
+                *(self.path, topic, (newest - stamp) * 1e-9, newest),
+            )
+        self._newest_ns[topic] = max(newest, stamp)
+
     def _count_unmatched(self, matcher: NearestStampMatcher) -> None:
+        # Without depth only a clock that jumps keeps an image from being a set of its own.
+        reason = "no_depth" if self.depth else "clock_set_back"
         if matcher.dropped[self.colour.name]:
-            self.dropped["no_depth"] = matcher.dropped[self.colour.name]
+            self.dropped[reason] = matcher.dropped[self.colour.name]
 
     def _frame(self, images: tuple[_Image, ...]) -> Frame | None:
         """Make a frame of matched images; None if it has to be dropped."""
         try:
             world_from_camera = self.poses.at(
-                images[0].stamp_ns, images[0].message.header.frame_id
+                images[0].stamp_ns,
+                self._config.camera_frame or images[0].message.header.frame_id,
             )
         except SourceError as error:
             self._drop("no_pose", error)
@@ -197,7 +224,7 @@ class RosbagSource:
         try:
             return Frame(
                 images[0].stamp_ns,
-                self._camera_at(images[0].log_ns),
+                self._cameras.at(images[0].log_ns),
                 world_from_camera,
                 rgb,
                 depth_m,
@@ -210,7 +237,7 @@ class RosbagSource:
     def _decode(self, images: tuple[_Image, ...]) -> tuple[np.ndarray, np.ndarray | None] | None:
         """Decode colour and depth; None if one of them is damaged."""
         try:
-            rgb = image_decoder(self.colour.is_compressed, False)(images[0].message)
+            rgb = self._decode_colour(images[0].message)
             if self.depth is None:
                 return rgb, None
             depth_m = image_decoder(self.depth.is_compressed, True)(images[1].message)
@@ -219,16 +246,57 @@ class RosbagSource:
             return None
         return rgb, depth_m
 
+    def _nothing_message(self) -> str:
+        """Return why none of the images could be used, and what would help."""
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items())
+        message = (
+            f"bag {self.path}: none of the {self.colour.count} images of {self.colour.name} could "
+            f"be used ({reasons}), with poses from {self.poses.description}"
+        )
+        if "no_pose" in self._first_drop:
+            message += (
+                f"; the first: {self._first_drop['no_pose']}; if clocks do not agree, "
+                "source.rosbag.stamps=recording goes by the times of recording"
+            )
+        if self.dropped["no_depth"] and self.depth:
+            gap_s = self._least_gap_s(self.depth.name)
+            message += (
+                f"; the nearest images of {self.colour.name} and {self.depth.name} are "
+                f"{gap_s:.3f} s apart: source.rosbag.sync_tolerance_s={gap_s + 0.001:.3f} would "
+                "pair them, stamps=recording goes by the times of recording, depth_topic=none "
+                "leaves depth out"
+            )
+        return message
+
+    def _least_gap_s(self, other: str) -> float:
+        """Return the time between the nearest stamps of colour and of another topic."""
+        stamps: dict[str, list[int]] = {self.colour.name: [], other: []}
+        with BagFile(self.path) as bag:
+            for topic, log_ns, raw in bag.messages(list(stamps)):
+                header = bag.decode(topic, raw).header
+                stamps[topic].append(used_stamp_ns(header, log_ns, self._config.stamps))
+        ours, theirs = (np.sort(np.array(values)) for values in stamps.values())
+        after = np.searchsorted(theirs, ours)
+        near = [np.abs(theirs[(after + i).clip(0, len(theirs) - 1)] - ours) for i in (-1, 0)]
+        return float(np.minimum(*near).min()) * 1e-9
+
+    def _decode_colour(self, message: Any) -> np.ndarray:
+        if self.colour.is_compressed:
+            return decode_compressed_image(message)
+        return decode_image(message, self._bits)
+
     def _size_message(self, rgb: np.ndarray, depth_m: np.ndarray) -> str:
         depth_name = self.depth.name if self.depth else ""
         return (
             f"bag {self.path}: depth images of {depth_name} have {depth_m.shape[1]} x "
             f"{depth_m.shape[0]} pixels: expected the {rgb.shape[1]} x {rgb.shape[0]} of "
-            f"{self.colour.name} (depth registered to colour; depth_topic: none leaves it out)"
+            f"{self.colour.name} (depth registered to colour; source.rosbag.depth_topic=none "
+            f"leaves it out)"
         )
 
     def _drop(self, reason: str, error: SourceError) -> None:
         if self._count(reason) == 1:
+            self._first_drop[reason] = str(error)
             _log.warning("bag %s: dropped a frame, %s: %s", self.path, reason, error)
 
     def _count(self, reason: str) -> int:
@@ -237,27 +305,23 @@ class RosbagSource:
             self.dropped[reason] += 1
             return self.dropped[reason]
 
-    def _read_cameras(self, bag: BagFile) -> list[tuple[int, Camera]]:
-        """Read the cameras, by the time from which they hold; mostly one."""
-        cameras: list[tuple[int, Camera]] = []
-        is_rectified = re.search(r"[/_]rect(ified)?([/_]|$)", self.colour.name) is not None
-        for topic, log_ns, raw in bag.messages([self.camera_info_topic]):
-            try:
-                camera = decode_camera(bag.decode(topic, raw), is_rectified)
-            except SourceError as error:
-                raise SourceError(f"bag {self.path}: {topic}: {error}") from error
-            if not cameras or camera != cameras[-1][1]:
-                cameras.append((log_ns, camera))
-        if not cameras:
-            raise SourceError(f"bag {self.path}: no camera_info on {self.camera_info_topic}")
-        return cameras
-
-    def _camera_at(self, log_ns: int) -> Camera:
-        # By the time of recording: many drivers leave the stamp of camera_info at zero. The first
-        # camera holds for images before it, too.
-        index = bisect.bisect_right(self._cameras, log_ns, key=lambda entry: entry[0])
-        return self._cameras[max(0, index - 1)][1]
-
     def _camera_frame(self, bag: BagFile) -> str:
         """Return the frame id of the colour images; some drivers set it in camera_info only."""
-        return self.colour.frame_id or bag.first(self.camera_info_topic).header.frame_id
+        return self._config.camera_frame or self.colour.frame_id or self._cameras.frame_id
+
+    def _used_bits(self, bag: BagFile) -> int:
+        if self.colour.is_compressed:
+            return 16
+        raw = itertools.islice(bag.messages([self.colour.name]), _LOOKED_AT)
+        try:
+            bits = used_bits(bag.decode(name, data) for name, _, data in raw)
+        except SourceError:
+            # Damaged ones are counted when they are read.
+            return 16
+        if bits < 16:
+            _log.warning(
+                "bag %s: images of %s use %d of their 16 bits and are read so; "
+                "source.rosbag.image_bits=16 reads them as they are",
+                *(self.path, self.colour.name, bits),
+            )
+        return bits

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which topics of a bag carry colour, depth, cameras and poses, by type, name and content."""
 
+import difflib
 import logging
 import re
 from collections.abc import Callable
@@ -130,7 +131,9 @@ def require_topic(bag: BagFile, name: str, *type_names: str) -> BagTopic:
     """Return the topic of a configured name, with or without leading slash, and of a type."""
     topic = bag.topics.get(name) or bag.topics.get(f"/{name}")
     if topic is None:
-        raise SourceError(f"bag {bag.path}: no topic {name}: {topic_list(bag)}")
+        near = difflib.get_close_matches(f"/{name.lstrip('/')}", bag.topics, n=1, cutoff=0.5)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise SourceError(f"bag {bag.path}: no topic {name}{meant}: {topic_list(bag)}")
     if topic not in bag.of_type(*type_names):
         raise SourceError(
             f"bag {bag.path}: topic {name} has {topic.count} messages of type "

@@ -103,6 +103,16 @@ class TransformTree:
         return self._ancestors(frame_id)
 
     @property
+    def frame_ids(self) -> list[str]:
+        """All frame ids, as parents or children."""
+        return sorted({*self._parents, *self._parents.values()})
+
+    def children(self, frame_id: str) -> list[str]:
+        """Return the frame ids right below one."""
+        name = bare_frame_id(frame_id)
+        return sorted(child for child, parent in self._parents.items() if parent == name)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is no transform at all."""
         return not self._parents

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -73,6 +73,7 @@ class DepthCoding:
         return register_depth(depth_m, lens, camera, np.eye(4))
 
 
+@runtime_checkable
 class DepthReader(Protocol):
     """Something that reads the depth of a frame."""
 

@@ -333,12 +333,13 @@ def test_region_of_interest_binning_and_rectified_images() -> None:
     camera = decode_camera(info(roi=roi, binning_x=2, binning_y=2))
     assert camera == Camera(160, 120, 250, 255, 110, 100)
     rectified = decode_camera(info(d=(0.1, 0, 0, 0, 0)), rectified=True)
+    assert decode_camera(info(d=(0.1, 0, 0, 0, 0), k=np.zeros(9))) == rectified
     assert rectified == Camera(640, 480, 400, 400, 300.5, 200.5)
 
 
 def test_cameras_that_make_no_sense() -> None:
     with pytest.raises(SourceError, match="fx > 0"):
-        decode_camera(info(k=np.zeros(9)))
+        decode_camera(info(k=np.zeros(9), p=np.zeros(12)))
     with pytest.raises(SourceError, match="mirror_ball"):
         decode_camera(info("mirror_ball", (1.0,)))
 
