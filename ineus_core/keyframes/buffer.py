@@ -26,6 +26,8 @@ UNKNOWN = -1
 _BYTES_PER_PIXEL = 5
 _SAME_RAYS_PX = 0.1
 """Cameras whose pixels are nowhere farther apart share their rays."""
+_CAMERAS = 8
+"""That there is room for from the first one on."""
 
 
 class KeyframeConfig(ConfigModel):
@@ -281,8 +283,8 @@ class KeyframeBuffer:
         """Return the row of `camera_rays` for a camera, whose rays are made if none fit.
 
         A lens that focuses has a new camera with every frame: rays that no keyframe uses any more
-        are overwritten. A captured step knows where all of them lie, so that they move only when
-        there are twice as many.
+        are overwritten. A captured step knows where all of them lie, so that there is room for a
+        rig or a changed lens, and they move only when there are twice as many.
         """
         used = set(self._camera_of_slot.values())
         self._cameras = {row: known for row, known in self._cameras.items() if row in used}
@@ -291,7 +293,7 @@ class KeyframeBuffer:
                 return row
         row = next(row for row in range(len(self._cameras) + 1) if row not in self._cameras)
         if row == len(self.camera_rays):
-            larger = max(1, min(2 * row, self.capacity))
+            larger = min(max(2 * row, _CAMERAS), self.capacity)
             grown = self.camera_rays.new_zeros((larger, *self.camera_rays.shape[1:]))
             grown[:row] = self.camera_rays
             self.camera_rays = grown

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int8
 from pydantic import Field
 from torch import Tensor
 
@@ -18,9 +18,11 @@ from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
 from ineus_core.geometry import ray_box
 from ineus_core.kernels.cell_lookup import cells_at
+from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.occupancy import integrate_depth
 from ineus_core.kernels.ray_marching import march_packed, march_padded
 from ineus_core.kernels.ray_sampling import padded_samples
+from ineus_core.rendering.cell_storage import CellStorage
 from ineus_core.rendering.observed_mask import ObservedMask
 from ineus_core.types import RaySamples
 
@@ -31,6 +33,13 @@ Six keyframes that see through a cell undo one return from it.
 """
 _UNEVALUATED = 2.0
 """Opacity of a cell that the field has not been asked about, which so counts as occupied."""
+_NEW_CELLS = {
+    "log_odds": torch.tensor(0, dtype=torch.int8),
+    "opacity": torch.tensor(_UNEVALUATED, dtype=torch.float16),
+    "occupied": torch.tensor(True),
+    "scratch": torch.tensor(0, dtype=torch.uint8),
+}
+_COMBINED = ("opacity", "log_odds", "occupied")
 
 
 class OccupancyConfig(ConfigModel):
@@ -78,6 +87,8 @@ class OccupancyGrid:
         cell_m: Resolved side of a cell.
         aabb: First box; rounded outwards to whole cells.
         device: Where the cells lie.
+        may_be_captured: Whether what is done with the grid may be captured and replayed when it
+            has grown; if not given, on a GPU.
     """
 
     def __init__(
@@ -86,40 +97,57 @@ class OccupancyGrid:
         cell_m: float,
         aabb: Float[Tensor, "2 3"],
         device: torch.device,
+        may_be_captured: bool | None = None,
     ) -> None:
         """Allocate unseen cells, all of them occupied until the field says otherwise."""
         self._config, self.cell_m, self._device = config, cell_m, device
-        self._move_to(torch.floor(aabb[0].cpu() / cell_m + 1e-4).long())
+        on_gpu = device.type == "cuda"
+        self._may_be_captured = on_gpu if may_be_captured is None else may_be_captured
+        self._low_cell = torch.floor(aabb[0].cpu() / cell_m + 1e-4).long()
         high_cell = torch.ceil(aabb[1].cpu() / cell_m - 1e-4).long()
         shape = (high_cell - self._low_cell).clamp(min=1)
         self._check(shape)
-        self.log_odds = torch.zeros(shape.tolist(), dtype=torch.int8, device=device)
-        """Above 0 where returns came from, below 0 where rays went through, 0 where unseen."""
-        self.opacity = torch.full(shape.tolist(), _UNEVALUATED, dtype=torch.float16, device=device)
-        self.occupied = torch.ones(shape.tolist(), dtype=torch.bool, device=device)
-        self._scratch = torch.zeros(shape.tolist(), dtype=torch.uint8, device=device)
+        self._storage = CellStorage(
+            _NEW_CELLS, shape.tolist(), config.max_cells, self._may_be_captured, device
+        )
+        # In their places for good, as what is captured reads them: box, first cell.
+        self._aabb = torch.zeros((2, 3), device=device)
+        self._low_cell_there = torch.zeros(3, dtype=torch.int64, device=device)
+        self._lie_in_storage()
         self.observed = ObservedMask(shape.tolist(), self._low_cell.tolist(), cell_m, device)
         """Where, finer than the log odds, depth images have looked."""
         self.has_sensor = False
         self.visible: Bool[Tensor, "gx gy gz"] | None = None
         """Where views met the surface, for whom there is no depth; None if nobody looked."""
 
-    def _move_to(self, low_cell: Int[Tensor, " 3"]) -> None:
-        self._low_cell = low_cell
-        self._aabb: tuple[torch.Size, Tensor] | None = None
-        # Copied once, as an update that is captured may not wait for the host.
-        self._low_cell_there = low_cell.to(self._device)
+    def _lie_in_storage(self) -> None:
+        """Take the cells from the storage, and tell the device where in the world they lie."""
+        self.log_odds = self._storage.cells("log_odds")
+        """Above 0 where returns came from, below 0 where rays went through, 0 where unseen."""
+        self.opacity = self._storage.cells("opacity")
+        self.occupied = self._storage.cells("occupied")
+        self._scratch = self._storage.cells("scratch")
+        low = self._low_cell.numpy()
+        write_to(self._low_cell_there, low)
+        # In single precision, as the device would.
+        high = low.astype(np.float32) + np.array(self.log_odds.shape, dtype=np.float32)
+        box = np.stack((low.astype(np.float32), high)) * np.float32(self.cell_m)
+        write_to(self._aabb, box)
 
     @property
     def aabb(self) -> Float[Tensor, "2 3"]:
-        """Box of the grid, world."""
-        # Asked for with every image: a copy to the device would wait for all it has to do.
-        if self._aabb is None or self._aabb[0] != self.log_odds.shape:
-            low = self._low_cell.float()
-            high = low + torch.tensor(self.log_odds.shape, dtype=torch.float32)
-            box = torch.stack((low, high)).to(self._device) * self.cell_m
-            self._aabb = (self.log_odds.shape, box)
-        return self._aabb[1]
+        """Box of the grid, world; on the device, always in the same place."""
+        return self._aabb
+
+    @property
+    def sizes(self) -> Int[Tensor, " 3"]:
+        """Cells along each axis; on the device, always in the same place."""
+        return self._storage.sizes
+
+    @property
+    def captured_key(self) -> object:
+        """What a captured step has baked in of the grid."""
+        return self._storage.place, self.has_sensor
 
     @property
     def host_aabb(self) -> Float[np.ndarray, "2 3"]:
@@ -162,16 +190,11 @@ class OccupancyGrid:
         high = torch.where(high > self._low_cell + old_shape, high + spare, high)
         shape, shift = high - low, self._low_cell - low
         self._check(shape)
-        region = tuple(slice(int(s), int(s + n)) for s, n in zip(shift, old_shape, strict=True))
-        fills = {"log_odds": 0, "opacity": _UNEVALUATED, "occupied": True, "_scratch": 0}
-        for name, fill in fills.items():
-            old = getattr(self, name)
-            new = torch.full(shape.tolist(), fill, dtype=old.dtype, device=self._device)
-            new[region] = old
-            setattr(self, name, new)
+        self._storage.grow(shape.tolist(), shift.tolist())
         self.observed.grow(shape.tolist(), low.tolist())
         self.visible = None
-        self._move_to(low)
+        self._low_cell = low
+        self._lie_in_storage()
         return True
 
     def _check(self, shape: Int[Tensor, " 3"]) -> None:
@@ -205,9 +228,8 @@ class OccupancyGrid:
         grid = cls(
             config, meta["cell_m"], torch.stack((low, low + shape)) * meta["cell_m"], device
         )
-        grid.log_odds, grid.opacity = (
-            tensors[name].to(device) for name in ("log_odds", "opacity")
-        )
+        grid.log_odds.copy_(tensors["log_odds"])
+        grid.opacity.copy_(tensors["opacity"])
         grid.has_sensor = meta["has_sensor"]
         if "observed" in tensors:
             grid.observed.unpack(tensors["observed"])
@@ -319,30 +341,57 @@ class OccupancyGrid:
         cells: int,
         generator: torch.Generator,
     ) -> None:
-        total = self.opacity.numel()
-        if cells >= total:
-            index = torch.arange(total, device=self._device)
-        else:
-            index = torch.randint(total, (cells,), generator=generator, device=self._device)
-        shape = self.log_odds.shape
-        grid = torch.stack(
-            (index // (shape[1] * shape[2]), index // shape[2] % shape[1], index % shape[2]), dim=1
-        )
+        index = self._places_to_renew(cells, generator)
+        _, gy, gz = self._sizes_to_index_by()
+        grid = torch.stack((index // (gy * gz), index // gz % gy, index % gz), dim=1)
         alpha = opacity_fn(self._centres(grid))
         # A field that is about to be rolled back must leave no NaN, which no maximum removes.
         alpha = alpha.nan_to_num(1.0)
-        flat = self.opacity.view(-1)
+        flat = self._storage.flat("opacity")
         old = flat[index]
         # The first evaluation counts alone: fading from 1 would take more than a hundred updates.
         old = torch.where(old == _UNEVALUATED, 0.0, old * self._config.decay)
         flat[index] = torch.maximum(alpha.half(), old)
-        self._combine()
+        # With the room behind the cells, so that this holds when they have grown.
+        self._combine(*(self._storage.flat(name) for name in _COMBINED))
 
-    def _combine(self) -> None:
+    def _places_to_renew(
+        self, cells: int, generator: torch.Generator
+    ) -> Int[Tensor, " renewed"]:
+        """Return random cells by their place; to be captured always as many, of any grid."""
+        if not self._may_be_captured:
+            total = self.opacity.numel()
+            if cells >= total:
+                return torch.arange(total, device=self._device)
+            return torch.randint(total, (cells,), generator=generator, device=self._device)
+        gx, gy, gz = self._sizes_to_index_by()
+        total_there = gx * gy * gz
+        in_turn = torch.arange(cells, device=self._device)
+        drawn = torch.randint(1 << 62, (cells,), generator=generator, device=self._device)
+        # Cells that come up twice are renewed to the same value twice.
+        return torch.where(total_there > cells, drawn, in_turn) % total_there
+
+    def _sizes_to_index_by(self) -> tuple[Tensor | int, Tensor | int, Tensor | int]:
+        """Return the cells along each axis, as they will be when a graph is replayed."""
+        if self._may_be_captured:
+            gx, gy, gz = self.sizes.long().unbind()
+            return gx, gy, gz
+        return tuple(self.log_odds.shape)  # type: ignore[return-value]
+
+    def _combine(
+        self,
+        opacity: Float[Tensor, "*cells"] | None = None,
+        log_odds: Int8[Tensor, "*cells"] | None = None,
+        occupied: Bool[Tensor, "*cells"] | None = None,
+    ) -> None:
+        """Decide anew which cells are occupied: of the grid, or of what is given."""
+        opacity = self.opacity if opacity is None else opacity
+        log_odds = self.log_odds if log_odds is None else log_odds
+        occupied = self.occupied if occupied is None else occupied
         # One pass each over bytes: on a CPU this runs for every keyframe, over the whole grid.
-        torch.gt(self.opacity, self._config.threshold, out=self.occupied)
-        self.occupied &= self.log_odds == 0
-        self.occupied |= self.log_odds > 0
+        torch.gt(opacity, self._config.threshold, out=occupied)
+        occupied &= log_odds == 0
+        occupied |= log_odds > 0
 
     def march_padded(
         self,

@@ -122,9 +122,9 @@ class EagerStep:
 
     def _decided_by_the_host(self) -> tuple[object, ...]:
         """Return what a recorded step has baked in: cells, cameras, terms, state of the field."""
-        grid, store = self._grid, self._replay.store()
+        store = self._replay.store()
         return (
-            (grid.occupied.data_ptr(), tuple(grid.occupied.shape), grid.has_sensor),
+            self._grid.captured_key,
             (store.camera_rays.data_ptr(), self._replay.has_foreground),
             tuple(bool(getattr(self._record.weights, name)) for name in loss_names()),
             self._field.step_state(),

@@ -216,7 +216,7 @@ def test_each_camera_has_its_rays_once() -> None:
     for camera in (CAMERA, other, CAMERA):
         held.add(wall_frame(camera=camera))
     assert held.camera_index[:3].tolist() == [0, 1, 0]
-    assert held.camera_rays.shape == (2, 1200, 3)
+    assert len({held.camera_rays[row].sum().item() for row in (0, 1)}) == 2
 
 
 def test_a_camera_that_changes_with_every_frame_takes_no_more_room_than_the_keyframes() -> None:
@@ -231,8 +231,8 @@ def test_a_camera_that_changes_with_every_frame_takes_no_more_room_than_the_keyf
             held.rays_of(slot).numpy(), pixel_rays(focusing).reshape(-1, 3)
         )
         assert int(held.camera_index[slot]) < len(held.camera_rays) <= 4
-    # A captured step is captured anew for 1, 2 and 4 cameras and never again.
-    assert moved == 3
+    # A captured step is never captured anew: there was room for all from the first one on.
+    assert moved == 1
     for keyframe in held.ids:
         frame, index = held.frame_of(keyframe), keyframe[0] // 100_000_000
         assert frame is not None and frame.camera.fx == 30.0 + index

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ineus_core.errors import CapacityError
 from ineus_core.rendering import OccupancyConfig, OccupancyGrid
+from ineus_core.rendering.cell_storage import CellStorage
 
 ALONG_X = torch.tensor([[1.0, 0.0, 0.0]])
 
@@ -247,3 +248,41 @@ def test_a_state_has_the_cells_it_had_whatever_rounding_says() -> None:
         grid = OccupancyGrid.from_state(OccupancyConfig(), state, meta, CPU)
         assert grid._low_cell.tolist() == [low] * 3
         assert grid._scratch.shape == grid.occupied.shape == (3, 2, 1)
+
+
+@pytest.mark.parametrize("cells", [300, 5000])
+def test_what_is_captured_follows_a_grid_that_grows_in_its_place(cells: int) -> None:
+    """As on a GPU: places and sizes that were read once are those of the grown grid."""
+    box = torch.tensor([[0.0, 0.0, 0.0], [2.0, 1.0, 1.0]])
+    captured, plain = (
+        OccupancyGrid(OccupancyConfig(), 0.1, box, CPU, may_be_captured=way)
+        for way in (True, False)
+    )
+    key, sizes, aabb = captured.captured_key, captured.sizes, captured.aabb
+    for grid in (captured, plain):
+        look(grid, 1.05)
+        assert grid.grow(torch.tensor([[-0.5, 0.0, 0.0], [2.0, 1.0, 1.6]]))
+    assert captured.captured_key == (key[0], True)  # type: ignore[index]
+    assert sizes.tolist() == [25, 10, 16]
+    torch.testing.assert_close(aabb, torch.tensor([[-0.5, 0.0, 0.0], [2.0, 1.0, 1.6]]))
+    for name in ("log_odds", "opacity", "occupied"):
+        assert torch.equal(getattr(captured, name), getattr(plain, name))
+    # A field that is far from everything empties every cell that no return keeps, all at once or
+    # some at a time.
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(100):
+        captured.update(far_from_all, torch.tensor(50.0), cells, generator)
+    assert torch.equal(captured.occupied, captured.log_odds > 0)
+
+
+def test_a_grid_that_finds_no_room_moves() -> None:
+    cells = {"seen": torch.tensor(False)}
+    storage = CellStorage(cells, (2, 2, 2), 1 << 24, True, CPU)
+    storage.cells("seen").fill_(True)
+    place, side = storage.place, 1 << 8
+    storage.grow((side, side, side), (1, 0, 0))
+    assert storage.place == place and storage.cells("seen")[1:3, :2, :2].all()
+    assert int(storage.cells("seen").sum()) == 8
+    storage.grow((side + 1, side, side), (1, 0, 0))
+    assert storage.place != place and storage.cells("seen")[2:4, :2, :2].all()
+    assert storage.sizes.tolist() == [side + 1, side, side]

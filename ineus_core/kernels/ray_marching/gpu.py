@@ -9,6 +9,7 @@ warp tests steps of one ray side by side; threads with a ray each would wait for
 """
 
 from dataclasses import replace
+from functools import lru_cache
 
 import torch
 import triton
@@ -74,6 +75,7 @@ def march_packed_into(
     cube: Float[Tensor, " 4"] | None = None,
     demand: Float[Tensor, ""] | None = None,
     placed: Int[Tensor, ""] | None = None,
+    sizes: Int[Tensor, " 3"] | None = None,
 ) -> None:
     """Write the samples into buffers; allocates nothing and never waits for the device.
 
@@ -84,13 +86,15 @@ def march_packed_into(
         cube: Low corner and side of that cube, world.
         demand: Receives the samples that the rays would have without a budget.
         placed: Receives how many rays, the first ones, have all the samples they should have.
+        sizes: Cells along each axis, on the device: what is captured follows a grid that grows.
     """
     rays, budget = len(origins), len(samples.t_starts)
     if not occupied.is_contiguous():
         raise ValueError(f"occupancy of strides {occupied.stride()}: expected it contiguous")
-    box = (origins, directions, occupied.view(torch.uint8), aabb, jitter)
+    sizes = sizes_of(occupied) if sizes is None else sizes
+    box = (origins, directions, occupied.view(torch.uint8), aabb, sizes, jitter)
     strides = (*origins.stride(), *directions.stride())
-    size = (float(step_m), int(max_steps), rays, *occupied.shape)
+    size = (float(step_m), int(max_steps), rays)
     if rays:
         _count[(rays,)](*box, samples.count, ray_limit, *strides, *size, STEPS=_STEPS, num_warps=1)
     place_rays(samples, total, demand, ray_limit, placed)
@@ -116,6 +120,17 @@ def place_rays(
         samples.first, samples.count, total, demand, ray_limit, placed, rays, budget,
         BLOCK=_SCAN, num_warps=16,
     )  # fmt: skip
+
+
+def sizes_of(occupied: Bool[Tensor, "gx gy gz"]) -> Int[Tensor, " 3"]:
+    """Return the cells along each axis, on the device."""
+    return _sizes(tuple(occupied.shape), occupied.device)
+
+
+# A copy to the device for each call would be another command to it.
+@lru_cache(maxsize=16)
+def _sizes(shape: tuple[int, ...], device: torch.device) -> Int[Tensor, " 3"]:
+    return torch.tensor(shape, dtype=torch.int32, device=device)
 
 
 @triton.jit
@@ -145,8 +160,9 @@ def ray_in_box(
 
 
 @triton.jit
-def occupied_at(x, y, z, mask, occupied, aabb, gx, gy, gz):
+def occupied_at(x, y, z, mask, occupied, aabb, sizes):
     """Tell which points lie in occupied cells."""
+    gx, gy, gz = tl.load(sizes), tl.load(sizes + 1), tl.load(sizes + 2)
     lx, ly, lz = tl.load(aabb), tl.load(aabb + 1), tl.load(aabb + 2)
     # Floor, not truncation: a point just below the box would fall into its first cell.
     cx = tl.floor((x - lx) / (tl.load(aabb + 3) - lx) * gx).to(tl.int32)
@@ -160,8 +176,8 @@ def occupied_at(x, y, z, mask, occupied, aabb, gx, gy, gz):
 
 @triton.jit
 def _count(
-    origins, directions, occupied, aabb, jitter, counts, ray_limit,
-    origin_n, origin_k, direction_n, direction_k, step, max_steps, rays, gx, gy, gz,
+    origins, directions, occupied, aabb, sizes, jitter, counts, ray_limit,
+    origin_n, origin_k, direction_n, direction_k, step, max_steps, rays,
     STEPS: tl.constexpr,
 ):  # fmt: skip
     ray = tl.program_id(0)
@@ -179,7 +195,7 @@ def _count(
         # The cell of its midpoint decides about a step.
         t = near + (k + shift) * step + 0.5 * step
         mask = (k < max_steps) & (t < far)
-        hit = occupied_at(ox + dx * t, oy + dy * t, oz + dz * t, mask, occupied, aabb, gx, gy, gz)
+        hit = occupied_at(ox + dx * t, oy + dy * t, oz + dz * t, mask, occupied, aabb, sizes)
         # Summed over lanes once, at the end of the ray.
         total += hit.to(tl.int32)
     tl.store(counts + ray, tl.sum(total))
@@ -225,10 +241,9 @@ def _place(firsts, counts, total, demand, ray_limit, placed, rays, budget, BLOCK
 
 @triton.jit
 def _fill(
-    origins, directions, occupied, aabb, jitter, firsts, counts, t_starts, t_ends, ray_indices,
-    valids, points, cube,
+    origins, directions, occupied, aabb, sizes, jitter, firsts, counts, t_starts, t_ends,
+    ray_indices, valids, points, cube,
     budget, origin_n, origin_k, direction_n, direction_k, point_n, point_k, step, max_steps, rays,
-    gx, gy, gz,
     WITH_POINTS: tl.constexpr, STEPS: tl.constexpr,
 ):  # fmt: skip
     ray = tl.program_id(0)
@@ -260,7 +275,7 @@ def _fill(
                 t = start + 0.5 * step
                 mask = (k < max_steps) & (t < far)
                 x, y, z = ox + dx * t, oy + dy * t, oz + dz * t
-                hit = occupied_at(x, y, z, mask, occupied, aabb, gx, gy, gz)
+                hit = occupied_at(x, y, z, mask, occupied, aabb, sizes)
                 # Occupied steps of a chunk close up: each knows how many come before it.
                 rank = tl.cumsum(hit.to(tl.int32), 0)
                 at = first + rank - 1

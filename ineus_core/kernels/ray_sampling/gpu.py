@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ineus_core.kernels.ray_batch.ray_buffers import HAS_DEPTH, IS_VALID, DrawnRays
-from ineus_core.kernels.ray_marching.gpu import occupied_at, place_rays, ray_in_box
+from ineus_core.kernels.ray_marching.gpu import occupied_at, place_rays, ray_in_box, sizes_of
 from ineus_core.types import RaySamples
 
 _STEPS = 64
@@ -41,6 +41,7 @@ def sample_rays_into(
     samples: RaySamples,
     total: Int[Tensor, ""],
     points_unit: Float[Tensor, "samples 3"],
+    sizes: Int[Tensor, " 3"] | None = None,
 ) -> None:
     """Write the samples, their number and their midpoints in the unit cube; allocates nothing.
 
@@ -48,6 +49,7 @@ def sample_rays_into(
         free: Samples of a ray with depth before the band.
         band: Samples in it. A ray without depth has at most as many as both together.
         cube: Low corner and side of the unit cube, world.
+        sizes: Cells along each axis, on the device: what is captured follows a grid that grows.
     """
     n = len(rays.origins)
     common = (
@@ -56,9 +58,10 @@ def sample_rays_into(
         rays.kind,
         occupied.view(torch.uint8),
         aabb,
+        sizes_of(occupied) if sizes is None else sizes,
         rays.jitter,
     )
-    size = (float(step_m), int(max_steps), *occupied.shape)
+    size = (float(step_m), int(max_steps))
     _count[(n,)](*common, samples.count, *size, free + band, STEPS=_STEPS, num_warps=1)
     place_rays(samples, total)
     blocks = max(n, triton.cdiv(len(samples.t_starts), _RUNS_CLEARED * _STEPS))
@@ -72,7 +75,7 @@ def sample_rays_into(
 
 @triton.jit
 def _count(
-    origins, directions, kinds, occupied, aabb, jitter, counts, step, max_steps, gx, gy, gz,
+    origins, directions, kinds, occupied, aabb, sizes, jitter, counts, step, max_steps,
     per_ray, STEPS: tl.constexpr,
 ):  # fmt: skip
     ray = tl.program_id(0)
@@ -94,7 +97,7 @@ def _count(
             t = near + (k + shift) * step + 0.5 * step
             mask = (k < max_steps) & (t < far)
             hit = occupied_at(
-                ox + dx * t, oy + dy * t, oz + dz * t, mask, occupied, aabb, gx, gy, gz
+                ox + dx * t, oy + dy * t, oz + dz * t, mask, occupied, aabb, sizes
             )
             found += tl.sum(hit.to(tl.int32))
             chunk += STEPS
@@ -136,8 +139,8 @@ def _store_samples(
 
 @triton.jit
 def _fill(
-    origins, directions, kinds, occupied, aabb, jitter, ranges, counter, cube, firsts, counts,
-    t_starts, t_ends, ray_indices, valids, points, rays, budget, step, max_steps, gx, gy, gz,
+    origins, directions, kinds, occupied, aabb, sizes, jitter, ranges, counter, cube, firsts,
+    counts, t_starts, t_ends, ray_indices, valids, points, rays, budget, step, max_steps,
     truncation, near_m, point_n, point_k,
     FREE: tl.constexpr, BAND: tl.constexpr, STEPS: tl.constexpr,
 ):  # fmt: skip
@@ -176,7 +179,7 @@ def _fill(
                 t = start + 0.5 * step
                 mask = (k < max_steps) & (t < far)
                 x, y, z = ox + dx * t, oy + dy * t, oz + dz * t
-                hit = occupied_at(x, y, z, mask, occupied, aabb, gx, gy, gz)
+                hit = occupied_at(x, y, z, mask, occupied, aabb, sizes)
                 rank = found + tl.cumsum(hit.to(tl.int32), 0) - 1
                 _store_samples(
                     first + rank, start, start + step, ray, x, y, z, cube, t_starts, t_ends,

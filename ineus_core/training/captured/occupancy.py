@@ -29,7 +29,7 @@ class CapturedOccupancyUpdate:
 
     def __call__(self, cells: int, generator: torch.Generator) -> None:
         """Renew random cells, as many as given."""
-        key = (self._grid.occupied.data_ptr(), tuple(self._grid.occupied.shape), cells)
+        key = (self._grid.captured_key, cells)
         if key != self._captured_for:
             self._capture(cells, generator)
             self._captured_for = key
@@ -38,7 +38,7 @@ class CapturedOccupancyUpdate:
 
     def _capture(self, cells: int, generator: torch.Generator) -> None:
         # Compiles the kernels, which a capture may not wait for.
-        self._sdf(self._field.origin_m.expand(min(cells, self._grid.occupied.numel()), 3))
+        self._sdf(self._field.origin_m.expand(cells, 3))
         torch.cuda.current_stream().synchronize()
         self._graph = torch.cuda.CUDAGraph()
         self._graph.register_generator_state(generator)

@@ -88,19 +88,18 @@ class KernelRays:
     def place(self) -> None:
         """Place samples on these rays."""
         batch, grid, sampling = self.batch, self._grid, self._ray_sampling
-        # Kept, as a captured graph reads it for as long as it is replayed.
-        self.box = box = grid.aabb
+        box = grid.aabb
         if self.has_sensor:
             sample_rays_into(
                 batch, grid.occupied, box, grid.step_m, grid.max_steps,
                 sampling.samples_in_free_space, sampling.samples_in_band, sampling.truncation_m,
-                sampling.near_m, self.counter, self._cube, self.samples, self.total, self.points,
+                sampling.near_m, self.counter, self._cube, self.samples, self.total, self.points, grid.sizes,
             )  # fmt: skip
         else:
             march_packed_into(
                 batch.origins, batch.directions, grid.occupied, box, grid.step_m,
                 grid.max_steps, batch.jitter, self.samples, self.total, self.limit, self.points,
-                self._cube, self.demand, self.placed,
+                self._cube, self.demand, self.placed, grid.sizes,
             )  # fmt: skip
             self._adapt()
 

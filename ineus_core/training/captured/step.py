@@ -169,11 +169,7 @@ class CapturedStep:
 
     def _shape_key(self) -> object:
         """Return what a captured graph has baked in and others may replace: cells, camera rays."""
-        return (
-            self._grid.occupied.data_ptr(),
-            tuple(self._grid.occupied.shape),
-            self._replay.store().camera_rays.data_ptr(),
-        )
+        return self._grid.captured_key, self._replay.store().camera_rays.data_ptr()
 
     def _capture(self) -> None:
         state = self._state()
