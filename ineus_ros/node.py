@@ -29,7 +29,7 @@ from rclpy.utilities import try_shutdown
 from ineus_core.config import Config, resolve_device
 from ineus_core.errors import IneusError
 from ineus_core.meshing import write_mesh
-from ineus_core.reconstruction import Reconstructor
+from ineus_core.reconstruction import Reconstructor, warm_up_gpu
 from ineus_ros.engine import Engine
 from ineus_ros.health import Health
 from ineus_ros.inputs import Inputs
@@ -136,6 +136,8 @@ class ReconstructionNode(LifecycleNode):
         device = resolve_device(config.device)
         # Cleanup destroys what is made from here on; the rest is the base class's.
         self._before = self._entities()
+        # Before images are taken: else they would wait for it.
+        warm_up_gpu(config, device)
         reconstructor = Reconstructor(config, device)
         origin_frame = OriginFrame(self, self._world_frame)
         self._engine = engine = Engine(

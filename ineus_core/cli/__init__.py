@@ -28,6 +28,7 @@ COMMANDS = {
     "mesh": "Extract a mesh from a checkpoint.",
     "colmap": "Find the poses of photographs or of a video by structure from motion.",
     "bag": "Make, play and inspect ROS 2 bags without a ROS installation.",
+    "compile": "Compile all kernels of a configuration, as for the image of a robot.",
     "bench": "Measure throughput by stage on built-in work.",
     "config": "Print the full configuration as YAML.",
     "node": "Run the ROS node where there is no `ros2 run`.",

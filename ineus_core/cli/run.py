@@ -125,7 +125,7 @@ def _run(
 ) -> None:
     from ineus_core.config import resolve_device
     from ineus_core.pipeline import OfflineRun
-    from ineus_core.reconstruction import Reconstructor
+    from ineus_core.reconstruction import Reconstructor, warm_up_gpu
     from ineus_core.sources import dataset_from_world, open_source
     from ineus_core.training import device_of, process_group, ranks_of
 
@@ -134,6 +134,8 @@ def _run(
         raise ConfigError(f"--real-time with {ranks.count} processes: expected one process")
     frames = open_source(path, kind, config.source)
     device = device_of(ranks, resolve_device(config.device))
+    # Time to train does not run while kernels compile.
+    warm_up_gpu(config, device)
     reconstructor = Reconstructor(config, device, ranks)
     if resume is not None:
         reconstructor.load(resume)

@@ -46,6 +46,11 @@ def fastest_backend(operator: str, device: torch.device) -> str:
     return compiler
 
 
+def compiles_ahead(device: torch.device) -> bool:
+    """Decide whether a device has kernels whose compilation is better not awaited one by one."""
+    return device.type == "cuda" and find_spec(_COMPILER_OF["cuda"]) is not None
+
+
 def version(operator: str, backend: str) -> ModuleType:
     """Return one version of an operator by the name of its backend."""
     return import_module(f"{__package__}.{operator}.{_FILE_OF[backend]}")

@@ -8,6 +8,7 @@ from ineus_core.reconstruction.frame_gate import JudgedFrame
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.reconstruction.reconstructor import Reconstructor
+from ineus_core.reconstruction.warming import warm_up, warm_up_gpu
 
 __all__ = [
     "JudgedFrame",
@@ -16,4 +17,6 @@ __all__ = [
     "Reconstructor",
     "ReconstructorConfig",
     "read_checkpoint",
+    "warm_up",
+    "warm_up_gpu",
 ]

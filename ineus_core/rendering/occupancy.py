@@ -355,17 +355,14 @@ class OccupancyGrid:
         # With the room behind the cells, so that this holds when they have grown.
         self._combine(*(self._storage.flat(name) for name in _COMBINED))
 
-    def _places_to_renew(
-        self, cells: int, generator: torch.Generator
-    ) -> Int[Tensor, " renewed"]:
+    def _places_to_renew(self, cells: int, generator: torch.Generator) -> Int[Tensor, " renewed"]:
         """Return random cells by their place; to be captured always as many, of any grid."""
         if not self._may_be_captured:
             total = self.opacity.numel()
             if cells >= total:
                 return torch.arange(total, device=self._device)
             return torch.randint(total, (cells,), generator=generator, device=self._device)
-        gx, gy, gz = self._sizes_to_index_by()
-        total_there = gx * gy * gz
+        total_there = self.sizes.long().prod()
         in_turn = torch.arange(cells, device=self._device)
         drawn = torch.randint(1 << 62, (cells,), generator=generator, device=self._device)
         # Cells that come up twice are renewed to the same value twice.

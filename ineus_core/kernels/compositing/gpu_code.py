@@ -128,7 +128,7 @@ def _through(raw, dt, clear, bias, per_m, factor, DENSITY: tl.constexpr):
     return clear, slope
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rays"])
 def forward(
     directions, t_starts, t_ends, firsts, counts, sdfs, gradients, colours, inv_s, cos_anneal,
     rendered, rays,
@@ -177,7 +177,7 @@ def forward(
         tl.store(out + _OPACITY, opacity)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rays"])
 def backward(
     directions, t_starts, t_ends, firsts, counts, sdfs, gradients, colours, inv_s, cos_anneal,
     rendered, d_rendered,

@@ -81,7 +81,8 @@ class FieldEvaluator:
         """Distance, gradient and colour at world points; see `fused_field.gpu.field_forward`."""
         n, device = len(points), points.device
         unit, buffers = self._for_all(device)
-        room = -(-n // _ROUND) * _ROUND
+        # Also for no point: strides are what kernels are compiled for.
+        room = -(-max(n, 1) // _ROUND) * _ROUND
         vectors = torch.empty((7, room), device=device)
         output = FieldOutput(vectors[6], vectors[:3].t(), vectors[3:6].t())
         if ray_index is None:

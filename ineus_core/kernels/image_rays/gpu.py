@@ -30,7 +30,8 @@ def march_view(
     """Return the first steps of each ray in set cells; waits for their number; see the door."""
     rays, device = len(directions), directions.device
     cells, directions = cells.contiguous().view(torch.uint8), directions.contiguous()
-    count = torch.empty(rays, dtype=torch.int32, device=device)
+    # Zero, for when launches are noted to be compiled ahead and nothing is written.
+    count = torch.zeros(rays, dtype=torch.int32, device=device)
     call = (origin.contiguous(), directions, cells, aabb.contiguous(), count)
     size = (rays, float(step_m), max_steps, per_ray, *cells.shape)
     grid = (triton.cdiv(rays, _RAYS),)
@@ -44,7 +45,7 @@ def march_view(
     t_starts = torch.empty(total, device=device)
     ray_index = torch.empty(total, dtype=torch.int32, device=device)
     points = torch.empty((3, total), device=device)
-    if total:
+    if rays:
         _march[grid](
             *call, first, ray_index, t_starts, points, total, *size, FILL=True, BLOCK=_RAYS
         )
@@ -63,7 +64,7 @@ def keep_visible(
 ) -> tuple[RaySamples, Float[Tensor, "kept 3"]]:
     """Leave out what lies clearly before the surface of a ray or behind it; see the door."""
     rays, device = len(samples.count), sdf.device
-    begin, count = torch.empty_like(samples.first), torch.empty_like(samples.count)
+    begin, count = torch.zeros_like(samples.first), torch.zeros_like(samples.count)
     grid = (triton.cdiv(rays, _RAYS),)
     if rays:
         _trim[grid](
@@ -75,7 +76,7 @@ def keep_visible(
     t_starts = torch.empty(total, device=device)
     ray_index = torch.empty(total, dtype=torch.int32, device=device)
     kept = torch.empty((3, total), device=device)
-    if total:
+    if rays:
         _gather[grid](
             samples.t_starts, points, begin, first, count, t_starts, ray_index, kept, rays,
             len(sdf), total, BLOCK=_RAYS,

@@ -38,8 +38,9 @@ def marching_cubes(
     cases = torch.empty((blocks, n**3), dtype=torch.uint8, device=device)
     # Zeros, as only crossed edges are written.
     is_vertex = torch.zeros((blocks, 3 * k**3), dtype=torch.uint8, device=device)
-    triangle_sums = torch.empty((blocks, cell_programs), dtype=torch.int32, device=device)
-    vertex_sums = torch.empty((blocks, edge_programs), dtype=torch.int32, device=device)
+    # Zero, for when launches are noted to be compiled ahead and nothing is written.
+    triangle_sums = torch.zeros((blocks, cell_programs), dtype=torch.int32, device=device)
+    vertex_sums = torch.zeros((blocks, edge_programs), dtype=torch.int32, device=device)
     _classify[(cell_programs, blocks)](
         sdf, valid, sizes, cases, is_vertex, triangle_sums, k, BLOCK=_CELLS
     )
@@ -49,16 +50,15 @@ def marching_cubes(
     vertex_count, triangle_count = counts.sum(1).tolist()
     vertices = torch.empty((vertex_count, 3), device=device)
     triangles = torch.empty((triangle_count, 3), dtype=torch.int32, device=device)
-    # Blocks without surface are the usual case as a map grows, and end here.
-    if triangle_count:
-        number = torch.empty((blocks, 3 * k**3), dtype=torch.int32, device=device)
-        _write_vertices[(edge_programs, blocks)](
-            sdf, is_vertex, _starts(vertex_sums), number, vertices, k, BLOCK=_EDGES
-        )
-        _write_triangles[(cell_programs, blocks)](
-            cases, sizes, table, edge_offsets, _starts(triangle_sums), number, triangles, k,
-            SLOTS=table.shape[1], BLOCK=_CELLS,
-        )  # fmt: skip
+    # Also without surface, so that these are compiled when launches are noted ahead.
+    number = torch.empty((blocks, 3 * k**3), dtype=torch.int32, device=device)
+    _write_vertices[(edge_programs, blocks)](
+        sdf, is_vertex, _starts(vertex_sums), number, vertices, k, BLOCK=_EDGES
+    )
+    _write_triangles[(cell_programs, blocks)](
+        cases, sizes, table, edge_offsets, _starts(triangle_sums), number, triangles, k,
+        SLOTS=table.shape[1], BLOCK=_CELLS,
+    )  # fmt: skip
     return BlockTriangles(vertices, triangles, counts[0], counts[1])
 
 

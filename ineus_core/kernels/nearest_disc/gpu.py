@@ -71,7 +71,7 @@ def _cell_below(position, low, cell, count):
     return tl.minimum(tl.maximum(below, -1.0), count - 1.0).to(tl.int32)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n", "gx", "gy", "gz"])
 def _nearest(
     points, elements, nearest, others, low, distances, aways, in_fronts, n, gx, gy, gz, cell,
     radius, never_zero, PER_CELL: tl.constexpr, BLOCK: tl.constexpr,

@@ -128,7 +128,13 @@ def _update(log_odds, scratch, n, hit, miss, limit, BLOCK: tl.constexpr):
     tl.store(scratch + i, tl.zeros((BLOCK,), tl.uint8), touched)
 
 
-@triton.jit(do_not_specialize=["n", "number", "bx", "by", "bz", "low_x", "low_y", "low_z"])
+@triton.jit(
+    do_not_specialize=[
+        "n", "columns", "width", "stride", "number", "bx", "by", "bz", "low_x", "low_y", "low_z"
+    ],
+    # Of a slot among many, whose size is that of a camera.
+    do_not_specialize_on_alignment=["depth", "rays", "pose"],
+)  # fmt: skip
 def _unproject(
     depth, rays, pose, directions, ranges, flags, n, columns, width, stride, step, number,
     low_x, low_y, low_z, bx, by, bz, per_m, margin, BLOCK: tl.constexpr,

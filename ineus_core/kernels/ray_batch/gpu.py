@@ -158,7 +158,7 @@ def _random_row(u, count):
     return tl.minimum(u * count, tl.maximum(count - 1.0, 0.0)).to(tl.int32)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["slots", "pixels", "width", "reach"])
 def _draw(
     rgb, depth, poses, camera_index, camera_rays, cdf, reservoir, share, kept, foreground, counter,
     origins, directions, seen, colours, ranges, normals, kinds, jitters, shares,

@@ -49,14 +49,14 @@ def march_packed(
 
 
 def sample_buffers(rays: int, budget: int, device: torch.device) -> RaySamples:
-    """Allocate buffers for `march_packed_into`, without content."""
+    """Allocate buffers for `march_packed_into`, without samples."""
     return RaySamples(
-        t_starts=torch.empty(budget, device=device),
-        t_ends=torch.empty(budget, device=device),
-        ray_index=torch.empty(budget, dtype=torch.int32, device=device),
-        valid=torch.empty(budget, dtype=torch.bool, device=device),
-        first=torch.empty(rays, dtype=torch.int32, device=device),
-        count=torch.empty(rays, dtype=torch.int32, device=device),
+        t_starts=torch.zeros(budget, device=device),
+        t_ends=torch.zeros(budget, device=device),
+        ray_index=torch.zeros(budget, dtype=torch.int32, device=device),
+        valid=torch.zeros(budget, dtype=torch.bool, device=device),
+        first=torch.zeros(rays, dtype=torch.int32, device=device),
+        count=torch.zeros(rays, dtype=torch.int32, device=device),
     )
 
 

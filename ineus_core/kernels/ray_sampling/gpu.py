@@ -96,9 +96,7 @@ def _count(
             k = chunk + lane
             t = near + (k + shift) * step + 0.5 * step
             mask = (k < max_steps) & (t < far)
-            hit = occupied_at(
-                ox + dx * t, oy + dy * t, oz + dz * t, mask, occupied, aabb, sizes
-            )
+            hit = occupied_at(ox + dx * t, oy + dy * t, oz + dz * t, mask, occupied, aabb, sizes)
             found += tl.sum(hit.to(tl.int32))
             chunk += STEPS
         tl.store(counts + ray, tl.minimum(found, per_ray))

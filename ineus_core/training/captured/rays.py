@@ -93,7 +93,8 @@ class KernelRays:
             sample_rays_into(
                 batch, grid.occupied, box, grid.step_m, grid.max_steps,
                 sampling.samples_in_free_space, sampling.samples_in_band, sampling.truncation_m,
-                sampling.near_m, self.counter, self._cube, self.samples, self.total, self.points, grid.sizes,
+                sampling.near_m, self.counter, self._cube, self.samples, self.total, self.points,
+                grid.sizes,
             )  # fmt: skip
         else:
             march_packed_into(

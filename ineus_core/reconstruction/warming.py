@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""All kernels of a configuration compiled and loaded before the first frame comes."""
+
+import gc
+import logging
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import torch
+
+from ineus_core.kernels import dispatch
+from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.reconstructor import Reconstructor
+from ineus_core.types import Camera, Frame
+
+_LOG = logging.getLogger(__name__)
+_CAMERA = Camera(64, 48, 60.0, 60.0, 32.0, 24.0)
+_FRAMES = 2
+_STEPS = 2
+"""After which a captured step has been replayed."""
+_FARTHEST_M = 4.0
+
+
+def warm_up(config: ReconstructorConfig, device: torch.device) -> int:
+    """Compile and load what a map runs, from frames to meshes and views; how many kernels.
+
+    On a GPU all kernels are compiled at once, and those that are kept on disk loaded. Sizes of a
+    scene, of its grid and of its images compile nothing anew.
+    """
+    begin_s = time.perf_counter()
+    kernels = 0
+    if dispatch.compiles_ahead(device):
+        from ineus_core.kernels.ahead import compile_all, noted_launches
+
+        launches = noted_launches(partial(_walk, config, device))
+        compile_all(launches, device)
+        kernels = len(launches)
+    _walk(config, device)
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    _LOG.info("%d kernels ready after %.1f s", kernels, time.perf_counter() - begin_s)
+    return kernels
+
+
+def warm_up_gpu(config: ReconstructorConfig, device: torch.device) -> None:
+    """Do as `warm_up` on a GPU, and nothing elsewhere; what fails is logged and left for later."""
+    if device.type != "cuda":
+        return
+    try:
+        warm_up(config, device)
+    # What cannot be done ahead fails again, with its reason, when it is really needed.
+    except Exception:
+        _LOG.exception("kernels could not be compiled ahead; each is when it is first needed")
+
+
+def _walk(config: ReconstructorConfig, device: torch.device) -> None:
+    """Go the way of a frame once with depth and once without, on views of noise."""
+    for has_depth in (True, False):
+        frames = list(_frames(config, has_depth))
+        made = Reconstructor(config, device)
+        made.expect([frame.world_from_camera for frame in frames])
+        for frame in frames:
+            made.add_frame(frame)
+        made.start()
+        if not made.is_ready:
+            continue
+        for _ in range(_STEPS):
+            made.step()
+        started = made.reconstruction
+        started.update_occupancy()
+        made.extract_mesh(everything=True)
+        made.render(_CAMERA, frames[0].world_from_camera)
+        _ask_field(made)
+        made.report()
+
+
+def _ask_field(made: Reconstructor) -> None:
+    """Ask the field for what a mesh or a view without a surface does not ask for."""
+    field, device = made.reconstruction.field, made.device
+    points = field.origin_m + 0.5 * field.side_m + torch.zeros((4, 3), device=device)
+    directions = torch.tensor([[0.0, 0.0, 1.0]], device=device).expand(4, 3).contiguous()
+    with torch.no_grad():
+        field.sdf(points)
+        field(points, directions)
+        field.along_rays(points, directions, torch.arange(4, dtype=torch.int32, device=device))
+
+
+def _frames(config: ReconstructorConfig, has_depth: bool) -> Iterator[Frame]:
+    noise = np.random.default_rng(0)
+    centre_m = np.array(config.bounds.aabb or (0.0,) * 6).reshape(2, 3).mean(axis=0)
+    far_m = 0.5 * (config.depth.min_m + min(config.depth.max_m, _FARTHEST_M))
+    shape = (_CAMERA.height_px, _CAMERA.width_px)
+    for number in range(_FRAMES):
+        pose = np.eye(4)
+        pose[:3, 3] = centre_m + np.array((0.1 * number, 0.0, 0.0))
+        rgb = noise.integers(0, 256, (*shape, 3)).astype(np.uint8)
+        depth_m = np.full(shape, far_m, dtype=np.float32) if has_depth else None
+        yield Frame(number, _CAMERA, pose, rgb, depth_m)
