@@ -59,6 +59,36 @@ class Pace:
             self._marks.popleft().synchronize()
 
 
+class TimeShare:
+    """Keeps work that comes again and again to a share of the wall time.
+
+    Args:
+        share: 0 to 1, above 0; 1 is no limit.
+    """
+
+    _LONGEST_S = 2.0
+    """Of work that counts: what compiles once takes longer, and never again."""
+
+    def __init__(self, share: float) -> None:
+        """Be due at once."""
+        self._share, self._took_s, self._end_s = share, 0.0, 0.0
+
+    def is_due(self) -> bool:
+        """Tell whether enough time has gone by since the last time."""
+        rest_s = self._took_s * (1.0 / self._share - 1.0)
+        return rest_s == 0 or time.perf_counter() - self._end_s >= rest_s
+
+    @contextmanager
+    def spent(self) -> Iterator[None]:
+        """Note how long the block takes."""
+        begin_s = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._end_s = time.perf_counter()
+            self._took_s = min(self._end_s - begin_s, self._LONGEST_S)
+
+
 class Timers:
     """Wall time and calls per stage name; on a GPU, stages are bracketed by CUDA events.
 

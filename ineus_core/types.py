@@ -139,6 +139,8 @@ class Frame:
     colour of the picture's background. None where nobody knows."""
     camera_id: int = 0
     """Which camera of a rig took it."""
+    depth_confidence: Float[np.ndarray, "depth_h depth_w"] | None = None
+    """Chance that the depth is right, 0 to 1; None where a sensor measured all of it."""
 
     def __post_init__(self) -> None:
         """Refuse a frame whose parts do not belong together."""
@@ -152,7 +154,7 @@ class Frame:
                 f"depth image of {_size(self.depth_m)} pixels: "
                 f"expected the colour image's {size[1]} x {size[0]} (registered depth)"
             )
-        for name in ("mask", "foreground"):
+        for name in ("mask", "foreground", "depth_confidence"):
             mask = getattr(self, name)
             if mask is not None and mask.shape != size:
                 raise SourceError(
@@ -211,6 +213,8 @@ class RayBatch:
     valid: Bool[Tensor, " rays"]
     foreground: Float[Tensor, " rays"] | None = None
     """1 on the object, 0 on background, -1 where it is unknown; None if no frame says."""
+    depth_weight: Float[Tensor, " rays"] | None = None
+    """How much the depth of a ray counts, 0 to 1; None if all depth counts as much."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class KeyframeBuffer:
         device: Where the images lie.
         has_foreground: Also hold which pixels show the object; costs a byte for each.
         depth: The depth that is stored.
+        has_confidence: Also hold how sure depth is that was estimated; costs a byte for each.
     """
 
     protected = 8
@@ -65,6 +66,7 @@ class KeyframeBuffer:
         device: torch.device,
         has_foreground: bool = False,
         depth: DepthConfig | None = None,
+        has_confidence: bool = False,
     ) -> None:
         """Allocate every slot at once."""
         self._limits, self.camera = depth or DepthConfig(), camera
@@ -74,7 +76,7 @@ class KeyframeBuffer:
             max(1, camera.height_px // self._factor),
         )
         pixels = self.width_px * self.height_px
-        bytes_per_pixel = _BYTES_PER_PIXEL + has_foreground
+        bytes_per_pixel = _BYTES_PER_PIXEL + has_foreground + has_confidence
         affordable = int(config.memory_mb * 1e6 // (pixels * bytes_per_pixel))
         self.capacity = min(config.capacity, affordable)
         if self.capacity < 2:
@@ -88,6 +90,11 @@ class KeyframeBuffer:
         self.depth = torch.zeros((self.capacity, pixels), dtype=torch.int16, device=device)
         self.foreground: Int8[Tensor, "slots pixels"] | None = None
         """Share of a pixel that shows the object, from 0 to `WHOLE`, or `UNKNOWN`."""
+        self.confidence: Int8[Tensor, "slots pixels"] | None = None
+        """Chance that the depth of a pixel is right, from 0 to `WHOLE`."""
+        if has_confidence:
+            size = (self.capacity, pixels)
+            self.confidence = torch.full(size, WHOLE, dtype=torch.int8, device=device)
         self.image_background = torch.ones(3, device=device)
         """Colour, 0 to 1, that the pictures have where no object is; white until one tells."""
         self._knows_background = False
@@ -121,8 +128,8 @@ class KeyframeBuffer:
     @property
     def nbytes(self) -> int:
         """Bytes of the images."""
-        of_foreground = 0 if self.foreground is None else self.foreground.nbytes
-        return self.rgb.nbytes + self.depth.nbytes + of_foreground
+        planes = self.rgb, self.depth, self.foreground, self.confidence
+        return sum(plane.nbytes for plane in planes if plane is not None)
 
     @property
     def poses(self) -> list[Float[np.ndarray, "4 4"]]:
@@ -146,10 +153,7 @@ class KeyframeBuffer:
         device = self.rgb.device
         rgb, depth_m, mask = self._reduced(frame)
         write_to(self.rgb[slot], rgb)
-        if device.type == "cuda":
-            self._store_depth(slot, depth_m, mask)
-        else:
-            write_to(self.depth[slot], self._depth_steps(depth_m, mask))
+        self._write_depth(slot, frame, depth_m, mask)
         if self.foreground is not None:
             self.foreground[slot] = self._reduced_foreground(frame).to(device)
             self._learn_background(frame)
@@ -179,6 +183,32 @@ class KeyframeBuffer:
         self.world_from_camera[self.slots[age]] = pose.to(self.rgb.device)
         return True
 
+    def replace_depth(self, frame: Frame) -> int | None:
+        """Give a keyframe the depth of a frame of its stamp; return its slot, None if not held."""
+        keyframe = frame.stamp_ns, frame.camera_id
+        if keyframe not in self.ids:
+            return None
+        slot = self.slots[self.ids.index(keyframe)]
+        _, depth_m, mask = self._reduced(frame)
+        self._write_depth(slot, frame, depth_m, mask)
+        return slot
+
+    def _write_depth(
+        self, slot: int, frame: Frame, depth_m: np.ndarray | None, mask: np.ndarray | None
+    ) -> None:
+        """Store depth and confidence.
+
+        Args:
+            frame: As it came, with the confidence.
+            depth_m: In the size of the buffer, like the mask.
+        """
+        if self.depth.device.type == "cuda":
+            self._store_depth(slot, depth_m, mask)
+        else:
+            write_to(self.depth[slot], self._depth_steps(depth_m, mask))
+        if self.confidence is not None:
+            write_to(self.confidence[slot], self._reduced_confidence(frame))
+
     def frame_of(self, keyframe: KeyframeId) -> Frame | None:
         """Return a keyframe as it is held, in the size of the buffer; None if not held."""
         if keyframe not in self.ids:
@@ -195,6 +225,7 @@ class KeyframeBuffer:
             np.maximum(steps, 0).astype(np.float32) * self.depth_step_m if has_depth else None,
             steps != MASKED,
             camera_id=keyframe[1],
+            depth_confidence=self._held_confidence(slot) if has_depth else None,
         )
 
     def _most_redundant(self) -> int:
@@ -269,6 +300,21 @@ class KeyframeBuffer:
         if share.shape[::-1] != size:
             share = cv2.resize(share, size, interpolation=cv2.INTER_AREA)
         return torch.from_numpy(np.round(share * WHOLE).astype(np.int8).reshape(-1))
+
+    def _reduced_confidence(self, frame: Frame) -> Int8[np.ndarray, "h w"]:
+        if frame.depth_confidence is None:
+            return np.full((self.height_px, self.width_px), WHOLE, dtype=np.int8)
+        confidence = frame.depth_confidence
+        if confidence.shape != (self.height_px, self.width_px):
+            confidence = confidence[self._nearest(frame.camera)]
+        # Rounded down, as only what a sensor measured is certain.
+        return np.floor(confidence * WHOLE).astype(np.int8)
+
+    def _held_confidence(self, slot: int) -> Float[np.ndarray, "h w"] | None:
+        if self.confidence is None:
+            return None
+        held = self.confidence[slot].view(self.height_px, self.width_px)
+        return held.cpu().numpy().astype(np.float32) / WHOLE
 
     def _learn_background(self, frame: Frame) -> None:
         if self._knows_background or frame.foreground is None:

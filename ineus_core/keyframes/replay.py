@@ -102,6 +102,7 @@ class Replay:
             self._reservoir_share,
             self._reservoir_count,
             buffer.foreground,
+            buffer.confidence,
         )
 
     @property
@@ -118,6 +119,11 @@ class Replay:
     def has_foreground(self) -> bool:
         """Whether rays know if they show the object."""
         return self._buffer.foreground is not None
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether the depth of some rays counts more than that of others."""
+        return self._buffer.confidence is not None
 
     @property
     def is_empty(self) -> bool:
@@ -187,7 +193,11 @@ class Replay:
         usable = torch.where(rays.valid, UNKNOWN_FOREGROUND, UNUSABLE)
         if rays.foreground is not None:
             usable = usable * (KNOWN_FOREGROUND + rays.foreground)
-        scalars = torch.stack((rays.range_m, usable), dim=1)
+        range_m = rays.range_m
+        if rays.depth_weight is not None:
+            # Depth that is kept counts as a whole, so as much of it is kept as is trusted.
+            range_m = torch.where(self._uniform(count) < rays.depth_weight, range_m, 0.0)
+        scalars = torch.stack((range_m, usable), dim=1)
         return torch.cat((rays.origins, rays.directions, rays.rgb, rays.normal, scalars), dim=1)
 
     def draw(self, rays: int) -> RayBatch:
@@ -218,6 +228,7 @@ class Replay:
             foreground=None
             if self._buffer.foreground is None
             else (usable - KNOWN_FOREGROUND).clamp(min=-1),
+            depth_weight=torch.ones_like(range_m) if self.has_confidence else None,
         )
 
     def _uniform(self, count: int) -> Float[Tensor, " n"]:
@@ -247,6 +258,7 @@ class Replay:
             has_depth=range_m > 0,
             valid=depth != MASKED,
             foreground=self._foreground(slots, pixels),
+            depth_weight=self._confidence(slots, pixels),
         )
 
     def _foreground(
@@ -257,6 +269,12 @@ class Replay:
             return None
         share = plane[slots, pixels].float()
         return torch.where(share < 0, share, share / WHOLE)
+
+    def _confidence(
+        self, slots: Int[Tensor, " rays"], pixels: Int[Tensor, " rays"]
+    ) -> Float[Tensor, " rays"] | None:
+        plane = self._buffer.confidence
+        return None if plane is None else plane[slots, pixels].float() / WHOLE
 
     def _normals(
         self,
@@ -294,9 +312,10 @@ class Replay:
 
 def _select(take_first: Tensor, first: RayBatch, second: RayBatch) -> RayBatch:
     wide = take_first[:, None]
-    foreground = None
-    if first.foreground is not None and second.foreground is not None:
-        foreground = torch.where(take_first, first.foreground, second.foreground)
+
+    def either(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+        return None if a is None or b is None else torch.where(take_first, a, b)
+
     return RayBatch(
         origins=torch.where(wide, first.origins, second.origins),
         directions=torch.where(wide, first.directions, second.directions),
@@ -305,5 +324,6 @@ def _select(take_first: Tensor, first: RayBatch, second: RayBatch) -> RayBatch:
         normal=torch.where(wide, first.normal, second.normal),
         has_depth=torch.where(take_first, first.has_depth, second.has_depth),
         valid=torch.where(take_first, first.valid, second.valid),
-        foreground=foreground,
+        foreground=either(first.foreground, second.foreground),
+        depth_weight=either(first.depth_weight, second.depth_weight),
     )

@@ -43,6 +43,13 @@ class PipelineConfig(ConfigModel):
     mesh_share: float = Field(
         0.3, gt=0, le=1, description="Share of the wall time that meshing may take online."
     )
+    stereo_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of the wall time that depth from motion may take online; keyframes "
+        "that come too soon for it are left out.",
+    )
     check_input: bool = Field(
         True, description="Whether some frames are checked against each other, once."
     )
@@ -52,8 +59,9 @@ class PipelineConfig(ConfigModel):
     refine_steps: int = Field(
         -1,
         ge=-1,
-        description="Steps after the last frame of an offline run, rates falling; -1 = by device, "
-        "ten times as many without depth, as all are taken there.",
+        description="Steps after the last frame of an offline run, rates falling; -1 = by device; "
+        "without a sensor, where all are taken there, three times as many with estimated depth, "
+        "ten times with none.",
     )
 
 
@@ -111,6 +119,8 @@ class Pipeline:
         self._report_rate_hz = config.report_rate_hz
         self._mesh_share = config.mesh_share
         self._is_live = is_live
+        if is_live:
+            reconstructor.limit_estimation(config.stereo_share)
         self._mesh_took_s = self._mesh_end_s = 0.0
         self._queue = KeyframeQueue(round(1e6 * config.queue_mb))
         # Frames are counted on other threads than the one that ticks.
@@ -128,7 +138,10 @@ class Pipeline:
         """Steps after the last frame of an offline run."""
         if self._refine_steps >= 0:
             return self._refine_steps
-        return (1000 if self._on_gpu else 500) * (1 if self.reconstructor.has_depth else 10)
+        alone = 1000 if self._on_gpu else 500
+        if not self.reconstructor.has_depth:
+            return 10 * alone
+        return alone if self.reconstructor.is_measured else 3 * alone
 
     def submit(self, frame: Frame) -> None:
         """Judge a frame, and let it wait if it is needed as a keyframe; the device is not asked.

@@ -74,13 +74,52 @@ class Assembly:
         config = self.config
         return FrameGate(self.policy, config.keyframes.capacity, config.bounds.frames_to_start)
 
-    def estimated_depth(self, points: Float[np.ndarray, "n 3"] | None) -> EstimatedDepth:
+    def estimates_depth(
+        self,
+        expected: Sequence[Float[np.ndarray, "4 4"]],
+        points: Float[np.ndarray, "n 3"] | None,
+    ) -> bool:
+        """Decide whether keyframes without depth get an estimate.
+
+        What is seen from all around has its box from the cameras, and its field begins as a ball
+        that pictures shape; so has what is asked to begin otherwise than in free space.
+
+        Args:
+            expected: Poses of all frames that will come, where they are known.
+            points: On surfaces, where some are known.
+        """
+        config = self.config
+        is_free = config.field.init in ("auto", "depth") and config.background.kind != "learned"
+        if not config.stereo.enabled or not is_free:
+            return False
+        if not expected or config.field.init == "depth":
+            return True
+        bounds = estimate_bounds([], expected, config.bounds, config.depth, points)
+        return bounds.scene_kind != "object"
+
+    def estimated_depth(
+        self, points: Float[np.ndarray, "n 3"] | None, time_share: float
+    ) -> EstimatedDepth:
         """Make what gives keyframes without depth their depth.
 
         Args:
             points: On surfaces, where some are known.
+            time_share: Of the wall time, the most that it may take.
         """
-        return EstimatedDepth(self.config.stereo, self.device, points)
+        stereo = self.config.stereo
+        # On a CPU a first depth at once takes as long as the better one a little later.
+        is_fast = self.device.type == "cuda"
+        stereo = stereo.model_copy(update={"provisional": stereo.provisional and is_fast})
+        return EstimatedDepth(stereo, self.device, points, time_share)
+
+    def _holes(self) -> EstimatedDepth | None:
+        """Make what estimates the depth that a sensor does not return, if that is wanted."""
+        stereo = self.config.stereo
+        wanted = {"auto": self.device.type == "cuda", "always": True, "never": False}
+        if not stereo.enabled or not wanted[stereo.fill_holes]:
+            return None
+        stereo = stereo.model_copy(update={"provisional": False})
+        return EstimatedDepth(stereo, self.device)
 
     def begin(
         self,
@@ -173,7 +212,11 @@ class Assembly:
         config = config.model_copy(update={"training": training})
         has_foreground = knows_foreground and training.reads_foreground
         of_rays, of_cells = _generators(config.seed, device, self.ranks)
-        buffer = KeyframeBuffer(config.keyframes, camera, device, has_foreground, config.depth)
+        # Frames without depth may come at any time, as from a sensor that fails.
+        has_confidence = config.stereo.enabled
+        buffer = KeyframeBuffer(
+            config.keyframes, camera, device, has_foreground, config.depth, has_confidence
+        )
         replay = Replay(config.replay, buffer, of_rays)
         rendering = resolved_rendering(config.rendering, device)
         train_step = make_step(
@@ -181,7 +224,9 @@ class Assembly:
         )
         surface = Surface(config.meshing, device)
         counters: Counter[str] = Counter()
-        inserter = _inserter(config, origin, field, grid, buffer, replay, surface, counters)
+        inserter = _inserter(
+            config, origin, field, grid, buffer, replay, surface, self._holes(), counters
+        )
         voxel_m, truncation_m = config.meshing.voxel_size_m, config.ray_sampling.truncation_m
         return Reconstruction(
             config=config,
@@ -253,6 +298,7 @@ def _inserter(
     buffer: KeyframeBuffer,
     replay: Replay,
     surface: Surface,
+    holes: EstimatedDepth | None,
     counters: Counter[str],
 ) -> KeyframeInserter:
     integrator = DepthIntegrator(
@@ -273,5 +319,6 @@ def _inserter(
         replay,
         integrator,
         DepthCompletion(config.completion, config.depth),
+        holes,
         counters,
     )

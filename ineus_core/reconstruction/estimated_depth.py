@@ -1,9 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keyframes without depth on their way in: each waits until others show its depth."""
+"""Keyframes without depth on their way in: each waits until others show its depth.
+
+Where there is time for it, a first depth comes at once from earlier keyframes, and a better one
+when later ones have come. Keyframes with depth get only what their sensor has not returned.
+"""
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,18 +17,24 @@ import torch
 from jaxtyping import Float
 
 from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
+from ineus_core.timing import TimeShare
 from ineus_core.types import Frame, KeyframeId
 
 _LOG = logging.getLogger(__name__)
+_LEAST_FILLED = 0.002
+"""Share of a picture whose holes are filled below which it is not worth the time."""
+_MOST_GIVEN_UP = 256
+"""Keyframes that are kept as long as none has got any depth."""
 
 
 class EstimatedDepth:
-    """Gives keyframes without depth the depth that they show of each other.
+    """Gives keyframes the depth that they show of each other, where they have none.
 
     Args:
         config: How it is measured, and how sure it has to be.
         device: Where pictures are compared.
         points_m: On surfaces, where some are known, such as those of structure from motion.
+        time_share: Of the wall time, the most that it may take; 1: all that it needs.
     """
 
     def __init__(
@@ -32,30 +42,33 @@ class EstimatedDepth:
         config: StereoConfig,
         device: torch.device,
         points_m: Float[np.ndarray, "n 3"] | None = None,
+        time_share: float = 1.0,
     ) -> None:
         """Wait for the first keyframe."""
         self._config = config
-        # At once there is no need: a frame is given on with its final depth only.
-        measured = config.model_copy(update={"provisional": False})
-        self._stereo = DepthFromMotion(measured, device, points_m)
+        self._stereo = DepthFromMotion(config, device, points_m)
+        self._time = TimeShare(time_share)
         self._waiting: dict[KeyframeId, Frame] = {}
+        self.given_up: deque[Frame] = deque(maxlen=_MOST_GIVEN_UP)
+        """Keyframes without an estimate, as long as there is no other."""
         self.counters: Counter[str] = Counter()
 
     def add(self, frame: Frame) -> list[Frame]:
-        """Take a keyframe; return those whose depth is there now, with it."""
+        """Take a keyframe; return those whose depth is there now, or better now, with it."""
+        if not self._time.is_due():
+            self.counters["keyframes_without_time_for_depth"] += 1
+            return []
         self._waiting[frame.stamp_ns, frame.camera_id] = frame
-        ready = self._with_depth(self._stereo.add(frame))
+        with self._time.spent():
+            ready = self._with_depth(self._stereo.add(frame))
         # Nothing more will be said of those that are not held there.
-        for keyframe in list(self._waiting)[: -self._config.views]:
-            del self._waiting[keyframe]
-            self.counters["keyframes_without_estimate"] += 1
+        self._give_up(list(self._waiting)[: -self._config.views])
         return ready
 
     def finish(self) -> list[Frame]:
         """Return the keyframes that still waited, as far as their depth can be told."""
         ready = self._with_depth(self._stereo.finish())
-        self.counters["keyframes_without_estimate"] += len(self._waiting)
-        self._waiting.clear()
+        self._give_up(list(self._waiting))
         return ready
 
     def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
@@ -65,17 +78,52 @@ class EstimatedDepth:
             frame = self._waiting[keyframe]
             self._waiting[keyframe] = replace(frame, world_from_camera=poses[keyframe])
 
+    def _give_up(self, keyframes: Sequence[KeyframeId]) -> None:
+        """Let keyframes go that have no depth; say so once if none has."""
+        popped = [self._waiting.pop(keyframe) for keyframe in keyframes]
+        frames = [frame for frame in popped if frame.depth_m is None]
+        if frames and not self.counters["keyframes_with_estimate"]:
+            if not self.given_up:
+                _LOG.warning(
+                    "no depth could be estimated for the first %d keyframes: their pictures have "
+                    "too little texture or motion, or poses and camera are not theirs",
+                    len(frames) + len(self._waiting),
+                )
+            self.given_up.extend(frames)
+        self.counters["keyframes_without_estimate"] += len(frames)
+
     def _with_depth(self, found: Sequence[StereoDepth]) -> list[Frame]:
         ready = []
         for depth in found:
-            frame = self._waiting.pop(depth.keyframe, None)
+            frame = self._waiting.get(depth.keyframe)
             if frame is None:
                 continue
-            sure = np.where(depth.confidence >= self._config.min_confidence, depth.depth_m, 0)
-            size = frame.camera.width_px, frame.camera.height_px
-            # A mean of depths across an edge would lie in the air.
-            depth_m = cv2.resize(sure.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
-            self.counters["keyframes_with_estimate"] += 1
-            _LOG.debug("depth on %.0f %% of keyframe %s", 100 * (sure > 0).mean(), depth.keyframe)
-            ready.append(replace(frame, depth_m=depth_m))
+            if depth.is_final:
+                del self._waiting[depth.keyframe]
+                self.counters["keyframes_with_estimate"] += 1
+                self.given_up.clear()
+            believed = self._believed(frame, depth)
+            if believed is not None:
+                ready.append(believed)
         return ready
+
+    def _believed(self, frame: Frame, depth: StereoDepth) -> Frame | None:
+        """Return a frame with as much of its depth as is sure enough; None if that adds little."""
+        is_sure = depth.confidence >= self._config.min_confidence
+        _LOG.debug("depth on %.0f %% of keyframe %s", 100 * is_sure.mean(), depth.keyframe)
+        size = frame.camera.width_px, frame.camera.height_px
+        # A mean of depths across an edge would lie in the air.
+        depth_m, confidence = (
+            cv2.resize(
+                np.where(is_sure, of, 0).astype(np.float32), size, interpolation=cv2.INTER_NEAREST
+            )
+            for of in (depth.depth_m, depth.confidence)
+        )
+        if frame.depth_m is not None:
+            # A sensor has the last word where it has one.
+            is_filled = (frame.depth_m == 0) & (depth_m > 0)
+            if is_filled.mean() < _LEAST_FILLED:
+                return None
+            depth_m = np.where(is_filled, depth_m, frame.depth_m)
+            confidence = np.where(is_filled, confidence, np.float32(1.0))
+        return replace(frame, depth_m=depth_m, depth_confidence=confidence)

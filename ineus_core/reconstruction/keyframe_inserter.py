@@ -4,7 +4,8 @@
 
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ineus_core.fields import HashSdf
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
+from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.scene_bounds import BoundsConfig, box_of_depth
 from ineus_core.rendering import OccupancyGrid
@@ -23,6 +25,8 @@ from ineus_core.types import Frame, KeyframeId
 _LOG = logging.getLogger(__name__)
 _CONTRADICTING = 3
 """Frames in a row outside of the field that outweigh fewer keyframes within it."""
+_CONFIDENCE_OF_PLANES = 0.3
+"""Of planes through holes of estimated depth: they are smoothness, which pictures do not deny."""
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
 
@@ -40,6 +44,7 @@ class KeyframeInserter:
         replay: Keeps rays of those that leave.
         integrator: Takes in the depth of those that come.
         completion: Closes holes of their depth.
+        holes: Estimates what the sensor has not returned, later; None: nobody does.
         counters: Counts what becomes of the frames.
     """
 
@@ -54,16 +59,18 @@ class KeyframeInserter:
         replay: Replay,
         integrator: DepthIntegrator,
         completion: DepthCompletion,
+        holes: EstimatedDepth | None,
         counters: Counter[str],
     ) -> None:
         """Begin without a keyframe."""
         self._origin, self._bounds, self._depth = origin, bounds, depth
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
+        self._holes = holes
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
 
     def insert(self, frame: Frame) -> bool:
-        """Take a frame that is needed; False if it does not fit."""
+        """Take a frame that is needed, or better depth of one that is held; False if not."""
         # Before it is stored: a frame that does not fit takes no slot.
         if frame.depth_m is not None and not self._grow(frame):
             self._outside.append(frame)
@@ -71,8 +78,34 @@ class KeyframeInserter:
         self._outside.clear()
         completed = self._completion.completed(frame)
         if completed is not frame:
-            frame = completed
+            frame = _trusted_less(completed, frame)
             self._counters["keyframes_completed"] += 1
+        # Only what was estimated becomes better when later frames come.
+        is_estimate = frame.depth_confidence is not None
+        slot = self._buffer.replace_depth(frame) if is_estimate else None
+        if slot is None:
+            slot = self._store(frame)
+        if frame.depth_m is not None:
+            self._integrator.integrate_added(frame, self._buffer, slot)
+            if self._holes is not None and not is_estimate:
+                self._fill(self._holes.add(frame))
+        return True
+
+    def finish(self) -> None:
+        """Fill the holes of the last keyframes, as none will come."""
+        if self._holes is not None:
+            self._fill(self._holes.finish())
+
+    def _fill(self, keyframes: Sequence[Frame]) -> None:
+        """Take in keyframes again whose holes are filled, if they are still held."""
+        for keyframe in keyframes:
+            slot = self._buffer.replace_depth(keyframe)
+            if slot is not None and self._grow(keyframe):
+                self._integrator.integrate_added(keyframe, self._buffer, slot)
+                self._counters["keyframes_filled"] += 1
+
+    def _store(self, frame: Frame) -> int:
+        """Store a keyframe; return its slot."""
         # Its rays have to be drawn before `add` overwrites its slot.
         leaving = self._buffer.slot_to_free()
         if leaving is not None:
@@ -80,10 +113,8 @@ class KeyframeInserter:
             self._counters["keyframes_to_reservoir"] += 1
         slot = self._buffer.add(frame)
         self._replay.on_keyframe_added()
-        if frame.depth_m is not None:
-            self._integrator.integrate_added(frame, self._buffer, slot)
         self._counters["keyframes"] += 1
-        return True
+        return slot
 
     def contradicting(self) -> list[Frame]:
         """Return newer frames that contradict the first ones; none unless they outweigh those.
@@ -122,6 +153,8 @@ class KeyframeInserter:
     def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> int:
         """Give keyframes corrected poses, and observe their depth anew; how many are held."""
         moved = 0
+        if self._holes is not None:
+            self._holes.move(poses)
         for keyframe, world_from_camera in poses.items():
             self._completion.move(keyframe, world_from_camera)
             if not self._buffer.replace_pose(keyframe, world_from_camera):
@@ -131,3 +164,12 @@ class KeyframeInserter:
             if frame is not None and frame.depth_m is not None and self._grow(frame):
                 self._integrator.integrate(frame)
         return moved
+
+
+def _trusted_less(completed: Frame, given: Frame) -> Frame:
+    """Return a completed frame that trusts what was filled in less than what was estimated."""
+    if given.depth_confidence is None or completed.depth_m is None or given.depth_m is None:
+        return completed
+    is_filled = (given.depth_m == 0) & (completed.depth_m > 0)
+    confidence = np.where(is_filled, np.float32(_CONFIDENCE_OF_PLANES), given.depth_confidence)
+    return replace(completed, depth_confidence=confidence)

@@ -62,7 +62,7 @@ class Reconstructor:
         self.device, self.ranks = device, ranks
         self._dataset_from_world = np.eye(4)
         self._reconstruction: Reconstruction | None = None
-        self._given_config = config
+        self._given_config, self._time_share = config, 1.0
         self._assembly = Assembly(config, device, ranks, make_policy)
         self._gate = self._assembly.gate()
         # What the device cannot do is said now, not when the first frame comes.
@@ -80,6 +80,7 @@ class Reconstructor:
         self._expected: list[Float[np.ndarray, "4 4"]] = []
         self._surface_points: Float[np.ndarray, "n 3"] | None = None
         self._estimated_depth: EstimatedDepth | None = None
+        self._has_estimates = self._assembly.estimates_depth([], None)
         self._newest_stamp_ns = 0
         self._has_begun_from_frames = self._begins_anew = False
         self._report_began_s = time.perf_counter()
@@ -136,8 +137,13 @@ class Reconstructor:
 
     @property
     def has_depth(self) -> bool:
-        """Whether a sensor measures depth, as is assumed before the first frame."""
+        """Whether there is depth, measured or estimated, as is assumed before the first frame."""
         return self._reconstruction is None or self._reconstruction.grid.has_sensor
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the depth is a sensor's, as is assumed before the first frame."""
+        return self.has_depth and self._estimated_depth is None
 
     @property
     def origin(self) -> MapOrigin:
@@ -177,6 +183,15 @@ class Reconstructor:
             points: On surfaces, where some are known, such as those of structure from motion.
         """
         self._expected, self._surface_points = list(poses), points
+        self._has_estimates = self._assembly.estimates_depth(self._expected, points)
+
+    def limit_estimation(self, time_share: float) -> None:
+        """Say how much of the wall time depth from motion may take, from the next `reset` on.
+
+        Keyframes that come too soon for it are then left out. Where nothing is said it takes the
+        time that it needs.
+        """
+        self._time_share = time_share
 
     def add_frame(self, frame: Frame) -> bool:
         """Take a frame; False if it is not needed as a keyframe."""
@@ -192,7 +207,7 @@ class Reconstructor:
     @property
     def _kept_anyway(self) -> int:
         """Frames without depth that are all kept if there is room; 0 if nobody knows how many."""
-        return 0 if self._given_config.stereo.enabled else len(self._expected)
+        return 0 if self._has_estimates else len(self._expected)
 
     def take(self, judged: JudgedFrame) -> bool:
         """Take a frame that was judged; False if it is not needed as a keyframe."""
@@ -202,7 +217,7 @@ class Reconstructor:
             if self._waiting:
                 self._start_if_enough()
             return False
-        if self._given_config.stereo.enabled and frame.depth_m is None:
+        if self._has_estimates and frame.depth_m is None:
             return self._take_without_depth(frame)
         if self._reconstruction is not None:
             if self._reconstruction.inserter.insert(self.origin.frame_in_map(frame)):
@@ -225,7 +240,8 @@ class Reconstructor:
     def _take_without_depth(self, frame: Frame) -> bool:
         """Take a keyframe that is inserted when others have shown its depth."""
         if self._estimated_depth is None:
-            self._estimated_depth = self._assembly.estimated_depth(self._surface_points)
+            points, share = self._surface_points, self._time_share
+            self._estimated_depth = self._assembly.estimated_depth(points, share)
         return self._insert(self._estimated_depth.add(frame))
 
     def _insert(self, keyframes: Sequence[Frame]) -> bool:
@@ -242,9 +258,16 @@ class Reconstructor:
 
     def start(self) -> bool:
         """Build the field from the frames so far; comes by itself, or is called after the last."""
+        is_kept = False
         if self._estimated_depth is not None:
-            return self._insert(self._estimated_depth.finish())
-        if self._reconstruction is not None or not self._waiting:
+            is_kept = self._insert(self._estimated_depth.finish())
+            if self._reconstruction is None:
+                # Where there is no estimate at all, pictures alone have to do.
+                self._waiting += self._estimated_depth.given_up
+        if self._reconstruction is not None:
+            self._reconstruction.inserter.finish()
+            return is_kept
+        if not self._waiting:
             return False
         frames, self._waiting = self._waiting, []
         return self._insert(frames)

@@ -11,12 +11,18 @@ class StereoConfig(ConfigModel):
     """How depth is measured between keyframes; no value depends on the unit of length."""
 
     enabled: bool = Field(
-        False,
+        True,
         description="Whether keyframes without depth get the depth that they show of each other, "
-        "and the scene is taken in by it as by a sensor's.",
+        "and the scene is taken in by it as by a sensor's; not of an object from all around.",
     )
     min_confidence: float = Field(
         0.6, ge=0, le=1, description="Chance of being right within 2 % that depth is used from."
+    )
+    fill_holes: str = Field(
+        "never",
+        pattern="^(auto|always|never)$",
+        description="Whether keyframes of a depth sensor get such depth, too, where it returns "
+        "nothing; auto: on a GPU, where it costs little.",
     )
     max_width_px: int = Field(
         0,
@@ -40,6 +46,8 @@ class StereoConfig(ConfigModel):
         1, ge=1, description="Other keyframes that have to find the same surface."
     )
     provisional: bool = Field(
-        True, description="Whether depth is also measured at once, from earlier keyframes alone."
+        True,
+        description="Whether depth is also measured at once, from earlier keyframes alone; of a "
+        "scene on a CPU never.",
     )
     views: int = Field(24, ge=4, description="Keyframes that are held to be matched with.")

@@ -50,6 +50,13 @@ class TrainingConfig(ConfigModel):
         description="On a GPU, record the launches of a step by autograd once and replay them; "
         "the Python of losses of one's own then runs once.",
     )
+    estimate_fades_below: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Error of a ray's colour, 0 to 1, below which depth that was estimated counts "
+        "less, in proportion: what explains the picture needs no estimate; 0 = it never fades.",
+    )
     sparsity_per_m: float = Field(
         1.0, gt=0, description="How fast the sparsity loss falls with the distance, in 1/m."
     )

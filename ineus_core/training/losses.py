@@ -63,6 +63,8 @@ class LossInputs:
     """What a learned background adds to the rays, and its samples."""
     has_depth: bool = True
     """Whether any ray may have depth; without, the terms of depth cost nothing."""
+    estimate_fades_below: float = 0.0
+    """Error of a ray's colour below which its estimated depth counts less."""
 
     @cached_property
     def zero(self) -> Float[Tensor, ""]:
@@ -81,11 +83,26 @@ class LossInputs:
         return self.rendered.rgb - self.batch.rgb
 
     @cached_property
+    def depth_weight(self) -> Float[Tensor, " rays"] | None:
+        """How much the depth of each ray counts; None if all depth counts as much.
+
+        What was estimated from pictures fades as the field explains them better.
+        """
+        weight = self.batch.depth_weight
+        if weight is None or self.estimate_fades_below == 0:
+            return weight
+        error = self.colour_error.detach().abs().mean(dim=1)
+        share = (error / self.estimate_fades_below).clamp(max=1.0)
+        # Of an estimate nobody is wholly sure.
+        return torch.where(weight < 1.0, weight * share, weight)
+
+    @cached_property
     def distance_errors(self) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """Mean errors of the distance in the band and before it, which share most of the work."""
         if not self.has_depth or self.output.density is not None:
             return self.zero, self.zero
-        return _distance_errors(self.batch, self.samples, self.output.sdf, self.truncation_m)
+        batch = replace(self.batch, depth_weight=self.depth_weight)
+        return _distance_errors(batch, self.samples, self.output.sdf, self.truncation_m)
 
 
 @dataclass(frozen=True)
@@ -115,8 +132,10 @@ def _photometric(x: LossInputs) -> Float[Tensor, ""]:
 def _depth(x: LossInputs) -> Float[Tensor, ""]:
     if not x.has_depth:
         return x.zero
-    error = (x.rendered.range_m - x.batch.range_m).abs() / x.truncation_m
-    return masked_mean(error.clamp(max=5.0), x.visible & x.batch.has_depth)
+    error = ((x.rendered.range_m - x.batch.range_m).abs() / x.truncation_m).clamp(max=5.0)
+    if x.depth_weight is not None:
+        error = error * x.depth_weight
+    return masked_mean(error, x.visible & x.batch.has_depth)
 
 
 def _eikonal(x: LossInputs) -> Float[Tensor, ""]:
@@ -418,13 +437,14 @@ def _distance_errors(
     cosine = -(batch.directions * batch.normal).sum(dim=1)
     known = (batch.normal != 0).any(dim=1)
     cosine = torch.where(known, cosine.clamp(0.1, 1.0), torch.ones_like(cosine))[ray]
-    # Sensor noise grows with the square of the range, so far returns weigh less.
-    weight = (1.0 / (1.0 + (batch.range_m / 4.0) ** 2))[ray]
+    trust = torch.ones_like(batch.range_m) if batch.depth_weight is None else batch.depth_weight
+    # Noise grows with the square of the range, so far returns weigh less.
+    weight = (trust / (1.0 + (batch.range_m / 4.0) ** 2))[ray]
     in_band = measured & (along_m.abs() <= truncation_m)
     band_error = weight * (sdf - along_m * cosine).abs() / truncation_m
     before = measured & (along_m > truncation_m)
     # No surface is nearer than the band, none farther than the return itself.
     too_near = torch.relu(truncation_m * cosine - sdf)
     too_far = torch.relu(sdf - along_m)
-    free_error = (too_near + too_far) / truncation_m
+    free_error = trust[ray] * (too_near + too_far) / truncation_m
     return masked_mean(band_error, in_band), masked_mean(free_error, before)

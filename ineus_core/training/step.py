@@ -195,6 +195,7 @@ class EagerStep:
                 self._config.sparsity_per_m,
                 behind,
                 self._grid.has_sensor,
+                self._config.estimate_fades_below,
             )
             return loss_terms(inputs, self._record.weights)
 

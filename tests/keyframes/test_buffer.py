@@ -330,3 +330,23 @@ def test_depth_is_coded_alike_on_a_gpu(width_px: int) -> None:
     assert torch.equal(rays_a, rays_b)
     # A quotient may round to the other side of a half.
     assert (depth_a.int() - depth_b.int()).abs().max() <= 1
+
+
+def test_confidence_is_held_beside_the_depth_and_replaced_with_it() -> None:
+    sure = np.full((30, 40), 0.5, dtype=np.float32)
+    held = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, CPU, has_confidence=True)
+    held.add(wall_frame(depth_confidence=sure))
+    held.add(wall_frame(1))
+    assert held.confidence is not None
+    # A sensor is certain, an estimate never is.
+    assert set(held.confidence[0].tolist()) == {63}
+    assert set(held.confidence[1].tolist()) == {WHOLE}
+    better = wall_frame(depth_m=1.5, depth_confidence=np.full_like(sure, 0.999))
+    assert held.replace_depth(better) == 0
+    assert set(held.confidence[0].tolist()) == {WHOLE - 1}
+    frame = held.frame_of((0, 0))
+    assert frame is not None and frame.depth_m is not None and frame.depth_confidence is not None
+    np.testing.assert_allclose(frame.depth_m, 1.5, atol=1e-3)
+    np.testing.assert_allclose(frame.depth_confidence, 126 / 127)
+    assert held.replace_depth(wall_frame(7)) is None
+    assert held.nbytes == 2 * 30 * 40 * 6

@@ -205,3 +205,19 @@ def test_the_rays_of_a_batch_may_be_of_one_keyframe() -> None:
         assert len({tuple(ray) for ray in batch.directions.tolist()}) > 10
         seen |= origins
     assert seen == {(float(i), 0.0, 0.0) for i in range(4)}
+
+
+def test_rays_know_how_sure_their_depth_is_also_after_their_keyframe_has_left() -> None:
+    sure = np.full((30, 40), 0.5, dtype=np.float32)
+    buffer = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, CPU, has_confidence=True)
+    replay = Replay(ReplayConfig(reservoir_share=1.0), buffer, torch.Generator().manual_seed(0))
+    add(replay, buffer, wall_frame(depth_confidence=sure))
+    weight = replay.draw(50).depth_weight
+    assert weight is not None
+    torch.testing.assert_close(weight, torch.full((50,), 63 / 127))
+    replay.keep_rays_of(0)
+    batch = replay.draw(2000)
+    # Half of the depth is left, and that counts as a whole.
+    assert batch.depth_weight is not None and bool((batch.depth_weight == 1).all())
+    assert 0.4 < float(batch.has_depth.float().mean()) < 0.6
+    assert replay_of([wall_frame()]).draw(5).depth_weight is None

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames without depth: keyframes get the depth that they show of each other, then the scene."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,10 @@ from card_scene import CardScene, camera_of, pose_at
 from tiny_scene import CPU, tiny_config
 
 from ineus_core.reconstruction import Reconstructor
+from ineus_core.reconstruction.assembly import Assembly
+from ineus_core.reconstruction.estimated_depth import EstimatedDepth
+from ineus_core.sources import orbit_poses
+from ineus_core.stereo import StereoConfig, StereoDepth
 from ineus_core.types import Frame
 
 
@@ -80,3 +85,94 @@ def test_reset_forgets_what_waits(reconstructor: Reconstructor) -> None:
     reconstructor.reset()
     assert not reconstructor.start()
     assert not reconstructor.is_started
+
+
+def test_a_first_depth_comes_at_once_and_a_better_one_later() -> None:
+    frames = [without_depth(frame) for frame in walk()]
+    depths = EstimatedDepth(StereoConfig(), CPU)
+    last = [depths.add(frame) for frame in frames][-1]
+    assert frames[-1].stamp_ns in {frame.stamp_ns for frame in last}
+    assert frames[-1].stamp_ns in {frame.stamp_ns for frame in depths.finish()}
+    assert depths.counters["keyframes_with_estimate"] == len(frames)
+
+
+def test_better_depth_takes_the_place_of_the_first(reconstructor: Reconstructor) -> None:
+    for frame in walk():
+        reconstructor.add_frame(without_depth(frame))
+    reconstructor.start()
+    started = reconstructor.reconstruction
+    keyframe = walk()[3]
+    sure = np.full_like(keyframe.depth_m, 0.9)
+    better = replace(keyframe, depth_m=np.full_like(sure, 1.75), depth_confidence=sure)
+    held = len(started.buffer)
+    assert started.inserter.insert(better)
+    assert len(started.buffer) == held
+    frame = started.buffer.frame_of((keyframe.stamp_ns, 0))
+    assert frame is not None and frame.depth_m is not None
+    np.testing.assert_allclose(frame.depth_m[frame.depth_m > 0], 1.75, atol=1e-3)
+
+
+def test_keyframes_that_come_too_soon_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now_s[0])
+    depths = EstimatedDepth(StereoConfig(), CPU, time_share=0.25)
+    add = depths._stereo.add
+
+    def slow(frame: Frame) -> list[StereoDepth]:
+        now_s[0] += 1.0
+        return add(frame)
+
+    monkeypatch.setattr(depths._stereo, "add", slow)
+    for frame in walk():
+        depths.add(without_depth(frame))
+        now_s[0] += 1.1
+    # A second of work, then three of rest, in which two frames come and one is late enough.
+    assert depths.counters["keyframes_without_time_for_depth"] == 4
+
+
+def test_an_object_from_all_around_begins_as_a_ball() -> None:
+    assembly = Assembly(tiny_config(stereo={"enabled": True}), CPU)
+    around = orbit_poses(np.zeros(3), 2.0, 0.5, 8)
+    assert not assembly.estimates_depth(around, None)
+    assert assembly.estimates_depth([], None)
+    outwards = [pose @ np.diag([-1.0, 1.0, -1.0, 1.0]) for pose in around]
+    assert assembly.estimates_depth(outwards, None)
+
+
+def test_where_nothing_can_be_estimated_pictures_alone_begin(
+    reconstructor: Reconstructor, caplog: pytest.LogCaptureFixture
+) -> None:
+    grey = [replace(frame, rgb=np.full_like(frame.rgb, 90)) for frame in walk()]
+    for frame in grey:
+        assert not reconstructor.add_frame(without_depth(frame))
+    assert reconstructor.start()
+    assert "no depth could be estimated for the first 7 keyframes" in caplog.text
+    assert reconstructor.counters["keyframes_without_estimate"] == len(grey)
+    assert not reconstructor.has_depth
+    assert len(reconstructor.keyframe_poses()) == len(grey)
+
+
+def test_what_a_sensor_does_not_return_is_filled_and_trusted_less() -> None:
+    stereo = {"enabled": True, "fill_holes": "always"}
+    config = tiny_config(
+        stereo=stereo, selector={"min_translation_m": 0.05}, completion={"reference_views": 0}
+    )
+    reconstructor = Reconstructor(config, CPU)
+    frames = walk()
+    for frame in frames:
+        assert frame.depth_m is not None
+        holed = frame.depth_m.copy()
+        holed[20:40, 20:50] = 0.0
+        reconstructor.add_frame(replace(frame, depth_m=holed))
+    reconstructor.start()
+    assert reconstructor.counters["keyframes_filled"] == len(frames)
+    held = reconstructor.reconstruction.buffer.frame_of((frames[3].stamp_ns, 0))
+    assert held is not None and held.depth_m is not None and held.depth_confidence is not None
+    within = np.zeros(held.depth_m.shape, dtype=bool)
+    within[20:40, 20:50] = True
+    filled = within & (held.depth_m > 0)
+    assert filled.sum() > 0.7 * within.sum()
+    off = np.abs(held.depth_m - frames[3].depth_m)[filled] / frames[3].depth_m[filled]
+    assert np.mean(off < 0.02) > 0.98
+    assert bool((held.depth_confidence[filled] < 1).all())
+    assert bool((held.depth_confidence[~within] == 1).all())

@@ -31,6 +31,7 @@ def terms_of(
     normal: tuple[float, float, float] = (0.0, 0.0, 0.0),
     valid: bool = True,
     loss_weights: LossWeights | None = None,
+    fades_below: float = 0.0,
     **parts: Tensor,
 ) -> LossTerms:
     """Terms of a single ray along x with samples at given distances."""
@@ -45,6 +46,7 @@ def terms_of(
         torch.tensor([range_m > 0]),
         torch.tensor([valid]),
         parts.get("foreground"),
+        parts.get("depth_weight"),
     )
     samples = RaySamples(
         t - 0.01,
@@ -68,7 +70,9 @@ def terms_of(
         torch.ones(1),
         parts.get("weights"),
     )
-    inputs = LossInputs(batch, samples, output, image, TRUNCATION_M)
+    inputs = LossInputs(
+        batch, samples, output, image, TRUNCATION_M, estimate_fades_below=fades_below
+    )
     return loss_terms(inputs, loss_weights or LossWeights())
 
 
@@ -204,3 +208,22 @@ def test_a_mean_over_nothing_is_0_and_has_a_gradient() -> None:
     mean.backward()
     assert mean.item() == 0.0
     assert values.grad.tolist() == [0, 0, 0]
+
+
+def test_depth_counts_as_much_as_it_is_trusted() -> None:
+    whole = terms_of([0.2, 0.95], [0.9, 0.0])
+    half = terms_of([0.2, 0.95], [0.9, 0.0], depth_weight=torch.tensor([0.5]))
+    for name in ("depth", "band", "free_space"):
+        assert float(whole[name]) > 0
+        assert float(half[name]) == pytest.approx(0.5 * float(whole[name]))
+    assert float(half["photometric"]) == float(whole["photometric"])
+
+
+@pytest.mark.parametrize(("weight", "left"), [(0.5, 0.25), (1.0, 1.0)])
+def test_estimated_depth_fades_as_the_colour_is_explained(weight: float, left: float) -> None:
+    # The colour is off by 0.3 in one of three channels: 0.1, half of the threshold.
+    whole = terms_of([0.2, 0.95], [0.9, 0.0])
+    trust = torch.tensor([weight])
+    faded = terms_of([0.2, 0.95], [0.9, 0.0], fades_below=0.2, depth_weight=trust)
+    for name in ("depth", "band", "free_space"):
+        assert float(faded[name]) == pytest.approx(left * float(whole[name]))

@@ -65,6 +65,8 @@ class LossScales:
     image_background: Float[Tensor, " 3"] | None = None
     """Colour behind the object in the pictures, which is replaced by the one behind everything;
     None where the pictures stay as they are."""
+    estimate_fades_below: float = 0.0
+    """Error of a ray's colour below which its estimated depth counts less."""
     half_weight_m: float = 4.0
     """Range at which a return weighs half, as sensor noise grows with its square."""
 
@@ -113,12 +115,17 @@ def ray_losses(
     d_rendered: Float[Tensor, "rays 8"],
     losses: Float[Tensor, " terms"],
 ) -> None:
-    """Write `d_rendered`; add the means of the terms of colour, depth and opacity to `losses`."""
+    """Write `d_rendered`; add the means of the terms of colour, depth and opacity to `losses`.
+
+    Weights of estimated depth fade in `rays`, as the terms of samples are to find them.
+    """
     n = len(rays.origins)
     _ray_losses[(triton.cdiv(n, _BLOCK),)](
-        rays.kind, rays.rgb, rays.range_m, rays.foreground, samples.count, rendered, background,
+        rays.kind, rays.rgb, rays.range_m, rays.foreground, rays.depth_weight, samples.count,
+        rendered, background,
         scales.image_background, counts.placed, counts.values, scales.weights, d_rendered,
-        losses, n, scales.truncation_m, MASK=scales.with_mask, OPAQUE=scales.with_opaque,
+        losses, n, scales.truncation_m, float(scales.estimate_fades_below),
+        FADES=scales.estimate_fades_below > 0, MASK=scales.with_mask, OPAQUE=scales.with_opaque,
         BLOCK=_BLOCK,
     )  # fmt: skip
 
@@ -135,9 +142,10 @@ def sample_losses(
 ) -> None:
     """Add to `d_sdf`; add the means of the terms of band, free space, sparsity to `losses`."""
     _sample_losses[(triton.cdiv(len(sdf), _BLOCK),)](
-        rays.kind, rays.range_m, rays.normal, rays.directions, samples.t_starts, samples.t_ends,
-        samples.ray_index, total, sdf, counts.values, scales.weights, d_sdf, losses,
-        scales.truncation_m, scales.half_weight_m, scales.sparsity_per_m,
+        rays.kind, rays.range_m, rays.normal, rays.directions, rays.depth_weight,
+        samples.t_starts, samples.t_ends, samples.ray_index, total, sdf, counts.values,
+        scales.weights, d_sdf, losses, scales.truncation_m, scales.half_weight_m,
+        scales.sparsity_per_m,
         SPARSITY=scales.with_sparsity, BLOCK=_BLOCK,
     )  # fmt: skip
 
@@ -217,10 +225,23 @@ def _sign(x):
 
 
 @triton.jit
+def _trust_of(trusts, i, mask, error, fades_below, FADES: tl.constexpr):
+    """Return how much the depth of rays counts, which fades where colour is explained."""
+    trust = 1.0 + 0.0 * error
+    if trusts is not None:
+        trust = tl.load(trusts + i, mask, other=0.0)
+        if FADES:
+            # Of an estimate nobody is wholly sure.
+            trust = tl.where(trust < 1.0, trust * tl.minimum(error / fades_below, 1.0), trust)
+            tl.store(trusts + i, trust, mask)
+    return trust
+
+
+@triton.jit
 def _ray_losses(
-    kinds, colours, ranges, foreground, ray_counts, rendered, background, image_background,
-    placed, counts, weights, d_rendered, losses, rays, truncation,
-    MASK: tl.constexpr, OPAQUE: tl.constexpr, BLOCK: tl.constexpr,
+    kinds, colours, ranges, foreground, trusts, ray_counts, rendered, background, image_background,
+    placed, counts, weights, d_rendered, losses, rays, truncation, fades_below,
+    FADES: tl.constexpr, MASK: tl.constexpr, OPAQUE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < rays
@@ -258,7 +279,9 @@ def _ray_losses(
     difference = tl.load(ray + _RANGE, mask, other=0.0) - range_m
     scaled = tl.abs(difference) / truncation
     inlier = with_depth & (scaled < _MOST_RANGE_ERROR)
-    d_range = tl.where(inlier, _sign(difference) * depth * depth_share / truncation, 0.0)
+    trust = _trust_of(trusts, i, mask, error, fades_below, FADES)
+    slope = trust * _sign(difference) * depth * depth_share / truncation
+    d_range = tl.where(inlier, slope, 0.0)
     tl.store(d_ray + _RANGE, d_range, mask)
     if MASK or OPAQUE:
         d_opacity += _opacity_terms(
@@ -267,14 +290,14 @@ def _ray_losses(
     tl.store(d_ray + _OPACITY, d_opacity, mask)
     tl.atomic_add(losses + _PHOTOMETRIC, tl.sum(error) * share, sem="relaxed")
     tl.atomic_add(losses + _PHOTOMETRIC_MSE, tl.sum(square) * share, sem="relaxed")
-    range_error = tl.sum(tl.where(with_depth, tl.minimum(scaled, _MOST_RANGE_ERROR), 0.0))
+    range_error = tl.sum(tl.where(with_depth, trust * tl.minimum(scaled, _MOST_RANGE_ERROR), 0.0))
     tl.atomic_add(losses + _DEPTH, range_error * depth_share, sem="relaxed")
 
 
 @triton.jit
 def _sample_losses(
-    kinds, ranges, normals, directions, t_starts, t_ends, ray_indices, total, sdfs, counts,
-    weights, d_sdf, losses, truncation, half_weight, sparsity_per_m,
+    kinds, ranges, normals, directions, trusts, t_starts, t_ends, ray_indices, total, sdfs,
+    counts, weights, d_sdf, losses, truncation, half_weight, sparsity_per_m,
     SPARSITY: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -294,7 +317,8 @@ def _sample_losses(
     # of grazing rays are mostly noise.
     cosine = tl.where(known, tl.minimum(tl.maximum(cosine, 0.1), 1.0), 1.0)
     far = tl.load(ranges + ray, measured, other=0.0) / half_weight
-    weight = 1.0 / (1.0 + far * far)
+    trust = tl.load(trusts + ray, measured, other=0.0) if trusts is not None else 1.0
+    weight = trust / (1.0 + far * far)
     sdf = tl.load(sdfs + i, mask, other=0.0)
     in_band = measured & (tl.abs(along) <= truncation)
     before = measured & (along > truncation)
@@ -306,7 +330,7 @@ def _sample_losses(
     too_near, too_far = truncation * cosine - sdf, sdf - along
     d_band = tl.where(in_band, weight * _sign(off) * band_weight * band_share / truncation, 0.0)
     d_free = (too_far > 0).to(tl.float32) - (too_near > 0).to(tl.float32)
-    d_free = tl.where(before, d_free * free_weight * free_share / truncation, 0.0)
+    d_free = tl.where(before, trust * d_free * free_weight * free_share / truncation, 0.0)
     d_all = d_band + d_free
     if SPARSITY:
         share = 1.0 / tl.maximum(tl.load(total), 1).to(tl.float32)
@@ -319,6 +343,6 @@ def _sample_losses(
     tl.store(d_sdf + i, tl.load(d_sdf + i, mask, other=0.0) + d_all, mask)
     band_error = tl.where(in_band, weight * tl.abs(off) / truncation, 0.0)
     free_error = tl.maximum(too_near, 0.0) + tl.maximum(too_far, 0.0)
-    free_error = tl.where(before, free_error / truncation, 0.0)
+    free_error = tl.where(before, trust * free_error / truncation, 0.0)
     tl.atomic_add(losses + _BAND, tl.sum(band_error) * band_share, sem="relaxed")
     tl.atomic_add(losses + _FREE_SPACE, tl.sum(free_error) * free_share, sem="relaxed")

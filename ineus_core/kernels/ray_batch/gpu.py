@@ -66,9 +66,9 @@ def draw(
     _draw[(triton.cdiv(rays, _BLOCK),)](
         store.rgb, store.depth, store.world_from_camera, store.camera_index, store.camera_rays,
         store.slot_cdf, store.reservoir, store.reservoir_share, store.reservoir_count,
-        store.foreground, counter, out.origins, out.directions, out.seen_directions, out.rgb,
-        out.range_m, out.normal, out.kind, out.jitter, out.foreground, rays, slots, pixels,
-        width_px,
+        store.foreground, store.confidence, counter, out.origins, out.directions,
+        out.seen_directions, out.rgb, out.range_m, out.normal, out.kind, out.jitter,
+        out.foreground, out.depth_weight, rays, slots, pixels, width_px,
         max(1, width_px // _REACH_PARTS), depth_step_m, view_dropout,
         SEARCH=max(1, (slots - 1).bit_length() + 1), ONE=one_keyframe, BLOCK=_BLOCK,
     )  # fmt: skip
@@ -154,15 +154,24 @@ def _kind(valid, range_m, foreground, pixel, reservoir, row, old, mask):
 
 
 @triton.jit
+def _store_trust(trusts, confidence, at, i, old, mask):
+    """Write how much the depth of rays counts, if it is not all the same."""
+    if trusts is not None:
+        # Of the reservoir only depth that was trusted is left, which counts as a whole.
+        trust = tl.load(confidence + at, mask, other=0).to(tl.float32) / _WHOLE
+        tl.store(trusts + i, tl.where(old, 1.0, trust), mask)
+
+
+@triton.jit
 def _random_row(u, count):
     return tl.minimum(u * count, tl.maximum(count - 1.0, 0.0)).to(tl.int32)
 
 
 @triton.jit(do_not_specialize=["slots", "pixels", "width", "reach"])
 def _draw(
-    rgb, depth, poses, camera_index, camera_rays, cdf, reservoir, share, kept, foreground, counter,
-    origins, directions, seen, colours, ranges, normals, kinds, jitters, shares,
-    rays, slots, pixels, width, reach, step_m, dropout,
+    rgb, depth, poses, camera_index, camera_rays, cdf, reservoir, share, kept, foreground,
+    confidence, counter, origins, directions, seen, colours, ranges, normals, kinds, jitters,
+    shares, trusts, rays, slots, pixels, width, reach, step_m, dropout,
     SEARCH: tl.constexpr, ONE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -224,3 +233,4 @@ def _draw(
     tl.store(kinds + i, kind.to(tl.uint8), mask)
     tl.store(jitters + i, u_jitter, mask)
     tl.store(shares + i, shows, mask)
+    _store_trust(trusts, confidence, frame + pixel, i, old, mask)

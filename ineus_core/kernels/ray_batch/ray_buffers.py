@@ -27,11 +27,16 @@ class DrawnRays:
     jitter: Float[Tensor, " rays"]
     foreground: Float[Tensor, " rays"]
     """Share of the pixel that shows the object; -1 where nobody knows."""
+    depth_weight: Float[Tensor, " rays"] | None = None
+    """How much the depth counts, 0 to 1; None if all depth counts as much."""
 
 
-def drawn_rays(rays: int, device: torch.device) -> DrawnRays:
+def drawn_rays(rays: int, device: torch.device, has_confidence: bool = False) -> DrawnRays:
     """Allocate buffers for a batch, without content."""
     wide = [torch.empty((rays, 3), device=device) for _ in range(5)]
     thin = [torch.empty(rays, device=device) for _ in range(3)]
     kind = torch.empty(rays, dtype=torch.uint8, device=device)
-    return DrawnRays(wide[0], wide[1], wide[2], wide[3], thin[0], wide[4], kind, *thin[1:])
+    weight = torch.empty(rays, device=device) if has_confidence else None
+    return DrawnRays(
+        wide[0], wide[1], wide[2], wide[3], thin[0], wide[4], kind, thin[1], thin[2], weight
+    )

@@ -13,7 +13,7 @@ RESERVOIR_COLUMNS = 14
 UNUSABLE, UNKNOWN_FOREGROUND, KNOWN_FOREGROUND = 0.0, 1.0, 2.0
 """What a ray of the reservoir is good for; to the last the share of the object is added."""
 WHOLE = 127
-"""Stored foreground of a pixel that shows nothing but the object."""
+"""Stored foreground of a pixel that shows nothing but the object, and confidence of 1."""
 
 
 @dataclass(frozen=True)
@@ -31,3 +31,5 @@ class RayStore:
     reservoir_count: Float[Tensor, ""]
     foreground: Int8[Tensor, "slots pixels"] | None = None
     """0 to `WHOLE` where it is known how much of a pixel shows the object, else -1."""
+    confidence: Int8[Tensor, "slots pixels"] | None = None
+    """0 to `WHOLE`: the chance that the depth is right; None where no depth is estimated."""

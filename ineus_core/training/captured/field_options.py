@@ -72,6 +72,7 @@ def loss_scales(
         with_opaque=config.may_weigh("opaque"),
         with_sparsity=config.may_weigh("sparsity"),
         image_background=image_background if replaces else None,
+        estimate_fades_below=config.estimate_fades_below,
     )
 
 

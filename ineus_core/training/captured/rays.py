@@ -53,7 +53,7 @@ class KernelRays:
         self.rays = config.rays_per_step if has_sensor else 4 * config.rays_per_step
         with_depth = self.rays * ray_sampling.samples_per_ray
         self.budget = with_depth if has_sensor else config.samples_per_step
-        self.batch = drawn_rays(self.rays, device)
+        self.batch = drawn_rays(self.rays, device, replay.has_confidence)
         self.samples = sample_buffers(self.rays, self.budget, device)
         self.points = torch.zeros((3, self.budget), device=device).t()
         """Middles of the samples, in the unit cube of the field."""
@@ -128,6 +128,7 @@ class KernelRays:
             has_depth=(drawn.kind & HAS_DEPTH) != 0,
             valid=(drawn.kind > 0) & (index < self.placed),
             foreground=drawn.foreground if self._replay.has_foreground else None,
+            depth_weight=drawn.depth_weight,
         )
         return SampledRays(batch, self.samples, drawn.seen_directions, self.total)
 

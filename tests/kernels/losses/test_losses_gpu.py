@@ -48,6 +48,7 @@ def batch(rays: int, placed: int) -> tuple[RayBatch, RaySamples, int]:
         has_depth=kind == 2,
         valid=kind > 0,
         foreground=shares[torch.randint(0, 4, (rays,), device=GPU)],
+        depth_weight=(2.0 * torch.rand(rays, device=GPU)).clamp(max=1.0),
     )
     samples = RaySamples(
         t_starts=start,
@@ -74,6 +75,8 @@ def drawn(given: RayBatch):  # type: ignore[no-untyped-def]
         range_m=given.range_m,
         normal=given.normal,
         foreground=given.foreground,
+        # A copy, as the weights fade in it.
+        depth_weight=None if given.depth_weight is None else given.depth_weight.clone(),
         kind=(kind * given.valid.int()).to(torch.uint8),
     )
 
@@ -81,8 +84,9 @@ def drawn(given: RayBatch):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("weighed", [*RAY_TERMS, *SAMPLE_TERMS, "all"])
 @pytest.mark.parametrize(("rays", "placed"), [(1, 1), (257, 257), (700, 611)])
 @pytest.mark.parametrize("is_replaced", [False, True])
+@pytest.mark.parametrize("fades_below", [0.0, 0.4])
 def test_values_and_cotangents_are_those_of_autograd(
-    rays: int, placed: int, weighed: str, is_replaced: bool
+    rays: int, placed: int, weighed: str, is_replaced: bool, fades_below: float
 ) -> None:
     terms = (*RAY_TERMS, *SAMPLE_TERMS) if weighed == "all" else (weighed,)
     weights = LossWeights(**{name: 0.7 if name in terms else 0.0 for name in loss_names()})
@@ -94,10 +98,13 @@ def test_values_and_cotangents_are_those_of_autograd(
     background = torch.rand(3, device=GPU)
     image_colour = torch.rand(3, device=GPU) if is_replaced else None
     ours = by_kernels(
-        given, samples, total, placed, rendered, background, sdf, weights, image_colour
-    )
+        given, samples, total, placed, rendered, background, sdf, weights, image_colour,
+        fades_below,
+    )  # fmt: skip
     usable = replace(given, valid=given.valid & (torch.arange(rays, device=GPU) < placed))
-    theirs = by_autograd(usable, samples, rendered, background, sdf, weights, image_colour)
+    theirs = by_autograd(
+        usable, samples, rendered, background, sdf, weights, image_colour, fades_below
+    )
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)
 
@@ -110,6 +117,7 @@ def by_autograd(
     sdf: Tensor,
     weights: LossWeights,
     image_colour: Tensor | None,
+    fades_below: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses, cotangents of the rendered rays and of the distances."""
     buffer, sdf = buffer.clone().requires_grad_(), sdf.clone().requires_grad_()
@@ -119,7 +127,10 @@ def by_autograd(
     rendered = RenderedRays(rgb, buffer[:, 3], buffer[:, 4:7], buffer[:, 7])
     vectors = torch.zeros(len(sdf), 3, device=GPU)
     output = FieldOutput(sdf, vectors, vectors)
-    terms = loss_terms(LossInputs(given, samples, output, rendered, TRUNCATION_M, PER_M), weights)
+    inputs = LossInputs(
+        given, samples, output, rendered, TRUNCATION_M, PER_M, estimate_fades_below=fades_below
+    )
+    terms = loss_terms(inputs, weights)
     (terms.total(weights.stacked(GPU)) + 0.0 * (buffer.sum() + sdf.sum())).backward()
     assert buffer.grad is not None and sdf.grad is not None
     losses = terms.stacked()
@@ -137,6 +148,7 @@ def by_kernels(
     sdf: Tensor,
     weights: LossWeights,
     image_colour: Tensor | None,
+    fades_below: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Compute the same, into poisoned buffers where the kernels write all of it."""
     from ineus_core.kernels.losses import gpu as kernels
@@ -150,6 +162,7 @@ def by_kernels(
         with_opaque=weights.opaque > 0,
         with_sparsity=weights.sparsity > 0,
         image_background=image_colour,
+        estimate_fades_below=fades_below,
     )
     counts = kernels.term_counts(placed, GPU)
     packed = replace(

@@ -83,6 +83,35 @@ def test_rays_know_how_much_of_the_object_they_show(from_reservoir: bool) -> Non
     torch.testing.assert_close(out.foreground, expected, atol=0.005, rtol=0)
 
 
+@pytest.mark.parametrize("from_reservoir", [False, True])
+def test_rays_know_how_sure_their_depth_is(from_reservoir: bool) -> None:
+    from ineus_core.kernels.ray_batch.gpu import draw
+
+    sure = np.tile(np.linspace(0, 1, CAMERA.width_px, dtype=np.float32), (30, 1))
+    buffer = KeyframeBuffer(KeyframeConfig(capacity=2), CAMERA, GPU, has_confidence=True)
+    buffer.add(wall_frame(depth_confidence=sure))
+    config = ReplayConfig(reservoir_share=1.0 if from_reservoir else 0.0)
+    replay = Replay(config, buffer, torch.Generator(GPU).manual_seed(0))
+    replay.on_keyframe_added()
+    if from_reservoir:
+        replay.keep_rays_of(buffer.slots[0])
+    out = drawn_rays(3000, GPU, has_confidence=True)
+    assert out.depth_weight is not None
+    counter = torch.tensor(3, dtype=torch.int64, device=GPU)
+    draw(replay.store(), counter, replay.width_px, replay.depth_step_m, 0.0, out)
+    # Red tells the column.
+    expected = (out.rgb[:, 0] * CAMERA.width_px - 1e-3).ceil() / (CAMERA.width_px - 1)
+    if from_reservoir:
+        # As much depth is left as was trusted, and that counts as a whole.
+        assert bool((out.depth_weight == 1).all())
+        left = (out.range_m > 0).float()
+        assert float((left - expected).mean().abs()) < 0.05
+        assert float(left[expected > 0.8].mean()) > 0.8
+        assert float(left[expected < 0.2].mean()) < 0.2
+    else:
+        torch.testing.assert_close(out.depth_weight, expected, atol=0.01, rtol=0)
+
+
 def test_the_rays_of_a_batch_may_be_of_one_keyframe() -> None:
     from ineus_core.kernels.ray_batch.gpu import draw
 

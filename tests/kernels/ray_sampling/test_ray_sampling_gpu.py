@@ -90,7 +90,7 @@ def sampled(
     from ineus_core.kernels.ray_marching.gpu import sample_buffers
     from ineus_core.kernels.ray_sampling.gpu import sample_rays_into
 
-    there = DrawnRays(*(tensor.to(GPU) for tensor in vars(rays).values()))
+    there = DrawnRays(*(t if t is None else t.to(GPU) for t in vars(rays).values()))
     samples = sample_buffers(len(rays.kind), budget, GPU)
     for buffer in vars(samples).values():
         buffer.fill_(77)
