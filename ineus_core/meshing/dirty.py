@@ -37,6 +37,11 @@ class DirtyBlocks:
         self._fetch()
         return len(self._blocks)
 
+    @property
+    def known(self) -> int:
+        """Dirty blocks that the host knows of; what a kernel marked since is not among them."""
+        return len(self._blocks)
+
     def mark(self, points_m: Float[np.ndarray, "n 3"]) -> None:
         """Mark the blocks of surface points."""
         touched = blocks_touched(points_m, self._margin_m, self._block_m)

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The surface as it was last meshed: its blocks, those that are out of date, and its updates."""
 
+import time
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -19,6 +22,8 @@ from ineus_core.meshing.samples import SdfFunction
 from ineus_core.types import BlockIndex, Mesh, MeshBlock, MeshUpdate
 
 _BLOCKS_PER_UPDATE = {"cpu": 48, "cuda": 4096}
+_LEAST_IN_TIME, _FIRST_IN_TIME = 16, 128
+"""Blocks of an update that is to take a given time: at least, and before any was timed."""
 
 
 class Surface:
@@ -27,18 +32,34 @@ class Surface:
     Args:
         config: With the size of the voxels resolved.
         device: Where the field lies.
+        now_s: The clock that meshing is timed by.
     """
 
-    def __init__(self, config: MeshingConfig, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: MeshingConfig,
+        device: torch.device,
+        now_s: Callable[[], float] = time.perf_counter,
+    ) -> None:
         """Begin with nothing meshed, and nothing dirty."""
-        self.config, self.device = config, device
+        self.config, self.device, self._now_s = config, device, now_s
+        self._block_took_s: float | None = None
         self._mesher = BlockMesher(config)
         self.dirty = DirtyBlocks(config.block_size_m, 2 * config.voxel_size_m, device)
         self.blocks: dict[BlockIndex, MeshBlock] = {}
 
-    def take_dirty(self) -> list[BlockIndex]:
-        """Take the blocks that have been dirty for longest, as many as an update may have."""
+    def take_dirty(self, within_s: float | None = None) -> list[BlockIndex]:
+        """Take the blocks that have been dirty for longest, as many as an update may have.
+
+        Args:
+            within_s: Time that the update may take, by what blocks took before.
+        """
         limit = self.config.blocks_per_update or _BLOCKS_PER_UPDATE[self.device.type]
+        if within_s is not None:
+            in_time = _FIRST_IN_TIME
+            if self._block_took_s is not None:
+                in_time = max(_LEAST_IN_TIME, int(within_s / self._block_took_s))
+            limit = min(limit, in_time)
         return self.dirty.take(limit)
 
     def blocks_with_surface(
@@ -70,6 +91,7 @@ class Surface:
             stamp_ns: Of the newest frame.
         """
         upserts, removed = [], []
+        begin_s = self._now_s()
         for block in self._mesher.extract(
             sdf_fn, colour_fn, blocks, observed_fn, self.device, is_pointwise
         ):
@@ -78,6 +100,10 @@ class Surface:
                 upserts.append(block)
             elif self.blocks.pop(block.index, None) is not None:
                 removed.append(block.index)
+        if blocks:
+            # What an update takes whatever its size is counted too, so that few blocks seem slow:
+            # the number grows until the time is filled.
+            self._block_took_s = max((self._now_s() - begin_s) / len(blocks), 1e-9)
         return MeshUpdate(stamp_ns, tuple(upserts), tuple(removed))
 
     def mesh(self) -> Mesh:

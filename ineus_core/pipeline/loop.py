@@ -21,6 +21,8 @@ from ineus_core.types import Frame, MeshUpdate, StepReport
 
 _LOG = logging.getLogger(__name__)
 _MOST_REASONS = 64
+_MESHING_S = 0.03
+"""How long a tick meshes on a GPU online."""
 _TAKING_GPU_S, _TAKING_CPU_S = 0.02, 0.2
 """How long a tick takes keyframes, of many that wait online."""
 
@@ -122,6 +124,7 @@ class Pipeline:
         if is_live:
             reconstructor.limit_estimation(config.stereo_share)
         self._mesh_took_s = self._mesh_end_s = 0.0
+        self._has_mesh_left = False
         self._queue = KeyframeQueue(round(1e6 * config.queue_mb))
         # Frames are counted on other threads than the one that ticks.
         self._lock = threading.Lock()
@@ -212,18 +215,27 @@ class Pipeline:
             keeps_share: Only if meshing has had less than its share of the time. Else a run
                 repeats.
         """
-        if not self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz):
+        is_due = self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
+        if not (is_due or self._has_mesh_left):
             return
         if keeps_share and not self._has_share_left():
             return
-        self._last_mesh_ns = _begin_of_period(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
+        if is_due:
+            self._last_mesh_ns = _begin_of_period(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
         begin_s = self._clock_s()
-        # On a CPU it would hold up frames for many seconds; there the mesh waits for a pause.
-        if self._is_live and self.reconstructor.device.type == "cuda":
-            self.reconstructor.revisit_surface()
-        self.update_mesh()
+        if self._is_live and self._on_gpu:
+            self._mesh_a_slice()
+        else:
+            self.update_mesh()
         self._mesh_end_s = self._clock_s()
         self._mesh_took_s = self._mesh_end_s - begin_s
+
+    def _mesh_a_slice(self) -> None:
+        """Mesh for some milliseconds; what is left over is meshed by the ticks that follow."""
+        # On a CPU it would hold up frames for many seconds; there the mesh waits for a pause.
+        self.reconstructor.revisit_surface(0.5 * _MESHING_S)
+        self.update_mesh(within_s=0.5 * _MESHING_S)
+        self._has_mesh_left = self.reconstructor.has_mesh_left
 
     def _report_if_due(self, now_ns: int) -> None:
         # The clock of a bag stands still at its end, while training goes on.
@@ -289,11 +301,11 @@ class Pipeline:
         ranks = self.reconstructor.ranks
         return ranks.broadcast(self._clock_s()) if ranks is not None else self._clock_s()
 
-    def update_mesh(self, everything: bool = False) -> None:
-        """Extract what changed and hand it over."""
+    def update_mesh(self, everything: bool = False, within_s: float | None = None) -> None:
+        """Extract what changed, or as much of it as there is time for, and hand it over."""
         if not self.reconstructor.is_ready:
             return
-        update = self.reconstructor.extract_mesh(everything)
+        update = self.reconstructor.extract_mesh(everything, within_s)
         if update.upserts or update.removed:
             self.sink.on_mesh(update)
         if self._submitted_s is not None:

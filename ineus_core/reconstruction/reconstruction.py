@@ -69,11 +69,14 @@ class Reconstruction:
             self.replay.replay_uniformly()
         self.train_step.scale_rates(0.05 ** (1.0 - remaining))
 
-    def extract_mesh(self, everything: bool, stamp_ns: int) -> MeshUpdate:
+    def extract_mesh(
+        self, everything: bool, stamp_ns: int, within_s: float | None = None
+    ) -> MeshUpdate:
         """Mesh what changed since the last call, or all of it.
 
         Args:
             stamp_ns: Of the newest frame.
+            within_s: Time that meshing what changed may take; the rest comes with later calls.
         """
         if everything:
             # What is dirty is meshed now; left there, it would be meshed again at once.
@@ -82,7 +85,7 @@ class Reconstruction:
         is_blurred = self.field.init != "depth" and self.field.config.kind == "sdf"
         knows_views = self.config.training.view_dropout == 0
         update = self.surface.renew(
-            self._blocks_with_surface() if everything else self.surface.take_dirty(),
+            self._blocks_with_surface() if everything else self.surface.take_dirty(within_s),
             self.field.sdf,
             partial(vertex_colours, self.field, is_blurred, knows_views),
             self.grid.may_hold_mesh,
@@ -94,11 +97,21 @@ class Reconstruction:
             self.visibility.on_surface_changed()
         return update
 
-    def revisit_surface(self) -> None:
-        """Have all blocks meshed in turn where there is no depth to tell which of them change."""
-        if not self.grid.has_sensor and not len(self.surface.dirty):
-            self.visibility.find_surface()
+    def revisit_surface(self, within_s: float) -> None:
+        """Have all blocks meshed in turn where there is no depth to tell which of them change.
+
+        Args:
+            within_s: Time to look for the surface; what is not seen by then is in later calls.
+        """
+        if self.grid.has_sensor or len(self.surface.dirty):
+            return
+        if self.visibility.look_on(within_s):
             self.surface.dirty.add(self._blocks_with_surface())
+
+    @property
+    def has_mesh_left(self) -> bool:
+        """Whether the last call for a mesh or a look for the surface left some of it for later."""
+        return self.surface.dirty.known > 0 or self.visibility.is_looking
 
     def _blocks_with_surface(self) -> list[BlockIndex]:
         return self.surface.blocks_with_surface(self.grid.occupied_centres(), self.grid.cell_m)

@@ -3,6 +3,7 @@
 """The door to the reconstruction of a scene: frames in, steps, meshes and views out."""
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -362,18 +363,31 @@ class Reconstructor:
         if self._reconstruction is not None:
             self._reconstruction.refine(remaining)
 
-    def extract_mesh(self, everything: bool = False) -> MeshUpdate:
-        """Mesh what changed since the last call, or all of it."""
+    def extract_mesh(self, everything: bool = False, within_s: float | None = None) -> MeshUpdate:
+        """Mesh what changed since the last call, or all of it.
+
+        Args:
+            within_s: Time that meshing what changed may take; the rest comes with later calls.
+        """
         if not self.is_ready:
             return MeshUpdate(self._newest_stamp_ns, (), ())
-        update = self.reconstruction.extract_mesh(everything, self._newest_stamp_ns)
+        update = self.reconstruction.extract_mesh(everything, self._newest_stamp_ns, within_s)
         begins_anew, self._begins_anew = self._begins_anew, False
         return replace(update, origin_m=self.origin_m, begins_anew=begins_anew)
 
-    def revisit_surface(self) -> None:
-        """Have all blocks meshed in turn where there is no depth to tell which of them change."""
+    def revisit_surface(self, within_s: float = math.inf) -> None:
+        """Have all blocks meshed in turn where there is no depth to tell which of them change.
+
+        Args:
+            within_s: Time to look for the surface; what is not seen by then is in later calls.
+        """
         if self.is_ready:
-            self.reconstruction.revisit_surface()
+            self.reconstruction.revisit_surface(within_s)
+
+    @property
+    def has_mesh_left(self) -> bool:
+        """Whether calls that were to take some time only have left some of the mesh for later."""
+        return self.is_ready and self.reconstruction.has_mesh_left
 
     def mesh(self) -> Mesh:
         """Return the whole surface, freshly extracted, welded, without small components."""

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which cells hold surface that a camera has seen, and which it saw through, told by the field."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
 
 import torch
@@ -30,6 +32,7 @@ class ViewVisibility:
         draw_rays: So many random rays of the views.
         rays: Of a look for the surface; 0 = by device, -1 = nobody looks.
         device: Where the grid lies.
+        now_s: The clock by which a look is interrupted.
     """
 
     def __init__(
@@ -39,8 +42,11 @@ class ViewVisibility:
         draw_rays: Callable[[int], RayBatch],
         rays: int,
         device: torch.device,
+        now_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         """No view has told anything."""
+        self._now_s = now_s
+        self._look: Iterator[Bool[Tensor, "gx gy gz"]] | None = None
         self._sdf_fn, self._grid, self._draw_rays = sdf_fn, grid, draw_rays
         self._rays, self._device = rays, device
         self._log_odds: Int8[Tensor, "gx gy gz"] | None = None
@@ -48,10 +54,29 @@ class ViewVisibility:
 
     def find_surface(self) -> None:
         """Let views without depth say which surface they see, as a field invents more of it."""
+        self._look = None
+        self.look_on(math.inf)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether a look for the surface was interrupted."""
+        return self._look is not None
+
+    def look_on(self, within_s: float) -> bool:
+        """Go on to find the surface for some time, or begin to; True when it has been found."""
         if self._grid.has_sensor or self._rays < 0:
-            return
-        rays = self._random_rays(self._rays or _VISIBILITY_RAYS[self._device.type])
-        self._grid.visible = visible_cells(self._sdf_fn, self._grid, rays)
+            return True
+        end_s = self._now_s() + within_s
+        if self._look is None:
+            rays = self._random_rays(self._rays or _VISIBILITY_RAYS[self._device.type])
+            self._look = first_hit_cells(self._sdf_fn, self._grid, rays)
+        for cells in self._look:
+            self._seen = cells
+            if self._now_s() >= end_s:
+                return False
+        self._look = None
+        self._grid.visible = _widened(self._seen)
+        return True
 
     def log_odds(self) -> Int8[Tensor, "gx gy gz"]:
         """Return the log odds of the views, of the surface as it last changed."""
@@ -79,7 +104,6 @@ class ViewVisibility:
             yield batch.origins[batch.valid], batch.directions[batch.valid]
 
 
-@torch.no_grad()
 def visible_cells(
     sdf_fn: Callable[[Tensor], Tensor],
     grid: OccupancyGrid,
@@ -93,11 +117,23 @@ def visible_cells(
         sdf_fn: Signed distances [n] of world points [n 3], positive in free space.
         rays: Batches of origins and unit directions.
     """
+    *_, last = first_hit_cells(sdf_fn, grid, rays)
+    return _widened(last)
+
+
+@torch.no_grad()
+def first_hit_cells(
+    sdf_fn: Callable[[Tensor], Tensor],
+    grid: OccupancyGrid,
+    rays: Iterator[Rays],
+) -> Iterator[Bool[Tensor, "gx gy gz"]]:
+    """Yield the cells where rays first meet the surface, more of them after each batch."""
     first_hits = torch.zeros_like(grid.occupied)
+    yield first_hits
     for origins, directions in _batches(rays):
         ray, t = _first_hits(sdf_fn, grid, origins, directions)
         grid.set_cells(first_hits, origins[ray] + directions[ray] * t[:, None])
-    return _widened(first_hits)
+        yield first_hits
 
 
 @torch.no_grad()

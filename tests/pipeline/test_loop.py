@@ -3,6 +3,7 @@
 """The loop by itself, over a reconstructor that only takes notes."""
 
 import itertools
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,11 +25,13 @@ class Notes(Reconstructor):
 
     is_ready = False  # type: ignore[assignment]
     steps = 0  # type: ignore[assignment]
+    has_mesh_left = False  # type: ignore[assignment]
 
     def __init__(self) -> None:
         self.device, self.ranks = torch.device("cpu"), None
         self.frames: list[int] = []
         self.unneeded: set[int] = set()
+        self.within_s: list[float | None] = []
         self.passed: list[int] = []
         self.extractions = self.whole = self.revisits = 0
         self.rates: list[float] = []
@@ -59,10 +62,11 @@ class Notes(Reconstructor):
     def refine(self, remaining: float) -> None:
         self.rates.append(remaining)
 
-    def revisit_surface(self) -> None:
+    def revisit_surface(self, within_s: float = math.inf) -> None:
         self.revisits += 1
 
-    def extract_mesh(self, everything: bool = False) -> MeshUpdate:
+    def extract_mesh(self, everything: bool = False, within_s: float | None = None) -> MeshUpdate:
+        self.within_s.append(within_s)
         self.extractions += 1
         self.whole += everything
         return MeshUpdate(0, (), ((0, 0, 0),))
@@ -140,7 +144,7 @@ def test_meshing_keeps_to_its_share_of_the_time_online(monkeypatch: pytest.Monke
     clock = [0.0]
     pipeline, notes, _ = make(is_live=True, mesh_share=0.25, now_s=lambda: clock[0])
 
-    def extract(everything: bool) -> MeshUpdate:
+    def extract(everything: bool, within_s: float | None) -> MeshUpdate:
         clock[0] += 1.0
         notes.extractions += 1
         return MeshUpdate(0, (), ())
@@ -316,6 +320,22 @@ def test_a_tick_until_a_moment_trains_until_then_and_begins_no_mesh_that_would_e
     assert 20.0 <= 10.0 + notes.steps / 8 + 2.0 * notes.extractions <= 20.2
 
 
+def test_online_a_gpu_meshes_in_slices_that_later_ticks_go_on_with() -> None:
+    clock = [0.0]
+    pipeline, notes, _ = make(is_live=True, mesh_share=1.0, now_s=lambda: clock[0])
+    pipeline._on_gpu = True
+    pipeline.submit(frame_at(0))
+    notes.has_mesh_left = True
+    for _ in range(3):
+        pipeline.tick(0)
+    assert (notes.extractions, notes.revisits) == (3, 3)
+    assert all(0 < (within_s or 0) < 0.05 for within_s in notes.within_s)
+    notes.has_mesh_left = False
+    for _ in range(3):
+        pipeline.tick(0)
+    assert notes.extractions == 4, "nothing is left, and it is not due"
+
+
 def test_mesh_and_report_come_at_their_rates() -> None:
     pipeline, _, sink = make()
     pipeline.submit(frame_at(0))
@@ -375,7 +395,7 @@ def test_before_the_first_frame_there_is_no_mesh() -> None:
 
 def test_an_update_that_changes_nothing_is_not_handed_over(monkeypatch: Any) -> None:
     pipeline, notes, sink = make()
-    monkeypatch.setattr(notes, "extract_mesh", lambda everything: MeshUpdate(0, (), ()))
+    monkeypatch.setattr(notes, "extract_mesh", lambda everything, within_s: MeshUpdate(0, (), ()))
     pipeline.submit(frame_at(0))
     pipeline.tick(0)
     assert sink.meshes == []

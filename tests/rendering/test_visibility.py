@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which surface counts as seen where no sensor says so: the first one that rays meet."""
 
+import itertools
+from collections.abc import Callable
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tiny_scene import CPU
@@ -10,6 +14,7 @@ from torch import Tensor
 from ineus_core.rendering import (
     OccupancyConfig,
     OccupancyGrid,
+    ViewVisibility,
     log_odds_of_views,
     visible_cells,
 )
@@ -32,6 +37,10 @@ def rays(count: int = 3000) -> tuple[Tensor, Tensor]:
     return torch.full((count, 3), 0.02), directions
 
 
+def seen_in(grid: OccupancyGrid) -> Tensor:
+    return torch.zeros_like(grid.occupied) if grid.visible is None else grid.visible
+
+
 @pytest.fixture()
 def grid() -> OccupancyGrid:
     return OccupancyGrid(OccupancyConfig(), 0.1, BOX, CPU)
@@ -52,6 +61,33 @@ def test_cells_around_the_place_that_is_met_count_too(grid: OccupancyGrid) -> No
     assert seen.nonzero().amin(0).tolist() == [24, 19, 19]
     assert seen.nonzero().amax(0).tolist() == [26, 21, 21]
     assert int(seen.sum()) == 27
+
+
+def test_a_look_that_is_interrupted_goes_on_where_it_was(grid: OccupancyGrid) -> None:
+    origins, directions = rays(40_000)
+    batches = [slice(0, 10_000), slice(10_000, 40_000)]
+    drawn = itertools.count()
+
+    def draw(count: int) -> SimpleNamespace:
+        part = batches[next(drawn) % 2]
+        valid = torch.ones(part.stop - part.start, dtype=torch.bool)
+        return SimpleNamespace(origins=origins[part], directions=directions[part], valid=valid)
+
+    def look(now_s: Callable[[], float]) -> ViewVisibility:
+        return ViewVisibility(two_walls, grid, draw, 1 << 17, CPU, now_s)  # type: ignore[arg-type]
+
+    look(lambda: 0.0).find_surface()
+    at_once = seen_in(grid)
+    grid.visible = None
+    seconds = itertools.count()
+    sliced = look(lambda: float(next(seconds)))
+    slices = 0
+    while not sliced.look_on(2.5):
+        slices += 1
+        assert sliced.is_looking and not seen_in(grid).any()
+    # 2 + 4 batches of at most 2^13 rays, and the look at nothing before them, 2 a time.
+    assert slices == 2 and not sliced.is_looking
+    assert at_once.any() and torch.equal(seen_in(grid), at_once)
 
 
 def test_without_a_ray_that_meets_anything_nothing_is_seen(grid: OccupancyGrid) -> None:

@@ -11,6 +11,8 @@ from ineus_core.kernels.fused_field.gpu import field_sdf
 from ineus_core.kernels.mlp import FieldWeights
 from ineus_core.rendering import OccupancyGrid
 
+_FEWEST_CELLS = 1 << 16
+
 
 class CapturedOccupancyUpdate:
     """`OccupancyGrid.update` from the field's own half-precision table, captured.
@@ -28,7 +30,8 @@ class CapturedOccupancyUpdate:
         self._captured_for: object = None
 
     def __call__(self, cells: int, generator: torch.Generator) -> None:
-        """Renew random cells, as many as given."""
+        """Renew random cells, as many as given, or those that there are."""
+        cells = min(cells, _rounded_up(self._grid.opacity.numel()))
         key = (self._grid.captured_key, cells)
         if key != self._captured_for:
             self._capture(cells, generator)
@@ -60,3 +63,8 @@ class CapturedOccupancyUpdate:
         unit = (points - field.origin_m) / field.side_m
         weights = self._weights
         return field_sdf(unit, weights.table, weights.sdf, field.layout, field.sdf_scale_m)
+
+
+def _rounded_up(cells: int) -> int:
+    """Return a power of two, so that only a grid that has doubled is captured anew."""
+    return max(_FEWEST_CELLS, 1 << (cells - 1).bit_length())
