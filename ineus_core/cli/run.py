@@ -189,12 +189,13 @@ def _write(
 ) -> None:
     from ineus_core.evaluation import write_report
     from ineus_core.meshing import write_mesh
-    from ineus_core.pipeline import save_renders
+    from ineus_core.pipeline import save_renders, save_trajectory
 
     mesh = reconstructor.current_mesh()
     write_mesh(reconstructor.mesh_to_save(), out / "mesh.ply")
     reconstructor.save(out / "checkpoint")
     save_renders(out / "renders", result.renders)
+    save_trajectory(reconstructor.keyframe_poses(), out / "trajectory.tum")
     report = {
         **result.report,
         "dataset_from_world": reconstructor.dataset_from_world.tolist(),

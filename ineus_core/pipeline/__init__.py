@@ -10,6 +10,7 @@ from ineus_core.pipeline.offline import (
     RunResult,
     save_renders,
 )
+from ineus_core.pipeline.trajectory import save_trajectory
 from ineus_core.pipeline.worker import Worker
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "compare_view",
     "mean_figures",
     "save_renders",
+    "save_trajectory",
 ]

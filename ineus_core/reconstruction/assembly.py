@@ -15,6 +15,7 @@ from ineus_core.fields import HashSdf, add_background, make_field
 from ineus_core.keyframes import KeyframeBuffer, KeyframePolicy, KeyframeSelector, Replay
 from ineus_core.meshing import Surface
 from ineus_core.planning import Planner
+from ineus_core.pose_refinement import PoseRefiner
 from ineus_core.reconstruction.checkpoint import CheckpointContent
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.config import ReconstructorConfig
@@ -309,6 +310,10 @@ def _inserter(
         dirty=surface.dirty,
         device=surface.device,
     )
+    refiner = None
+    if config.pose_refinement.enabled:
+        limits = config.depth
+        refiner = PoseRefiner(config.pose_refinement, buffer.capacity, limits.min_m, limits.max_m)
     return KeyframeInserter(
         origin,
         config.bounds,
@@ -319,6 +324,7 @@ def _inserter(
         replay,
         integrator,
         DepthCompletion(config.completion, config.depth),
+        refiner,
         holes,
         counters,
     )

@@ -11,6 +11,7 @@ from ineus_core.fields import BackgroundConfig, FieldConfig
 from ineus_core.keyframes import DepthConfig, KeyframeConfig, ReplayConfig, SelectorConfig
 from ineus_core.meshing import MeshingConfig
 from ineus_core.planning import PlanningConfig
+from ineus_core.pose_refinement import PoseRefinementConfig
 from ineus_core.reconstruction.completion import CompletionConfig
 from ineus_core.reconstruction.scene_bounds import BoundsConfig
 from ineus_core.rendering import OccupancyConfig, RaySamplingConfig, RenderingConfig
@@ -33,6 +34,7 @@ class ReconstructorConfig(ConfigModel):
     bounds: BoundsConfig = BoundsConfig()
     selector: SelectorConfig = SelectorConfig()
     keyframes: KeyframeConfig = KeyframeConfig()
+    pose_refinement: PoseRefinementConfig = PoseRefinementConfig()
     stereo: StereoConfig = StereoConfig()
     completion: CompletionConfig = CompletionConfig()
     replay: ReplayConfig = ReplayConfig()

@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ineus_core.geometry import rigid_inverse
 from ineus_core.kernels.occupancy import rays_of_depth
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, world_rays
 from ineus_core.meshing import DirtyBlocks
 from ineus_core.rendering import OccupancyGrid
-from ineus_core.types import Camera, Frame
+from ineus_core.types import Camera, Frame, KeyframeId
 
 _LOG_ODDS_STRIDE_PX = 4
 _OBSERVED_STRIDE_PX = 2
@@ -19,6 +20,8 @@ _OBSERVED_STRIDE_PX = 2
 _OBSERVED_OVERLAP = 0.6
 """Half side of what a return has observed, by the distance of neighbouring returns head-on: more
 than half, as surfaces are aslant; less than all, or webs at edges would count as measured."""
+_SOME_RETURN_M = (1.0, 1.0, 2.0)
+"""Where a return may lie in its camera: by how far it moves, a keyframe is judged."""
 _Rays = tuple[Tensor, Tensor]
 """World directions [n 3], and ranges [n] in m, below 0 without a return."""
 
@@ -47,6 +50,7 @@ class DepthIntegrator:
         """Hold what is told."""
         self._config, self._truncation_m, self._reach_m = config, truncation_m, reach_m
         self._grid, self._dirty, self._device = grid, dirty, device
+        self._places: dict[KeyframeId, Float[np.ndarray, "4 4"]] = {}
 
     def integrate(self, frame: Frame) -> None:
         """Take in the depth of a frame from the host."""
@@ -87,8 +91,30 @@ class DepthIntegrator:
 
     def integrate_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:
         """Take in the depth of a keyframe that now lies in a slot."""
+        keyframe = frame.stamp_ns, frame.camera_id
+        self._places = {
+            known: self._places[known] for known in buffer.ids if known in self._places
+        }
+        self._places[keyframe] = frame.world_from_camera
         if self._device.type == "cuda":
             self._integrate_on_gpu(buffer, slot)
+        else:
+            self.integrate(frame)
+
+    def is_out_of_place(self, keyframe: KeyframeId, pose: Float[np.ndarray, "4 4"]) -> bool:
+        """Tell whether a pose puts returns into other cells than when they were taken in."""
+        if keyframe not in self._places:
+            return False
+        motion = rigid_inverse(self._places[keyframe]) @ pose - np.eye(4)
+        return bool(np.abs(motion[:3] @ (*_SOME_RETURN_M, 1.0)).max() > self._reach_m)
+
+    def integrate_held(self, keyframe: KeyframeId, buffer: KeyframeBuffer) -> None:
+        """Take in the depth of a keyframe anew, from where it is now."""
+        age = buffer.ids.index(keyframe)
+        self._places[keyframe] = buffer.poses[age]
+        frame = None if self._device.type == "cuda" else buffer.frame_of(keyframe)
+        if frame is None:
+            self._integrate_on_gpu(buffer, buffer.slots[age])
         else:
             self.integrate(frame)
 

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
+from ineus_core.pose_refinement import PoseRefiner
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
@@ -44,6 +45,7 @@ class KeyframeInserter:
         replay: Keeps rays of those that leave.
         integrator: Takes in the depth of those that come.
         completion: Closes holes of their depth.
+        refiner: Corrects the poses of those whose depth a sensor measures; None leaves them.
         holes: Estimates what the sensor has not returned, later; None: nobody does.
         counters: Counts what becomes of the frames.
     """
@@ -59,6 +61,7 @@ class KeyframeInserter:
         replay: Replay,
         integrator: DepthIntegrator,
         completion: DepthCompletion,
+        refiner: PoseRefiner | None,
         holes: EstimatedDepth | None,
         counters: Counter[str],
     ) -> None:
@@ -66,7 +69,7 @@ class KeyframeInserter:
         self._origin, self._bounds, self._depth = origin, bounds, depth
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
-        self._holes = holes
+        self._refiner, self._holes = refiner, holes
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
 
     def insert(self, frame: Frame) -> bool:
@@ -76,6 +79,9 @@ class KeyframeInserter:
             self._outside.append(frame)
             return False
         self._outside.clear()
+        is_measured = frame.depth_m is not None and frame.depth_confidence is None
+        if is_measured and self._refiner is not None:
+            frame = self._refined(frame, self._refiner)
         completed = self._completion.completed(frame)
         if completed is not frame:
             frame = _trusted_less(completed, frame)
@@ -112,9 +118,25 @@ class KeyframeInserter:
             self._replay.keep_rays_of(leaving)
             self._counters["keyframes_to_reservoir"] += 1
         slot = self._buffer.add(frame)
+        if self._refiner is not None:
+            self._refiner.hold_only(self._buffer.ids)
         self._replay.on_keyframe_added()
         self._counters["keyframes"] += 1
         return slot
+
+    def _refined(self, frame: Frame, refiner: PoseRefiner) -> Frame:
+        """Return a keyframe with its refined pose; others move with it."""
+        poses = refiner.add(frame)
+        if self._holes is not None:
+            self._holes.move(poses)
+        pose = poses.pop((frame.stamp_ns, frame.camera_id), None)
+        for keyframe, world_from_camera in poses.items():
+            self._completion.move(keyframe, world_from_camera)
+            self._buffer.replace_pose(keyframe, world_from_camera)
+            if self._integrator.is_out_of_place(keyframe, world_from_camera):
+                self._integrator.integrate_held(keyframe, self._buffer)
+        self._counters.update(refiner.take_counts())
+        return frame if pose is None else replace(frame, world_from_camera=pose)
 
     def contradicting(self) -> list[Frame]:
         """Return newer frames that contradict the first ones; none unless they outweigh those.
@@ -153,6 +175,8 @@ class KeyframeInserter:
     def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> int:
         """Give keyframes corrected poses, and observe their depth anew; how many are held."""
         moved = 0
+        if self._refiner is not None:
+            self._refiner.move(poses)
         if self._holes is not None:
             self._holes.move(poses)
         for keyframe, world_from_camera in poses.items():

@@ -89,7 +89,9 @@ def test_a_signal_between_steps_keeps_the_steps_and_says_where(
     # What was kept can be gone on with, and makes room for the results of a whole run.
     result = run("--resume", out / "interrupted")
     assert result.exit_code == 0, result.stderr
-    assert left(out) == ["checkpoint", "mesh.ply", "renders", "report.html", "report.json"]
+    assert left(out) == [
+        "checkpoint", "mesh.ply", "renders", "report.html", "report.json", "trajectory.tum",
+    ]  # fmt: skip
 
 
 def test_results_of_an_older_run_stay_and_are_told_apart(

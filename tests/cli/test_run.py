@@ -84,7 +84,14 @@ def done(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_the_files_of_the_interface(done: Path) -> None:
     names = {path.name for path in done.iterdir()}
-    assert names == {"mesh.ply", "checkpoint", "report.json", "report.html", "renders"}
+    assert names == {
+        "mesh.ply",
+        "checkpoint",
+        "report.json",
+        "report.html",
+        "renders",
+        "trajectory.tum",
+    }
     header = (done / "mesh.ply").read_bytes()[:400].decode("ascii", "replace")
     assert header.startswith("ply\nformat binary_little_endian 1.0")
     mesh = read_mesh(done / "mesh.ply")
