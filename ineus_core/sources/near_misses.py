@@ -6,6 +6,8 @@ from pathlib import Path
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 _FEWEST_PICTURES = 2
+_COLOUR_FOLDERS = ("color", "colour", "rgb", "image", "images")
+_MODEL_FILES, _ENDS = ("cameras", "images"), (".bin", ".txt")
 _TUM_LISTS = ("rgb.txt", "depth.txt")
 
 
@@ -17,6 +19,9 @@ def missing_part(path: Path) -> str:
         return ""
     if any((path / name).is_file() for name in _TUM_LISTS):
         return _missing_list(path)
+    note = _missing_model_file(path) or _missing_trajectory(path)
+    if note:
+        return note
     for folder in (path, path / "images"):
         count = _picture_count(folder)
         if count >= _FEWEST_PICTURES:
@@ -36,7 +41,37 @@ def _missing_list(path: Path) -> str:
     )
 
 
+def _missing_model_file(path: Path) -> str:
+    for place in (path / "sparse" / "0", path / "sparse", path):
+        present = [
+            n for n in _MODEL_FILES if any((place / n).with_suffix(e).is_file() for e in _ENDS)
+        ]
+        if len(present) == 1:
+            (lacking,) = set(_MODEL_FILES) - set(present)
+            return (
+                f"{place} has {present[0]} of a COLMAP model but no {lacking}.bin or "
+                f"{lacking}.txt; expected both"
+            )
+    return ""
+
+
+def _missing_trajectory(path: Path) -> str:
+    """Say that a folder has colour and depth, but not how the camera moved."""
+    folders = {folder.name.lower(): folder for folder in path.iterdir() if folder.is_dir()}
+    colour = next((folders[name] for name in _COLOUR_FOLDERS if name in folders), None)
+    if colour is None or "depth" not in folders or not _picture_count(colour):
+        return ""
+    others = sorted(path.glob("*/*traj*.log")) or sorted(path.glob("*/*traj*.txt"))
+    found = f"; {others[0].relative_to(path)} may be one" if others else ""
+    return (
+        f"it has colour in {colour.name}/ and depth in depth/ but no trajectory{found}; expected "
+        f"poses world_from_camera as traj.txt, or `--source rgbd_folder --set "
+        f"source.rgbd_folder.trajectory=FILE`"
+    )
+
+
 def _picture_count(folder: Path) -> int:
     if not folder.is_dir():
         return 0
-    return sum(file.suffix.lower() in PICTURE_SUFFIXES for file in folder.iterdir())
+    pictures = [f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES]
+    return sum("depth" not in picture.name.lower() for picture in pictures)

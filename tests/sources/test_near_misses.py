@@ -36,3 +36,23 @@ def test_of_other_folders_nothing_is_guessed(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(SourceError, match=r"can be recognised; expected one of"):
         source_kind(tmp_path)
+
+
+def test_colour_and_depth_without_a_trajectory(tmp_path: Path) -> None:
+    for name in ("image", "depth", "scene_1"):
+        (tmp_path / name).mkdir()
+    for i in range(3):
+        write_colour(tmp_path / "image" / f"{i}.png", i)
+    (tmp_path / "scene_1" / "trajectory.log").write_text("")
+    with pytest.raises(SourceError) as caught:
+        source_kind(tmp_path)
+    assert "colour in image/ and depth in depth/ but no trajectory" in str(caught.value)
+    assert "scene_1/trajectory.log may be one" in str(caught.value)
+    assert "source.rgbd_folder.trajectory=FILE" in str(caught.value)
+
+
+def test_a_model_of_colmap_of_which_a_file_lacks(tmp_path: Path) -> None:
+    (tmp_path / "sparse" / "0").mkdir(parents=True)
+    (tmp_path / "sparse" / "0" / "cameras.bin").write_bytes(b"x")
+    with pytest.raises(SourceError, match=r"has cameras of a COLMAP model but no images\.bin"):
+        source_kind(tmp_path)

@@ -85,6 +85,12 @@ def _files(path: Path) -> list[Path]:
     """Return the files to read; those without any content are left out where others have some."""
     folder = path.parent if path.name == METADATA else path
     files = _listed(folder) if folder.is_dir() else [path]
+    kinds = {file.name.removesuffix(PACKED_SUFFIX).rpartition(".")[2] for file in files}
+    if len(kinds) > 1:
+        raise SourceError(
+            f"bag {path}: files of several kinds ({', '.join(file.name for file in files)}) are "
+            "not one bag; expected the path of one of them"
+        )
     for file in files:
         if is_lfs_pointer(file):
             raise SourceError(f"bag {file}{lfs_note(file)}")

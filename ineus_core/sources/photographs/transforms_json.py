@@ -14,7 +14,13 @@ from pydantic import Field
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import OPENGL_CAMERA_FROM_CAMERA
-from ineus_core.sources.parsing import NumberFields, checked_pose, named_file, read_json
+from ineus_core.sources.parsing import (
+    NumberFields,
+    checked_pose,
+    finite_number,
+    named_file,
+    read_json,
+)
 from ineus_core.sources.photographs.normalisation import (
     NormalisationConfig,
     moved_pose,
@@ -221,7 +227,8 @@ class _CameraFields(NumberFields):
     """Numbers of a frame, or of the top of the file where the frame does not say."""
 
     def __init__(self, top: dict[str, Any], frame: dict[str, Any], where: str) -> None:
-        super().__init__({**top, **frame}, where)
+        fields = {**top, **frame}
+        super().__init__({**_of_matrix(fields.get("K"), where), **fields}, where)
 
     def camera(self, size: tuple[int, int]) -> Camera:
         width, height = (
@@ -281,6 +288,17 @@ class _CameraFields(NumberFields):
 
     def _coefficients(self, *names: str) -> tuple[float, ...]:
         return tuple(self.number(name, 0.0) for name in names)
+
+
+def _of_matrix(matrix: Any, where: str) -> dict[str, float]:
+    """Return the numbers of an intrinsic matrix, which some converters write instead."""
+    if matrix is None:
+        return {}
+    rows = np.array(matrix, dtype=object)
+    if rows.shape not in ((3, 3), (3, 4), (4, 4)):
+        raise SourceError(f"{where}: K {reprlib.repr(matrix)}; expected a 3 x 3 matrix")
+    places = {"fl_x": (0, 0), "fl_y": (1, 1), "cx": (0, 2), "cy": (1, 2)}
+    return {key: finite_number(rows[place], f"{where}: K") for key, place in places.items()}
 
 
 def is_listing(path: Path) -> bool:

@@ -26,6 +26,7 @@ CAMERA_FILES = (
     "camera-intrinsics.txt",
     "camera_intrinsics.txt",
     "intrinsics.txt",
+    "intrinsics.K.txt",
     "intrinsic.txt",
     "K.txt",
     "camera_matrix.csv",
@@ -70,6 +71,17 @@ def read_calibration(path: Path) -> Calibration:
         SourceError: It has none of them.
     """
     return _of_json(path) if path.suffix == ".json" else _of_text(path)
+
+
+def check_proportions(where: Path, calibration: Calibration, size: tuple[int, int]) -> None:
+    """Raise `SourceError` if intrinsics are for pictures of other proportions."""
+    width, height = calibration.size or size
+    if abs(size[0] * height / width - size[1]) > max(1.0, 0.01 * size[1]):
+        raise SourceError(
+            f"{where}: intrinsics of {width} x {height} pixels for pictures of {size[0]} x "
+            f"{size[1]}; expected the same proportions, or fx, fy, cx, cy of the pictures as "
+            f"settings"
+        )
 
 
 def _of_text(path: Path) -> Calibration:

@@ -21,7 +21,11 @@ from ineus_core.sources.near_misses import PICTURE_SUFFIXES
 from ineus_core.sources.parsing import parse_stamp_ns
 from ineus_core.sources.picture_files import picture_size
 from ineus_core.sources.read_options import ReadOptions
-from ineus_core.sources.sequences.camera_files import Calibration, find_calibration
+from ineus_core.sources.sequences.camera_files import (
+    Calibration,
+    check_proportions,
+    find_calibration,
+)
 from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.sources.sequences.trajectory_files import (
     MIRROR_Y,
@@ -283,14 +287,3 @@ def _calibration(
     )
     check_proportions(folder, calibration, size)
     return calibration
-
-
-def check_proportions(where: Path, calibration: Calibration, size: tuple[int, int]) -> None:
-    """Raise `SourceError` if intrinsics are for pictures of other proportions."""
-    width, height = calibration.size or size
-    if abs(size[0] * height / width - size[1]) > max(1.0, 0.01 * size[1]):
-        raise SourceError(
-            f"{where}: intrinsics of {width} x {height} pixels for pictures of {size[0]} x "
-            f"{size[1]}; expected the same proportions, or source.rgbd_folder.fx, fy, cx, cy of "
-            f"the pictures"
-        )

@@ -14,11 +14,11 @@ from ineus_core.errors import SourceError
 from ineus_core.sources.parsing import checked_pose, numbered_lines, parse_matrix
 from ineus_core.sources.picture_files import picture_size
 from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.sequences.camera_files import check_proportions, find_calibration
 from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.types import Camera
 
 _LOG = logging.getLogger(__name__)
-MATRIX_FILE = "camera-intrinsics.txt"
 
 
 class SevenScenesConfig(ConfigModel):
@@ -112,15 +112,15 @@ def _read_pose(path: Path) -> Float[np.ndarray, "4 4"]:
 def _camera(folder: Path, size: tuple[int, int], config: SevenScenesConfig) -> Camera:
     fx, fy, cx, cy = config.fx, config.fy, config.cx, config.cy
     # tsdf-fusion and nvblox keep one for the sequences of a folder.
-    places = (folder, folder.absolute().parent)
-    file = next((place / MATRIX_FILE for place in places if (place / MATRIX_FILE).is_file()), None)
-    if file is not None:
-        matrix = parse_matrix(file, numbered_lines(file), 3, 3)
-        fx, fy, cx, cy = (float(matrix[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    elif not config.model_fields_set & {"fx", "fy", "cx", "cy"}:
+    found = find_calibration(folder, folder.absolute().parent)
+    if found is not None:
+        check_proportions(*found, size)
+        return found[1].camera(size)
+    if not config.model_fields_set & {"fx", "fy", "cx", "cy"}:
         _LOG.warning(
-            "%s: no %s here or one folder up; the camera is taken for that of 7-Scenes, fx %g "
-            "fy %g cx %g cy %g; source.seven_scenes.fx and the keys beside it set another",
-            *(folder, MATRIX_FILE, fx, fy, cx, cy),
+            "%s: no camera-intrinsics.txt here or one folder up; the camera is taken for that of "
+            "7-Scenes, fx %g fy %g cx %g cy %g; source.seven_scenes.fx and the keys beside it set "
+            "another",
+            *(folder, fx, fy, cx, cy),
         )
     return Camera(*size, fx, fy, cx + 0.5, cy + 0.5)

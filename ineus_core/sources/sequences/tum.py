@@ -26,6 +26,7 @@ from ineus_core.sources.parsing import (
 from ineus_core.sources.picture_files import picture_size
 from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.read_options import ReadOptions
+from ineus_core.sources.sequences.camera_files import check_proportions, find_calibration
 from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.types import Camera
 
@@ -99,6 +100,7 @@ class TumSource(ImageSequence):
             reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
             raise SourceError(
                 f"{self.path}: no picture of rgb.txt can be used ({reasons or 'it lists none'})"
+                f"{_what_helps(self.path)}"
             )
         size = picture_size(files[0].colour, options.max_picture_mpx)
         camera = _camera(self.path, size, config)
@@ -133,6 +135,31 @@ def _associate(folder: Path, config: TumConfig) -> tuple[list[FrameFiles], Count
             depth = depths[partner[i]][1] if has_depth else None
             files.append(FrameFiles(stamp_ns, pose, colour, depth))
     return files, dropped
+
+
+def _what_helps(folder: Path) -> str:
+    """Return how far the stamps of the lists are apart, with the settings that bridge that."""
+    hints = []
+    colours = [stamp_ns for stamp_ns, _ in _listed(folder / "rgb.txt", folder)]
+    for name, key in (("depth.txt", "sync_tolerance_s"), ("groundtruth.txt", "pose_tolerance_s")):
+        if colours and (folder / name).is_file():
+            lines = numbered_lines(folder / name)
+            stamps = [
+                parse_stamp_ns(line.split()[0], f"{folder / name}, {n}") for n, line in lines
+            ]
+            gap_s = least_gap_ns(colours, stamps) * 1e-9
+            hints.append(f"{gap_s:.3f} s from {name} (source.tum.{key})")
+    return f"; the nearest stamps are {' and '.join(hints)}" if hints else ""
+
+
+def least_gap_ns(stamps: list[int], others: list[int]) -> int:
+    """Return the time between the nearest two of two lists."""
+    theirs = sorted(others)
+    gaps = []
+    for stamp in stamps:
+        after = bisect.bisect_left(theirs, stamp)
+        gaps += [abs(theirs[i] - stamp) for i in (after - 1, after) if 0 <= i < len(theirs)]
+    return min(gaps, default=0)
 
 
 def _listed(path: Path, folder: Path) -> list[tuple[int, Path]]:
@@ -208,11 +235,15 @@ def _camera(folder: Path, size: tuple[int, int], config: TumConfig) -> Camera:
         name = folder.resolve().name
         calibration = next((key for key in CALIBRATIONS if key in name), "unknown")
         if calibration == "unknown":
+            found = find_calibration(folder)
+            if found is not None:
+                check_proportions(*found, size)
+                return found[1].camera(size)
             calibration = "default"
             _LOG.warning(
                 "%s: no camera of the benchmark goes by this name; taken are fx 525 fy 525 "
-                "cx 319.5 cy 239.5; source.tum.fx and the keys beside it, or calibration, set "
-                "others",
+                "cx 319.5 cy 239.5; a file of intrinsics (such as camera-intrinsics.txt), "
+                "source.tum.fx and the keys beside it, or calibration, set others",
                 folder,
             )
     fx, fy, cx, cy, distortion = CALIBRATIONS[calibration]

@@ -136,3 +136,10 @@ def test_a_damaged_bag_of_ros_1_and_types_of_others(tmp_path: Path) -> None:
     data = write(tmp_path / "walk.bag", "ros1").read_bytes()
     with pytest.raises(SourceError, match=r"cut\.bag cannot be read: .*rosbag reindex"):
         RosbagSource(in_file(data[: len(data) // 2], tmp_path / "cut.bag"))
+
+
+def test_files_of_several_kinds_are_not_one_bag(tmp_path: Path) -> None:
+    write(tmp_path / "walk.bag", "ros1")
+    shutil.copy(storage_file(write(tmp_path / "other")), tmp_path / "walk.mcap")
+    with pytest.raises(SourceError, match=r"walk\.bag, walk\.mcap\) are not one bag"):
+        RosbagSource(tmp_path)

@@ -491,3 +491,19 @@ def test_usual_sizes_of_which_only_the_middle_is_there() -> None:
     np.testing.assert_allclose(found, (600, 600, 599.5 - 260, 339.5))
     with pytest.raises(SourceError, match="200 x 100 pixels cannot be the middle of 100 x 100"):
         cut_to_middle(Camera(100, 100, 90, 90, 50, 50), (200, 100), "here")
+
+
+def test_intrinsics_as_a_matrix_with_each_frame(tmp_path: Path) -> None:
+    folder = formats.write_transforms_json(tmp_path)
+    frames = json.loads((folder / "transforms.json").read_text())["frames"]
+    for frame in frames:
+        for key in ("fl_x", "fl_y", "cx", "cy"):
+            del frame[key]
+        frame["K"] = [[50.0, 0.0, 19.5], [0, 51.0, 20.5], [0, 0, 1]]
+    edit_json(folder / "transforms.json", frames=frames)
+    camera = next(iter(opened(folder))).camera
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (50.0, 51.0, 19.5, 20.5)
+    frames[0]["K"] = [1, 2]
+    edit_json(folder / "transforms.json", frames=frames)
+    with pytest.raises(SourceError, match=r"frame 0: K \[1, 2\]; expected a 3 x 3 matrix"):
+        opened(folder)

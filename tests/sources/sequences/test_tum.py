@@ -127,3 +127,21 @@ def test_missing_and_empty_lists_are_named(tmp_path: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(SourceError, match=f"{name}: cannot be read"):
         TumSource(folder)
+
+
+def test_a_file_of_intrinsics_beside_the_lists(tmp_path: Path) -> None:
+    folder = make_tum(tmp_path / "data")
+    np.savetxt(folder / "camera-intrinsics.txt", np.array([[9.0, 0, 3], [0, 9.5, 2], [0, 0, 1]]))
+    camera = TumSource(folder).camera
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (9.0, 9.5, 3.5, 2.5)
+
+
+def test_gaps_in_time_are_told_with_their_settings(tmp_path: Path) -> None:
+    folder = make_tum(tmp_path / "data")
+    lines = (folder / "depth.txt").read_text().replace("1305031102.", "1305031109.")
+    (folder / "depth.txt").write_text(lines)
+    with pytest.raises(SourceError) as caught:
+        TumSource(folder)
+    # The last of colour is at 0.2 s, the first of depth at 7.004 s.
+    assert "6.804 s from depth.txt (source.tum.sync_tolerance_s)" in str(caught.value)
+    assert "0.050 s from groundtruth.txt (source.tum.pose_tolerance_s)" in str(caught.value)
