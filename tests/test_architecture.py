@@ -51,6 +51,7 @@ LAYERS: tuple[set[str], ...] = (
 
 SHARED_WITH_ROS = {
     "ineus_core.sources.bags.writer",
+    "ineus_core.sources.bags.frame_making",
     "ineus_core.sources.bags.matcher",
     "ineus_core.sources.bags.pose_policy",
     "ineus_core.sources.bags.ros_messages",

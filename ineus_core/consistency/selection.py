@@ -55,7 +55,8 @@ def choose_views(source: Source) -> Chosen:
 
 
 def _first(source: Source, most: int) -> Iterator[Frame]:
-    frames = iter(source)
+    # Of several cameras the first one stands for all: they share the poses of their body.
+    frames = (frame for frame in source if frame.camera_id == 0)
     for _ in range(most):
         frame = next(frames, None)
         if frame is None:

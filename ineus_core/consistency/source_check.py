@@ -21,6 +21,7 @@ from ineus_core.sources import (
     RosbagSource,
     Source,
     frame_count,
+    source_description,
 )
 
 
@@ -75,10 +76,7 @@ def _other_poses(source: RosbagSource, given: Adjustment) -> list[Hypothesis]:
 def _rows(
     source: Source, views: Sequence[View], stamps_ns: Sequence[int], given: Adjustment
 ) -> dict[str, str]:
-    if isinstance(source, RosbagSource):
-        rows = source.describe()
-    else:
-        rows = {"kind": str(getattr(source, "kind", "source"))}
+    rows = source_description(source)
     count = frame_count(source)
     rows["frames"] = f"{'unknown' if count is None else count}, {len(views)} of them compared"
     if source.dropped:

@@ -9,9 +9,10 @@ from ineus_core.sources.adjustment import (
     PoseReadingConfig,
     body_from_optical,
 )
+from ineus_core.sources.bags.camera import RosbagConfig
 from ineus_core.sources.bags.file import BagFile, BagTopic
-from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
-from ineus_core.sources.bags.topics import find_images
+from ineus_core.sources.bags.rosbag import RosbagSource
+from ineus_core.sources.bags.topics import NO_DEPTH, find_images
 from ineus_core.sources.camera_paths import (
     arc_poses,
     circle_poses,
@@ -19,7 +20,7 @@ from ineus_core.sources.camera_paths import (
     round_poses,
     spiral_poses,
 )
-from ineus_core.sources.depth_registration import register_depth
+from ineus_core.sources.depth_registration import own_depth_camera, register_depth
 from ineus_core.sources.photographs import (
     PhotoSet,
     StructureFromMotionConfig,
@@ -39,6 +40,7 @@ from ineus_core.sources.registry import (
 from ineus_core.sources.sequences import ImageSequence, NamedPose, read_camera, read_poses
 from ineus_core.sources.source import (
     HasDatasetFrame,
+    HasDescription,
     HasPoints,
     HasPoses,
     HasPosesBetween,
@@ -51,11 +53,13 @@ from ineus_core.sources.source import (
     known_points,
     known_poses,
     reference_mesh,
+    source_description,
 )
 from ineus_core.sources.synthetic import SCENES, SyntheticConfig, SyntheticSource
 
 __all__ = [
     "NAMED_AXES",
+    "NO_DEPTH",
     "SCENES",
     "AdjustedSource",
     "Adjustment",
@@ -63,6 +67,7 @@ __all__ = [
     "BagTopic",
     "CanReadAhead",
     "HasDatasetFrame",
+    "HasDescription",
     "HasPoints",
     "HasPoses",
     "HasPosesBetween",
@@ -94,6 +99,7 @@ __all__ = [
     "moved_pose",
     "open_source",
     "orbit_poses",
+    "own_depth_camera",
     "read_ahead",
     "read_camera",
     "read_poses",
@@ -103,6 +109,7 @@ __all__ = [
     "register_source",
     "round_poses",
     "similarity_scale",
+    "source_description",
     "source_kind",
     "source_kinds",
     "spiral_poses",

@@ -23,6 +23,7 @@ from ineus_core.ros_config import with_unit_quaternions
 from ineus_core.sources.reading import CanReadAhead, Run, one_by_one
 from ineus_core.sources.source import (
     HasDatasetFrame,
+    HasDescription,
     HasPosesBetween,
     HasRandomAccess,
     HasReferenceMesh,
@@ -134,6 +135,23 @@ class Adjustment:
         factor = self.focal_factor
         return replace(camera, fx=camera.fx * factor, fy=camera.fy * factor)
 
+    def frame(self, frame: Frame, given: Float[np.ndarray, "4 4"] | None = None) -> Frame:
+        """Return a frame read so.
+
+        Args:
+            given: Its pose as the source has it at the shifted time; else that of the frame.
+        """
+        depth_m = frame.depth_m
+        if depth_m is not None and self.depth_factor != 1:
+            depth_m = depth_m * np.float32(self.depth_factor)
+        pose = frame.world_from_camera if given is None else given
+        return replace(
+            frame,
+            camera=self.camera(frame.camera),
+            world_from_camera=self.poses.world_from_camera(pose),
+            depth_m=depth_m,
+        )
+
 
 class AdjustedSource:
     """The frames of a source, adjusted.
@@ -166,6 +184,8 @@ class AdjustedSource:
             self.dataset_from_world = source.dataset_from_world
         if isinstance(source, HasReferenceMesh):
             self.reference_mesh = source.reference_mesh
+        if isinstance(source, HasDescription):
+            self.describe = source.describe
         if isinstance(source, HasRandomAccess):
             self.frame = self._frame_at
 
@@ -195,19 +215,10 @@ class AdjustedSource:
         return self._adjusted(self.inner.frame(index))
 
     def _adjusted(self, frame: Frame) -> Frame:
-        adjustment = self._adjustment
-        given = frame.world_from_camera
+        given = None
         if self._offset_ns and isinstance(self.inner, HasPosesBetween):
             given = self.inner.pose_at(frame.stamp_ns + self._offset_ns)
-        depth_m = frame.depth_m
-        if depth_m is not None and adjustment.depth_factor != 1:
-            depth_m = depth_m * np.float32(adjustment.depth_factor)
-        return replace(
-            frame,
-            camera=adjustment.camera(frame.camera),
-            world_from_camera=adjustment.poses.world_from_camera(given),
-            depth_m=depth_m,
-        )
+        return self._adjustment.frame(frame, given)
 
 
 class SizedAdjustedSource(AdjustedSource):

@@ -10,6 +10,32 @@ from ineus_core.kernels.depth_splatting import splat_depth
 from ineus_core.types import Camera
 
 
+def own_depth_camera(
+    mode: str,
+    color: tuple[Camera | None, str],
+    depth: tuple[Camera, str],
+) -> Camera | None:
+    """Return the camera of depth images if it is not that of the colour images.
+
+    Args:
+        mode: `color`: depth is registered to colour in any case; else `auto` or `own`.
+        color: Camera and frame id of colour.
+        depth: Camera and frame id of its own camera_info.
+    """
+    if mode == "color":
+        return None
+    is_there = depth[1] in ("", color[1])
+    is_same = color[0] is not None and same_pinhole(color[0], depth[0])
+    return None if is_there and is_same else depth[0]
+
+
+def same_pinhole(a: Camera, b: Camera) -> bool:
+    """Decide whether cameras agree but for the distortion, which drivers of depth leave out."""
+    if (a.width_px, a.height_px) != (b.width_px, b.height_px):
+        return False
+    return bool(np.allclose((a.fx, a.fy, a.cx, a.cy), (b.fx, b.fy, b.cx, b.cy), rtol=1e-3))
+
+
 def register_depth(
     depth_m: Float[np.ndarray, "h w"],
     depth_camera: Camera,

@@ -3,12 +3,16 @@
 """Poses of one body over time, interpolated between their stamps."""
 
 import bisect
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import interpolate_rigid
+
+_STILL = 1e-6
+"""Difference of all numbers of a pose, in m and of a rotation matrix, that is none."""
 
 
 class TransformNotYet(SourceError):
@@ -119,6 +123,16 @@ class PoseTrack:
     def newest_ns(self) -> int | None:
         """Stamp of the newest pose, if there is one."""
         return self._stamps[-1] if self._stamps else None
+
+    @property
+    def stamps_ns(self) -> Sequence[int]:
+        """Stamps of all poses held, rising."""
+        return self._stamps
+
+    @property
+    def is_still(self) -> bool:
+        """Whether all poses held are one."""
+        return not self._poses or float(np.ptp(np.stack(self._poses), axis=0).max()) < _STILL
 
     def clear(self) -> None:
         """Forget all poses."""

@@ -14,7 +14,8 @@ from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError, SourceError
 from ineus_core.files import check_source_exists
 from ineus_core.sources.adjustment import Adjustment, PoseReadingConfig, adjusted
-from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
+from ineus_core.sources.bags.camera import RosbagConfig
+from ineus_core.sources.bags.rosbag import RosbagSource
 from ineus_core.sources.bags.storage import is_bag
 from ineus_core.sources.near_misses import missing_part
 from ineus_core.sources.photographs import (

@@ -81,6 +81,21 @@ class HasReferenceMesh(Protocol):
         ...
 
 
+@runtime_checkable
+class HasDescription(Protocol):
+    """A source that says what it has chosen to read."""
+
+    def describe(self) -> dict[str, str]:
+        """Describe what is used, for people."""
+        ...
+
+
+def source_description(source: Source) -> dict[str, str]:
+    """Return what is used of a source, for people: its kind, if it says no more."""
+    kind = {"kind": str(getattr(source, "kind", "source"))}
+    return kind | (source.describe() if isinstance(source, HasDescription) else {})
+
+
 def frame_count(source: Source) -> int | None:
     """Return the number of frames that can be expected before drops, or None if nobody knows."""
     return len(source) if isinstance(source, Sized) else None

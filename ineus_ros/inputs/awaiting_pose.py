@@ -11,13 +11,13 @@ import numpy as np
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_inverse
 from ineus_core.ros_config import RosConfig
+from ineus_core.sources.bags.frame_making import PlacedImages
 from ineus_core.sources.bags.pose_policy import CameraPoses
 from ineus_core.sources.bags.ros_messages import stamp_ns
 from ineus_core.sources.pose_track import TransformNotYet
 from ineus_core.types import Camera
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.camera import CameraInput
-from ineus_ros.inputs.decoding import PosedImages
 from ineus_ros.inputs.pairing import Images
 
 
@@ -36,6 +36,7 @@ class AwaitingPose:
         poses: Know where the cameras were.
         first: The first camera, relative to which a rig is described.
         take: Gets the images that are complete.
+        offset_ns: Added to the stamp of an image to look its pose up.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class AwaitingPose:
         poses: CameraPoses,
         first: CameraInput,
         drops: Drops,
-        take: Callable[[PosedImages], None],
+        take: Callable[[PlacedImages], None],
+        offset_ns: int = 0,
     ) -> None:
         """Begin with none."""
-        self._timeout_s = config.tf_timeout_s
+        self._timeout_s, self._offset_ns = config.tf_timeout_s, offset_ns
         self._poses, self._first, self._drops, self._take = poses, first, drops, take
         self._waiting: deque[_Waiting] = deque()
         self._clock_s = 0.0
@@ -104,10 +106,18 @@ class AwaitingPose:
             except SourceError as error:
                 self._drops.add("no_pose" if reason == "no_pose_in_time" else reason, error)
             else:
-                camera_id = waiting.camera.camera_id
                 images = waiting.images
                 self._take(
-                    PosedImages(images, camera_id, camera, pose, depth_camera, color_from_depth)
+                    PlacedImages(
+                        images.color,
+                        images.depth,
+                        images.mask,
+                        camera,
+                        pose,
+                        depth_camera,
+                        color_from_depth,
+                        waiting.camera.camera_id,
+                    )
                 )
 
     def _wait_on(self, waiting: _Waiting, reason: str, message: object) -> None:
@@ -119,7 +129,7 @@ class AwaitingPose:
 
     def _pose_of(self, waiting: _Waiting) -> np.ndarray:
         header = waiting.images.color.header
-        stamp, frame_id = stamp_ns(header), header.frame_id
+        stamp, frame_id = stamp_ns(header) + self._offset_ns, header.frame_id
         camera, first = waiting.camera, self._first
         pose = self._poses.world_from_camera(stamp, camera.mounting(frame_id))
         # Cameras of a rig are fixed to each other, so one moment tells for all.

@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_transform
 from ineus_core.ros_config import RosConfig
+from ineus_core.sources import own_depth_camera
 from ineus_core.sources.bags.pose_policy import Mounting
 from ineus_core.sources.bags.ros_messages import decode_camera, stamp_ns
 from ineus_core.sources.bags.transforms import bare_frame_id
@@ -97,10 +98,9 @@ class CameraInput:
             if must or self._node.count_publishers(self._topics["depth_info"].topic_name):
                 raise SourceError(f"no usable {self._prefix}depth/camera_info")
             return None
-        color = self.color_calibration
-        is_there = depth.frame_id in ("", color.frame_id)
-        is_same = color.camera is not None and same_pinhole(color.camera, depth.camera)
-        return None if is_there and is_same else depth.camera
+        color = self.color_calibration.camera, self.color_calibration.frame_id
+        mode = self._config.depth_camera
+        return own_depth_camera(mode, color, (depth.camera, depth.frame_id))
 
     def color_from_depth(self, images: Images) -> np.ndarray:
         """Return the place of the depth camera in the frame of the colour camera.
@@ -235,13 +235,6 @@ class Calibration:
         except Exception as error:
             self.camera = None
             self._drops.add("bad_camera_info", error)
-
-
-def same_pinhole(a: Camera, b: Camera) -> bool:
-    """Decide whether cameras agree but for the distortion, which drivers of depth leave out."""
-    if (a.width_px, a.height_px) != (b.width_px, b.height_px):
-        return False
-    return bool(np.allclose((a.fx, a.fy, a.cx, a.cy), (b.fx, b.fy, b.cx, b.cy), rtol=1e-3))
 
 
 def transform_of(numbers: tuple[float, ...]) -> np.ndarray | None:

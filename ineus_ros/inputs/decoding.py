@@ -5,38 +5,25 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
-from ineus_core.sources import core_count, register_depth
+from ineus_core.sources import core_count
+from ineus_core.sources.bags.frame_making import (
+    Decode,
+    PlacedImages,
+    UnusableImages,
+    make_frame,
+)
 from ineus_core.sources.bags.ros_messages import (
     decode_image,
-    decode_mask,
     image_decoder,
     knows_encoding,
     stamp_ns,
 )
-from ineus_core.types import Camera, Frame
+from ineus_core.types import Frame
 from ineus_ros.drops import Drops
-from ineus_ros.inputs.pairing import Images
-
-Decode = Callable[[Any], np.ndarray]
-
-
-@dataclass(frozen=True)
-class PosedImages:
-    """Messages of one moment with all that makes them a frame."""
-
-    images: Images
-    camera_id: int
-    camera: Camera
-    world_from_camera: np.ndarray
-    depth_camera: Camera | None
-    """None if depth is registered to colour already."""
-    color_from_depth: np.ndarray
 
 
 class Decoders:
@@ -68,7 +55,7 @@ class FrameDecoder:
     ) -> None:
         """Start the threads."""
         self._decoders, self._drops, self._take = decoders, drops, take
-        self._waiting: deque[PosedImages] = deque()
+        self._waiting: deque[PlacedImages] = deque()
         self._wake = threading.Condition()
         self._is_closed = False
         self._begun = self._handed_on = 0
@@ -79,7 +66,7 @@ class FrameDecoder:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, images: PosedImages) -> None:
+    def submit(self, images: PlacedImages) -> None:
         """Let images wait for their turn."""
         with self._wake:
             self._waiting.append(images)
@@ -93,7 +80,7 @@ class FrameDecoder:
     def oldest_ns(self) -> int | None:
         """Stamp of the oldest images, if there are any."""
         with self._wake:
-            return stamp_ns(self._waiting[0].images.color.header) if self._waiting else None
+            return stamp_ns(self._waiting[0].color.header) if self._waiting else None
 
     def drop_oldest(self) -> None:
         """Make room for newer images, unless a thread has just done so."""
@@ -133,60 +120,28 @@ class FrameDecoder:
             self._wake.wait_for(lambda: self._is_closed or self._waiting)
             if self._is_closed:
                 return False
-            posed, number = self._waiting.popleft(), self._begun
+            placed, number = self._waiting.popleft(), self._begun
             self._begun += 1
         # Without the lock: callbacks queue meanwhile.
-        frame = self._decoded(posed)
+        frame = self._decoded(placed)
         with self._wake:
             self._wake.wait_for(lambda: self._is_closed or self._handed_on == number)
         try:
             if frame is not None and not self._is_closed:
-                self._take(frame, posed.images.color.header)
+                self._take(frame, placed.color.header)
         finally:
             with self._wake:
                 self._handed_on += 1
                 self._wake.notify_all()
         return True
 
-    def _decoded(self, posed: PosedImages) -> Frame | None:
-        images, decoders = posed.images, self._decoders[posed.camera_id]
-        reason = "bad_color"
-        # Bytes from a network fail in ways that no list of exceptions covers; the node lives on.
+    def _decoded(self, placed: PlacedImages) -> Frame | None:
+        decoders = self._decoders[placed.camera_id]
         try:
-            rgb = decoders.color(images.color)
-            reason = "bad_depth"
-            depth_m = None if images.depth is None else decoders.depth(images.depth)
-            if depth_m is not None and posed.depth_camera is not None:
-                depth_m = register_depth(
-                    depth_m, posed.depth_camera, posed.camera, posed.color_from_depth
-                )
-            reason = "bad_mask"
-            mask = None if images.mask is None else usable_pixels(images.mask, rgb.shape[:2])
-            reason = "bad_frame"
-            stamp = stamp_ns(images.color.header)
-            return Frame(
-                stamp,
-                posed.camera,
-                posed.world_from_camera,
-                rgb,
-                depth_m,
-                mask,
-                camera_id=posed.camera_id,
-            )
-        except Exception as error:
-            self._drops.add(reason, error)
+            return make_frame(placed, decoders.color, decoders.depth)
+        except UnusableImages as error:
+            self._drops.add(error.reason, error)
             return None
-
-
-def usable_pixels(message: Any, size: tuple[int, int]) -> np.ndarray:
-    """Return which pixels [h w] may be used: where a mask, of any size, is 0."""
-    painted = decode_mask(message)
-    if painted.shape != size:
-        resized = cv2.resize(
-            painted.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
-        )
-        painted = resized > 0
-    return ~painted
 
 
 def decode_any_image(message: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from rclpy.node import Node
 
 from ineus_core.ros_config import RosConfig
+from ineus_core.sources import Adjustment
 from ineus_core.types import Frame
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.awaiting_pose import AwaitingPose
@@ -64,6 +65,7 @@ class Inputs:
         submit: Takes each frame, on a thread of ours; must not block.
         on_jump: Called when stamps jump back and the map is not to be kept.
         now_s: The clock by which depth and poses are waited for.
+        adjustment: What is meant otherwise than the messages say.
     """
 
     def __init__(
@@ -73,8 +75,10 @@ class Inputs:
         submit: Callable[[Frame], None],
         on_jump: Callable[[], object] = lambda: None,
         now_s: Callable[[], float] = time.monotonic,
+        adjustment: Adjustment | None = None,
     ) -> None:
         """Subscribe."""
+        self._adjustment = adjustment or Adjustment()
         self.drops = Drops(node.get_logger())
         # The decoders' threads count frames, and must not add a name while others are read.
         self.counters: Counter[str] = Counter(color_received=0, frames=0)
@@ -105,7 +109,12 @@ class Inputs:
         self._decoder = FrameDecoder(decoders, self.drops, self._take_frame)
         self.poses = make_poses(node, config, self._tf, self.drops, self.retry, now_s=now_s)
         self._awaiting_pose = AwaitingPose(
-            config, self.poses, self._cameras[0], self.drops, self._decoder.submit
+            config,
+            self.poses,
+            self._cameras[0],
+            self.drops,
+            self._decoder.submit,
+            round(1e9 * self._adjustment.poses.time_offset_s),
         )
         self._timer = wall_timer(node, RETRY_PERIOD_S, self._on_timer)
 
@@ -173,6 +182,8 @@ class Inputs:
 
     def _take_frame(self, frame: Frame, header: Any) -> None:
         """Hand on a frame, on a decoder's thread."""
+        if not self._adjustment.is_none:
+            frame = self._adjustment.frame(frame)
         # A rig of cameras would let rendered images jump from one view to the other.
         if frame.camera_id == 0:
             self.newest = NewestFrame(frame, header.frame_id)

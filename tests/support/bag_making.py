@@ -105,8 +105,12 @@ class BagMaker:
     def info(
         self, topic: str, stamp_ns: int, camera: Camera = CAMERA, frame_id: str = "camera"
     ) -> None:
-        message = encode.encode_camera(self.make, self.header(stamp_ns, frame_id), camera)
-        self.put(topic, stamp_ns, message)
+        self.put(topic, stamp_ns, self.info_message(stamp_ns, camera, frame_id))
+
+    def info_message(
+        self, stamp_ns: int, camera: Camera = CAMERA, frame_id: str = "camera"
+    ) -> Any:
+        return encode.encode_camera(self.make, self.header(stamp_ns, frame_id), camera)
 
     def odom(self, topic: str, stamp_ns: int, pose: np.ndarray, child: str = "base_link") -> None:
         message = encode.encode_odometry(self.make, self.header(stamp_ns, "odom"), child, pose)

@@ -10,7 +10,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from ineus_core.ros_config import RosConfig
-from ineus_core.sources import SyntheticConfig, SyntheticSource
+from ineus_core.sources import Adjustment, SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 from ineus_ros.inputs import Inputs
 
@@ -28,12 +28,14 @@ HUNG_S = 120.0
 class Listening:
     """Inputs on a node, spun by hand, whose own clock stands still unless a test lets it go on."""
 
-    def __init__(self, node: Node, **settings: Any) -> None:
+    def __init__(self, node: Node, adjustment: Adjustment | None = None, **settings: Any) -> None:
         self.frames: list[Frame] = []
         self.resets = 0
         self.now_s = 0.0
         config = RosConfig(**{**SETTINGS, **settings})
-        self.inputs = Inputs(node, config, self.frames.append, self._on_reset, lambda: self.now_s)
+        self.inputs = Inputs(
+            node, config, self.frames.append, self._on_reset, lambda: self.now_s, adjustment
+        )
         self._node = node
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(node)

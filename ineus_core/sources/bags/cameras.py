@@ -82,7 +82,7 @@ def read_cameras(bag: BagFile, colour: ImageTopic, config: CameraConfig) -> BagC
         )
     else:
         topic = find_camera_info(bag, colour, config.color_info_topic)
-        found = _of_topic(bag, colour, topic)
+        found = cameras_of_topic(bag, colour, topic)
     warn_of_camera(found.cameras[0][1], f"bag {bag.path}: {found.description}", SETTINGS)
     return found
 
@@ -101,23 +101,34 @@ def _configured(config: CameraConfig, colour: ImageTopic) -> Camera:
     return Camera(width, height, config.fx, fy, cx + 0.5, cy + 0.5, model, lens)
 
 
-def _of_topic(bag: BagFile, colour: ImageTopic, topic: str) -> BagCameras:
+def cameras_of_topic(bag: BagFile, colour: ImageTopic, topic: str) -> BagCameras:
+    """Read the cameras of images from a topic of camera_info.
+
+    Raises:
+        SourceError: No message is a calibrated camera; single ones that are none are left out.
+    """
     is_rectified = re.search(r"[/_]rect(ified)?([/_]|$)", colour.name) is not None
     cameras: list[tuple[int, Camera]] = []
+    bad: list[SourceError] = []
     frame_id = ""
     for name, log_ns, raw in bag.messages([topic]):
         message = bag.decode(name, raw)
         try:
             camera = decode_camera(message, is_rectified, colour.size_px)
         except SourceError as error:
-            raise SourceError(f"bag {bag.path}: {topic}: {error}, or {SETTINGS}") from error
+            bad.append(error)
+            continue
         if not cameras:
             _say_what_is_taken(message, f"bag {bag.path}: {topic}")
             frame_id = message.header.frame_id
         if not cameras or camera != cameras[-1][1]:
             cameras.append((log_ns, camera))
+    if not cameras and bad:
+        raise SourceError(f"bag {bag.path}: {topic}: {bad[0]}, or {SETTINGS}")
     if not cameras:
         raise SourceError(f"bag {bag.path}: no camera_info on {topic}")
+    if bad:
+        _LOG.warning("bag %s: %s: left out %d: %s", bag.path, topic, len(bad), bad[0])
     where = f"bag {bag.path}: {topic}"
     first = cameras[0][1]
     if colour.size_px[0] and (first.width_px, first.height_px) != colour.size_px:

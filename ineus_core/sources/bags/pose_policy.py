@@ -103,6 +103,7 @@ class TopicPoses:
         tf: Joins frame ids, where there is TF.
         may_wait: Decides whether TF may still come to know a frame id.
         is_rig: There are several cameras, which cannot all be the body.
+        is_named: Somebody has said that the poses come on this topic.
         capacity: Poses held for each pair of frame ids; 0 is all of them.
         jump_ns: A stamp so far behind the newest one is a restarted clock, before which all is
             forgotten; 0: poses are read ahead, so that stamps only have to be put in order.
@@ -116,6 +117,7 @@ class TopicPoses:
         *,
         may_wait: Callable[[str], bool] = lambda frame_id: False,
         is_rig: bool = False,
+        is_named: bool = False,
         capacity: int = 10_000,
         jump_ns: int = 1_000_000_000,
     ) -> None:
@@ -123,6 +125,7 @@ class TopicPoses:
         self.topic = topic
         self.received = 0
         self._tf, self._may_wait, self._is_rig = tf, may_wait, is_rig
+        self._is_named, self._leaves_body_out = is_named, False
         self._pose_frame = bare_frame_id(settings.pose_frame)
         self._tolerance_ns = round(settings.pose_tolerance_s * 1e9)
         self._capacity, self._jump_ns = capacity, jump_ns
@@ -152,7 +155,10 @@ class TopicPoses:
         """
         stamp = stamp or stamp_ns(message.header)
         frame_from_body = decode_transform(message)
-        body = self._pose_frame or bare_frame_id(getattr(message, "child_frame_id", ""))
+        named = bare_frame_id(getattr(message, "child_frame_id", ""))
+        # Odometry could say what it is of; a PoseStamped could not.
+        self._leaves_body_out |= hasattr(message, "child_frame_id") and not named
+        body = self._pose_frame or named
         key = bare_frame_id(message.header.frame_id), body
         newest = [t.newest_ns for t in self._tracks.values() if t.newest_ns is not None]
         # What was told before is of another run of the clock, in whatever frame.
@@ -174,9 +180,18 @@ class TopicPoses:
             if body
         )
 
+    def is_seen_from(self, camera_frame: str) -> bool:
+        """Decide whether all poses are given in a frame that moves with the camera.
+
+        So are those of markers and objects that the camera sees, which do not say where it is.
+        """
+        frames = [frame for frame, _ in self._tracks]
+        return bool(frames) and all(self._moves_with(frame, camera_frame) for frame in frames)
+
     def world_from_camera(self, stamp: int, mounting: Mounting) -> Float[np.ndarray, "4 4"]:
         """Return the interpolated pose with what TF or the configuration knows beside it."""
         frame, body, frame_from_body = self._pose_at(stamp)
+        self._refuse_if_seen(frame, mounting.camera_frame)
         world_from_body = frame_from_body
         if not self._is_world(frame):
             assert self._tf is not None
@@ -190,6 +205,7 @@ class TopicPoses:
     def check(self, mounting: Mounting) -> None:
         """Raise what would be raised at every stamp because frame ids are not joined."""
         for frame, body in self._tracks:
+            self._refuse_if_seen(frame, mounting.camera_frame)
             self._is_world(frame)
             self._body_from_camera(body, mounting)
 
@@ -213,6 +229,25 @@ class TopicPoses:
         failures.sort(key=lambda failure: failure[0] is TransformNotYet)
         kind, message = failures[0] if failures else (TransformNotYet, "")
         raise kind(message or f"no pose yet on {self.topic}")
+
+    def _refuse_if_seen(self, frame: str, camera_frame: str) -> None:
+        """Raise if a frame moves with the camera; who named the topic knows better."""
+        if not self._is_named and self._moves_with(frame, camera_frame):
+            raise TransformUnknown(
+                f"poses of {self.topic} are given in {frame!r}, which moves with the camera "
+                f"{camera_frame!r}: they say where something is that it sees, not where it is; "
+                "expected poses in a frame of the world"
+            )
+
+    def _moves_with(self, frame: str, camera_frame: str) -> bool:
+        if not frame or frame == self._world_frame:
+            return False
+        if frame == camera_frame:
+            return True
+        tf = self._tf
+        if tf is None or not tf.is_connected(frame, camera_frame):
+            return False
+        return not tf.moves(frame, camera_frame)
 
     def _is_world(self, frame: str) -> bool:
         """Decide whether a frame id is the world's; if it is not, TF joins the two.
@@ -248,6 +283,12 @@ class TopicPoses:
                 f"{self.topic} does not name the body that carries the cameras: "
                 "expected body_from_cameras or pose_frame"
             )
+        has_tf = self._tf is not None and not self._tf.is_empty
+        if not body and self._leaves_body_out and has_tf and not mounting.is_configured:
+            raise TransformNotYet(
+                f"{self.topic} does not name the body of its poses (child_frame_id is empty), and "
+                f"TF has other frames than the camera {camera!r}: {_HINT}, or its body"
+            )
         if body in ("", camera):
             return configured
         if (body, camera) in self._mountings:
@@ -257,7 +298,7 @@ class TopicPoses:
             if self._tf.is_connected(body, camera):
                 return None
             # Who has TF moves his camera on a body: its poses are hardly those of the camera.
-            is_needed = not self._tf.is_empty and not mounting.is_configured
+            is_needed = has_tf and not mounting.is_configured
             if is_needed or self._may_wait(body):
                 raise TransformNotYet(f"{unknown}: {_HINT}")
         if mounting.is_configured:
@@ -307,8 +348,9 @@ def preferred_topic(topics: list[TopicPoses], camera_frame: str) -> TopicPoses |
     """Choose among the topics that have poses, which are given by falling preference.
 
     One that names the body of its poses, from which TF leads to the camera, goes before one that
-    may be of anything, such as a marker or a goal.
+    may be of anything, such as a marker or a goal, and that before what the camera sees.
     """
     with_poses = [topic for topic in topics if topic.received]
     sure = [topic for topic in with_poses if topic.names_body_of(camera_frame)]
-    return next(iter(sure or with_poses), None)
+    possible = [topic for topic in with_poses if not topic.is_seen_from(camera_frame)]
+    return next(iter(sure or possible or with_poses), None)

@@ -5,7 +5,8 @@
 import dataclasses
 import difflib
 import logging
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from pydantic import Field, field_validator
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import ConfigError, SourceError
 from ineus_core.geometry import rigid_transform
-from ineus_core.ros_config import with_unit_quaternions
+from ineus_core.ros_config import PoseSource, with_unit_quaternions
 from ineus_core.sources.bags.file import BagFile
 from ineus_core.sources.bags.pose_policy import (
     CameraPoses,
@@ -23,15 +24,16 @@ from ineus_core.sources.bags.pose_policy import (
     TopicPoses,
     preferred_topic,
 )
-from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
+from ineus_core.sources.bags.ros_messages import used_stamp_ns
+from ineus_core.sources.bags.tf_reading import BagTransforms, leave_out
 from ineus_core.sources.bags.topics import (
     ODOMETRY,
     POSES,
-    find_pose_topic,
-    find_tf_topics,
+    find_pose_topics,
     topic_list,
+    topics_within,
 )
-from ineus_core.sources.bags.transforms import TransformTree, bare_frame_id
+from ineus_core.sources.bags.transforms import bare_frame_id
 
 _log = logging.getLogger(__name__)
 _BODY_FROM_OPTICAL = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], dtype=np.float64)
@@ -46,17 +48,24 @@ class PoseConfig(ConfigModel):
     odom_topic: str = Field(
         default="", description="Topic of odometry; empty: found by type and name"
     )
-    pose_source: Literal["auto", "tf", "pose", "odom"] = Field(
+    pose_source: PoseSource = Field(
         default="auto",
-        description="What gives the poses: tf, pose, odom; auto: the topic that is named, else TF "
-        "if the camera moves by it, else a topic",
+        description="What gives the poses: tf, odom, or a topic of poses; auto: the topic that is "
+        "named, else TF if the camera moves by it, else a topic",
     )
     stamps: Literal["header", "recording"] = Field(
         default="header",
         description="Times of images, poses and transforms: those of their headers, or when they "
         "were recorded, for clocks that do not agree or were set back",
     )
-    global_frame: str = Field(default="odom", description="Frame id of the world")
+    namespace: str = Field(
+        default="", description="Topics of this namespace alone are used; empty: those of all"
+    )
+    global_frame: str = Field(
+        default="odom",
+        description="Frame id of the world; unless it is set, a frame above it that corrects its "
+        "drift, such as map above odom",
+    )
     pose_frame: str = Field(
         default="",
         description="Frame id of the body that the pose or odometry topic describes; empty: the "
@@ -67,6 +76,11 @@ class PoseConfig(ConfigModel):
         description="Camera (optical axes) in the frame of the pose or odometry topic, where TF "
         "cannot tell: x y z in m, then quaternion x y z w",
     )
+    body_from_cameras: tuple[float, ...] = Field(
+        default=(),
+        description="body_from_camera of each of several cameras, 7 numbers for each; empty: TF "
+        "tells",
+    )
     pose_tolerance_s: float = Field(
         default=0.1,
         gt=0,
@@ -74,40 +88,37 @@ class PoseConfig(ConfigModel):
         "come more slowly are interpolated as long as the gap is a usual one",
     )
 
-    @field_validator("body_from_camera")
+    @field_validator("body_from_camera", "body_from_cameras")
     @classmethod
     def _has_a_rotation(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         return with_unit_quaternions(value)
 
 
-def used_stamp_ns(header: Any, log_ns: int, stamps: str) -> int:
-    """Return the time of a message: that of its header, or of its recording where that is asked.
-
-    A driver without a clock leaves the stamp at zero, which is none.
-    """
-    return log_ns if stamps == "recording" else stamp_ns(header) or log_ns
-
-
 class BagPoses:
-    """Poses of one camera by stamp.
+    """Poses of the cameras by stamp.
 
     Args:
-        camera_frame: Frame id of the colour images.
+        camera_frames: Frame ids of the colour images of each camera; one of an image without any
+            frame id.
+        transforms: Of the bag.
     """
 
-    def __init__(self, bag: BagFile, config: PoseConfig, camera_frame: str) -> None:
-        """Read all transforms, choose the source of poses, and read that."""
+    def __init__(
+        self,
+        bag: BagFile,
+        config: PoseConfig,
+        camera_frames: Sequence[str],
+        transforms: BagTransforms,
+    ) -> None:
+        """Choose the source of poses, and read it."""
         self._bag = bag
-        self._config = config
-        self._camera_frame = bare_frame_id(camera_frame)
-        self._bad: list[str] = []
-        self._tree = self._read_transforms()
-        numbers = np.array(config.body_from_camera)
-        self._mounting = Mounting(
-            self._camera_frame,
-            rigid_transform(numbers[:3], numbers[3:]) if len(numbers) else np.eye(4),
-            is_configured=bool(len(numbers)),
-        )
+        self._transforms, self._tree = transforms, transforms.tree
+        self._bad = list(transforms.bad)
+        frames = [bare_frame_id(frame) for frame in camera_frames]
+        self._mountings = [_mounting(config, index, name) for index, name in enumerate(frames)]
+        self._mounting, self._camera_frame = self._mountings[0], frames[0]
+        self._config = config.model_copy(update={"global_frame": self._world(config)})
+        self._refuse_several_robots()
         self._source = self._choose()
         _log.info("bag %s: poses from %s", bag.path, self.description)
 
@@ -119,7 +130,7 @@ class BagPoses:
     @property
     def description(self) -> str:
         """What the poses come from."""
-        left_out = f"; {len(self._bad)} bad ones left out" if self._bad else ""
+        left_out = f"; {self.bad_poses} bad ones left out" if self.bad_poses else ""
         if isinstance(self._source, TopicPoses):
             of = ", ".join(sorted(filter(None, self._source.bodies))) or self._camera_frame
             return f"{self._source.topic}, which describes {of}{left_out}"
@@ -134,18 +145,23 @@ class BagPoses:
         """Return a frame id and those above it in the tree of TF, the root last."""
         return self._tree.ancestors(frame_id)
 
-    def at(self, stamp: int, camera_frame: str = "") -> Float[np.ndarray, "4 4"]:
+    def at(
+        self, stamp: int, camera_frame: str = "", camera_id: int = 0
+    ) -> Float[np.ndarray, "4 4"]:
         """Return `world_from_camera` at a stamp.
 
         Args:
             camera_frame: Frame id of the image, where it has one.
+            camera_id: Which of the cameras.
 
         Raises:
             SourceError: If there is no pose at the stamp.
         """
-        frame = bare_frame_id(camera_frame) or self._camera_frame
-        mounting = dataclasses.replace(self._mounting, camera_frame=frame)
-        return self._source.world_from_camera(stamp, mounting)
+        mounting = self._mountings[camera_id]
+        frame = bare_frame_id(camera_frame) or mounting.camera_frame
+        return self._source.world_from_camera(
+            stamp, dataclasses.replace(mounting, camera_frame=frame)
+        )
 
     def warn_of_body_axes(self) -> None:
         """Say that images are in a frame below which TF has an optical one of its own."""
@@ -160,42 +176,52 @@ class BagPoses:
                     *(self._bag.path, frame, child, child),
                 )
 
-    def _read_transforms(self) -> TransformTree:
-        # Read ahead, so that a late transform only has to be put in its place.
-        tolerance_ns = round(self._config.pose_tolerance_s * 1e9)
-        tree = TransformTree(tolerance_ns, capacity=0, jump_ns=0)
-        for topic, log_ns, raw in self._bag.messages(find_tf_topics(self._bag)):
-            is_static = topic.endswith("static")
-            for stamped in self._bag.decode(topic, raw).transforms:
-                stamp = used_stamp_ns(stamped.header, log_ns, self._config.stamps)
-                try:
-                    tree.add(
-                        stamped.header.frame_id,
-                        stamped.child_frame_id,
-                        stamp,
-                        decode_transform(stamped),
-                        is_static,
-                    )
-                except SourceError as error:
-                    self._leave_out(topic, stamp, error)
-        return tree
+    def _world(self, config: PoseConfig) -> str:
+        """Return the frame id of the world: as configured, or what corrects its drift.
+
+        Offline the corrections are known before the first frame is placed.
+        """
+        world = bare_frame_id(config.global_frame)
+        if "global_frame" in config.model_fields_set or world not in self._tree:
+            return world
+        top = self._tree.corrected(world)
+        if top != world:
+            _log.info("bag %s: the world is %r, which corrects %r", self._bag.path, top, world)
+        return top
+
+    def _refuse_several_robots(self) -> None:
+        names = [name for m in self._mountings for name in self._tree.ancestors(m.camera_frame)]
+        found = self._transforms.robots_that_share(names)
+        if found is not None:
+            frame_id, namespaces = found
+            raise SourceError(
+                f"bag {self._bag.path}: TF of {' and '.join(namespaces)} both have a frame "
+                f"{frame_id!r}, and differ: expected one robot; source.rosbag.namespace="
+                f"{namespaces[0].strip('/') or namespaces[1].strip('/')} chooses it"
+            )
 
     def _read_topic(self, topic: str) -> TopicPoses:
-        poses = TopicPoses(topic, self._config, self._tree, capacity=0, jump_ns=0)
+        is_named = topic.lstrip("/") in {
+            self._config.pose_topic.lstrip("/"),
+            self._config.odom_topic.lstrip("/"),
+        }
+        poses = TopicPoses(
+            topic,
+            self._config,
+            self._tree,
+            is_rig=len(self._mountings) > 1,
+            is_named=is_named,
+            capacity=0,
+            jump_ns=0,
+        )
         for name, log_ns, raw in self._bag.messages([topic]):
             message = self._bag.decode(name, raw)
             stamp = used_stamp_ns(message.header, log_ns, self._config.stamps)
             try:
                 poses.add(message, stamp)
             except SourceError as error:
-                self._leave_out(topic, stamp, error)
+                leave_out(self._bag, self._bad, f"{topic} at {stamp} ns: {error}")
         return poses
-
-    def _leave_out(self, topic: str, stamp: int, error: SourceError) -> None:
-        note = f"{topic} at {stamp} ns: {error}"
-        if not self._bad:
-            _log.warning("bag %s: left out a pose, %s", self._bag.path, note)
-        self._bad.append(note)
 
     def _choose(self) -> CameraPoses:
         """Take the configured source: what is named, else TF if it serves, else a topic."""
@@ -219,14 +245,18 @@ class BagPoses:
 
     def _topics(self) -> list[TopicPoses]:
         """Read the topics of poses that may be used, by falling preference."""
-        config, wanted = self._config, self._config.pose_source
+        config, bag = self._config, self._bag
+        wanted = config.pose_source
         is_named = {"pose": bool(config.pose_topic), "odom": bool(config.odom_topic)}
         found = {
-            "pose": find_pose_topic(self._bag, config.pose_topic, POSES),
-            "odom": find_pose_topic(self._bag, config.odom_topic, (ODOMETRY,)),
+            "pose": find_pose_topics(bag, config.pose_topic, POSES, config.namespace),
+            "odom": find_pose_topics(bag, config.odom_topic, (ODOMETRY,), config.namespace),
         }
-        kinds = [wanted] if wanted != "auto" else [kind for kind in found if is_named[kind]]
-        return [self._read_topic(found[kind]) for kind in kinds or found if found[kind]]
+        if wanted == "auto":
+            kinds = [kind for kind in found if is_named[kind]]
+        else:
+            kinds = ["odom" if wanted == "odom" else "pose"]
+        return [self._read_topic(topic) for kind in kinds or found for topic in found[kind]]
 
     def _tf_serves(self, tf: TfPoses) -> bool:
         """Decide whether TF says how the camera moves through the world."""
@@ -236,7 +266,7 @@ class BagPoses:
             return True
         # A tree that ends at the body holds moving parts of the robot, not its way.
         bodies = {bare_frame_id(self._config.pose_frame)}
-        for topic in self._bag.of_type(ODOMETRY, *POSES):
+        for topic in topics_within(self._bag, (self._config.namespace,), ODOMETRY, *POSES):
             bodies.add(bare_frame_id(getattr(self._bag.first(topic.name), "child_frame_id", "")))
         return tf.world_frame not in bodies
 
@@ -305,9 +335,21 @@ class BagPoses:
         return topic
 
     def _expected(self) -> str:
-        topics = {"pose": f"a topic of {', '.join(POSES)}", "odom": f"a topic of {ODOMETRY}"}
+        pose, odom = f"a topic of {', '.join(POSES)}", f"a topic of {ODOMETRY}"
         tf = f"transforms that join {self._config.global_frame!r} to the camera"
-        return topics.get(self._config.pose_source, f"{tf}, {topics['pose']}, or {topics['odom']}")
+        wanted = self._config.pose_source
+        if wanted == "auto":
+            return f"{tf}, {pose}, or {odom}"
+        return odom if wanted == "odom" else tf if wanted == "tf" else pose
 
     def _bad_note(self) -> str:
         return f"; left out {self._bad[0]}" if self._bad else ""
+
+
+def _mounting(config: PoseConfig, camera_id: int, camera_frame: str) -> Mounting:
+    """Return where a camera sits, as the configuration says."""
+    numbers = np.array(config.body_from_camera)
+    if config.body_from_cameras:
+        numbers = np.array(config.body_from_cameras[7 * camera_id : 7 * camera_id + 7])
+    place = rigid_transform(numbers[:3], numbers[3:]) if len(numbers) else np.eye(4)
+    return Mounting(camera_frame, place, is_configured=bool(len(numbers)))

@@ -91,6 +91,14 @@ def stamp_ns(header: Any) -> int:
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
+def used_stamp_ns(header: Any, log_ns: int, stamps: str) -> int:
+    """Return the time of a message: that of its header, or of its recording where that is asked.
+
+    A driver without a clock leaves the stamp at zero, which is none.
+    """
+    return log_ns if stamps == "recording" else stamp_ns(header) or log_ns
+
+
 def knows_encoding(encoding: str) -> bool:
     """Decide whether `decode_image` or `decode_depth` read images of an encoding."""
     return encoding in _LAYOUTS

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames from a bag: images matched by stamp, each with the pose of its camera."""
 
+import heapq
 import itertools
 import logging
 import threading
@@ -9,68 +10,24 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
 
 from ineus_core.errors import SourceError
-from ineus_core.sources.bags.cameras import CameraConfig, read_cameras
+from ineus_core.sources.bags.camera import BagCamera, Image, RosbagConfig
 from ineus_core.sources.bags.file import BagFile
-from ineus_core.sources.bags.matcher import NearestStampMatcher
+from ineus_core.sources.bags.frame_making import UnusableImages
 from ineus_core.sources.bags.other_poses import other_poses
-from ineus_core.sources.bags.poses import BagPoses, PoseConfig, used_stamp_ns
-from ineus_core.sources.bags.ros_messages import (
-    decode_compressed_image,
-    decode_image,
-    image_decoder,
-    used_bits,
-)
-from ineus_core.sources.bags.topics import find_images
+from ineus_core.sources.bags.poses import BagPoses
+from ineus_core.sources.bags.ros_messages import used_stamp_ns
+from ineus_core.sources.bags.tf_reading import BagTransforms
 from ineus_core.sources.reading import Run, one_by_one
 from ineus_core.types import Frame, Mesh
 
 _log = logging.getLogger(__name__)
-_LOOKED_AT = 10
-"""Images whose values tell how many bits they use."""
 _SET_BACK_NS = 1_000_000_000
-
-
-class RosbagConfig(PoseConfig, CameraConfig):
-    """Which topics of a bag are used, and how they are brought together."""
-
-    color_topic: str = Field(
-        default="", description="Topic of colour; empty: found by type and name"
-    )
-    camera_frame: str = Field(
-        default="", description="Frame id of the colour images; empty: as their headers say"
-    )
-    image_bits: Literal[0, 8, 10, 12, 14, 16] = Field(
-        default=0,
-        description="Bits that images of 16 bits use; 0: by the first ones, 10, 12 or 16",
-    )
-    depth_topic: str = Field(
-        default="",
-        description="Topic of depth; empty: found by encoding and name; none: colour only",
-    )
-    sync_tolerance_s: float = Field(
-        default=0.02,
-        ge=0,
-        description="Largest difference of colour and depth stamps, in seconds",
-    )
-    reorder_s: float = Field(
-        default=0.1,
-        ge=0,
-        description="How late an image may be recorded after a newer one, in seconds",
-    )
-    queue_size: int = Field(default=60, ge=1, description="Images of a topic held while matching")
-
-
-class _Image(NamedTuple):
-    stamp_ns: int
-    log_ns: int
-    message: Any
 
 
 class RosbagSource:
@@ -92,27 +49,28 @@ class RosbagSource:
         config: RosbagConfig | None = None,
         max_frames: int = 0,
     ) -> None:
-        """Choose topics, and read the camera and all poses ahead of the images."""
+        """Choose topics, and read the cameras and all poses ahead of the images."""
         self.path = Path(path)
         self.dropped: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._why: dict[str, str] = {}
         self._config = config or RosbagConfig()
         self._max_frames = max_frames
         self._newest_ns: dict[str, int] = {}
         self._set_back: set[str] = set()
-        self._first_drop: dict[str, str] = {}
         with BagFile(path) as bag:
-            self.colour, self.depth = find_images(
-                bag, self._config.color_topic, self._config.depth_topic
-            )
-            self._cameras = read_cameras(bag, self.colour, self._config)
-            self._bits = self._config.image_bits or self._used_bits(bag)
-            self.poses = BagPoses(bag, self._config, self._camera_frame(bag))
+            transforms = self._transforms(bag)
+            self.cameras = [
+                BagCamera(bag, self._config, transforms.tree, camera_id)
+                for camera_id in range(max(1, len(self._config.cameras)))
+            ]
+            self.poses = BagPoses(bag, self._config, self._camera_frames(), transforms)
             self.poses.warn_of_body_axes()
 
     def __len__(self) -> int:
         """Return the number of colour images, or `max_frames` if that is less."""
-        return min(self.colour.count, self._max_frames or self.colour.count)
+        count = sum(camera.colour.count for camera in self.cameras)
+        return min(count, self._max_frames or count)
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield frames by rising stamp; iterating again starts over."""
@@ -121,27 +79,20 @@ class RosbagSource:
     def frames(self, run: Run) -> Iterator[Frame]:
         """Yield what iterating yields; see `CanReadAhead`."""
         self.dropped.clear()
+        self._why.clear()
         self._newest_ns.clear()
         yielded = 0
-        newest_ns = -1
         with BagFile(self.path) as bag:
-            for frame in run(partial(self._frame, images) for images in self._matched(bag)):
-                if frame is None:
-                    continue
-                # Time goes on for training, also in the recording of a bag that looped.
-                if frame.stamp_ns <= newest_ns:
-                    self._count("out_of_order")
-                    continue
-                newest_ns = frame.stamp_ns
+            for frame in self._in_order(bag, run):
                 yielded += 1
                 yield frame
                 if yielded == self._max_frames:
                     return
         if not yielded:
-            raise SourceError(self._nothing_message())
+            raise SourceError(self._nothing_of_use())
 
     def pose_at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
-        """Return the pose of the colour camera at a stamp.
+        """Return the pose of the first colour camera at a stamp.
 
         Raises:
             SourceError: If the bag has none there.
@@ -151,7 +102,7 @@ class RosbagSource:
     def other_poses(self) -> list[tuple[dict[str, Any], BagPoses]]:
         """Return what else the poses could come from, with the settings that choose it."""
         with BagFile(self.path) as bag:
-            return other_poses(bag, self._config, self._camera_frame(bag))
+            return other_poses(bag, self._config, self._camera_frames(), self._transforms(bag))
 
     def reference_mesh(self) -> Mesh | None:
         """Return nothing: a bag has no ground truth."""
@@ -159,32 +110,56 @@ class RosbagSource:
 
     def describe(self) -> dict[str, str]:
         """Describe what is used, for people."""
-        size = " x ".join(map(str, self.colour.size_px))
-        return {
-            "colour": f"{self.colour.name} ({size}, frame id {self.colour.frame_id})",
-            "camera": self._cameras.description,
-            "depth": self.depth.name if self.depth else "none (colour only)",
-            "poses": self.poses.description,
-            "world": self.poses.world_frame,
-        }
+        rows: dict[str, str] = {}
+        for camera in self.cameras:
+            rows |= camera.describe()
+        return rows | {"poses": self.poses.description, "world": self.poses.world_frame}
 
-    def _matched(self, bag: BagFile) -> Iterator[tuple[_Image, ...]]:
-        """Yield sets of a colour image and its depth image."""
-        topics = [topic.name for topic in (self.colour, self.depth) if topic]
-        matcher = NearestStampMatcher(
-            topics,
-            tolerance_ns=round(self._config.sync_tolerance_s * 1e9),
-            capacity=self._config.queue_size,
-            reorder_ns=round(self._config.reorder_s * 1e9),
-        )
-        for topic, log_ns, raw in bag.messages(topics):
-            message = bag.decode(topic, raw)
+    def _transforms(self, bag: BagFile) -> BagTransforms:
+        tolerance_ns = round(self._config.pose_tolerance_s * 1e9)
+        return BagTransforms(bag, tolerance_ns, self._config.namespace, self._config.stamps)
+
+    def _camera_frames(self) -> list[str]:
+        return [camera.frame_id for camera in self.cameras]
+
+    def _in_order(self, bag: BagFile, run: Run) -> Iterator[Frame]:
+        newest_ns = dict.fromkeys(range(len(self.cameras)), -1)
+        for frame in run(partial(self._frame, *found) for found in self._matched(bag)):
+            if frame is None:
+                continue
+            # Time goes on for training, also in the recording of a bag that looped.
+            if frame.stamp_ns <= newest_ns[frame.camera_id]:
+                self._count("out_of_order")
+                continue
+            newest_ns[frame.camera_id] = frame.stamp_ns
+            yield frame
+
+    def _matched(self, bag: BagFile) -> Iterator[tuple[BagCamera, tuple[Image, ...]]]:
+        """Yield what belongs together, of all cameras, by rising stamp."""
+        of_topic = {topic: camera for camera in self.cameras for topic in camera.topics}
+        waiting: list[tuple[int, int, BagCamera, tuple[Image, ...]]] = []
+        number = itertools.count()
+        for camera in self.cameras:
+            camera.start()
+        for topic, log_ns, raw in bag.messages(list(of_topic)):
+            camera, message = of_topic[topic], bag.decode(topic, raw)
             stamp = used_stamp_ns(message.header, log_ns, self._config.stamps)
             self._watch_clock(topic, stamp)
-            yield from matcher.add(topic, stamp, _Image(stamp, log_ns, message))
-            self._count_unmatched(matcher)
-        yield from matcher.finish()
-        self._count_unmatched(matcher)
+            for images in camera.add(topic, Image(stamp, log_ns, message)):
+                heapq.heappush(waiting, (images[0].stamp_ns, next(number), camera, images))
+            self._count_unmatched()
+            # An earlier one may still come of another camera, unless that has stopped.
+            known_ns = min(camera.newest_ns for camera in self.cameras)
+            while waiting and (
+                waiting[0][0] <= known_ns or len(waiting) > self._config.queue_size
+            ):
+                yield heapq.heappop(waiting)[2:]
+        for camera in self.cameras:
+            for images in camera.finish():
+                heapq.heappush(waiting, (images[0].stamp_ns, next(number), camera, images))
+        self._count_unmatched()
+        while waiting:
+            yield heapq.heappop(waiting)[2:]
 
     def _watch_clock(self, topic: str, stamp: int) -> None:
         """Say that the clock of a topic was set back: what it stamps then is in the past."""
@@ -199,78 +174,72 @@ class RosbagSource:
             )
         self._newest_ns[topic] = max(newest, stamp)
 
-    def _count_unmatched(self, matcher: NearestStampMatcher) -> None:
-        # Without depth only a clock that jumps keeps an image from being a set of its own.
-        reason = "no_depth" if self.depth else "clock_set_back"
-        if matcher.dropped[self.colour.name]:
-            self.dropped[reason] = matcher.dropped[self.colour.name]
+    def _count_unmatched(self) -> None:
+        unmatched: Counter[str] = Counter()
+        for camera in self.cameras:
+            # Without depth only a clock that jumps keeps an image from being a set of its own.
+            unmatched["no_depth" if camera.depth else "clock_set_back"] += camera.unmatched
+        with self._lock:
+            for reason, count in unmatched.items():
+                if count:
+                    self.dropped[reason] = count
 
-    def _frame(self, images: tuple[_Image, ...]) -> Frame | None:
+    def _frame(self, camera: BagCamera, images: tuple[Image, ...]) -> Frame | None:
         """Make a frame of matched images; None if it has to be dropped."""
+        color = images[0]
         try:
-            world_from_camera = self.poses.at(
-                images[0].stamp_ns,
-                self._config.camera_frame or images[0].message.header.frame_id,
-            )
+            frame_id = self._config.camera_frame or color.message.header.frame_id
+            pose = self.poses.at(color.stamp_ns, frame_id, camera.camera_id)
         except SourceError as error:
             self._drop("no_pose", error)
             return None
-        decoded = self._decode(images)
-        if decoded is None:
-            return None
-        rgb, depth_m = decoded
-        if depth_m is not None and depth_m.shape != rgb.shape[:2]:
-            raise SourceError(self._size_message(rgb, depth_m))
         try:
-            return Frame(
-                images[0].stamp_ns,
-                self._cameras.at(images[0].log_ns),
-                world_from_camera,
-                rgb,
-                depth_m,
-            )
+            return camera.frame(images, pose)
+        except UnusableImages as error:
+            self._drop(error.reason, error)
         except SourceError as error:
-            raise SourceError(
-                f"bag {self.path}, image at {images[0].stamp_ns} ns: {error}"
-            ) from error
+            self._drop("no_depth_transform", error)
+        return None
 
-    def _decode(self, images: tuple[_Image, ...]) -> tuple[np.ndarray, np.ndarray | None] | None:
-        """Decode colour and depth; None if one of them is damaged."""
-        try:
-            rgb = self._decode_colour(images[0].message)
-            if self.depth is None:
-                return rgb, None
-            depth_m = image_decoder(self.depth.is_compressed, True)(images[1].message)
-        except SourceError as error:
-            self._drop("bad_image", error)
-            return None
-        return rgb, depth_m
+    def _drop(self, reason: str, error: SourceError) -> None:
+        if self._count(reason) == 1:
+            _log.warning("bag %s: dropped a frame, %s: %s", self.path, reason, error)
+            self._why[reason] = str(error)
 
-    def _nothing_message(self) -> str:
+    def _count(self, reason: str) -> int:
+        """Count a drop, from any thread that decodes; how many there are for this reason."""
+        with self._lock:
+            self.dropped[reason] += 1
+            return self.dropped[reason]
+
+    def _nothing_of_use(self) -> str:
         """Return why none of the images could be used, and what would help."""
+        colour, depth = self.cameras[0].colour, self.cameras[0].depth
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items())
         message = (
-            f"bag {self.path}: none of the {self.colour.count} images of {self.colour.name} could "
-            f"be used ({reasons}), with poses from {self.poses.description}"
+            f"bag {self.path}: none of the {colour.count} images of {colour.name} could be used "
+            f"({reasons}), with poses from {self.poses.description}"
         )
-        if "no_pose" in self._first_drop:
+        for reason, text in self._why.items():
+            message += f"; {reason}: {text}"
+        if "no_pose" in self._why:
             message += (
-                f"; the first: {self._first_drop['no_pose']}; if clocks do not agree, "
-                "source.rosbag.stamps=recording goes by the times of recording"
+                "; if clocks do not agree, source.rosbag.stamps=recording goes by the times of "
+                "recording"
             )
-        if self.dropped["no_depth"] and self.depth:
-            gap_s = self._least_gap_s(self.depth.name)
+        if self.dropped["no_depth"] and depth:
+            gap_s = self._least_gap_s(colour.name, depth.name)
             message += (
-                f"; the nearest images of {self.colour.name} and {self.depth.name} are "
+                f"; the nearest images of {colour.name} and {depth.name} are "
                 f"{gap_s:.3f} s apart: source.rosbag.sync_tolerance_s={gap_s + 0.001:.3f} would "
                 "pair them, stamps=recording goes by the times of recording, depth_topic=none "
                 "leaves depth out"
             )
         return message
 
-    def _least_gap_s(self, other: str) -> float:
-        """Return the time between the nearest stamps of colour and of another topic."""
-        stamps: dict[str, list[int]] = {self.colour.name: [], other: []}
+    def _least_gap_s(self, colour: str, other: str) -> float:
+        """Return the time between the nearest stamps of two topics."""
+        stamps: dict[str, list[int]] = {colour: [], other: []}
         with BagFile(self.path) as bag:
             for topic, log_ns, raw in bag.messages(list(stamps)):
                 header = bag.decode(topic, raw).header
@@ -279,49 +248,3 @@ class RosbagSource:
         after = np.searchsorted(theirs, ours)
         near = [np.abs(theirs[(after + i).clip(0, len(theirs) - 1)] - ours) for i in (-1, 0)]
         return float(np.minimum(*near).min()) * 1e-9
-
-    def _decode_colour(self, message: Any) -> np.ndarray:
-        if self.colour.is_compressed:
-            return decode_compressed_image(message)
-        return decode_image(message, self._bits)
-
-    def _size_message(self, rgb: np.ndarray, depth_m: np.ndarray) -> str:
-        depth_name = self.depth.name if self.depth else ""
-        return (
-            f"bag {self.path}: depth images of {depth_name} have {depth_m.shape[1]} x "
-            f"{depth_m.shape[0]} pixels: expected the {rgb.shape[1]} x {rgb.shape[0]} of "
-            f"{self.colour.name} (depth registered to colour; source.rosbag.depth_topic=none "
-            f"leaves it out)"
-        )
-
-    def _drop(self, reason: str, error: SourceError) -> None:
-        if self._count(reason) == 1:
-            self._first_drop[reason] = str(error)
-            _log.warning("bag %s: dropped a frame, %s: %s", self.path, reason, error)
-
-    def _count(self, reason: str) -> int:
-        """Count a drop, from any thread that decodes; how many there are for this reason."""
-        with self._lock:
-            self.dropped[reason] += 1
-            return self.dropped[reason]
-
-    def _camera_frame(self, bag: BagFile) -> str:
-        """Return the frame id of the colour images; some drivers set it in camera_info only."""
-        return self._config.camera_frame or self.colour.frame_id or self._cameras.frame_id
-
-    def _used_bits(self, bag: BagFile) -> int:
-        if self.colour.is_compressed:
-            return 16
-        raw = itertools.islice(bag.messages([self.colour.name]), _LOOKED_AT)
-        try:
-            bits = used_bits(bag.decode(name, data) for name, _, data in raw)
-        except SourceError:
-            # Damaged ones are counted when they are read.
-            return 16
-        if bits < 16:
-            _log.warning(
-                "bag %s: images of %s use %d of their 16 bits and are read so; "
-                "source.rosbag.image_bits=16 reads them as they are",
-                *(self.path, self.colour.name, bits),
-            )
-        return bits

@@ -5,7 +5,7 @@
 import difflib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -46,7 +46,11 @@ _COLOUR_NOT = ("infra", "depth", "mask", "label", "segment", "debug", "thumb", "
 _DEPTH_WORDS = {"aligned": 3, "registered": 3, "to_color": 3, "to_rgb": 3, "depth": 1}
 _DEPTH_NOT = ("confidence", "disparity", "mask", "label", "rendered")
 _POSE_NOT = ("goal", "initial", "target", "setpoint", "desired", "command")
-_ODOM_WORDS = {"filtered": 1, "wheel": -1}
+_POSE_WORDS = {"filtered": 1, "wheel": -1} | dict.fromkeys(
+    ("marker", "aruco", "apriltag", "detect", "object"), -2
+)
+_PREVIEW = ("preview", "thumb")
+_MOST_POSE_TOPICS = 6
 
 
 @dataclass(frozen=True)
@@ -60,34 +64,60 @@ class ImageTopic:
     size_px: tuple[int, int]
     """Width and height; 0 where the picture cannot be decoded."""
     count: int
+    is_grey: bool = False
 
 
 def find_images(
-    bag: BagFile, colour_name: str, depth_name: str
+    bag: BagFile,
+    colour_name: str,
+    depth_name: str,
+    within: Sequence[str] = (),
+    is_joined: Callable[[str, str], bool] = lambda colour, depth: False,
 ) -> tuple[ImageTopic, ImageTopic | None]:
-    """Find the topic of colour, and that of depth if there is one.
+    """Find the topics of colour and of depth, if there is any, that suit each other best.
 
     Args:
         colour_name: Topic to use, or "" for the best one.
         depth_name: Topic to use, or "" for the best one, or `none`.
+        within: Names that a topic has in its path: of the robot, of the camera.
+        is_joined: Decides whether TF knows the place of two frame ids to each other.
     """
-    if colour_name:
-        colour_name = require_topic(bag, colour_name, IMAGE, COMPRESSED).name
-    if depth_name not in ("", NO_DEPTH):
-        depth_name = require_topic(bag, depth_name, IMAGE, COMPRESSED).name
+    for name in (colour_name, depth_name):
+        if name not in ("", NO_DEPTH):
+            require_topic(bag, name, IMAGE, COMPRESSED)
+    named = {f"/{name.lstrip('/')}" for name in (colour_name, depth_name) if name}
     topics = bag.of_type(IMAGE, COMPRESSED)
-    images = [_look_at(bag, topic) for topic in topics]
-    by_name = {image.name: image for image in images}
+    inside = topics_within(bag, within, IMAGE, COMPRESSED)
+    images = [_look_at(bag, t) for t in topics if t in inside or f"/{t.name.lstrip('/')}" in named]
     colours = [image for image in images if not image.is_depth]
-    if not colour_name and not colours:
-        raise SourceError(f"bag {bag.path}: no colour images: {topic_list(bag)}")
-    colour = by_name[colour_name] if colour_name else max(colours, key=_colour_score(bag, colours))
-    depths = [image for image in images if image.is_depth and image.name != colour.name]
-    if depth_name == NO_DEPTH or (not depth_name and not depths):
-        return colour, None
+    if colour_name:
+        colours = [image for image in images if _is_called(image, colour_name)]
+    if not colours:
+        of = "".join(f" of {name}" for name in within if name)
+        raise SourceError(f"bag {bag.path}: no colour images{of}: {topic_list(bag)}")
+    depths = [image for image in images if image.is_depth and not colour_name == image.name]
     if depth_name:
-        return colour, by_name[depth_name]
-    return colour, max(depths, key=lambda image: _depth_score(image, colour))
+        depths = [image for image in images if _is_called(image, depth_name)]
+    score = _pair_score(bag, images, is_joined)
+    pairs: list[tuple[ImageTopic, ImageTopic | None]] = [
+        (colour, depth) for colour in colours for depth in depths or (None,) if colour != depth
+    ]
+    return max(pairs or [(colours[0], None)], key=lambda pair: score(*pair))
+
+
+def _is_called(image: ImageTopic, name: str) -> bool:
+    return image.name.lstrip("/") == name.lstrip("/")
+
+
+def find_depth_info(bag: BagFile, depth: ImageTopic, colour_info: str) -> str:
+    """Find the topic of a camera that depth has of its own; "" if it shares that of colour."""
+    folder = PurePosixPath(depth.name).parent
+    # A transport is one level below the images that it carries.
+    folders = (folder, folder.parent) if depth.is_compressed else (folder,)
+    infos = {topic.name for topic in bag.of_type(CAMERA_INFO)}
+    names = (str(folder / "camera_info") for folder in folders)
+    found = next((name for name in names if name in infos), "")
+    return "" if found == colour_info else found
 
 
 def find_camera_info(bag: BagFile, colour: ImageTopic, name: str) -> str:
@@ -113,18 +143,38 @@ def find_camera_info(bag: BagFile, colour: ImageTopic, name: str) -> str:
     return max(infos, key=score)
 
 
-def find_pose_topic(bag: BagFile, name: str, type_names: tuple[str, ...]) -> str:
-    """Find a topic of poses of the given types; "" if there is none."""
+def find_pose_topics(
+    bag: BagFile, name: str, type_names: tuple[str, ...], namespace: str = ""
+) -> list[str]:
+    """Find topics of poses of the given types, by falling preference."""
     if name:
-        return require_topic(bag, name, *type_names).name
-    topics = [topic for topic in bag.of_type(*type_names) if not _has_word(topic.name, _POSE_NOT)]
-    best = max(topics, key=lambda t: (_word_score(t.name, _ODOM_WORDS), t.count), default=None)
-    return best.name if best else ""
+        return [require_topic(bag, name, *type_names).name]
+    topics = [
+        topic
+        for topic in topics_within(bag, (namespace,), *type_names)
+        if not _has_word(topic.name, _POSE_NOT)
+    ]
+    topics.sort(key=lambda t: (_word_score(t.name, _POSE_WORDS), t.count), reverse=True)
+    return [topic.name for topic in topics[:_MOST_POSE_TOPICS]]
 
 
-def find_tf_topics(bag: BagFile) -> list[str]:
-    """Find all topics of transforms."""
-    return [topic.name for topic in bag.of_type(TF)]
+def find_tf_topics(bag: BagFile, namespace: str = "") -> list[str]:
+    """Find all topics of transforms; those of a robot, where it has some of its own."""
+    own = topics_within(bag, (namespace,), TF)
+    return [topic.name for topic in own or bag.of_type(TF)]
+
+
+def topics_within(bag: BagFile, names: Sequence[str], *type_names: str) -> list[BagTopic]:
+    """List topics of the given types whose path holds all of some names; an empty name is in all.
+
+    So a topic belongs to a robot by its namespace, and to a camera of that robot by its name.
+    """
+    wanted = [f"/{name.strip('/')}/" for name in names if name.strip("/")]
+    return [
+        topic
+        for topic in bag.of_type(*type_names)
+        if all(word in f"/{topic.name.lstrip('/')}" for word in wanted)
+    ]
 
 
 def require_topic(bag: BagFile, name: str, *type_names: str) -> BagTopic:
@@ -167,34 +217,50 @@ def _look_at(bag: BagFile, topic: BagTopic) -> ImageTopic:
         except SourceError as error:
             _log.debug("first message of %s: %s", topic.name, error)
     frame_id = bare_frame_id(message.header.frame_id)
-    return ImageTopic(topic.name, is_compressed, is_depth, frame_id, size_px, topic.count)
+    is_grey = not is_compressed and message.encoding in ("mono8", "mono16", "8UC1")
+    return ImageTopic(topic.name, is_compressed, is_depth, frame_id, size_px, topic.count, is_grey)
 
 
-def _colour_score(
-    bag: BagFile, images: list[ImageTopic]
-) -> Callable[[ImageTopic], tuple[float, int, str]]:
+def _pair_score(
+    bag: BagFile, images: list[ImageTopic], is_joined: Callable[[str, str], bool]
+) -> Callable[[ImageTopic, ImageTopic | None], tuple[float, float, int, str]]:
+    """Return how well a topic of colour and one of depth serve together; ties go by the rest."""
     infos = {topic.name for topic in bag.of_type(CAMERA_INFO)}
-    most = max(image.count for image in images)
+    most = max((image.count for image in images if not image.is_depth), default=1)
 
-    def score(image: ImageTopic) -> tuple[float, int, str]:
+    def of_colour(image: ImageTopic) -> float:
         parents = PurePosixPath(image.name).parents
         value = _word_score(image.name, _COLOUR_WORDS)
         value += 3 * any(str(folder / "camera_info") in infos for folder in parents)
-        value -= 8 * _has_word(image.name, _COLOUR_NOT)
+        value -= (
+            3 * image.is_grey
+            + 8 * _has_word(image.name, _COLOUR_NOT)
+            + 2 * _has_word(image.name, _PREVIEW)
+        )
         # A topic that was hardly recorded is not the one to reconstruct from.
         value -= 8 * (image.count < 0.2 * most)
-        value += 0.5 * (not image.is_compressed)
-        return value, image.count, image.name
+        return value + 0.5 * (not image.is_compressed)
+
+    def score(colour: ImageTopic, depth: ImageTopic | None) -> tuple[float, float, int, str]:
+        value, shared = of_colour(colour), 0
+        if depth is not None:
+            value += _depth_score(depth, colour, is_joined)
+            shared = _shared_length(depth.name, colour.name)
+        return value, shared, colour.count, colour.name
 
     return score
 
 
-def _depth_score(image: ImageTopic, colour: ImageTopic) -> tuple[float, int, int]:
+def _depth_score(
+    image: ImageTopic, colour: ImageTopic, is_joined: Callable[[str, str], bool]
+) -> float:
     value = _word_score(image.name, _DEPTH_WORDS)
-    value += 5 * (image.size_px == colour.size_px) + 2 * (image.frame_id == colour.frame_id)
+    is_same_frame = image.frame_id == colour.frame_id
+    value += 5 * (image.size_px == colour.size_px) + 2 * is_same_frame
+    # Of another frame, whose place nobody knows, it cannot be brought to colour.
+    value += 2 * (not is_same_frame and is_joined(colour.frame_id, image.frame_id))
     value -= 8 * _has_word(image.name, _DEPTH_NOT)
-    value += 0.5 * (not image.is_compressed)
-    return value, _shared_length(image.name, colour.name), image.count
+    return value + 0.5 * (not image.is_compressed)
 
 
 def _word_score(name: str, weights: dict[str, int]) -> float:

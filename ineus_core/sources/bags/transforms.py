@@ -13,6 +13,8 @@ from ineus_core.sources.pose_track import PoseTrack, TransformUnknown, check_fin
 
 _log = logging.getLogger(__name__)
 
+_STAMPS_TRIED = 50
+
 
 class TransformTree:
     """Frame ids joined by transforms, as TF has them; leading slashes do not matter.
@@ -94,6 +96,22 @@ class TransformTree:
         target_up, source_up = self._ways(target, source)
         return target_up + source_up
 
+    def corrected(self, frame_id: str, least_share: float = 0.9) -> str:
+        """Return the highest frame id that corrects a drift of this one, or the frame id itself.
+
+        The link below it moves, and is known at nearly all the stamps at which the fastest link
+        of the tree is.
+        """
+        line = self._ancestors(frame_id)
+        moving = [child for child in line[:-1] if self._has_motion(child)]
+        if not moving:
+            return line[0]
+        top = self._parents[moving[-1]]
+        stamps = max((track.stamps_ns for track in self._tracks.values()), key=len)
+        some = stamps[:: len(stamps) // _STAMPS_TRIED + 1]
+        known = sum(self._is_known(top, frame_id, stamp) for stamp in some)
+        return top if known >= least_share * len(some) else line[0]
+
     def root(self, frame_id: str) -> str:
         """Return the frame id above all others over this one."""
         return self._ancestors(frame_id)[-1]
@@ -127,6 +145,18 @@ class TransformTree:
         for child in self._tracks:
             del self._parents[child]
         self._tracks.clear()
+
+    def _has_motion(self, child: str) -> bool:
+        """Decide whether a link changes; some publish one again and again that never does."""
+        track = self._tracks.get(child)
+        return track is not None and not track.is_still
+
+    def _is_known(self, target: str, source: str, stamp_ns: int) -> bool:
+        try:
+            self.lookup(target, source, stamp_ns)
+        except SourceError:
+            return False
+        return True
 
     def _ancestors(self, frame_id: str) -> list[str]:
         """List the frame id and all above it."""

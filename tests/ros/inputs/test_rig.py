@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from ineus_core.geometry import rigid_transform, rotation_to_quaternion
-from ineus_core.sources import SyntheticConfig, SyntheticSource
+from ineus_core.sources import (
+    Adjustment,
+    PoseReadingConfig,
+    SyntheticConfig,
+    SyntheticSource,
+)
 from ineus_core.types import Frame
 
 pytest.importorskip("rclpy", reason="needs rclpy")
@@ -224,6 +229,23 @@ def test_poses_of_every_kind(
     listening.spin_until(lambda: len(listening.frames) == 1)
     got = listening.frames[0].world_from_camera
     np.testing.assert_allclose(got, FRAMES[0].world_from_camera, atol=1e-9)
+
+
+def test_what_makes_the_views_of_an_input_agree_serves_topics_too(
+    camera: Camera, inputs: Callable[..., Listening]
+) -> None:
+    """Inverted poses and depth in tenths of a millimetre, as `ineus check` names them."""
+    meant = Adjustment(PoseReadingConfig(inverted=True), depth_factor=0.1)
+    listening = inputs(adjustment=meant)
+    meet(listening, camera.color, camera.depth, camera.info, camera.odom)
+    camera.publish(FRAMES[0])
+    listening.spin_until(lambda: len(listening.frames) == 1)
+    (got,) = listening.frames
+    expected = np.linalg.inv(FRAMES[0].world_from_camera)
+    np.testing.assert_allclose(got.world_from_camera, expected, atol=1e-9)
+    assert got.depth_m is not None and FRAMES[0].depth_m is not None
+    assert got.depth_m.max() == pytest.approx(0.1 * FRAMES[0].depth_m.max(), rel=1e-3)
+    assert listening.inputs.newest is not None and listening.inputs.newest.frame is got
 
 
 @pytest.mark.parametrize("what", ["continue", "reset"])

@@ -11,7 +11,8 @@ from bag_making import MOUNT, MS, START_NS, BagMaker, make_frame, pose_at
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rotation_to_quaternion
-from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
+from ineus_core.sources.bags.camera import RosbagConfig
+from ineus_core.sources.bags.rosbag import RosbagSource
 
 
 @pytest.mark.parametrize("pose_source", ["auto", "odom"])
@@ -173,3 +174,91 @@ def test_a_topic_that_is_named_wins(tmp_path: Path) -> None:
     for config, expected in (({}, 7.053), ({"pose_topic": "/slam"}, 0.053)):
         (frame,) = RosbagSource(tmp_path / "bag", RosbagConfig(**config))
         np.testing.assert_allclose(frame.world_from_camera, pose_at(expected), atol=1e-5)
+
+
+def write_drifting_bag(path: Path, first_correction: int, topic: str = "") -> Path:
+    """Write odometry that drifts by 5 cm a frame, and the map that corrects it from a frame on."""
+    with BagMaker(path) as bag:
+        bag.info("/image/camera_info", START_NS)
+        for frame, index in ((make_frame(index), index) for index in range(12)):
+            stamp, drift = frame.stamp_ns, np.eye(4)
+            drift[0, 3] = 0.05 * index
+            drifted = np.linalg.inv(drift) @ frame.world_from_camera
+            if index >= first_correction:
+                bag.tf("/tf", stamp, "map", "odom", drift)
+            if topic:
+                bag.odom(topic, stamp, drifted, child="camera")
+            else:
+                bag.tf("/tf", stamp, "odom", "camera", drifted)
+            bag.image("/image", stamp, frame.rgb)
+    return path
+
+
+@pytest.mark.parametrize("topic", ["", "/odom"])
+def test_a_map_above_a_drifting_odom_is_the_world(tmp_path: Path, topic: str) -> None:
+    path = write_drifting_bag(tmp_path / "bag", 0, topic)
+    source = RosbagSource(path)
+    assert source.describe()["world"] == "map"
+    for index, frame in enumerate(source):
+        expected = make_frame(index).world_from_camera
+        np.testing.assert_allclose(frame.world_from_camera, expected, atol=1e-5)
+    asked_for = RosbagSource(path, RosbagConfig(global_frame="odom"))
+    assert asked_for.describe()["world"] == "odom"
+
+
+def test_a_map_that_comes_late_costs_no_frame(tmp_path: Path) -> None:
+    source = RosbagSource(write_drifting_bag(tmp_path / "bag", 8))
+    assert source.describe()["world"] == "odom" and len(list(source)) == 12
+
+
+def write_robots(path: Path, is_relay: bool) -> Path:
+    """Write TF in two namespaces with the same frame ids: a relay, or another robot."""
+    with BagMaker(path) as bag:
+        for index in range(4):
+            frame = make_frame(index)
+            for number, robot in enumerate(("a", "b")):
+                pose = pose_at(index * 0.033 + (0 if is_relay else 5 * number))
+                bag.tf(f"/{robot}/tf", frame.stamp_ns, "odom", "camera", pose)
+                bag.info(f"/{robot}/camera_info", frame.stamp_ns)
+                bag.image(f"/{robot}/image", frame.stamp_ns, frame.rgb)
+    return path
+
+
+def test_robots_of_the_same_frame_ids_are_told_apart_by_their_namespace(tmp_path: Path) -> None:
+    path = write_robots(tmp_path / "bag", is_relay=False)
+    with pytest.raises(SourceError, match=r"/a and /b both have a frame 'camera'.*namespace=a"):
+        RosbagSource(path)
+    source = RosbagSource(path, RosbagConfig(namespace="b"))
+    assert source.describe()["colour"].startswith("/b/image ")
+    np.testing.assert_allclose(next(iter(source)).world_from_camera, pose_at(5.0), atol=1e-5)
+
+
+def test_transforms_that_are_said_twice_are_those_of_one_robot(tmp_path: Path) -> None:
+    source = RosbagSource(write_robots(tmp_path / "bag", is_relay=True))
+    np.testing.assert_allclose(next(iter(source)).world_from_camera, pose_at(0.0), atol=1e-5)
+
+
+def test_odometry_that_names_no_body_is_refused_where_there_is_tf(tmp_path: Path) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        bag.tf("/tf_static", START_NS, "base_link", "lens", MOUNT)
+        bag.info("/image/camera_info", START_NS)
+        for step in range(20):
+            bag.odom("/odom", START_NS + step * 10 * MS, pose_at(step * 0.01), child="")
+        bag.image("/image", START_NS + 53 * MS, make_frame(0).rgb, frame_id="lens")
+    with pytest.raises(SourceError, match=r"/odom does not name the body .*child_frame_id"):
+        RosbagSource(tmp_path / "bag")
+    (frame,) = RosbagSource(tmp_path / "bag", RosbagConfig(pose_frame="base_link"))
+    np.testing.assert_allclose(frame.world_from_camera, pose_at(0.053) @ MOUNT, atol=1e-5)
+
+
+@pytest.mark.parametrize("frame_id", ["lens", "base_link"])
+def test_what_the_camera_sees_does_not_say_where_it_is(tmp_path: Path, frame_id: str) -> None:
+    with BagMaker(tmp_path / "bag") as bag:
+        bag.tf("/tf_static", START_NS, "base_link", "lens", MOUNT)
+        bag.info("/image/camera_info", START_NS)
+        for step in range(20):
+            stamp = START_NS + step * 10 * MS
+            bag.pose("/thing", stamp, pose_at(step * 0.01), frame_id=frame_id)
+        bag.image("/image", START_NS + 53 * MS, make_frame(0).rgb, frame_id="lens")
+    with pytest.raises(SourceError, match=f"/thing are given in '{frame_id}', which moves with"):
+        RosbagSource(tmp_path / "bag")

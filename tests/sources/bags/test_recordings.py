@@ -11,7 +11,8 @@ from bag_making import CAMERA, MOUNT, MS, START_NS, BagMaker, make_frame, pose_a
 
 from ineus_core.errors import SourceError
 from ineus_core.sources.bags import ros_encoders as encode
-from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
+from ineus_core.sources.bags.camera import RosbagConfig
+from ineus_core.sources.bags.rosbag import RosbagSource
 from ineus_core.types import Camera
 
 

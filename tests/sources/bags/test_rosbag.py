@@ -10,7 +10,8 @@ from bag_making import CAMERA, MOUNT, MS, START_NS, BagMaker, make_frame, pose_a
 
 from ineus_core.errors import ConfigError, SourceError
 from ineus_core.sources.bags import ros_encoders as encode
-from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
+from ineus_core.sources.bags.camera import RosbagConfig
+from ineus_core.sources.bags.rosbag import RosbagSource
 from ineus_core.types import Camera
 
 
@@ -175,7 +176,7 @@ def test_a_damaged_picture_is_counted(tmp_path: Path) -> None:
             bag.pose("/pose", frame.stamp_ns, frame.world_from_camera)
     source = RosbagSource(tmp_path / "bag")
     assert len(list(source)) == 1
-    assert source.dropped == {"bad_image": 2}
+    assert source.dropped == {"bad_color": 2}
 
 
 def test_configured_topics_and_frames(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 from bag_making import MS, START_NS, make_frame, pose_at
 
 from ineus_core.errors import CapacityError, ConfigError, SourceError
+from ineus_core.sources.bags.camera import RosbagConfig
 from ineus_core.sources.bags.file import BagFile
 from ineus_core.sources.bags.ros_messages import decode_transform
-from ineus_core.sources.bags.rosbag import RosbagConfig, RosbagSource
+from ineus_core.sources.bags.rosbag import RosbagSource
 from ineus_core.sources.bags.writer import BODY_FROM_CAMERA, BagWriterConfig, write_bag
 from ineus_core.types import Frame
 
