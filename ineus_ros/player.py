@@ -22,8 +22,11 @@ from rclpy.signals import SignalHandlerOptions
 
 from ineus_core.errors import IneusError, SourceError
 from ineus_core.sources import BagFile, BagTopic, find_images
+from ineus_ros.carried_poses import TF_TYPE, CarriedPoses
 from ineus_ros.large_messages import make_room_for_images
 
+POSES_TOPIC = "/transform"
+"""What a node without a namespace listens on for TransformStamped."""
 _DEPTH = 20
 _CLOCK_PERIOD_S = 0.01
 _SETTLE_S = 0.3
@@ -40,6 +43,7 @@ class Player:
         stop: Ends all waiting and playing when it is set.
         only: Topics to play; all if empty.
         with_clock: Publish the time of the bag on /clock.
+        poses_topic: Where the camera's poses go if transforms cannot be played.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Player:
         *,
         only: Sequence[str] = (),
         with_clock: bool = False,
+        poses_topic: str = POSES_TOPIC,
     ) -> None:
         """Make a publisher for each topic whose message type is installed."""
         self.stop = stop
@@ -69,6 +74,7 @@ class Player:
                 message_type, topic.name, _profile(topic)
             )
         self._clock = _ClockPublisher(node) if with_clock else None
+        self._carried = self._carry_poses(poses_topic, only)
 
     @property
     def mean_late_s(self) -> float:
@@ -104,6 +110,8 @@ class Player:
                 late_s = max(0.0, time.monotonic() - due)
                 self._late_s += late_s
                 self.worst_s = max(self.worst_s, late_s)
+            if self._carried is not None and topic == self._carried.colour_topic:
+                self._carried.publish(raw)
             self._publishers[topic].publish(bytes(raw))
             self.played[topic] += 1
             self.played_bytes += len(raw)
@@ -126,6 +134,19 @@ class Player:
             self.stop.wait(_CLOCK_PERIOD_S)
         self.stop.wait(max(0.0, due - time.monotonic()))
         self._clock.publish(log_ns)
+
+    def _carry_poses(self, topic: str, only: Sequence[str]) -> CarriedPoses | None:
+        """Begin to publish the camera's poses where its transforms were skipped."""
+        skipped = [t for t in _topics(self._bag, only) if t.name not in self._publishers]
+        if not any(topic.type_name == TF_TYPE for topic in skipped):
+            return None
+        try:
+            carried = CarriedPoses(self._node, self._bag, topic)
+        except IneusError as error:
+            print(f"no poses in place of the transforms: {error}", flush=True)
+            return None
+        print(f"in place of the transforms: {carried.description}", flush=True)
+        return carried
 
     def _colour_topic(self) -> str:
         """Return the topic of colour, or "" if it is not played."""
@@ -198,6 +219,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before the start")
     parser.add_argument("--topic", action="append", default=[], help="play only this; repeatable")
     parser.add_argument("--wait-subscribers", type=float, default=0.0, help="seconds at most")
+    parser.add_argument("--poses-topic", default=POSES_TOPIC, help="poses where TF cannot be")
     parser.add_argument("--clock", action="store_true", help="publish /clock")
     return parser.parse_args(words)
 
@@ -216,7 +238,14 @@ def _stop_on_signals() -> threading.Event:
 
 def _run(arguments: argparse.Namespace, node: Node, stop: threading.Event) -> None:
     with BagFile(arguments.file) as bag:
-        player = Player(node, bag, stop, only=arguments.topic, with_clock=arguments.clock)
+        player = Player(
+            node,
+            bag,
+            stop,
+            only=arguments.topic,
+            with_clock=arguments.clock,
+            poses_topic=arguments.poses_topic,
+        )
         player.stop.wait(arguments.delay)
         if arguments.wait_subscribers > 0:
             player.wait_for_subscribers(arguments.wait_subscribers)

@@ -154,6 +154,9 @@ def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
         ineus = ["ineus"] if shutil.which("ineus") else ["ros2", "run", PACKAGE, "ineus"]
         play = [*ineus, "bag", "play", given("bag"), "--clock", "--rate", given("rate")]
         play += ["--wait-subscribers", "120"] + ["--loop"] * (given("loop") == "true")
+        if given("namespace"):
+            # Where transforms cannot be played, the node hears the camera's poses.
+            play += ["--poses-topic", f"/{given('namespace').strip('/')}/transform"]
         started.append(ExecuteProcess(cmd=play, output="screen"))
     return started
 

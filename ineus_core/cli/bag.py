@@ -100,8 +100,15 @@ def play(
     topic: Annotated[
         list[str] | None, typer.Option(help="Play only this topic; repeatable.")
     ] = None,
+    poses_topic: Annotated[
+        str, typer.Option(help="Topic of the camera's poses where tf2_msgs is not installed.")
+    ] = "/transform",
 ) -> None:
-    """Play a bag on ROS 2 topics in its own time."""
+    """Play a bag on ROS 2 topics in its own time.
+
+    Where tf2_msgs is not installed, as with rclpy from wheels, its transforms cannot be played.
+    The poses of the camera that they tell then go out as TransformStamped.
+    """
     from ineus_core.sources import BagFile
 
     if importlib.util.find_spec("rclpy") is None:
@@ -110,7 +117,7 @@ def play(
         pass
     words = [str(file), "--rate", str(rate), "--delay", str(delay)]
     words += ["--wait-subscribers", str(wait_subscribers)]
-    words += ["--loop"] * loop + ["--clock"] * clock
+    words += ["--loop"] * loop + ["--clock"] * clock + ["--poses-topic", poses_topic]
     words += [word for name in topic or [] for word in ("--topic", name)]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "ineus_ros.player", *words])

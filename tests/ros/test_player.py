@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The player in a process of its own, heard by a subscriber over DDS."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -48,6 +49,7 @@ class Listener:
     """Keeps what arrives."""
 
     def __init__(self) -> None:
+        from geometry_msgs.msg import TransformStamped
         from nav_msgs.msg import Odometry
         from rclpy.executors import SingleThreadedExecutor
         from rosgraph_msgs.msg import Clock
@@ -62,6 +64,7 @@ class Listener:
         # Others find subscribers in the order in which these were made. The player waits for that
         # of colour, and then knows the others.
         topics = {"/camera/color/camera_info": CameraInfo, "/odom": Odometry, "/clock": Clock}
+        topics["/transform"] = TransformStamped
         for name, message_type in {**topics, COLOUR: Image}.items():
             self.heard[name] = []
             self.node.create_subscription(message_type, name, self.heard[name].append, 100)
@@ -127,6 +130,22 @@ def test_types_that_are_not_installed_are_named_once(bag: Path, listener: Listen
         import tf2_msgs.msg  # noqa: F401
     except ImportError:
         assert output.count("skipping /tf:") == 1 and "tf2_msgs/msg/TFMessage" in output
+
+
+def test_what_transforms_tell_goes_out_where_they_cannot(bag: Path, listener: Listener) -> None:
+    """Wheels of rclpy have no tf2_msgs; a node without TF would take odometry for the camera's."""
+    if importlib.util.find_spec("tf2_msgs") is not None:
+        pytest.skip("transforms can be played here")
+    output = listener.spin_while(start(bag, "--rate", "4", *WAIT))
+    assert output.count("in place of the transforms: poses of") == 1, output
+    poses = listener.heard["/transform"]
+    assert len(poses) == FRAMES
+    image = listener.heard[COLOUR][0]
+    for index, message in enumerate(poses):
+        frame = make_frame(index, period_ms=50)
+        assert stamp_ns(message.header) == frame.stamp_ns
+        assert message.child_frame_id == image.header.frame_id
+        np.testing.assert_allclose(decode_transform(message), frame.world_from_camera, atol=1e-6)
 
 
 def test_one_topic_alone(bag: Path, listener: Listener) -> None:
