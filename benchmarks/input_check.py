@@ -24,6 +24,27 @@ from scipy.spatial.transform import Rotation
 
 from ineus_core.consistency import Verdict, check_source
 from ineus_core.sources import open_source
+from ineus_core.types import Frame
+
+
+class Kept:
+    """The frames of a source that were read, so that built-in scenes are rendered once."""
+
+    def __init__(self, source: Any) -> None:
+        self._source, self._frames = source, dict[int, Frame]()
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def frame(self, index: int) -> Frame:
+        """Read a frame, or give it back."""
+        if index not in self._frames:
+            self._frames[index] = self._source.frame(index)
+        return self._frames[index]
+
+    def pose_at(self, stamp_ns: int) -> np.ndarray:
+        """Return the pose at a stamp."""
+        return np.asarray(self._source.pose_at(stamp_ns))
 
 
 def main() -> None:
@@ -33,7 +54,7 @@ def main() -> None:
     parser.add_argument("--rgb", action="store_true", help="leave depth out")
     options = parser.parse_args()
     names = [text.partition("=")[0] for text in options.sets]
-    sources = [open_source(text.partition("=")[2]) for text in options.sets]
+    sources = [Kept(open_source(text.partition("=")[2])) for text in options.sets]
     faults = [Fault("none", "")]
     faults += [f for f in FAULTS if not (options.rgb and (f.depth_factor != 1 or f.depth_camera))]
     print(f"| planted | {' | '.join(names)} |\n|---|{'---|' * len(names)}")

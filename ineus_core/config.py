@@ -17,10 +17,16 @@ from ineus_core.errors import ConfigError
 from ineus_core.pipeline import PipelineConfig
 from ineus_core.reconstruction import ReconstructorConfig
 from ineus_core.ros_config import RosConfig
-from ineus_core.sources import SourceConfig
+from ineus_core.sources import NO_DEPTH, SourceConfig
 
 ROS_OWN = ("use_sim_time", "start_type_description_service", "qos_overrides")
 """Parameters that every node has; a file may hold them beside ours."""
+SHARED_WITH_BAGS = (
+    *("cameras", "pose_source", "global_frame", "pose_frame", "body_from_camera"),
+    *("body_from_cameras", "depth_camera", "color_from_depth"),
+    *("sync_tolerance_s", "pose_tolerance_s"),
+)
+"""Keys that the node and `source.rosbag` both have, with one meaning."""
 
 
 _DEEPEST, _MOST_VALUES = 50, 100_000
@@ -46,6 +52,21 @@ class Config(RosConfig, ReconstructorConfig):
     )
     pipeline: PipelineConfig = PipelineConfig()
     source: SourceConfig = SourceConfig()
+
+    @property
+    def told_source(self) -> SourceConfig:
+        """Settings of sources, in which a bag heeds what was said to the node, not to bags."""
+        bag = self.source.rosbag
+        told = {
+            name: getattr(self, name)
+            for name in SHARED_WITH_BAGS
+            if name in self.model_fields_set and name not in bag.model_fields_set
+        }
+        if self.depth_input == "none" and "depth_topic" not in bag.model_fields_set:
+            told["depth_topic"] = NO_DEPTH
+        if not told:
+            return self.source
+        return self.source.model_copy(update={"rosbag": bag.model_copy(update=told)})
 
 
 def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:

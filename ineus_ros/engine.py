@@ -28,6 +28,7 @@ class Engine:
         reconstructor: From `start` on only the worker touches it.
         now_ns: The ROS clock.
         make_mesh_publisher: Given a function that has the whole mesh published again.
+        is_plain: Frames are as messages say, so that the check of the input may name settings.
     """
 
     def __init__(
@@ -36,9 +37,12 @@ class Engine:
         config: PipelineConfig,
         now_ns: Callable[[], int],
         make_mesh_publisher: Callable[[Callable[[], None]], MeshPublisher],
+        is_plain: bool = True,
     ) -> None:
         """Prepare; `start` begins."""
         self._pipeline = Pipeline(reconstructor, self, config, is_live=True)
+        if self._pipeline.input_check is not None:
+            self._pipeline.input_check.expect(names_settings=is_plain)
         self.worker = Worker(self._pipeline, now_ns)
         self.mesh = make_mesh_publisher(self._republish)
         self.report: StepReport | None = None
@@ -99,6 +103,10 @@ class Engine:
         check = self._pipeline.input_check
         return None if check is None else check.verdict
 
+    def depth_range(self) -> str:
+        """Return what is wrong with the range of the depth; empty if nothing is known to be."""
+        return self._pipeline.depth_range.sentence
+
     def staleness_ms(self) -> list[float]:
         """Return the latest times from the submission of a frame to the mesh that knows it."""
         return list(self._pipeline.staleness_ms)[-100:]
@@ -116,7 +124,8 @@ class Engine:
             pipeline.update_mesh(everything=True)
             mesh = pipeline.reconstructor.current_mesh()
             if not len(mesh.triangles):
-                raise SourceError("there is no mesh yet: expected frames with poses first")
+                expected = pipeline.depth_range.sentence or "expected frames with poses first"
+                raise SourceError(f"there is no mesh yet: {expected}")
             return str(write_mesh(mesh, path))
 
         return self.worker.call(job, key=("save_mesh", path))
@@ -143,8 +152,7 @@ class Engine:
 
         def job(pipeline: Pipeline) -> str:
             pipeline.reconstructor.reset()
-            if pipeline.input_check is not None:
-                pipeline.input_check.restart()
+            pipeline.look_anew()
             self.report = None
             self.mesh.clear()
             return "forgot everything"

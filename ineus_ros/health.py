@@ -43,7 +43,7 @@ class Health:
 
     def parts(self) -> list[PartStatus]:
         """Return the status of each part; rates are since the last call."""
-        ours = [self._input_status(), self._agreement_status()]
+        ours = [self._input_status(), self._agreement_status(), self._depth_range_status()]
         ours += [self._training_status(), self._mesh_status()]
         return ours + [status() for status in self._others]
 
@@ -88,6 +88,11 @@ class Health:
         values = {"result": verdict.result, "hypothesis": verdict.hypothesis or "none"}
         values |= {key: str(value) for key, value in verdict.figures.items()}
         return PartStatus("input: agreement", level, verdict.message, values)
+
+    def _depth_range_status(self) -> PartStatus:
+        sentence = self._engine.depth_range()
+        level = "warning" if sentence else "ok"
+        return PartStatus("input: depth range", level, sentence or "nothing is amiss", {})
 
     def _training_status(self) -> PartStatus:
         worker, report = self._engine.worker, self._engine.report

@@ -145,8 +145,15 @@ class ReconstructionNode(LifecycleNode):
             config.pipeline,
             self._now_ns,
             partial(self._make_mesh_publisher, origin_frame),
+            config.source.adjustment.is_none,
         )
-        self._inputs = inputs = Inputs(self, config, engine.submit, engine.reset)
+        self._inputs = inputs = Inputs(
+            self,
+            config,
+            engine.submit,
+            engine.reset,
+            adjustment=config.source.adjustment,
+        )
         # A managed node that is only configured takes nothing.
         inputs.hold("inactive")
         call = engine.worker.call

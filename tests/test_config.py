@@ -8,9 +8,16 @@ import pytest
 import torch
 
 from ineus_core.cli.config import as_yaml
-from ineus_core.config import Config, load_config, resolve_device
+from ineus_core.config import (
+    SHARED_WITH_BAGS,
+    Config,
+    config_from_tree,
+    load_config,
+    resolve_device,
+)
 from ineus_core.config_model import walk
 from ineus_core.errors import ConfigError
+from ineus_core.sources import RosbagConfig
 
 SEED = Path(__file__).parents[1] / "config" / "seed"
 
@@ -168,6 +175,27 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_folder_instead_of_a_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="directory"):
         load_config(tmp_path)
+
+
+def test_a_bag_heeds_what_was_said_to_the_node_unless_it_is_told_otherwise() -> None:
+    config = config_from_tree(
+        {
+            "cameras": ["front", "rear"],
+            "global_frame": "map",
+            "depth_input": "none",
+            "source": {"rosbag": {"global_frame": "world"}},
+        }
+    )
+    bag = config.told_source.rosbag
+    assert (bag.cameras, bag.global_frame) == (("front", "rear"), "world")
+    assert bag.depth_topic == "none" and config.source.rosbag.cameras == ()
+    # What nobody has said stays open: a bag may find a better world than the default.
+    assert "global_frame" not in config_from_tree({}).told_source.rosbag.model_fields_set
+
+
+def test_keys_that_node_and_bags_share_mean_the_same() -> None:
+    for name in SHARED_WITH_BAGS:
+        assert name in Config.model_fields and name in RosbagConfig.model_fields, name
 
 
 def test_the_configuration_is_frozen() -> None:

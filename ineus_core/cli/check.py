@@ -44,7 +44,7 @@ def command(
     if fix is not None:
         check_writable(fix.parent)
     settings = load_config(config, overrides or ())
-    frames = open_source(path, source, settings.source)
+    frames = open_source(path, source, settings.told_source)
     found = check_source(frames, settings.source.adjustment)
     if fix is not None:
         _write_fix(fix, settings.model_dump(mode="json", exclude_unset=True), found)

@@ -72,7 +72,8 @@ class RunProgress:
         """Print what came of the run."""
         table = Table(show_header=False)
         held_out = report["held_out"]
-        rows = {
+        rows = report["input"] | _chosen(report["chosen"])
+        rows |= {
             "frames": f"{report['frames_used']} used, {report['frames_dropped']} dropped, "
             f"{report['keyframes']} keyframes",
             "training": f"{report['steps']} steps in {report['wall_s']:.1f} s, "
@@ -92,3 +93,17 @@ class RunProgress:
         for name, text in rows.items():
             table.add_row(name, text)
         Console().print(table)
+
+
+def _chosen(chosen: dict[str, Any]) -> dict[str, str]:
+    """Return what the input shows, and the settings that were chosen for it."""
+    if not chosen["kind"]:
+        return {}
+    settings = ", ".join(f"{key}={_short(value)}" for key, value in chosen["settings"].items())
+    return {"shows": f"{chosen['kind']}: {settings or 'all is set'}"}
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"[{','.join(f'{number:g}' for number in value)}]"
+    return str(value)

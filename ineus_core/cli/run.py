@@ -4,6 +4,7 @@
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from ineus_core.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     from ineus_core.cli.interruption import Interruption
     from ineus_core.config import Config
-    from ineus_core.pipeline import RunLimits, RunResult
+    from ineus_core.pipeline import KindSettings, RunLimits, RunResult
     from ineus_core.reconstruction import Reconstructor
     from ineus_core.sources import Source
     from ineus_core.types import StepReport
@@ -124,7 +125,7 @@ def _run(
     interruption: "Interruption",
 ) -> None:
     from ineus_core.config import resolve_device
-    from ineus_core.pipeline import OfflineRun
+    from ineus_core.pipeline import KindSettings, OfflineRun, settings_of_kind, with_settings
     from ineus_core.reconstruction import Reconstructor, warm_up_gpu
     from ineus_core.sources import dataset_from_world, open_source
     from ineus_core.training import device_of, process_group, ranks_of
@@ -132,8 +133,13 @@ def _run(
     ranks = ranks_of(os.environ)
     if ranks is not None and limits.real_time:
         raise ConfigError(f"--real-time with {ranks.count} processes: expected one process")
-    frames = open_source(path, kind, config.source)
+    frames = open_source(path, kind, config.told_source)
     device = device_of(ranks, resolve_device(config.device))
+    chosen = KindSettings()
+    if config.pipeline.choose_settings:
+        chosen = settings_of_kind(frames, device)
+        config, taken = with_settings(config, chosen.settings)
+        chosen = KindSettings(chosen.kind, taken)
     # Time to train does not run while kernels compile.
     warm_up_gpu(config, device)
     reconstructor = Reconstructor(config, device, ranks)
@@ -145,43 +151,63 @@ def _run(
     with process_group(ranks, device):
         if ranks is None or ranks.is_writer:
             interruption.watch(reconstructor)
-            _train_and_write(path, frames, reconstructor, config, limits, out, interruption)
+            job = _Job(path, frames, config, chosen, limits, out)
+            _train_and_write(job, reconstructor, interruption)
         else:
             OfflineRun(frames, reconstructor, config.pipeline, limits).train()
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A source, what is made of it, and how."""
+
+    path: str
+    frames: "Source"
+    config: "Config"
+    chosen: "KindSettings"
+    """What the source shows; its settings are in `config`."""
+    limits: "RunLimits"
+    out: Path
+
+
 def _train_and_write(
-    path: str,
-    frames: "Source",
-    reconstructor: "Reconstructor",
-    config: "Config",
-    limits: "RunLimits",
-    out: Path,
-    interruption: "Interruption",
+    job: _Job, reconstructor: "Reconstructor", interruption: "Interruption"
 ) -> None:
     from ineus_core.cli.interruption import Interrupted
     from ineus_core.cli.progress import RunProgress
     from ineus_core.pipeline import OfflineRun
 
-    with RunProgress(path) as progress:
+    with RunProgress(job.path) as progress:
 
         def on_progress(phase: str, share: float, report: "StepReport | None") -> None:
             interruption.enter(phase)
             progress.update(phase, share, report)
 
         try:
-            run = OfflineRun(frames, reconstructor, config.pipeline, limits, on_progress)
+            run = OfflineRun(
+                job.frames,
+                reconstructor,
+                job.config.pipeline,
+                job.limits,
+                on_progress,
+                chosen=job.chosen,
+            )
             result = run.run()
             if not reconstructor.is_ready:
-                dropped = ", ".join(f"{n} {reason}" for reason, n in frames.dropped.items())
-                raise SourceError(f"{path}: no frame could be used ({dropped or 'it has none'})")
+                dropped = ", ".join(f"{n} {reason}" for reason, n in job.frames.dropped.items())
+                raise SourceError(
+                    f"{job.path}: no frame could be used ({dropped or 'it has none'})"
+                )
             on_progress("writing", 0.0, None)
-            _write(out, result, config, reconstructor)
+            _write(job.out, result, job.config, reconstructor)
+            why_empty = run.why_no_surface()
         except Interrupted:
             interruption.keep()
             raise
     interruption.forget()
-    progress.summary(out, result.report)
+    progress.summary(job.out, result.report)
+    if why_empty:
+        raise SourceError(f"{job.path}: {why_empty}")
 
 
 def _write(

@@ -3,6 +3,7 @@
 """The loop that drives a reconstruction: online in a thread, offline by a virtual clock."""
 
 from ineus_core.pipeline.held_out import FULL_WIDTH_PX, ComparedView, compare_view, mean_figures
+from ineus_core.pipeline.kind_settings import KindSettings, settings_of_kind, with_settings
 from ineus_core.pipeline.loop import NullSink, Pipeline, PipelineConfig, Sink
 from ineus_core.pipeline.offline import (
     OfflineRun,
@@ -16,6 +17,7 @@ from ineus_core.pipeline.worker import Worker
 __all__ = [
     "FULL_WIDTH_PX",
     "ComparedView",
+    "KindSettings",
     "NullSink",
     "OfflineRun",
     "Pipeline",
@@ -28,4 +30,6 @@ __all__ = [
     "mean_figures",
     "save_renders",
     "save_trajectory",
+    "settings_of_kind",
+    "with_settings",
 ]

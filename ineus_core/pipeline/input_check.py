@@ -36,7 +36,10 @@ class BackgroundCheck:
         self._selection = StreamSelection(_EXPECTED_FRAMES)
 
     def expect(
-        self, frames: int, pose_at: PoseAt | None = None, names_settings: bool = True
+        self,
+        frames: int = _EXPECTED_FRAMES,
+        pose_at: PoseAt | None = None,
+        names_settings: bool = True,
     ) -> None:
         """Be told what will come.
 

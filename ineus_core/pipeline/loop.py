@@ -14,6 +14,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError, SourceError
+from ineus_core.pipeline.depth_range import DepthRange
 from ineus_core.pipeline.input_check import BackgroundCheck
 from ineus_core.pipeline.keyframe_queue import KeyframeQueue, WaitingFrame
 from ineus_core.reconstruction import Reconstructor
@@ -54,6 +55,11 @@ class PipelineConfig(ConfigModel):
     )
     check_input: bool = Field(
         True, description="Whether some frames are checked against each other, once."
+    )
+    choose_settings: bool = Field(
+        True,
+        description="Whether settings that nobody has given follow what pictures without depth "
+        "show, such as an object whose outline is known, in an offline run.",
     )
     report_rate_hz: float = Field(
         1.0, ge=0, description="Reports a second, of stream time in an offline run; 0 = none."
@@ -132,6 +138,7 @@ class Pipeline:
         self.staleness_ms: deque[float] = deque(maxlen=4096)
         """From the submission of the newest frame of a mesh update to that update."""
         self.input_check = BackgroundCheck() if config.check_input else None
+        self.depth_range = DepthRange(reconstructor.config.depth)
         self._submitted_s: float | None = None
         self._last_mesh_ns: int | None = None
         self._last_report_ns: int | None = None
@@ -153,6 +160,7 @@ class Pipeline:
         before it is judged: its view is then still missing when there is room again.
         """
         self._count("frames_in")
+        self.depth_range.add(frame)
         if not self._queue.has_room_for(frame):
             self._drop("keyframes come faster than they are taken")
         elif self._is_good(partial(self._judge, frame)) and self.input_check is not None:
@@ -345,6 +353,12 @@ class Pipeline:
         """Count a frame that comes when nothing takes frames any more, from any thread."""
         self._count("frames_in")
         self._count("frames_dropped")
+
+    def look_anew(self) -> None:
+        """Look at the input as if no frame had come."""
+        self.depth_range = DepthRange(self.reconstructor.config.depth)
+        if self.input_check is not None:
+            self.input_check.restart()
 
     def clear(self) -> None:
         """Drop the frames that wait, from any thread."""

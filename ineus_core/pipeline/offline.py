@@ -23,7 +23,9 @@ from ineus_core.errors import SourceError
 from ineus_core.evaluation import Panel, normal_colours
 from ineus_core.files import replace_file
 from ineus_core.pipeline.held_out import FULL_WIDTH_PX, compare_view, mean_figures
+from ineus_core.pipeline.kind_settings import KindSettings
 from ineus_core.pipeline.loop import Pipeline, PipelineConfig
+from ineus_core.pipeline.no_surface import why_no_surface
 from ineus_core.pipeline.worker import Worker
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import (
@@ -35,6 +37,7 @@ from ineus_core.sources import (
     known_points,
     known_poses,
     read_ahead,
+    source_description,
 )
 from ineus_core.timing import WALL_CLOCK, Clock
 from ineus_core.types import Frame, MeshUpdate, RenderedImage, StepReport
@@ -101,6 +104,7 @@ class OfflineRun:
         limits: Of the run.
         on_progress: Called with a phase, the share done, and the newest report.
         clock: What time is told by.
+        chosen: What the source shows, and the settings that this has added, for the report.
     """
 
     def __init__(
@@ -111,6 +115,7 @@ class OfflineRun:
         limits: RunLimits,
         on_progress: Callable[[str, float, StepReport | None], None] = lambda *_: None,
         clock: Clock = WALL_CLOCK,
+        chosen: KindSettings | None = None,
     ) -> None:
         """Prepare; `run` does the work."""
         self._source, self._reconstructor, self._limits = source, reconstructor, limits
@@ -132,7 +137,7 @@ class OfflineRun:
             pose_at = source.pose_at if isinstance(source, HasPosesBetween) else None
             is_plain = not isinstance(source, AdjustedSource)
             self._pipeline.input_check.expect(self._expected_frames(), pose_at, is_plain)
-        self._on_progress = on_progress
+        self._on_progress, self._chosen = on_progress, chosen or KindSettings()
         self._held_out: list[Frame] = []
         self._shown: list[Frame] = []
         self._curve: list[dict[str, Any]] = []
@@ -248,12 +253,26 @@ class OfflineRun:
             left,
         )
 
-    def _judge_input(self) -> None:
-        """Wait for the check of the input, and end a strict run that it speaks against."""
+    def why_no_surface(self) -> str:
+        """Return why the run has ended without any surface; empty if there is some."""
+        if len(self._reconstructor.current_mesh().triangles):
+            return ""
         check = self._pipeline.input_check
+        verdict = None if check is None else check.verdict
+        if verdict is None or verdict.result != "contradicts":
+            return why_no_surface(self._pipeline)
+        return why_no_surface(self._pipeline, verdict.message)
+
+    def _judge_input(self) -> None:
+        """Wait for the checks of the input, and end a strict run that they speak against."""
+        check = self._pipeline.input_check
+        self._pipeline.depth_range.finish()
         verdict = check.finish() if check is not None else None
-        if verdict is not None and verdict.result == "contradicts" and self._limits.strict:
-            raise SourceError(f"{verdict.message} (--strict)")
+        wrong = [self._pipeline.depth_range.sentence]
+        if verdict is not None and verdict.result == "contradicts":
+            wrong.append(verdict.message)
+        if self._limits.strict and any(wrong):
+            raise SourceError(f"{' '.join(filter(None, wrong))} (--strict)")
 
     def _agreement(self) -> dict[str, Any] | None:
         check = self._pipeline.input_check
@@ -358,7 +377,10 @@ class OfflineRun:
             },
             "memory": last.memory_mb,
             "held_out": held_out,
+            "input": source_description(self._source),
+            "chosen": {"kind": self._chosen.kind, "settings": self._chosen.settings},
             "input_agreement": self._agreement(),
+            "depth_range": pipeline.depth_range.as_json(),
             "curve": self._curve,
             "versions": versions(),
             "device": device_name(reconstructor.device),

@@ -48,6 +48,8 @@ KEYS: dict[str, type | set[str]] = {
     "mesh": {"vertices", "triangles", "updates", "voxel_size_m"},
     "memory": {"peak_rss_mb", "peak_gpu_mb"},
     "held_out": {"psnr", "ssim", "depth_l1_m", "frames"},
+    "input": dict,
+    "chosen": {"kind", "settings"},
     "curve": list,
     "config": dict,
     "versions": dict,

@@ -14,7 +14,7 @@ from tiny_scene import wall_frame
 
 from ineus_core.errors import CapacityError, SourceError
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
-from ineus_core.reconstruction import JudgedFrame, Reconstructor
+from ineus_core.reconstruction import JudgedFrame, Reconstructor, ReconstructorConfig
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
 S = 1_000_000_000
@@ -29,6 +29,7 @@ class Notes(Reconstructor):
 
     def __init__(self) -> None:
         self.device, self.ranks = torch.device("cpu"), None
+        self._given_config, self._reconstruction = ReconstructorConfig(), None
         self.frames: list[int] = []
         self.unneeded: set[int] = set()
         self.within_s: list[float | None] = []

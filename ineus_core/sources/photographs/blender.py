@@ -19,7 +19,7 @@ class BlenderConfig(PhotoSetConfig):
     split: Literal["train", "val", "test"] = Field(
         default="train", description="Which of the files transforms_SPLIT.json is read"
     )
-    masks: Literal["off", "composite", "exclude"] = Field(
+    masks: Literal["auto", "off", "composite", "exclude"] = Field(
         default="composite",
         description="Transparent pixels take the colour of the background, or are not used",
     )

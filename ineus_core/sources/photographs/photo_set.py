@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from pydantic import Field
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
 from ineus_core.sources.doubts import warn_of_camera, warn_of_poses
+from ineus_core.sources.photographs.outlines import outline_an_object
 from ineus_core.sources.picture_files import (
     Size,
     check_size,
@@ -33,6 +34,7 @@ from ineus_core.types import Camera, Frame
 _SAME_CAMERA_PX = 0.01
 _LARGEST_ABSENT_SHARE = 0.5
 _NEARLY_ONE_SIZE = 0.01
+_MASKS_LOOKED_AT = 8
 
 Item = TypeVar("Item")
 
@@ -49,10 +51,14 @@ class PhotoSetConfig(ConfigModel):
     height_px: int = Field(
         default=0, ge=0, description="Height of the pictures; 0: in proportion to the width"
     )
-    masks: Literal["off", "composite", "exclude"] = Field(
-        default="off",
-        description="Pixels outside of the masks are used as they are, take the colour of the "
-        "background, or are not used",
+    usual_masks: ClassVar[Literal["off", "exclude"]] = "off"
+    """What auto means where masks do not outline an object."""
+
+    masks: Literal["auto", "off", "composite", "exclude"] = Field(
+        default="auto",
+        description="off: pixels outside of the masks, or transparent ones, are used as they are; "
+        "composite: they take the colour of the background, and do not show the object; exclude: "
+        "they are not used; auto: composite where all outline an object",
     )
     background: Literal["white", "black"] = Field(
         default="white", description="Colour behind pictures with alpha and behind masks"
@@ -135,6 +141,8 @@ class PhotoSet:
         if one_size:
             _check_one_size(self._photos, self.cameras)
         self.camera = self.cameras[0]
+        self.masks = config.masks if config.masks != "auto" else self._usual_masks()
+        """What becomes of pixels outside of masks."""
         self.world_from_camera = [photo.world_from_camera for photo in self._photos]
         warn_of_camera(self.camera, str(self._photos[0].colour))
         warn_of_poses(self.world_from_camera, str(self._photos[0].colour.parent))
@@ -156,7 +164,7 @@ class PhotoSet:
         """Read one picture."""
         photo, camera = self._photos[index], self.cameras[index]
         rgb, coverage = self._picture(photo)
-        exclude = self._config.masks == "exclude"
+        exclude = self.masks == "exclude"
         covered = None if coverage is None else _fitted(coverage, camera)
         return Frame(
             stamp_ns=round(index * self._period_ns),
@@ -168,15 +176,39 @@ class PhotoSet:
             foreground=None if exclude else covered,
         )
 
+    def describe(self) -> dict[str, str]:
+        """Describe what is used, for people."""
+        masked = sum(photo.mask is not None for photo in self._photos)
+        of = f" ({masked} of {len(self)} pictures have one)" if masked else ""
+        has_depth = any(photo.depth is not None for photo in self._photos)
+        return {"masks": f"{self.masks}{of}", "depth": "files" if has_depth else "none"}
+
+    def _usual_masks(self) -> str:
+        """Decide by some of the masks what they are for."""
+        some = range(0, len(self), max(1, len(self) // _MASKS_LOOKED_AT))
+        outlines: list[Float[np.ndarray, "h w"]] = []
+        for index in some:
+            try:
+                outline = self._outline(index)
+            except SourceError:
+                # A damaged picture is said when its frame is read.
+                continue
+            if outline is None:
+                return self._config.usual_masks
+            outlines.append(outline)
+        return "composite" if outline_an_object(outlines) else self._config.usual_masks
+
+    def _outline(self, index: int) -> Float[np.ndarray, "h w"] | None:
+        """Read the mask of a picture, or its opacity."""
+        photo = self._photos[index]
+        if photo.mask is not None:
+            return read_mask(photo.mask, photo.stored_size)
+        return read_picture(photo.colour, photo.stored_size)[1]
+
     def foreground(self, index: int) -> Bool[np.ndarray, "h w"] | None:
         """Return where the object is, by mask or opacity, or nothing if it is unknown."""
         photo, camera = self._photos[index], self.cameras[index]
-        size = photo.stored_size
-        alpha = (
-            read_picture(photo.colour, size)[1]
-            if photo.mask is None
-            else read_mask(photo.mask, size)
-        )
+        alpha = self._outline(index)
         if alpha is None:
             return None
         alpha = alpha if photo.undistort is None else photo.undistort(alpha)
@@ -190,9 +222,9 @@ class PhotoSet:
         if alpha is not None:
             rgb = self._over_background(rgb, alpha)
         coverage = alpha
-        if photo.mask is not None and self._config.masks != "off":
+        if photo.mask is not None and self.masks != "off":
             coverage = read_mask(photo.mask, photo.stored_size)
-            if self._config.masks == "composite":
+            if self.masks == "composite":
                 rgb = self._over_background(rgb, coverage)
         if photo.undistort is not None:
             rgb = photo.undistort(rgb)

@@ -6,7 +6,7 @@ import logging
 import math
 import reprlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -50,11 +50,7 @@ _FISHEYES = ("OPENCV_FISHEYE",)
 class TransformsJsonConfig(PhotoSetConfig):
     """How a `transforms.json` is read."""
 
-    masks: Literal["off", "composite", "exclude"] = Field(
-        default="exclude",
-        description="Pixels outside of the masks are used as they are, take the colour of the "
-        "background, or are not used",
-    )
+    usual_masks: ClassVar[Literal["off", "exclude"]] = "exclude"
     depth_unit_m: float = Field(
         default=0.001,
         gt=0,

@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Why a run has ended without any surface, and which setting would help."""
+
+from ineus_core.pipeline.loop import Pipeline
+
+_FEW_STEPS = 500
+_OUTSIDE_SHARE = 0.5
+
+
+def why_no_surface(pipeline: Pipeline, contradiction: str = "") -> str:
+    """Return the likeliest reason in a sentence, with the setting that helps.
+
+    Args:
+        pipeline: That has been run to its end.
+        contradiction: What the check of the input has found, if it has.
+    """
+    reconstructor = pipeline.reconstructor
+    blocks = reconstructor.reconstruction.surface.blocks
+    used_frames = pipeline.counters["frames_used"]
+    outside = reconstructor.counters["frames_out_of_bounds"]
+    steps, meshing = reconstructor.steps, reconstructor.config.meshing
+    reasons = (
+        pipeline.depth_range.sentence,
+        contradiction,
+        outside > _OUTSIDE_SHARE * used_frames
+        and f"{outside} of {used_frames} frames lie outside of the box of the scene: bounds.aabb "
+        "sets it, field.extent_m is the most that a stream may map",
+        blocks
+        and "all its parts have fewer triangles than meshing.min_component_triangles, "
+        f"{meshing.min_component_triangles}, and are left out; smaller voxels than "
+        f"meshing.voxel_size_m={meshing.voxel_size_m:g} have more",
+        steps < _FEW_STEPS and f"{steps} steps are few: --steps or --seconds gives it more",
+        not reconstructor.has_depth
+        and "colour alone has not settled on one: more views from around or a longer run "
+        "(--seconds) help, and training.background where the background is of one colour; "
+        "`ineus check` tells whether poses are right",
+    )
+    found = next((reason for reason in reasons if reason), "`ineus check` looks at the input")
+    return f"no surface came out: {found}"

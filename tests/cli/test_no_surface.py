@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""A run without any surface is an error that names the reason, and all is written all the same."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import CommandResult
+
+Ineus = Callable[..., CommandResult]
+TINY = """
+field: {levels: 5, log2_entries: 13, hidden: 16, extent_m: 16.0}
+training: {rays_per_step: 128}
+keyframes: {capacity: 8}
+meshing: {voxel_size_m: 0.1, min_component_triangles: 8}
+pipeline: {steps_per_tick: 2, refine_steps: 4}
+source: {synthetic: {frames: 8, width_px: 64, height_px: 48}}
+device: cpu
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("source.depth_factor=1000", ("depth.max_m", "source.depth_factor=0.001")),
+        ("source.depth_factor=0.0001", ("depth.min_m", "source.depth_factor=1000")),
+        ("meshing.min_component_triangles=100000", ("meshing.min_component_triangles, 100000",)),
+    ],
+)
+def test_a_run_without_surface_is_an_error(
+    ineus: Ineus, tmp_path: Path, setting: str, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    out = tmp_path / "out"
+    options = ("--config", tmp_path / "tiny.yaml", "--set", setting)
+    result = ineus("run", "synthetic:room", "--out", out, *options)
+    assert result.exit_code == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert "no surface came out" in last and all(word in last for word in words), last
+    assert json.loads((out / "report.json").read_text())["mesh"]["triangles"] == 0
+
+
+def test_a_strict_run_ends_where_limits_cut_the_depth(ineus: Ineus, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    options = ("--config", tmp_path / "tiny.yaml", "--set", "depth.max_m=0.5", "--strict")
+    result = ineus("run", "synthetic:room", "--out", tmp_path / "out", *options)
+    result.assert_fails(1, "depth.max_m (0.5 m)", "--strict")
