@@ -22,7 +22,7 @@ from ineus_core.meshing.samples import SdfFunction
 from ineus_core.types import BlockIndex, Mesh, MeshBlock, MeshUpdate
 
 _BLOCKS_PER_UPDATE = {"cpu": 48, "cuda": 4096}
-_LEAST_IN_TIME, _FIRST_IN_TIME = 16, 128
+_LEAST_IN_TIME, _FIRST_IN_TIME = {"cpu": 4, "cuda": 16}, {"cpu": 8, "cuda": 128}
 """Blocks of an update that is to take a given time: at least, and before any was timed."""
 
 
@@ -56,9 +56,10 @@ class Surface:
         """
         limit = self.config.blocks_per_update or _BLOCKS_PER_UPDATE[self.device.type]
         if within_s is not None:
-            in_time = _FIRST_IN_TIME
+            in_time = _FIRST_IN_TIME[self.device.type]
             if self._block_took_s is not None:
-                in_time = max(_LEAST_IN_TIME, int(within_s / self._block_took_s))
+                least = _LEAST_IN_TIME[self.device.type]
+                in_time = max(least, int(within_s / self._block_took_s))
             limit = min(limit, in_time)
         return self.dirty.take(limit)
 

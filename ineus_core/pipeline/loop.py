@@ -22,8 +22,8 @@ from ineus_core.types import Frame, MeshUpdate, StepReport
 
 _LOG = logging.getLogger(__name__)
 _MOST_REASONS = 64
-_MESHING_S = 0.03
-"""How long a tick meshes on a GPU online."""
+_MESHING_S, _MESHING_BY_TIME_S = 0.03, 0.5
+"""How long a tick meshes on a GPU online, and how long one of a run by time."""
 _TAKING_GPU_S, _TAKING_CPU_S = 0.02, 0.2
 """How long a tick takes keyframes, of many that wait online."""
 
@@ -139,6 +139,8 @@ class Pipeline:
         """From the submission of the newest frame of a mesh update to that update."""
         self.input_check = BackgroundCheck() if config.check_input else None
         self.depth_range = DepthRange(reconstructor.config.depth)
+        self.refined_s = 0.0
+        """When training had ended, before the last mesh."""
         self._submitted_s: float | None = None
         self._last_mesh_ns: int | None = None
         self._last_report_ns: int | None = None
@@ -211,17 +213,18 @@ class Pipeline:
         """
         self.take_frame()
         if self.now_s() + self._mesh_took_s < end_s:
-            self._mesh_if_due(now_ns, keeps_share=True)
+            self._mesh_if_due(now_ns, keeps_share=True, within_s=_MESHING_BY_TIME_S)
         self._report_if_due(now_ns)
         while self.reconstructor.is_ready and self.now_s() < due_s:
             self.reconstructor.step()
 
-    def _mesh_if_due(self, now_ns: int, keeps_share: bool) -> None:
+    def _mesh_if_due(self, now_ns: int, keeps_share: bool, within_s: float | None = None) -> None:
         """Mesh at the configured rate.
 
         Args:
             keeps_share: Only if meshing has had less than its share of the time. Else a run
                 repeats.
+            within_s: Time that it may take; what is left over is dirty still.
         """
         is_due = self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
         if not (is_due or self._has_mesh_left):
@@ -234,7 +237,7 @@ class Pipeline:
         if self._is_live and self._on_gpu:
             self._mesh_a_slice()
         else:
-            self.update_mesh()
+            self.update_mesh(within_s=within_s)
         self._mesh_end_s = self._clock_s()
         self._mesh_took_s = self._mesh_end_s - begin_s
 
@@ -277,6 +280,7 @@ class Pipeline:
                 self.reconstructor.step()
         self.reconstructor.start()
         self._refine(self.refine_steps if steps is None else steps, until_s, on_progress)
+        self.refined_s = self._clock_s()
         self.update_mesh(everything=True)
         self.sink.on_report(self.reconstructor.report())
 

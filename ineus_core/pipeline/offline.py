@@ -53,6 +53,8 @@ _UNKNOWN_FRAMES = 100
 """A source that does not know its length is planned for like one of so many frames."""
 _STREAM_SHARE = 0.6
 """Share of a run's steps, or of its time, that the stream takes; the rest refines the field."""
+_LONGEST_STREAM = 0.75
+"""Share of the time after which no frame is read any more: what was not trained shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -163,20 +165,21 @@ class OfflineRun:
         return RunResult(report, panels, renders)
 
     def train(self) -> tuple[float, float]:
-        """Stream and refine alone; seconds until the stream ended, and until all did."""
+        """Stream and refine alone; seconds until the stream ended, and until training did."""
         self._began_s = self._began_training_s = self._pipeline.now_s()
         frames = read_ahead(self._source)
         self._stream_live(frames) if self._limits.real_time else self._stream(frames)
         streamed_s = self._clock.now_s() - self._began_s
         self._judge_input()
         self._refine()
-        return streamed_s, self._clock.now_s() - self._began_s
+        return streamed_s, self._pipeline.refined_s - self._began_s
 
     def _stream(self, frames: Iterator[Frame]) -> None:
         """Take the frames one after the other, as fast as it goes."""
         pipeline, total, end_s = self._pipeline, self._expected_frames(), self._end_s
+        last_s = self._began_s + _LONGEST_STREAM * (self._limits.seconds or math.inf)
         for index, frame in enumerate(frames):
-            if self._trains and self._limits.seconds and pipeline.now_s() >= end_s:
+            if self._trains and self._limits.seconds and pipeline.now_s() >= last_s:
                 self._leave_rest(index)
                 break
             if not self._is_for_training(index, frame):
@@ -248,7 +251,7 @@ class OfflineRun:
         left = max(1, self._expected_frames() - index)
         self._unread["time_over"] = left
         _LOG.warning(
-            "--seconds %g is over before all is read: the last %d frames are dropped",
+            "--seconds %g is too short to read all: the last %d frames are dropped",
             self._limits.seconds,
             left,
         )
