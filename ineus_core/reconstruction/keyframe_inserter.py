@@ -29,7 +29,7 @@ _CONTRADICTING = 3
 _CONFIDENCE_OF_PLANES = 0.3
 """Of planes through holes of estimated depth: they are smoothness, which pictures do not deny."""
 _SPARE_M = 0.5
-"""Room beyond what a frame needs when the grid grows: a GPU then captures its step anew."""
+"""Room beyond what a frame needs when the grid grows, as then all of its cells are copied."""
 
 
 class KeyframeInserter:
