@@ -111,7 +111,7 @@ class Assembly:
         # On a CPU a first depth at once takes as long as the better one a little later.
         is_fast = self.device.type == "cuda"
         stereo = stereo.model_copy(update={"provisional": stereo.provisional and is_fast})
-        return EstimatedDepth(stereo, self.device, points, time_share)
+        return EstimatedDepth(stereo, self.config.depth, self.device, points, time_share)
 
     def _holes(self) -> EstimatedDepth | None:
         """Make what estimates the depth that a sensor does not return, if that is wanted."""
@@ -120,7 +120,7 @@ class Assembly:
         if not stereo.enabled or not wanted[stereo.fill_holes]:
             return None
         stereo = stereo.model_copy(update={"provisional": False})
-        return EstimatedDepth(stereo, self.device)
+        return EstimatedDepth(stereo, self.config.depth, self.device)
 
     def begin(
         self,

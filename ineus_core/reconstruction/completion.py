@@ -128,10 +128,18 @@ class DepthCompletion:
         slopes = _slopes(reduced(cached_pixel_rays(frame.camera), keyframe.reduction))
         holes = planar_holes(keyframe.depth_m, slopes, usable, self._limits)
         agreed = self._agreed(keyframe, holes, slopes) if holes else []
-        self._reference_views.append(keyframe)
+        self._remember(keyframe)
         if not agreed:
             return frame
         return replace(frame, depth_m=_filled(frame, frame.depth_m, agreed))
+
+    def _remember(self, keyframe: _ReferenceView) -> None:
+        """Keep a keyframe as a reference view; one whose depth has become better once."""
+        known = [view.keyframe for view in self._reference_views]
+        if keyframe.keyframe in known:
+            self._reference_views[known.index(keyframe.keyframe)] = keyframe
+        else:
+            self._reference_views.append(keyframe)
 
     def move(self, keyframe: KeyframeId, world_from_camera: Float[np.ndarray, "4 4"]) -> None:
         """Correct the pose of a keyframe, if it is remembered."""

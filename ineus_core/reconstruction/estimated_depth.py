@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ineus_core.keyframes import DepthConfig
 from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
 from ineus_core.timing import TimeShare
 from ineus_core.types import Frame, KeyframeId
@@ -23,6 +24,8 @@ from ineus_core.types import Frame, KeyframeId
 _LOG = logging.getLogger(__name__)
 _LEAST_FILLED = 0.002
 """Share of a picture whose holes are filled below which it is not worth the time."""
+_LEAST_KNOWN = 0.005
+"""Share of a picture that has depth below which the keyframe counts as one without."""
 _MOST_GIVEN_UP = 256
 """Keyframes that are kept as long as none has got any depth."""
 
@@ -32,6 +35,7 @@ class EstimatedDepth:
 
     Args:
         config: How it is measured, and how sure it has to be.
+        limits: The depth that is believed.
         device: Where pictures are compared.
         points_m: On surfaces, where some are known, such as those of structure from motion.
         time_share: Of the wall time, the most that it may take; 1: all that it needs.
@@ -40,12 +44,13 @@ class EstimatedDepth:
     def __init__(
         self,
         config: StereoConfig,
+        limits: DepthConfig,
         device: torch.device,
         points_m: Float[np.ndarray, "n 3"] | None = None,
         time_share: float = 1.0,
     ) -> None:
         """Wait for the first keyframe."""
-        self._config = config
+        self._config, self._limits = config, limits
         self._stereo = DepthFromMotion(config, device, points_m)
         self._time = TimeShare(time_share)
         self._waiting: dict[KeyframeId, Frame] = {}
@@ -86,8 +91,11 @@ class EstimatedDepth:
             if not self.given_up:
                 _LOG.warning(
                     "no depth could be estimated for the first %d keyframes: their pictures have "
-                    "too little texture or motion, or poses and camera are not theirs",
+                    "too little texture or motion, poses and camera are not theirs, or all is "
+                    "beyond depth.min_m %g and depth.max_m %g",
                     len(frames) + len(self._waiting),
+                    self._limits.min_m,
+                    self._limits.max_m,
                 )
             self.given_up.extend(frames)
         self.counters["keyframes_without_estimate"] += len(frames)
@@ -98,18 +106,20 @@ class EstimatedDepth:
             frame = self._waiting.get(depth.keyframe)
             if frame is None:
                 continue
+            believed = self._believed(frame, depth)
+            if believed is None:
+                continue
+            ready.append(believed)
             if depth.is_final:
                 del self._waiting[depth.keyframe]
                 self.counters["keyframes_with_estimate"] += 1
                 self.given_up.clear()
-            believed = self._believed(frame, depth)
-            if believed is not None:
-                ready.append(believed)
         return ready
 
     def _believed(self, frame: Frame, depth: StereoDepth) -> Frame | None:
         """Return a frame with as much of its depth as is sure enough; None if that adds little."""
         is_sure = depth.confidence >= self._config.min_confidence
+        is_sure &= (depth.depth_m >= self._limits.min_m) & (depth.depth_m <= self._limits.max_m)
         _LOG.debug("depth on %.0f %% of keyframe %s", 100 * is_sure.mean(), depth.keyframe)
         size = frame.camera.width_px, frame.camera.height_px
         # A mean of depths across an edge would lie in the air.
@@ -126,4 +136,6 @@ class EstimatedDepth:
                 return None
             depth_m = np.where(is_filled, depth_m, frame.depth_m)
             confidence = np.where(is_filled, confidence, np.float32(1.0))
+        elif is_sure.mean() < _LEAST_KNOWN:
+            return None
         return replace(frame, depth_m=depth_m, depth_confidence=confidence)

@@ -35,6 +35,8 @@ from ineus_core.training import Ranks, check_device
 from ineus_core.types import Camera, Frame, KeyframeId, Mesh, MeshUpdate, RenderedImage, StepReport
 
 _LOG = logging.getLogger(__name__)
+_PHOTOGRAPHS = 64
+"""So many pictures are a set of photographs, whose unit of length may be any; more are a video."""
 
 
 class Reconstructor:
@@ -208,7 +210,9 @@ class Reconstructor:
     @property
     def _kept_anyway(self) -> int:
         """Frames without depth that are all kept if there is room; 0 if nobody knows how many."""
-        return 0 if self._has_estimates else len(self._expected)
+        count = len(self._expected)
+        # Frames of a video that are next to each other show nothing of each other's depth.
+        return 0 if self._has_estimates and count > _PHOTOGRAPHS else count
 
     def take(self, judged: JudgedFrame) -> bool:
         """Take a frame that was judged; False if it is not needed as a keyframe."""

@@ -51,7 +51,7 @@ class TrainingConfig(ConfigModel):
         "the Python of losses of one's own then runs once.",
     )
     estimate_fades_below: float = Field(
-        0.1,
+        0.0,
         ge=0,
         le=1,
         description="Error of a ray's colour, 0 to 1, below which depth that was estimated counts "

@@ -10,6 +10,7 @@ import pytest
 from card_scene import CardScene, camera_of, pose_at
 from tiny_scene import CPU, tiny_config
 
+from ineus_core.keyframes import DepthConfig
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.reconstruction.assembly import Assembly
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
@@ -89,7 +90,7 @@ def test_reset_forgets_what_waits(reconstructor: Reconstructor) -> None:
 
 def test_a_first_depth_comes_at_once_and_a_better_one_later() -> None:
     frames = [without_depth(frame) for frame in walk()]
-    depths = EstimatedDepth(StereoConfig(), CPU)
+    depths = EstimatedDepth(StereoConfig(), DepthConfig(), CPU)
     last = [depths.add(frame) for frame in frames][-1]
     assert frames[-1].stamp_ns in {frame.stamp_ns for frame in last}
     assert frames[-1].stamp_ns in {frame.stamp_ns for frame in depths.finish()}
@@ -115,7 +116,7 @@ def test_better_depth_takes_the_place_of_the_first(reconstructor: Reconstructor)
 def test_keyframes_that_come_too_soon_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now_s[0])
-    depths = EstimatedDepth(StereoConfig(), CPU, time_share=0.25)
+    depths = EstimatedDepth(StereoConfig(), DepthConfig(), CPU, time_share=0.25)
     add = depths._stereo.add
 
     def slow(frame: Frame) -> list[StereoDepth]:
@@ -139,12 +140,20 @@ def test_an_object_from_all_around_begins_as_a_ball() -> None:
     assert assembly.estimates_depth(outwards, None)
 
 
+@pytest.mark.parametrize("is_grey", [True, False])
 def test_where_nothing_can_be_estimated_pictures_alone_begin(
-    reconstructor: Reconstructor, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture, is_grey: bool
 ) -> None:
-    grey = [replace(frame, rgb=np.full_like(frame.rgb, 90)) for frame in walk()]
+    # Without texture, or a wall that is farther than what is believed.
+    config = tiny_config(
+        stereo={"enabled": True},
+        selector={"min_translation_m": 0.05},
+        depth={"max_m": 10.0 if is_grey else 1.5},
+    )
+    reconstructor, grey = Reconstructor(config, CPU), walk()
     for frame in grey:
-        assert not reconstructor.add_frame(without_depth(frame))
+        rgb = np.full_like(frame.rgb, 90) if is_grey else frame.rgb
+        assert not reconstructor.add_frame(replace(frame, rgb=rgb, depth_m=None))
     assert reconstructor.start()
     assert "no depth could be estimated for the first 7 keyframes" in caplog.text
     assert reconstructor.counters["keyframes_without_estimate"] == len(grey)
