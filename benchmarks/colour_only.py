@@ -215,7 +215,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--scene", default="room", choices=SCENES)
     parser.add_argument("--path", default="walk", choices=PATHS)
-    parser.add_argument("--frames", type=int, default=600)
+    parser.add_argument("--frames", type=int, default=600, help="of the whole walk")
+    parser.add_argument("--first", type=int, default=0, help="frames that are walked; 0: all")
     parser.add_argument("--rate-hz", type=float, default=30.0)
     parser.add_argument("--width-px", type=int, default=640)
     parser.add_argument("--plain-walls", type=int, default=0, help="so many of one colour each")
@@ -239,7 +240,8 @@ def main() -> None:
         width_px=width_px, height_px=width_px * 3 // 4,
     )  # fmt: skip
     make = partial(WalkSource, scene, arguments.path, arguments.plain_walls)
-    source, frames = make(), frames_of(make, range(arguments.frames))
+    frames = frames_of(make, range(arguments.first or arguments.frames))
+    source = make()
     truth = _shown(source, frames)
     settings = ["stereo.enabled=true", *arguments.set]
     if device.type == "cuda":

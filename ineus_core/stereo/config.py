@@ -45,6 +45,11 @@ class StereoConfig(ConfigModel):
     min_agreeing: int = Field(
         1, ge=1, description="Other keyframes that have to find the same surface."
     )
+    fill: bool = Field(
+        True,
+        description="Whether planes through sure pixels fill what lies between them in the same "
+        "colour, at a confidence of 0.5.",
+    )
     provisional: bool = Field(
         True,
         description="Whether depth is also measured at once, from earlier keyframes alone; of a "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ineus_core.kernels.host_copy import write_to
@@ -56,6 +56,7 @@ class StereoDepth:
     depth_on_device: Float[Tensor, "h w"]
     confidence_on_device: Float[Tensor, "h w"]
     normal_on_device: Float[Tensor, "h w 3"]
+    is_filled_on_device: Bool[Tensor, "h w"]
     is_final: bool
     """Whether later keyframes have had their say."""
 
@@ -73,6 +74,11 @@ class StereoDepth:
     def normal(self) -> Float[np.ndarray, "h w 3"]:
         """World, towards the camera; 0 where it is unknown."""
         return self.normal_on_device.cpu().numpy()
+
+    @functools.cached_property
+    def is_filled(self) -> Bool[np.ndarray, "h w"]:
+        """Where depth was not measured, but lies on a plane between what was."""
+        return self.is_filled_on_device.cpu().numpy()
 
 
 class DepthFromMotion:
@@ -216,5 +222,6 @@ class DepthFromMotion:
             checked.depth,
             checked.confidence,
             normal,
+            checked.is_filled,
             is_final,
         )

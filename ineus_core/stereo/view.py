@@ -3,6 +3,7 @@
 """A keyframe as depth from motion holds it: its picture in sizes, and what was measured in it."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,6 +48,8 @@ class MeasuredDepth:
     """How far it is from the median around it, 0 to 1 for 5 % of it."""
     pixel_step: float
     """Change of inverse depth by a pixel of the sources, 1/m."""
+    sources: Sequence[SourceView]
+    """What the finest picture was compared with."""
     sample: HostCopy
     """Some of its points, in the camera frame, each with 1, or 0 where it is none."""
 

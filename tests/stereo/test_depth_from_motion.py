@@ -3,7 +3,9 @@
 """Depth from motion on pictures with exact depth: right where it says so, silent elsewhere."""
 
 import itertools
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -78,6 +80,35 @@ def test_cameras_of_a_rig_may_differ_in_size_lens_and_exposure() -> None:
     coverage, off = errors(final_depth(frames, 3), frames[3])
     assert coverage > 0.5
     assert np.median(off) < 0.004
+
+
+def test_a_fisheye_and_a_pinhole_camera_match_each_other() -> None:
+    fisheye = camera_of(distortion_model="equidistant", distortion=(0.02, -0.004, 0.0, 0.0))
+    frames = walk(CardScene(), (camera_of(), fisheye))
+    for number in (2, 3):
+        coverage, off = errors(final_depth(frames, number), frames[number])
+        assert coverage > 0.6
+        assert np.median(off) < 0.004
+
+
+def test_a_blurred_picture_among_sharp_ones_does_little_harm() -> None:
+    frames = walk(CardScene())
+    blurred = cv2.GaussianBlur(frames[1].rgb, (0, 0), 2.0)
+    frames[1] = replace(frames[1], rgb=blurred)
+    coverage, off = errors(final_depth(frames, 2), frames[2])
+    assert coverage > 0.8
+    assert np.median(off) < 0.004
+
+
+def test_a_plain_patch_of_a_wall_is_filled_at_low_confidence() -> None:
+    frames = walk(CardScene(plain_half=0.25))
+    depth = final_depth(frames, 2)
+    assert frames[2].depth_m is not None
+    assert depth.is_filled.mean() > 0.02
+    off = np.abs(depth.depth_m - frames[2].depth_m)[depth.is_filled]
+    assert np.mean(off < 0.02 * frames[2].depth_m[depth.is_filled]) > 0.95
+    np.testing.assert_array_equal(depth.confidence[depth.is_filled], 0.5)
+    assert not final_depth(frames, 2, fill=False).is_filled.any()
 
 
 def _exposed(frame: Frame, gain: float, offset: float) -> Frame:

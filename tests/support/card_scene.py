@@ -28,6 +28,8 @@ class CardScene:
     """Of the texture; 0: plain."""
     noise: float = 0.0
     """Standard deviation in grey levels."""
+    plain_half: float = 0.0
+    """Half the side of a square of the wall without texture."""
     unit: float = 1.0
 
     def frame(
@@ -37,7 +39,8 @@ class CardScene:
         depth, _, points = self._hits(camera, world_from_camera)
         waves = np.sin(points[..., :2] @ _WAVES.T)
         shade = np.stack([(waves * np.cos(_PHASES[:, i])).sum(axis=-1) for i in range(3)], axis=-1)
-        rgb = 128 + 14 * self.contrast * shade
+        is_plain = (np.abs(points[..., :2]) < self.plain_half).all(axis=-1)
+        rgb = 128 + 14 * self.contrast * shade * ~is_plain[..., None]
         rgb += np.random.default_rng(number).normal(0, self.noise, rgb.shape)
         return Frame(
             number * 100_000_000,

@@ -47,7 +47,6 @@ def matching_cost(
     base: Float[Tensor, "h w"],
     planes: Planes,
     sources: Sequence[SourceView],
-    weights: Float[Tensor, "sources h w"] | None,
     dead_zone: float,
 ) -> Float[Tensor, "planes h w"]:
     """Compare a picture with others at planes of inverse depth.
@@ -62,14 +61,13 @@ def matching_cost(
         base: Inverse depth of the middle of the sweep, 1/m.
         planes: Their offsets from the base.
         sources: The other pictures.
-        weights: Say of each source at each pixel, 0 to 1; None: all the same.
         dead_zone: Difference of grey that counts as one and not as noise.
 
     Returns:
         0 to 1; `UNSEEN_COST` where no source sees the pixel.
     """
     version = fastest("stereo_matching", grey.device)
-    return version.matching_cost(grey, plane_xy, base, planes, sources, weights, dead_zone)
+    return version.matching_cost(grey, plane_xy, base, planes, sources, dead_zone)
 
 
 def filtered_cost(

@@ -39,7 +39,6 @@ def matching_cost(
     base: Float[Tensor, "h w"],
     planes: Planes,
     sources: Sequence[SourceView],
-    weights: Float[Tensor, "sources h w"] | None,
     dead_zone: float,
 ) -> Float[Tensor, "planes h w"]:
     """Compare a picture with others at planes of inverse depth; see the door."""
@@ -52,15 +51,12 @@ def matching_cost(
     offsets = planes.offsets(base.device).numpy()
     costs = np.zeros((planes.count, *grey.shape), np.float32)
     seen = np.zeros(costs.shape, np.float32)
-    if weights is None:
-        weights = torch.ones(1, 1, 1).expand(len(sources), *grey.shape)
-    expect_shape("weights", weights, (len(sources), *grey.shape))
-    for source, weight in zip(sources, weights.contiguous().numpy(), strict=True):
+    for source in sources:
         size = source.camera.height_px, source.camera.width_px
         expect_shape("source", source.grey, size)
         expect_shape("usable", source.usable, size)
         _add_cost(
-            census, x, y, base.contiguous().numpy(), offsets, weight,
+            census, x, y, base.contiguous().numpy(), offsets,
             source.grey.contiguous().numpy(), source.usable.contiguous().numpy(),
             source.source_from_reference, *coefficients_of(source.camera),
             _AROUND, sharpness, costs, seen,
@@ -187,7 +183,7 @@ def _project_row(x, y, q, pose, pinhole, is_equidistant, k, is_bent, widest, siz
 
 @jit(parallel=True, fastmath=True, error_model="numpy")
 def _add_cost(
-    census, plane_x, plane_y, base, offsets, weight, grey, usable, pose, pinhole, is_equidistant,
+    census, plane_x, plane_y, base, offsets, grey, usable, pose, pinhole, is_equidistant,
     k, is_bent, widest, around, sharpness, costs, seen,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     planes, height, width = costs.shape
@@ -239,9 +235,8 @@ def _add_cost(
                     t = (other[x] - centre[x]) * sharpness
                     total[x] += abs(min(max(t, -one), one) - ours[x])
             for x in range(width):
-                share = sees[j + CENSUS_PX, x] * weight[first + j, x]
-                costs[plane, first + j, x] += total[x] * share
-                seen[plane, first + j, x] += share
+                costs[plane, first + j, x] += total[x] * sees[j + CENSUS_PX, x]
+                seen[plane, first + j, x] += sees[j + CENSUS_PX, x]
 
 
 @jit(parallel=True, fastmath=True)
@@ -251,7 +246,7 @@ def _mean(costs, seen, scale, unseen):  # type: ignore[no-untyped-def]
         for y in range(height):
             for x in range(width):
                 n = seen[plane, y, x]
-                mean = costs[plane, y, x] * scale / max(n, np.float32(1e-6))
+                mean = costs[plane, y, x] * scale / max(n, np.float32(1))
                 costs[plane, y, x] = mean if n > 0 else unseen
 
 

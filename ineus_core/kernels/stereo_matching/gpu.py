@@ -49,14 +49,12 @@ def matching_cost(
     base: Float[Tensor, "h w"],
     planes: Planes,
     sources: Sequence[SourceView],
-    weights: Float[Tensor, "sources h w"] | None,
     dead_zone: float,
 ) -> Float[Tensor, "planes h w"]:
     """Compare a picture with others at planes of inverse depth, source by source; see the door."""
     expect_shape("plane_xy", plane_xy, (*grey.shape, 2))
     expect_shape("base", base, tuple(grey.shape))
     grey, plane_xy, base = grey.contiguous(), plane_xy.contiguous(), base.contiguous()
-    weight = grey if weights is None else weights.contiguous()
     shape = (planes.count, *grey.shape)
     warped, sees, total, seen = (torch.empty(shape, device=grey.device) for _ in range(4))
     rows = _rows_of(sources, grey.device)
@@ -70,9 +68,8 @@ def matching_cost(
             grey.numel(), size[1], size[0], **_lens_of(source),
         )  # fmt: skip
         _run(
-            gpu_code.add_cost, grey.numel(), planes.count, grey, warped, sees,
-            weight if weights is None else weight[number], total, seen, *grey.shape, 1 / dead_zone,
-            IS_FIRST=number == 0, HAS_WEIGHT=weights is not None,
+            gpu_code.add_cost, grey.numel(), planes.count, grey, warped, sees, total, seen,
+            *grey.shape, 1 / dead_zone, IS_FIRST=number == 0,
         )  # fmt: skip
     _run(gpu_code.mean_cost, total.numel(), 1, total, seen, UNSEEN_COST, total.numel())
     return total

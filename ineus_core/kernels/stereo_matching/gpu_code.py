@@ -115,8 +115,8 @@ def warp_planes(
 
 @triton.jit
 def add_cost(
-    grey, warped, sees, weight, total, seen, height, width, sharpness,
-    IS_FIRST: tl.constexpr, HAS_WEIGHT: tl.constexpr, BLOCK: tl.constexpr,
+    grey, warped, sees, total, seen, height, width, sharpness,
+    IS_FIRST: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Add the difference of the census of one source on one plane; 16 pixels 2 apart."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -136,8 +136,6 @@ def add_cost(
         other = tl.minimum(tl.maximum(other, -1.0), 1.0)
         difference += tl.abs(one - other)
     share = tl.load(sees + plane + i, mask, other=0.0)
-    if HAS_WEIGHT:
-        share = share * tl.load(weight + i, mask, other=0.0)
     cost = difference * share / 32
     if not IS_FIRST:
         cost += tl.load(total + plane + i, mask, other=0.0)
@@ -152,7 +150,7 @@ def mean_cost(total, seen, unseen, n, BLOCK: tl.constexpr):
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = i < n
     share = tl.load(seen + i, mask, other=0.0)
-    mean = tl.load(total + i, mask, other=0.0) / tl.maximum(share, 1e-6)
+    mean = tl.load(total + i, mask, other=0.0) / tl.maximum(share, 1.0)
     tl.store(total + i, tl.where(share > 0, mean, unseen), mask)
 
 

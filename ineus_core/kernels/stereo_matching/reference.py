@@ -114,7 +114,6 @@ def matching_cost(
     base: Float[Tensor, "h w"],
     planes: Planes,
     sources: Sequence[SourceView],
-    weights: Float[Tensor, "sources h w"] | None,
     dead_zone: float,
 ) -> Float[Tensor, "planes h w"]:
     """Compare a picture with others at planes of inverse depth; see the door."""
@@ -122,14 +121,12 @@ def matching_cost(
     inverse_depth = base + planes.offsets(base.device)[:, None, None]
     total = torch.zeros_like(inverse_depth)
     seen = torch.zeros_like(inverse_depth)
-    for number, source in enumerate(sources):
+    for source in sources:
         warped, sees = warp(source, plane_xy, inverse_depth)
-        if weights is not None:
-            sees = sees * weights[number]
         difference = (_census(warped, dead_zone) - ours).abs().mean(dim=0) / 2
         total += difference * sees
         seen += sees
-    return torch.where(seen > 0, total / seen.clamp(min=1e-6), UNSEEN_COST)
+    return torch.where(seen > 0, total / seen.clamp(min=1), UNSEEN_COST)
 
 
 def _census(grey: Float[Tensor, "n h w"], dead_zone: float) -> Float[Tensor, "pairs n h w"]:

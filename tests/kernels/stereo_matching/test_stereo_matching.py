@@ -45,10 +45,9 @@ def smooth_noise(height_px: int, width_px: int) -> Tensor:
     return 255 * torch.nn.functional.interpolate(coarse, size, mode="bicubic")[0, 0].clamp(0, 1)
 
 
-@pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("model", LENSES)
 @pytest.mark.parametrize(("backend", "device"), BACKENDS)
-def test_costs_match_torch(backend: str, device: str, model: str, is_weighted: bool) -> None:
+def test_costs_match_torch(backend: str, device: str, model: str) -> None:
     operator = import_module(f"ineus_core.kernels.stereo_matching.{backend}")
     camera, other = camera_of(61, 47), camera_of(53, 41, model)
     usable = (torch.rand(41, 53) > 0.1).float()
@@ -58,9 +57,8 @@ def test_costs_match_torch(backend: str, device: str, model: str, is_weighted: b
     )
     given = smooth_noise(47, 61), plane_xy_of(camera), 0.4 + 0.1 * torch.rand(47, 61)
     grey, plane_xy, base = (tensor.to(device) for tensor in given)
-    weights = torch.rand(2, 47, 61, device=device).round(decimals=1) if is_weighted else None
     planes = Planes(-0.4, 0.3, 7)
-    arguments = grey, plane_xy, base, planes, [source, plain], weights, 4.0
+    arguments = grey, plane_xy, base, planes, [source, plain], 4.0
     costs, expected = operator.matching_cost(*arguments), stereo_torch.matching_cost(*arguments)
     # At the border of a source rounding decides whether it sees a pixel.
     off = (costs - expected).abs() > 1e-4
@@ -114,7 +112,7 @@ def test_cost_of_the_true_shift_is_least() -> None:
     source = SourceView(0.8 * grey[:, 8:] + 20, torch.ones(30, 40), camera, beside)
     costs = stereo_torch.matching_cost(
         grey[:, 5:45].contiguous(), plane_xy_of(camera), torch.zeros(30, 40),
-        Planes(0.0, 0.05, 7), [source], None, 0.5,
+        Planes(0.0, 0.05, 7), [source], 0.5,
     )  # fmt: skip
     # A mean of nine, as a pixel that is brighter than all around it looks like any other such.
     mean = stereo_torch.filtered_cost(costs, torch.zeros(30, 40), 1, 1.0)
@@ -129,24 +127,10 @@ def test_a_mask_hides_a_source() -> None:
     hidden = SourceView(grey, torch.zeros(20, 20), camera, np.eye(4, dtype=np.float32)[:3])
     seen = SourceView(grey, torch.ones(20, 20), camera, np.eye(4, dtype=np.float32)[:3])
     given = grey, plane_xy_of(camera), torch.ones(20, 20), Planes(0.0, 1.0, 1)
-    costs = stereo_torch.matching_cost(*given, [hidden], None, 1.0)
+    costs = stereo_torch.matching_cost(*given, [hidden], 1.0)
     assert bool((costs == UNSEEN_COST).all())
-    costs = stereo_torch.matching_cost(*given, [hidden, seen], None, 1.0)
+    costs = stereo_torch.matching_cost(*given, [hidden, seen], 1.0)
     assert float(costs.max()) < 2e-3
-
-
-def test_a_weight_of_zero_hides_a_source_at_a_pixel() -> None:
-    camera, grey = camera_of(20, 20), smooth_noise(20, 20)
-    same, other = (
-        SourceView(picture, torch.ones(20, 20), camera, np.eye(4, dtype=np.float32)[:3])
-        for picture in (grey, smooth_noise(20, 20))
-    )
-    weights = torch.ones(2, 20, 20)
-    weights[1, :10] = 0
-    given = grey, plane_xy_of(camera), torch.ones(20, 20), Planes(0.0, 1.0, 1)
-    costs = stereo_torch.matching_cost(*given, [same, other], weights, 1.0)
-    assert float(costs[0, :10].max()) < 2e-3
-    assert float(costs[0, 10:].mean()) > 0.1
 
 
 def test_planes_by_hand() -> None:
