@@ -14,6 +14,7 @@ import torch
 from ineus_core.kernels import dispatch
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.reconstructor import Reconstructor
+from ineus_core.stereo import visit_all
 from ineus_core.types import Camera, Frame
 
 _LOG = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ def warm_up_gpu(config: ReconstructorConfig, device: torch.device) -> None:
 
 def _walk(config: ReconstructorConfig, device: torch.device) -> None:
     """Go the way of a frame once with depth and once without, on views of noise."""
+    if config.stereo.enabled:
+        visit_all(config.stereo, device)
     for has_depth in (True, False):
         frames = list(_frames(config, has_depth))
         made = Reconstructor(config, device)

@@ -4,5 +4,6 @@
 
 from ineus_core.stereo.config import StereoConfig
 from ineus_core.stereo.depth_from_motion import DepthFromMotion, StereoDepth
+from ineus_core.stereo.warming import visit_all
 
-__all__ = ["DepthFromMotion", "StereoConfig", "StereoDepth"]
+__all__ = ["DepthFromMotion", "StereoConfig", "StereoDepth", "visit_all"]

@@ -48,13 +48,10 @@ def plane_fill(
     cell, shape = _cells(grey)
     x, y = plane_xy[..., 0].double(), plane_xy[..., 1].double()
     moments = _moments(inverse_depth.double(), weight.double(), x, y, cell, shape)
-    fit = torch.zeros(9, *moments.shape[1:], dtype=torch.float64, device=grey.device)
-    is_taken = torch.zeros(moments.shape[1:], dtype=torch.bool, device=grey.device)
+    gathered = torch.zeros_like(moments)
     for reach in _REACHES:
-        gathered = _around(moments, reach)
-        is_enough = gathered[0] >= _FEWEST
-        fit = torch.where(is_enough & ~is_taken, _fit(gathered), fit)
-        is_taken = is_taken | is_enough
+        gathered = torch.where(gathered[0] >= _FEWEST, gathered, _around(moments, reach))
+    fit = _fit(torch.where(gathered[0] >= _FEWEST, gathered, 0.0))
     return _evaluated(fit.reshape(9, -1)[:, cell], x, y, pixel_step)
 
 

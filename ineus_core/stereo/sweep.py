@@ -17,6 +17,7 @@ from torch.nn import functional
 from ineus_core.kernels.host_copy import HostCopy
 from ineus_core.kernels.stereo_matching import (
     Planes,
+    SourceView,
     best_plane,
     filtered_cost,
     matching_cost,
@@ -28,13 +29,6 @@ from ineus_core.stereo.view import MeasuredDepth, StereoView
 EDGE_GREY = 8.0
 """Contrast that the filter of the costs keeps."""
 _COARSEST_RADIUS_PX, RADIUS_PX = 2, 4
-_EDGE_LEVEL = 0
-"""The picture of half the size: in smaller ones edges are not where they are, and a larger one
-takes four times as long."""
-_BESIDE = (9, 1, 4)
-"""Side, stride and margin of the square whose surfaces are beside a pixel."""
-_CLEARLY = 0.01
-"""Less cost than by noise."""
 _REFINING_PLANES = 9
 _LAST_PLANES = 5
 """Planes of the second sweep in the finest picture, around the surface of the first."""
@@ -60,23 +54,21 @@ def sweep(
         levels: Sizes of the picture that are used, the coarsest first; 0: all.
     """
     coarsest = len(reference.levels) - 1
+    views = [source.as_source_of(reference) for source in sources]
     step = nearest / (config.planes - 1)
     base = torch.zeros_like(reference.levels[coarsest].grey)
     all_depths = Planes(0.0, step, config.planes)
-    q, cost, coarse_margin = _match(reference, sources, coarsest, base, all_depths, config)
+    q, cost, coarse_margin = _match(reference, views, coarsest, base, all_depths, config)
     margin = coarse_margin
     passes = [(level, _REFINING_PLANES) for level in range(coarsest - 1, -1, -1)]
-    passes = [*passes][: levels - 1 if levels else None]
+    passes = [*passes, (0, _LAST_PLANES)][: levels - 1 if levels else None]
     for number, (level, planes) in enumerate(passes):
         if number == 0 or level != passes[number - 1][0]:
             step /= 2
         around = Planes(-(planes // 2) * step, step, planes)
         size = reference.levels[level].grey.shape
         base = _resized(median_of_25(q), size)
-        if level == _EDGE_LEVEL:
-            q, cost = _match_at_edges(reference, sources, level, base, around, config)
-        else:
-            q, cost, _ = _match(reference, sources, level, base, around, config)
+        q, cost, _ = _match(reference, views, level, base, around, config)
         margin = _resized(coarse_margin, size)
     q = q * (q > 0)
     roughness = ((q - median_of_25(q)).abs() / q.clamp(min=1e-12)).clamp(max=_ROUGH) / _ROUGH
@@ -87,14 +79,14 @@ def sweep(
         margin,
         roughness,
         _pixel_step(reference, sources),
-        [source.as_source_of(reference, 0) for source in sources],
+        [of_all_sizes[0] for of_all_sizes in views],
         HostCopy(_sample(q, margin, at.plane_xy)),
     )
 
 
 def _match(
     reference: StereoView,
-    sources: Sequence[StereoView],
+    views: Sequence[Sequence[SourceView]],
     level: int,
     base: Float[Tensor, "h w"],
     planes: Planes,
@@ -102,33 +94,13 @@ def _match(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Inverse depth, cost and margin on one level."""
     at = reference.levels[level]
-    views = [source.as_source_of(reference, level) for source in sources]
+    # A smaller picture may have fewer sizes.
+    sources = [of_all_sizes[min(level, len(of_all_sizes) - 1)] for of_all_sizes in views]
     is_coarsest = level == len(reference.levels) - 1
-    costs = matching_cost(at.grey, at.plane_xy, base, planes, views, config.noise_grey)
+    costs = matching_cost(at.grey, at.plane_xy, base, planes, sources, config.noise_grey)
     radius_px = _COARSEST_RADIUS_PX if is_coarsest else RADIUS_PX
     best = best_plane(filtered_cost(costs, at.grey, radius_px, EDGE_GREY))
     return base + planes.first + best.index * planes.step, best.cost, best.margin
-
-
-def _match_at_edges(
-    reference: StereoView,
-    sources: Sequence[StereoView],
-    level: int,
-    base: Float[Tensor, "h w"],
-    planes: Planes,
-    config: StereoConfig,
-) -> tuple[Tensor, Tensor]:
-    """Match with planes around the nearest and the farthest surface beside each pixel as well.
-
-    What was found in a smaller picture is too large for things, or too small; it would stay so.
-    """
-    q, cost, _ = _match(reference, sources, level, base, planes, config)
-    for side in (1, -1):
-        there = side * functional.max_pool2d(side * base[None], *_BESIDE)[0]
-        other, other_cost, _ = _match(reference, sources, level, there, planes, config)
-        is_better = other_cost < cost - _CLEARLY
-        q, cost = torch.where(is_better, other, q), torch.where(is_better, other_cost, cost)
-    return q, cost
 
 
 def _resized(image: Float[Tensor, "h w"], size: tuple[int, ...]) -> Float[Tensor, "h2 w2"]:

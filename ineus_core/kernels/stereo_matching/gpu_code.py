@@ -93,7 +93,7 @@ def _between(a, b, c, d, fu, fv):
     return upper + fv * (lower - upper)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels", "width", "height"])
 def warp_planes(
     plane_xy, base, first, step, row, grey, usable, warped, sees, pixels, width, height,
     IS_BENT: tl.constexpr, IS_EQUIDISTANT: tl.constexpr, BLOCK: tl.constexpr,
@@ -113,7 +113,7 @@ def warp_planes(
     tl.store(sees + out, tl.load(usable + nearest, mask & seen, other=0.0), mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["height", "width"])
 def add_cost(
     grey, warped, sees, total, seen, height, width, sharpness,
     IS_FIRST: tl.constexpr, BLOCK: tl.constexpr,
@@ -144,7 +144,7 @@ def add_cost(
     tl.store(seen + plane + i, share, mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n"])
 def mean_cost(total, seen, unseen, n, BLOCK: tl.constexpr):
     """Divide sums of costs by what they were summed over, in place."""
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -154,7 +154,7 @@ def mean_cost(total, seen, unseen, n, BLOCK: tl.constexpr):
     tl.store(total + i, tl.where(share > 0, mean, unseen), mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels", "width"])
 def sum_rows(
     one, two, guide, sum_one, sum_two, pixels, width,
     REACH: tl.constexpr, IS_PRODUCT: tl.constexpr, BLOCK: tl.constexpr,
@@ -195,7 +195,7 @@ def _mean_of_columns(
     return a / n, b / n
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels", "width"])
 def slope_and_level(
     sum_cost, sum_product, mean_guide, variance, slope, level, pixels, width,
     REACH: tl.constexpr, BLOCK: tl.constexpr,
@@ -213,7 +213,7 @@ def slope_and_level(
     tl.store(level + plane + i, mean - a * guide, mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels", "width"])
 def mean_line(
     sum_slope, sum_level, guide, filtered, pixels, width,
     REACH: tl.constexpr, BLOCK: tl.constexpr,
@@ -229,7 +229,7 @@ def mean_line(
     tl.store(filtered + plane + i, result, mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels"])
 def pick_plane(
     costs, index, cost, margin, pixels, PLANES: tl.constexpr, BLOCK: tl.constexpr
 ):  # fmt: skip
@@ -257,7 +257,7 @@ def pick_plane(
     tl.store(margin + i, second - least, mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["height", "width"])
 def pick_median(image, median, height, width, BLOCK: tl.constexpr):
     """Find the value of 25 that 12 are not above and 12 not below, by counting."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -279,7 +279,7 @@ def pick_median(image, median, height, width, BLOCK: tl.constexpr):
     tl.store(median + i, result, mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels", "width", "height"])
 def add_agreement(
     inverse_depth, plane_xy, row, found, tolerance, least, most, agreeing, seen_by, against,
     total, difference, pixels, width, height, IS_BENT: tl.constexpr, IS_EQUIDISTANT: tl.constexpr,
