@@ -43,6 +43,9 @@ _THRESHOLDS_M = (0.02, 0.05)
 _IN_THE_AIR_M = 0.10
 _WARM_UP_FRAMES = 45
 _HEIGHT_PX = 480
+_SPACING_M = 0.02
+_SHOWN_EVERY = 3
+"""Frames in a row show nearly the same."""
 Poses = list[Float[np.ndarray, "4 4"]]
 
 
@@ -268,7 +271,7 @@ def _shown(source: SyntheticSource, frames: Sequence[Frame]) -> Float[np.ndarray
     """Return points on what the frames show, one in each voxel, from their exact depth."""
     rays = pixel_rays(source.camera)
     found = []
-    for frame in frames:
+    for frame in frames[::_SHOWN_EVERY]:
         assert frame.depth_m is not None
         points = (rays / rays[..., 2:] * frame.depth_m[..., None])[1::2, 1::2].reshape(-1, 3)
         pose = frame.world_from_camera
@@ -277,8 +280,10 @@ def _shown(source: SyntheticSource, frames: Sequence[Frame]) -> Float[np.ndarray
 
 
 def _one_per_voxel(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "m 3"]:
-    _, first = np.unique(np.floor(points / 0.02).astype(np.int64), axis=0, return_index=True)
-    return points[np.sort(first)]
+    # One number a voxel, as rows are sorted a hundred times slower.
+    voxels = np.floor(points / _SPACING_M).astype(np.int64) + (1 << 20)
+    keys = (voxels[:, 0] << 42) + (voxels[:, 1] << 21) + voxels[:, 2]
+    return points[np.unique(keys, return_index=True)[1]]
 
 
 if __name__ == "__main__":
