@@ -73,7 +73,7 @@ def part_of(points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
 def without_returns(frame: Frame) -> Frame:
     """Return a frame that lacks the depth of the failing parts."""
     assert frame.depth_m is not None
-    rays = cached_pixel_rays(frame.camera)
+    rays = cached_pixel_rays(frame.camera, 1)
     pose = frame.world_from_camera
     points = (rays * (frame.depth_m / rays[..., 2])[..., None]) @ pose[:3, :3].T + pose[:3, 3]
     depth_m = np.where(part_of(points) > 0, np.float32(0), frame.depth_m)

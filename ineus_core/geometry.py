@@ -18,6 +18,7 @@ from ineus_core.types import BlockIndex, Camera
 
 OPENGL_CAMERA_FROM_CAMERA = np.diag((1.0, -1.0, -1.0, 1.0))
 """OpenGL axes (x right, y up, z back) from the axes used here, and back; only sources need it."""
+_RAYS_AT_ONCE = 1 << 18
 NEAR_M = 1000.0
 """Up to here along each axis, places are computed with in the world's own coordinates."""
 _LARGEST_STEP_M = 2e-4
@@ -117,21 +118,43 @@ def _opencv_distortion(camera: Camera) -> Float[np.ndarray, " k"]:
     return coefficients
 
 
-def pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
-    """Return unit directions in the camera frame through all pixel centres, float32."""
-    columns, rows = np.meshgrid(
-        np.arange(camera.width_px) + 0.5, np.arange(camera.height_px) + 0.5
+def pixel_rays(
+    camera: Camera, stride_px: int = 1, first_px: int = 0
+) -> Float[np.ndarray, "h w 3"]:
+    """Return unit directions in the camera frame through pixel centres, float32.
+
+    Args:
+        stride_px: Of so many rows and columns, only one is asked for.
+        first_px: The first row and the first column.
+    """
+    rows, columns = (
+        np.arange(first_px, size_px, stride_px) + 0.5
+        for size_px in (camera.height_px, camera.width_px)
     )
-    plane = undistort_pixels(camera, np.stack((columns, rows), axis=-1).reshape(-1, 2))
+    rays = np.empty((len(rows), len(columns), 3), np.float32)
+    # A part at a time: all of a large picture in double precision would take gigabytes.
+    at_once = max(1, _RAYS_AT_ONCE // max(1, len(columns)))
+    for first in range(0, len(rows), at_once):
+        part = rays[first : first + at_once]
+        pixels = np.stack(np.meshgrid(columns, rows[first : first + at_once]), axis=-1)
+        part[:] = rays_through(camera, pixels.reshape(-1, 2)).reshape(part.shape)
+    return rays
+
+
+def rays_through(camera: Camera, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 3"]:
+    """Return unit directions in the camera frame through pixels (centres at + 0.5), float32."""
+    plane = undistort_pixels(camera, pixels)
     directions = np.concatenate((plane, np.ones((len(plane), 1))), axis=1)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return directions.reshape(camera.height_px, camera.width_px, 3).astype(np.float32)
+    return directions.astype(np.float32)
 
 
-@functools.lru_cache(maxsize=4)
-def cached_pixel_rays(camera: Camera) -> Float[np.ndarray, "h w 3"]:
-    """Return `pixel_rays`, kept for the cameras of a rig; not to be written to."""
-    rays = pixel_rays(camera)
+@functools.lru_cache(maxsize=16)
+def cached_pixel_rays(
+    camera: Camera, stride_px: int, first_px: int = 0
+) -> Float[np.ndarray, "h w 3"]:
+    """Return `pixel_rays`, kept for the strides and cameras of a rig; not to be written to."""
+    rays = pixel_rays(camera, stride_px, first_px)
     rays.flags.writeable = False
     return rays
 

@@ -3,6 +3,7 @@
 """Transforms, lenses and rays against numbers worked out by hand and against their inverses."""
 
 import itertools
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from ineus_core.geometry import (
     axes_equations,
     block_indices,
     blocks_touched,
+    cached_pixel_rays,
     focus_of_cameras,
     interpolate_rigid,
     look_at,
@@ -22,6 +24,7 @@ from ineus_core.geometry import (
     project,
     quaternion_to_rotation,
     ray_box,
+    rays_through,
     rigid_inverse,
     rigid_transform,
     rotation_to_quaternion,
@@ -177,6 +180,26 @@ def test_projection_and_undistortion_are_inverse_over_the_image(model: str) -> N
     plane = undistort_pixels(lens, expected)
     points = np.concatenate((plane, np.ones((len(plane), 1))), axis=1)
     np.testing.assert_allclose(project(lens, points), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["none", "plumb_bob", "equidistant"])
+def test_rays_of_some_pixels_are_those_of_all(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lens, every = camera(model), pixel_rays(camera(model))
+    np.testing.assert_array_equal(pixel_rays(lens, 7, 3), every[3::7, 3::7])
+    np.testing.assert_array_equal(cached_pixel_rays(lens, 4), every[::4, ::4])
+    pixels = np.array(((0.5, 0.5), (10.5, 3.5)))
+    np.testing.assert_array_equal(rays_through(lens, pixels), every[(0, 3), (0, 10)])
+    # A large picture is done in parts, of which none is less than a row.
+    monkeypatch.setattr("ineus_core.geometry._RAYS_AT_ONCE", 1)
+    np.testing.assert_array_equal(pixel_rays(lens), every)
+
+
+def test_rays_of_a_large_picture_take_no_memory_beside_themselves() -> None:
+    tracemalloc.start()
+    rays = pixel_rays(Camera(6000, 4000, 5e3, 5e3, 3e3, 2e3))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rays.shape == (4000, 6000, 3) and peak < 1.5 * rays.nbytes
 
 
 @pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial"])

@@ -57,7 +57,7 @@ def world_rays(
 ) -> tuple[Float[np.ndarray, "rays 3"], Float[np.ndarray, " rays"]]:
     """Return world directions and ranges, -1 without a return, of pixels that are not masked."""
     depth_m, is_return = believed_depth(frame, config, stride_px)
-    in_camera = cached_pixel_rays(frame.camera)[::stride_px, ::stride_px]
+    in_camera = cached_pixel_rays(frame.camera, stride_px)
     # Depth is along the optical axis, range along the ray, whose z is the cosine between them.
     range_m = np.where(is_return, depth_m / in_camera[..., 2], np.float32(-1.0))
     directions = in_camera @ frame.world_from_camera[:3, :3].T.astype(np.float32)
@@ -72,7 +72,7 @@ def world_points(
 ) -> Float[np.ndarray, "n 3"]:
     """Return the points that the returns of a frame lie at, in double precision."""
     depth_m, is_return = believed_depth(frame, config, stride_px)
-    rays = cached_pixel_rays(frame.camera)[::stride_px, ::stride_px][is_return]
+    rays = cached_pixel_rays(frame.camera, stride_px)[is_return]
     in_camera = rays * (depth_m[is_return] / rays[:, 2])[:, None]
     pose = frame.world_from_camera
     return in_camera @ pose[:3, :3].T + pose[:3, 3]

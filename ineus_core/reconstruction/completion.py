@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.geometry import cached_pixel_rays, project
+from ineus_core.geometry import cached_pixel_rays, project, rays_through
 from ineus_core.keyframes import DepthConfig
 from ineus_core.types import Camera, Frame, KeyframeId
 
@@ -125,7 +125,7 @@ class DepthCompletion:
             return frame
         keyframe = _ReferenceView.of(frame, frame.depth_m)
         usable = None if frame.mask is None else reduced(frame.mask, keyframe.reduction)
-        slopes = _slopes(reduced(cached_pixel_rays(frame.camera), keyframe.reduction))
+        slopes = _slopes(_reduced_rays(frame.camera, keyframe.depth_m.shape))
         holes = planar_holes(keyframe.depth_m, slopes, usable, self._limits)
         agreed = self._agreed(keyframe, holes, slopes) if holes else []
         self._remember(keyframe)
@@ -310,6 +310,12 @@ def _has_parallax(
     return (a * b).sum(axis=1) < _LEAST_PARALLAX * lengths
 
 
+def _reduced_rays(camera: Camera, size: tuple[int, ...]) -> Float[np.ndarray, "h w 3"]:
+    """Return the rays of the pixels that `reduced` keeps of an image."""
+    k = reduction_of(camera)
+    return cached_pixel_rays(camera, k, k // 2)[: size[0], : size[1]]
+
+
 def _slopes(rays: Float[np.ndarray, "*pixels 3"]) -> Float[np.ndarray, "*pixels 2"]:
     return rays[..., :2] / rays[..., 2:]
 
@@ -318,7 +324,7 @@ def _filled(
     frame: Frame, depth_m: Float[np.ndarray, "h w"], holes: list[Hole]
 ) -> Float[np.ndarray, "h w"]:
     """Return the depth of a frame with planes through holes."""
-    k, rays = reduction_of(frame.camera), cached_pixel_rays(frame.camera)
+    k = reduction_of(frame.camera)
     depth_m = depth_m.copy()
     for hole in holes:
         rows, columns = (
@@ -333,5 +339,6 @@ def _filled(
         if frame.mask is not None:
             empty &= frame.mask[rows, columns]
         rows, columns = rows[empty], columns[empty]
-        depth_m[rows, columns] = _on_planes(_slopes(rays[rows, columns]), hole.plane[None])[:, 2]
+        rays = rays_through(frame.camera, np.stack((columns, rows), axis=1) + 0.5)
+        depth_m[rows, columns] = _on_planes(_slopes(rays), hole.plane[None])[:, 2]
     return depth_m

@@ -17,6 +17,8 @@ from ineus_core.types import Camera, Frame, KeyframeId
 _LOG_ODDS_STRIDE_PX = 4
 _OBSERVED_STRIDE_PX = 2
 """Finer, as the cells are; both are for wide images, and half of it for others."""
+_MOST_ACROSS = 1024
+"""Rays along a side of a picture, however large it is."""
 _OBSERVED_OVERLAP = 0.6
 """Half side of what a return has observed, by the distance of neighbouring returns head-on: more
 than half, as surfaces are aslant; less than all, or webs at edges would count as measured."""
@@ -144,4 +146,6 @@ class DepthIntegrator:
 
 
 def _stride_px(wide: int, camera: Camera) -> int:
-    return wide if camera.width_px >= 480 else wide // 2
+    # Of larger pictures the keyframes hold no more either.
+    least = -(-max(camera.width_px, camera.height_px) // _MOST_ACROSS)
+    return max(least, wide if camera.width_px >= 480 else wide // 2)

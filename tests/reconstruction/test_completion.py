@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_scene import CPU, tiny_config
 
-from ineus_core.geometry import cached_pixel_rays, look_at
+from ineus_core.geometry import look_at, pixel_rays
 from ineus_core.keyframes import DepthConfig
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion, planar_holes
@@ -25,7 +25,7 @@ BLACK = (0.1, 0.1, 0.1)
 
 
 def slopes() -> np.ndarray:
-    rays = cached_pixel_rays(CAMERA)
+    rays = pixel_rays(CAMERA)
     return rays[..., :2] / rays[..., 2:]
 
 

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 from jaxtyping import Float
 
-from ineus_core.geometry import cached_pixel_rays, project
+from ineus_core.geometry import pixel_rays, project
 from ineus_core.types import Camera
 
 _OVERLAP = 1.1
@@ -58,5 +58,5 @@ def spread(depth_camera: Camera, color_camera: Camera) -> float:
 @functools.lru_cache(maxsize=4)
 def plane_of(camera: Camera) -> Float[np.ndarray, "h w 2"]:
     """Return where the view rays meet the plane z = 1; far away for those that hardly do."""
-    rays = cached_pixel_rays(camera)
+    rays = pixel_rays(camera)
     return np.ascontiguousarray(rays[..., :2] / np.maximum(rays[..., 2:], 1e-6))
