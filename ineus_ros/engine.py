@@ -81,8 +81,10 @@ class Engine:
         self.report = report
 
     def render(self, camera: Camera, world_from_camera: np.ndarray) -> "Future[RenderedImage]":
-        """Render between two ticks."""
-        return self.worker.call(lambda p: p.reconstructor.render(camera, world_from_camera))
+        """Render between ticks, as on a CPU it takes many of them."""
+        return self.worker.call_in_parts(
+            lambda p: p.reconstructor.render_in_parts(camera, world_from_camera)
+        )
 
     def refresh_when_idle(self, period_s: float) -> None:
         """Mesh everything anew if training goes on without frames; to be called now and then."""

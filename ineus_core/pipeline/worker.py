@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ineus_core.in_parts import InParts
 from ineus_core.pipeline.loop import Pipeline
 from ineus_core.types import Frame
 
@@ -21,25 +22,61 @@ REQUEST_SHARE = 0.5
 """Most of the time that requests take from training, as long as there is anything to train."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Request:
     """Work beside training, and those who wait for its result."""
 
-    function: Callable[[Pipeline], Any]
+    begin: Callable[[Pipeline], InParts[Any]]
     key: Hashable
     futures: list[Future]
+    parts: InParts[Any] | None = None
+    """What is left of the work, once it has begun."""
 
     @property
     def is_wanted(self) -> bool:
         """Whether anyone still waits."""
         return not all(future.cancelled() for future in self.futures)
 
+    def take(self) -> bool:
+        """Keep those who still wait, who from now on cannot leave; False if there are none."""
+        self.futures = [f for f in self.futures if f.set_running_or_notify_cancel()]
+        return bool(self.futures)
+
+    def advance(self, pipeline: Pipeline) -> bool:
+        """Do a part; True if it was the last, and those who wait have been told."""
+        try:
+            if self.parts is None:
+                self.parts = self.begin(pipeline)
+            next(self.parts)
+        except StopIteration as end:
+            # Their callbacks publish, here on this thread, so it counts as the request's time.
+            for future in self.futures:
+                future.set_result(end.value)
+        except Exception as error:
+            self.fail(error)
+        else:
+            return False
+        return True
+
+    def fail(self, error: BaseException) -> None:
+        """Tell those who wait that there is no result."""
+        for future in self.futures:
+            future.set_exception(error)
+
+
+def _in_one_part(function: Callable[[Pipeline], _T]) -> Callable[[Pipeline], InParts[_T]]:
+    def parts(pipeline: Pipeline) -> InParts[_T]:
+        yield from ()
+        return function(pipeline)
+
+    return parts
+
 
 class Worker:
     """Ticks a pipeline; other threads only submit frames and make requests.
 
-    Requests never stop training: after each of them the pipeline ticks at least once, and for as
-    long as the request has taken.
+    Requests never stop training: after each of them, and after each part of one in parts, the
+    pipeline ticks at least once, and for as long as that has taken.
 
     Args:
         pipeline: A live one, driven by the thread from `start` on; others only submit
@@ -60,6 +97,7 @@ class Worker:
         self._pipeline, self._now_ns, self._max_idle_steps = pipeline, now_ns, max_idle_steps
         self._now_s = now_s
         self._requests: deque[_Request] = deque()
+        self._begun: _Request | None = None
         self._owed_s = 0.0
         self._has_ticked = True
         self._wake = threading.Condition()
@@ -117,7 +155,7 @@ class Worker:
 
     @property
     def requests_waiting(self) -> int:
-        """Requests that have not begun."""
+        """Requests that have not begun; one at a time does."""
         return len(self._requests)
 
     def pause(self) -> None:
@@ -149,6 +187,15 @@ class Worker:
             key: Names what is asked for: while one of the same key has not begun, the function is
                 run once for both. None is equal to nothing.
         """
+        return self.call_in_parts(_in_one_part(function), key)
+
+    def call_in_parts(
+        self, begin: Callable[[Pipeline], InParts[_T]], key: Hashable = None
+    ) -> "Future[_T]":
+        """Request work whose parts are done between ticks, as `call` does for work in one part.
+
+        Others wait until it is done, so that there are never many at once.
+        """
         future: Future[_T] = Future()
         with self._wake:
             if self._stopping:
@@ -159,7 +206,7 @@ class Worker:
             same = (r for r in self._requests if key is not None and r.key == key)
             request = next(same, None)
             if request is None:
-                self._requests.append(_Request(function, key, [future]))
+                self._requests.append(_Request(begin, key, [future]))
             else:
                 request.futures.append(future)
             self._wake.notify()
@@ -184,9 +231,8 @@ class Worker:
         finally:
             with self._wake:
                 self._stopping = True
-                while futures := self._next_request()[1]:
-                    for future in futures:
-                        future.set_exception(self._why_not())
+                while request := self._next_request():
+                    request.fail(self._why_not())
 
     def _why_not(self) -> RuntimeError:
         """Return why nothing is answered any more."""
@@ -203,36 +249,31 @@ class Worker:
 
     def _rest(self) -> None:
         with self._wake:
-            is_called = self._requests or self._stopping
+            is_called = self._requests or self._begun or self._stopping
             if not is_called and (self._paused or not self._pipeline.has_waiting):
                 self._wake.wait(_IDLE_S)
 
     def _answer_one(self) -> None:
         with self._wake:
-            function, futures = self._next_request()
-        if function is None:
+            request = self._next_request()
+        if request is None:
             return
         begin_s = self._now_s()
-        try:
-            result = function(self._pipeline)
-        except Exception as error:
-            for future in futures:
-                future.set_exception(error)
-        else:
-            # Their callbacks publish, here on this thread, so it counts as the request's time.
-            for future in futures:
-                future.set_result(result)
+        if not request.advance(self._pipeline):
+            self._begun = request
         self._owed_s = (self._now_s() - begin_s) * (1.0 / REQUEST_SHARE - 1.0)
         self._has_ticked = False
 
-    def _next_request(self) -> tuple[Callable[[Pipeline], Any] | None, list[Future]]:
-        """Take the oldest request that somebody waits for, and those who do."""
+    def _next_request(self) -> _Request | None:
+        """Take the one that has begun, else the oldest that somebody waits for."""
+        if self._begun is not None:
+            request, self._begun = self._begun, None
+            return request
         while self._requests:
             request = self._requests.popleft()
-            futures = [f for f in request.futures if f.set_running_or_notify_cancel()]
-            if futures:
-                return request.function, futures
-        return None, []
+            if request.take():
+                return request
+        return None
 
     def _has_work(self) -> bool:
         with self._wake:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 
 from ineus_core.fields import HashSdf
+from ineus_core.in_parts import InParts
 from ineus_core.keyframes import KeyframeBuffer, Replay
 from ineus_core.meshing import Surface
 from ineus_core.planning import EsdfSlice, OccupancySlice, Planner, PlanningAnswer, PlanningScene
@@ -116,13 +117,15 @@ class Reconstruction:
     def _blocks_with_surface(self) -> list[BlockIndex]:
         return self.surface.blocks_with_surface(self.grid.occupied_centres(), self.grid.cell_m)
 
-    def render(self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> RenderedImage:
+    def render_in_parts(
+        self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]
+    ) -> InParts[RenderedImage]:
         """Render colour, depth and normal as the camera would see them."""
         is_white = self.config.training.shows_white and self.field.background is None
         # Sharpness and annealing are trained together: exact opacities would show another surface.
         cos_anneal = self.config.training.cos_anneal(self.train_step.steps)
         pose = torch.as_tensor(world_from_camera, dtype=torch.float32).to(self.device)
-        return self.renderer.render(camera, pose, float(is_white), cos_anneal)
+        return self.renderer.render_in_parts(camera, pose, float(is_white), cos_anneal)
 
     def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
         """Answer a planner's points; see `Reconstructor.query`."""

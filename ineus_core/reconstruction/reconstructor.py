@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from ineus_core.errors import CapacityError, CheckpointError, SourceError
 from ineus_core.geometry import up_of_cameras
+from ineus_core.in_parts import InParts, at_once
 from ineus_core.keyframes import KeyframePolicy
 from ineus_core.meshing import moved_mesh, weld
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
@@ -410,9 +411,23 @@ class Reconstructor:
 
     def render(self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> RenderedImage:
         """Render colour, depth and normal as the camera would see them."""
+        return at_once(self.render_in_parts(camera, world_from_camera))
+
+    def render_in_parts(
+        self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]
+    ) -> InParts[RenderedImage]:
+        """Render as `render` does, with pauses in which the caller may train."""
         if not self.is_ready:
             raise SourceError("nothing to render: no keyframe has come yet")
-        return self.reconstruction.render(camera, self.origin.pose_in_map(world_from_camera))
+        started = self.reconstruction
+        parts = started.render_in_parts(camera, self.origin.pose_in_map(world_from_camera))
+        while self._reconstruction is started:
+            try:
+                next(parts)
+            except StopIteration as end:
+                return end.value
+            yield
+        raise SourceError("the map was replaced while a view of it was rendered")
 
     def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
         """Tell distance to the surface as last extracted, gradient, and what was observed."""

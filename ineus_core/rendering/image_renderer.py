@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ineus_core.geometry import pixel_rays
+from ineus_core.in_parts import InParts, at_once
 from ineus_core.kernels.compositing import fastest_renderer, render_rays
 from ineus_core.kernels.host_copy import to_host
 from ineus_core.kernels.image_rays import keep_visible, march_view
@@ -68,7 +69,6 @@ class ImageRenderer:
         self._field, self._grid = field, grid
         self._rays: tuple[Camera, Tensor] | None = None
 
-    @torch.no_grad()
     def render(
         self,
         camera: Camera,
@@ -76,7 +76,19 @@ class ImageRenderer:
         background: float = 0.0,
         cos_anneal: float = 1.0,
     ) -> RenderedImage:
+        """Render every pixel; see `render_in_parts`."""
+        return at_once(self.render_in_parts(camera, world_from_camera, background, cos_anneal))
+
+    def render_in_parts(
+        self,
+        camera: Camera,
+        world_from_camera: Float[Tensor, "4 4"],
+        background: float = 0.0,
+        cos_anneal: float = 1.0,
+    ) -> InParts[RenderedImage]:
         """Render every pixel; one that is less than half opaque has no depth and no normal.
+
+        On a CPU an image takes seconds: between its parts the field may be trained.
 
         Args:
             background: Brightness of what is behind everything.
@@ -94,7 +106,11 @@ class ImageRenderer:
         if not self._grid.has_sensor:
             most //= _MORE_STEPS_WITHOUT_DEPTH
         origin, anneal = world_from_camera[:3, 3], torch.full((), cos_anneal, device=device)
-        parts = [render(origin, rays, anneal) for rays in directions.split(most)]
+        parts: list[RenderedRays] = []
+        for rays in directions.split(most):
+            if parts:
+                yield
+            parts.append(render(origin, rays, anneal))
         rgb, range_m, normal, opacity = (
             torch.cat([getattr(part, name) for part in parts])
             for name in ("rgb", "range_m", "normal", "opacity")
@@ -129,6 +145,7 @@ class ImageRenderer:
             self._rays = (camera, rays)
         return self._rays[1]
 
+    @torch.no_grad()
     def _render_rays(
         self,
         origin: Float[Tensor, " 3"],
@@ -161,6 +178,7 @@ class ImageRenderer:
         further, _ = behind(origins, directions, self._grid.aabb, middle)
         return replace(rendered, rgb=rendered.rgb + further.rgb * (1 - rendered.opacity[:, None]))
 
+    @torch.no_grad()
     def _render_fused(
         self,
         origin: Float[Tensor, " 3"],

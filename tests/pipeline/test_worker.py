@@ -13,6 +13,7 @@ import pytest
 import torch
 from tiny_scene import wall_frame
 
+from ineus_core.in_parts import InParts
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig, Worker
 from ineus_core.pipeline.worker import REQUEST_SHARE
 from ineus_core.reconstruction import JudgedFrame, Reconstructor
@@ -180,6 +181,66 @@ def test_five_who_ask_without_end_leave_training_its_share(
     ticks_between = [b - a - 1 for a, b in itertools.pairwise(begun)]
     due = request_s * (1 / REQUEST_SHARE - 1) / 0.125
     assert len(ticks_between) >= 24 and set(ticks_between) == {max(1, due)}
+
+
+def test_a_long_request_is_done_in_parts_between_which_training_goes_on(pipeline: Ticks) -> None:
+    clock, log = Clock(), list[str]()
+    worker = Worker(pipeline, time.monotonic_ns, max_idle_steps=10**9, now_s=clock)
+    pipeline.quiet.is_ready = True
+
+    def tick() -> None:
+        clock.spend(0.125)
+        log.append("tick")
+
+    def view(name: str) -> InParts[str]:
+        for part in range(3):
+            if part:
+                yield
+            clock.spend(0.25)
+            log.append(name)
+        return f"{name} is done"
+
+    pipeline.on_tick = tick
+    views = [worker.call_in_parts(lambda _, n=name: view(n)) for name in "ab"]  # type: ignore[misc]
+    short = worker.call(lambda _: log.append("short"))
+    worker.start()
+    assert [future.result(HUNG_S) for future in views] == ["a is done", "b is done"]
+    short.result(HUNG_S)
+    assert worker.stop(HUNG_S)
+    assert [what for what in log if what != "tick"] == [*"aaabbb", "short"]
+    at = [index for index, what in enumerate(log) if what != "tick"]
+    assert [b - a - 1 for a, b in itertools.pairwise(at)] == [2] * 6
+
+
+def test_a_request_in_parts_goes_on_while_training_rests_and_ends_with_the_worker(
+    worker: Worker,
+) -> None:
+    def parts(pipeline: Pipeline) -> InParts[int]:
+        for _ in range(3):
+            yield
+        return pipeline.waiting
+
+    def endless(pipeline: Pipeline) -> InParts[int]:
+        while True:
+            begun.set()
+            yield
+
+    def fails(pipeline: Pipeline) -> InParts[int]:
+        yield
+        raise ValueError("no")
+
+    begun = threading.Event()
+    worker.pause()
+    assert worker.call_in_parts(parts).result(HUNG_S) == 0
+    with pytest.raises(ValueError, match="no"):
+        worker.call_in_parts(fails).result(HUNG_S)
+    never = worker.call_in_parts(endless)
+    assert begun.wait(HUNG_S)
+    # It is too late to give up what has begun, so that who asks anew for ever gets an answer.
+    assert not never.cancel()
+    assert worker.stop(HUNG_S)
+    with pytest.raises(RuntimeError, match="has stopped"):
+        never.result(HUNG_S)
 
 
 def test_equal_requests_are_joined_and_each_asker_gets_the_answer(worker: Worker) -> None:

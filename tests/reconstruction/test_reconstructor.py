@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from tiny_scene import CAMERA, CPU, pose, room_source, tiny_config, wall_frame
 
 from ineus_core.errors import CapacityError, CheckpointError, SourceError
+from ineus_core.in_parts import at_once
 from ineus_core.meshing import Surface
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticSource
@@ -105,6 +106,22 @@ def test_a_view_looks_like_the_frame(room: Reconstructor, frames: list[Frame]) -
     assert np.abs(image.depth_m - frame.depth_m)[seen].mean() < 0.15
     error = np.abs(image.rgb.astype(int) - frame.rgb)[seen].mean()
     assert error < 0.7 * np.abs(frame.rgb.astype(int) - frame.rgb.mean())[seen].mean()
+
+
+def test_a_view_in_parts_survives_training_but_not_the_map(frames: list[Frame]) -> None:
+    made = reconstruct(frames[:2], steps=2)
+    camera = frames[0].camera.resized(160, 120)
+    parts = made.render_in_parts(camera, frames[0].world_from_camera)
+    for _ in range(3):
+        next(parts)
+        made.step()
+    image = at_once(parts)
+    assert image.rgb.shape == (120, 160, 3) and image.opacity.max() > 0.5
+    parts = made.render_in_parts(camera, frames[0].world_from_camera)
+    next(parts)
+    made.reset()
+    with pytest.raises(SourceError, match="replaced while a view of it was rendered"):
+        next(parts)
 
 
 def test_the_same_seed_gives_the_same_mesh(
