@@ -17,6 +17,8 @@ Rays = tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]
 """Origins and unit directions."""
 _RAYS_AT_ONCE = 1 << 13
 _STEPS_PER_RAY = 512
+_STEPS_AT_ONCE = {"cpu": 32, "cuda": _STEPS_PER_RAY}
+"""A ray that has met the surface is asked no further; a GPU is faster with all at once."""
 _VISIBILITY_RAYS = {"cpu": 1 << 17, "cuda": 1 << 20}
 _PLANNING_RAYS = {"cpu": 1 << 11, "cuda": 1 << 18}
 """Rays that tell a planner what is free, where there is no depth."""
@@ -188,15 +190,23 @@ def _first_hits(
 ) -> tuple[Int[Tensor, " first_hits"], Float[Tensor, " first_hits"]]:
     """Return the rays that meet the surface, and where on them."""
     samples = grid.march_view(origins, directions, _STEPS_PER_RAY)
-    used = samples.valid.nonzero()[:, 0]
-    t_mid = 0.5 * (samples.t_starts + samples.t_ends)[used]
-    ray = samples.ray_index[used]
-    points = origins[ray] + directions[ray] * t_mid[:, None]
-    inside = (sdf_fn(points) <= 0).nonzero()[:, 0]
-    # Samples of a ray follow each other, so the first one inside begins a run of its ray.
-    first = torch.ones_like(inside, dtype=torch.bool)
-    first[1:] = ray[inside[1:]] != ray[inside[:-1]]
-    return ray[inside[first]], t_mid[inside[first]]
+    shape = (len(origins), _STEPS_PER_RAY)
+    t_mid = (0.5 * (samples.t_starts + samples.t_ends)).view(shape)
+    valid = samples.valid.view(shape)
+    met = torch.full((len(origins),), torch.inf, device=origins.device)
+    open_rays = torch.arange(len(origins), device=origins.device)
+    at_once = _STEPS_AT_ONCE[origins.device.type]
+    for first in range(0, _STEPS_PER_RAY, at_once):
+        row, step = valid[open_rays, first : first + at_once].nonzero(as_tuple=True)
+        if len(row) == 0:
+            break
+        ray = open_rays[row]
+        t = t_mid[ray, first + step]
+        inside = sdf_fn(origins[ray] + directions[ray] * t[:, None]) <= 0
+        met.scatter_reduce_(0, ray[inside], t[inside], "amin")
+        open_rays = open_rays[met[open_rays] == torch.inf]
+    ray = (met < torch.inf).nonzero()[:, 0]
+    return ray, met[ray]
 
 
 def _widened(cells: Bool[Tensor, "gx gy gz"]) -> Bool[Tensor, "gx gy gz"]:
