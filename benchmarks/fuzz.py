@@ -29,7 +29,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 HANG_S, WAIT_S = 5.0, 60.0
 """Most of a case, by the clock of its process and by the wall's."""
-CASES_OF_A_CHILD = 250
+CASES_OF_A_CHILD = {"messages": 5_000, "frames": 250, "files": 250}
+"""Each begins with seconds of imports, and the memory of many frames is measured more roughly."""
 _NONE = (-1).to_bytes(8, "little", signed=True)
 LEAST_LIMIT_MB = 64.0
 """Below this, growth is that of caches and of the allocator."""
@@ -107,7 +108,7 @@ def fuzz(
     with tempfile.TemporaryDirectory() as folder:
         first = 0
         while first < cases:
-            last = min(cases, first + CASES_OF_A_CHILD)
+            last = min(cases, first + CASES_OF_A_CHILD[kind])
             first = _run_child(outcome, make, seed, Path(folder), first, last)
     limit_mb = max(LEAST_LIMIT_MB, 2.0 * outcome.honest_mb)
     if outcome.peak_mb > limit_mb:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ineus_core.sources.bags import ros_encoders as encode
+from ineus_core.sources.bags.frame_making import PlacedImages
 from ineus_core.sources.bags.ros_messages import (
     decode_camera,
     decode_compressed_depth,
@@ -21,9 +22,10 @@ from ineus_core.sources.bags.ros_messages import (
 )
 from ineus_core.types import Camera
 from ineus_ros.drops import Drops
-from ineus_ros.inputs.decoding import Decoders, FrameDecoder, PosedImages
-from ineus_ros.inputs.pairing import Images
+from ineus_ros.inputs.decoding import Decoders, FrameDecoder
 
+_MOST_WAIT_S = 30.0
+"""By the clock of the wall, as the machine may be busy; `fuzz.py` counts the processor's time."""
 _LARGE, _SMALL = (480, 640), (24, 32)
 _INTEGERS = (0, 1, -1, 2, 7, 255, 256, 2**15, 2**16 - 1, 2**20, 2**31 - 1, 2**31, 2**32 - 1, 2**63)
 _FLOATS = (0.0, -0.0, 1e-300, -1.0, 1e7, 1e30, 1e300, math.inf, -math.inf, math.nan)
@@ -88,10 +90,10 @@ class Messages:
         depth_camera = None
         if hasattr(message, "k"):
             depth_camera = decode_camera(message)
-        images = Images(color, depth, None)
         before = self._drops.count
-        self._maker.submit(PosedImages(images, 0, camera, np.eye(4), depth_camera, np.eye(4)))
-        if not self._done.acquire(timeout=4.0):
+        placed = PlacedImages(color, depth, None, camera, np.eye(4), depth_camera, np.eye(4))
+        self._maker.submit(placed)
+        if not self._done.acquire(timeout=_MOST_WAIT_S):
             raise TimeoutError("neither a frame nor a drop")
         return "counted drop" if self._drops.count > before else "frame"
 

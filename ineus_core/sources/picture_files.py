@@ -3,6 +3,7 @@
 """Pictures, masks and depth in image files, whose size is known before memory is taken."""
 
 import io
+import struct
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,9 @@ MOST_MPX = 64.0
 """Millions of pixels of a picture that are believed unless a setting says more."""
 
 _SAME_PROPORTIONS = 0.01
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_PNG_CHUNK, _PNG_CHECKSUM_BYTES = struct.Struct(">I4s"), 4
+"""Length and name of a chunk; its content and a checksum follow."""
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -167,8 +171,11 @@ def returns_of(depth_m: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
 
 def _header_size(file: Path | io.BytesIO, what: str) -> Size | None:
     try:
-        with Image.open(file) as picture:
-            return picture.size
+        with open(file, "rb") if isinstance(file, Path) else file as content:
+            if not _has_its_chunks(content):
+                return None
+            with Image.open(content) as picture:
+                return picture.size
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise SourceError(
@@ -176,6 +183,27 @@ def _header_size(file: Path | io.BytesIO, what: str) -> Size | None:
         ) from error
     except (OSError, ValueError):
         return None
+
+
+def _has_its_chunks(file: io.BufferedIOBase) -> bool:
+    """Tell whether a picture is no PNG, or one that holds as many bytes as its chunks claim.
+
+    OpenCV takes memory for what a chunk claims, up to 2 GB, before it reads any of it.
+    """
+    is_png = file.read(len(_PNG_MAGIC)) == _PNG_MAGIC
+    end = file.seek(0, io.SEEK_END)
+    place = len(_PNG_MAGIC)
+    while is_png and place < end:
+        file.seek(place)
+        head = file.read(_PNG_CHUNK.size)
+        if len(head) < _PNG_CHUNK.size:
+            return False
+        length, kind = _PNG_CHUNK.unpack(head)
+        place += _PNG_CHUNK.size + length + _PNG_CHECKSUM_BYTES
+        if kind == b"IEND":
+            break
+    file.seek(0)
+    return not is_png or place <= end
 
 
 def _decoded(path: Path, expected: Size, flags: int) -> np.ndarray:

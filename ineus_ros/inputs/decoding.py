@@ -5,6 +5,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,14 @@ from ineus_core.sources.bags.frame_making import (
     make_frame,
 )
 from ineus_core.sources.bags.ros_messages import (
+    decode_compressed_depth,
+    decode_compressed_image,
+    decode_depth,
     decode_image,
-    image_decoder,
     knows_encoding,
     stamp_ns,
 )
-from ineus_core.types import Frame
+from ineus_core.types import Camera, Frame
 from ineus_ros.drops import Drops
 
 
@@ -31,10 +34,21 @@ class Decoders:
 
     def __init__(self, is_color_compressed: bool, is_depth_compressed: bool) -> None:
         """Choose."""
-        self.color: Decode = (
-            image_decoder(True, is_depth=False) if is_color_compressed else decode_any_image
-        )
-        self.depth: Decode = image_decoder(is_depth_compressed, is_depth=True)
+        self._is_color_compressed = is_color_compressed
+        self._is_depth_compressed = is_depth_compressed
+
+    def color(self, camera: Camera) -> Decode:
+        """Return the decoder of colour images of a camera."""
+        # A compressed one may claim any size; a raw one has the bytes that it claims.
+        if self._is_color_compressed:
+            return partial(decode_compressed_image, camera=camera)
+        return decode_any_image
+
+    def depth(self, camera: Camera) -> Decode:
+        """Return the decoder of depth images of a camera."""
+        if self._is_depth_compressed:
+            return partial(decode_compressed_depth, camera=camera)
+        return decode_depth
 
 
 class FrameDecoder:
@@ -138,7 +152,11 @@ class FrameDecoder:
     def _decoded(self, placed: PlacedImages) -> Frame | None:
         decoders = self._decoders[placed.camera_id]
         try:
-            return make_frame(placed, decoders.color, decoders.depth)
+            return make_frame(
+                placed,
+                decoders.color(placed.camera),
+                decoders.depth(placed.depth_camera or placed.camera),
+            )
         except UnusableImages as error:
             self._drops.add(error.reason, error)
             return None

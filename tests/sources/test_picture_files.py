@@ -87,6 +87,24 @@ def test_a_setting_raises_the_limit(tmp_path: Path) -> None:
     assert picture_size(path, 90.0) == (10_000, 9_000)
 
 
+def test_a_chunk_that_claims_more_than_is_there_takes_no_memory(tmp_path: Path) -> None:
+    whole = cv2.imencode(".png", np.full((24, 32), 700, np.uint16))[1].tobytes()
+    at = whole.index(b"IDAT") - 4
+    for cut in (
+        whole[:at] + (1 << 31 | 5).to_bytes(4, "big") + whole[at + 4 :],
+        whole[:-14],
+        whole[: at + 3],
+    ):
+        path = tmp_path / "cut.png"
+        path.write_bytes(cut)
+        assert encoded_size(cut, "cut") is None
+        with pytest.raises(SourceError, match=r"cut\.png: cannot be read as a picture"):
+            read_depth(path, (32, 24))
+    assert encoded_size(whole, "whole") == (32, 24)
+    # What stands behind the last chunk is none of the picture.
+    assert encoded_size(whole + b"abc", "whole") == (32, 24)
+
+
 def test_what_is_no_picture_has_no_size() -> None:
     assert encoded_size(b"", "nothing") is None
     assert encoded_size(b"12345", "nothing") is None

@@ -148,11 +148,16 @@ def used_bits(msgs: Iterable[Any]) -> int:
     return next((bits for bits in (10, 12) if 255 < highest < 1 << bits), 16)
 
 
-def decode_compressed_image(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
-    """Decode a sensor_msgs/CompressedImage (JPEG, PNG) to RGB."""
+def decode_compressed_image(msg: Any, camera: Camera | None = None) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode a sensor_msgs/CompressedImage (JPEG, PNG) to RGB.
+
+    Args:
+        camera: Its picture has the size of this one, as is checked before memory is taken.
+    """
     data = bytes(msg.data)
     what = f"compressed image of format {msg.format!r} with {len(data)} bytes"
-    picture = _decode_picture(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, what)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    picture = _decode_picture(data, flags, what, camera)
     if picture is None:
         raise SourceError(f"{what} cannot be decoded: expected a complete JPEG or PNG")
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
@@ -183,20 +188,23 @@ def decode_depth(msg: Any) -> Float[np.ndarray, "h w"]:
     raise SourceError(f"depth image of encoding {msg.encoding!r}: expected one of {expected}")
 
 
-def decode_compressed_depth(msg: Any) -> Float[np.ndarray, "h w"]:
+def decode_compressed_depth(msg: Any, camera: Camera | None = None) -> Float[np.ndarray, "h w"]:
     """Decode a compressedDepth sensor_msgs/CompressedImage to depth in m, float32; 0 for none.
 
     A 12-byte header (format, two quantisation parameters) stands before a 16-bit PNG, or before
     width, height and the words of an RVL stream.
+
+    Args:
+        camera: Its picture has the size of this one, as is checked before memory is taken.
     """
     data = bytes(msg.data)
     has_header = not data.startswith(_PNG_MAGIC)
     body = data[_COMPRESSED_DEPTH_HEADER.size :] if has_header else data
     what = f"compressed depth of format {msg.format!r} with {len(data)} bytes"
     if "rvl" in msg.format.lower() and not is_depth_picture(msg):
-        values = _decode_rvl(body, what)
+        values = _decode_rvl(body, what, camera)
     else:
-        values = _decode_picture(body, cv2.IMREAD_UNCHANGED, what)
+        values = _decode_picture(body, cv2.IMREAD_UNCHANGED, what, camera)
     if values is None or values.ndim != 2 or values.dtype != np.uint16:
         raise SourceError(
             f"{what} cannot be decoded: "
@@ -210,16 +218,29 @@ def decode_compressed_depth(msg: Any) -> Float[np.ndarray, "h w"]:
     return _without_invalid(np.where(values == 0, 0, inverse))
 
 
-def _decode_picture(data: bytes, flags: int, what: str) -> np.ndarray | None:
+def _decode_picture(
+    data: bytes, flags: int, what: str, camera: Camera | None
+) -> np.ndarray | None:
     """Decode a picture whose header claims no more than is believed."""
     size = encoded_size(data, what)
     if size is None:
         return None
-    check_believable(size, what)
+    _check_claim(size, what, camera)
     return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
 
 
-def _decode_rvl(body: bytes, what: str) -> UInt16[np.ndarray, "h w"] | None:
+def _check_claim(size: tuple[int, int], what: str, camera: Camera | None) -> None:
+    """Raise unless width and height that a message claims are its camera's, or believable."""
+    if camera is None:
+        check_believable(size, what)
+    elif size != (camera.width_px, camera.height_px):
+        raise SourceError(
+            f"{what}: claims {size[0]} x {size[1]} pixels; expected the "
+            f"{camera.width_px} x {camera.height_px} of its camera_info"
+        )
+
+
+def _decode_rvl(body: bytes, what: str, camera: Camera | None) -> UInt16[np.ndarray, "h w"] | None:
     if len(body) < _RVL_SIZE.size:
         return None
     width, height = _RVL_SIZE.unpack_from(body)
@@ -228,7 +249,7 @@ def _decode_rvl(body: bytes, what: str) -> UInt16[np.ndarray, "h w"] | None:
     if width <= 0 or height <= 0:
         return None
     # A run of zeros takes a few bytes, however long it is.
-    check_believable((width, height), what)
+    _check_claim((width, height), what, camera)
     values = decode_rvl(words, width * height)
     return None if values is None else values.reshape(height, width)
 

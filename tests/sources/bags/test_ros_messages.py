@@ -255,6 +255,24 @@ def test_claims_of_compressed_images_are_judged_before_memory_is_taken() -> None
             decode(Message(format=form, data=data))
 
 
+def test_compressed_images_have_the_size_of_their_camera_before_memory_is_taken() -> None:
+    camera, head = Camera(30, 20, 30.0, 30.0, 15.0, 10.0), struct.pack("<iff", 0, 0, 0)
+    rvl_form, png_form = (f"16UC1; compressedDepth {name}" for name in ("rvl", "png"))
+    png = cv2.imencode(".png", np.zeros((20, 30), np.uint16))[1].tobytes()
+    for form, data in ((rvl_form, rvl_of_zeros(30, 20)), (png_form, png)):
+        message = Message(format=form, data=head + data)
+        assert decode_compressed_depth(message, camera).shape == (20, 30)
+    for size in ((30, 21), (20, 30), (8000, 8000)):
+        claim = f"claims {size[0]} x {size[1]} pixels; expected the 30 x 20 of its camera_info"
+        for decode, form, data in (
+            (decode_compressed_depth, rvl_form, head + rvl_of_zeros(*size)),
+            (decode_compressed_depth, png_form, head + png_of(*size, 16)),
+            (decode_compressed_image, "png", png_of(*size, 8, 2)),
+        ):
+            with pytest.raises(SourceError, match=claim):
+                decode(Message(format=form, data=data), camera)
+
+
 def test_camera_info_of_a_size_that_no_image_has() -> None:
     with pytest.raises(SourceError, match="camera_info: claims 16384 x 16384 pixels"):
         decode_camera(info(width=16384, height=16384))
