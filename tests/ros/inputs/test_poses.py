@@ -107,6 +107,18 @@ def test_a_topic_serves_where_tf_tells_no_motion(
     assert made.x == 1.0
 
 
+def test_the_frame_that_the_node_itself_tells_of_is_no_tf(robot: Callable[..., Robot]) -> None:
+    """Far from the origin of the world, it would else wait for TF that nobody sends."""
+    made = robot()
+    assert made.tf.is_empty
+    made.tf.on_static(tf_message("odom", "ineus_origin", 0, at(5e5)))
+    assert made.tf.is_empty
+    # It is in the tree all the same, as clouds of queries may be in it.
+    assert made.tf.lookup("odom", "ineus_origin", S)[0, 3] == 5e5
+    made.tell_tf(moves=False)
+    assert not made.tf.is_empty
+
+
 def test_a_camera_that_stands_still_by_tf_is_taken_as_that(robot: Callable[..., Robot]) -> None:
     made = robot()
     made.tell_tf(moves=False)
