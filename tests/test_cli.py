@@ -53,6 +53,24 @@ def test_help_names_the_sub_commands(ineus: Ineus) -> None:
     assert all(name in printed for name in cli.COMMANDS)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "{name}", "--out", "out"),
+        ("run", "synthetic:room", "--out", "{name}"),
+        ("run", "synthetic:room", "--out", "out", "--resume", "{name}"),
+        ("run", "synthetic:room", "--out", "out", "--config", "{name}"),
+        ("bag", "info", "{name}"),
+    ],
+)
+def test_a_name_of_kilobytes_is_a_short_sentence(ineus: Ineus, words: tuple[str, ...]) -> None:
+    result = ineus(*(word.format(name="n" * 5000) for word in words))
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("ineus: error: ") and len(line) < 1100
+    assert "long" in line[-200:]
+
+
 def test_help_does_not_wait_for_torch() -> None:
     program = (
         "import sys; from ineus_core.cli import main; main(['--help']); "

@@ -7,6 +7,7 @@ has commands of its own, a Typer `app`. It raises `IneusError`; only this file t
 output and exit codes.
 """
 
+import errno
 import logging
 import os
 import sys
@@ -36,6 +37,8 @@ COMMANDS = {
 """Sub-commands in the order of the help; each is a file here, named like it."""
 
 _INTERRUPTED = 130
+_LONGEST = 1000
+"""Characters of a message: a name of kilobytes would bury what is said of it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,11 +78,21 @@ def _tell(error: Exception) -> int:
         message, exit_code = _usage_message(error), 2
     elif isinstance(error, typer.Abort):
         return _INTERRUPTED
+    elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        message, exit_code = f"{error.filename}: no file system takes such a long name", 2
     else:
         message = f"{type(error).__name__}: {error} (`ineus --debug ...` shows where)"
         exit_code = 1
-    print(f"ineus: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"ineus: error: {_in_short(message)}", file=sys.stderr)
     return exit_code
+
+
+def _in_short(message: str) -> str:
+    """Return a message in one line, without its middle if it is endless."""
+    line = " ".join(message.split())
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
 
 
 def _usage_message(error: Any) -> str:
