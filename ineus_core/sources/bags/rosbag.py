@@ -23,6 +23,7 @@ from ineus_core.sources.bags.other_poses import other_poses
 from ineus_core.sources.bags.poses import BagPoses
 from ineus_core.sources.bags.ros_messages import used_stamp_ns
 from ineus_core.sources.bags.tf_reading import BagTransforms
+from ineus_core.sources.bags.topics import ImageTopic
 from ineus_core.sources.reading import Run, one_by_one
 from ineus_core.types import Frame, Mesh
 
@@ -90,6 +91,16 @@ class RosbagSource:
                     return
         if not yielded:
             raise SourceError(self._nothing_of_use())
+
+    @property
+    def colour(self) -> ImageTopic:
+        """Topic of colour, of several cameras that of the first."""
+        return self.cameras[0].colour
+
+    @property
+    def depth(self) -> ImageTopic | None:
+        """Topic of depth, likewise; None: there is none, or it is not used."""
+        return self.cameras[0].depth
 
     def pose_at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
         """Return the pose of the first colour camera at a stamp.
@@ -214,7 +225,7 @@ class RosbagSource:
 
     def _nothing_of_use(self) -> str:
         """Return why none of the images could be used, and what would help."""
-        colour, depth = self.cameras[0].colour, self.cameras[0].depth
+        colour, depth = self.colour, self.depth
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items())
         message = (
             f"bag {self.path}: none of the {colour.count} images of {colour.name} could be used "

@@ -23,9 +23,14 @@ _LOG = logging.getLogger(__name__)
 
 ROS2_SUFFIXES = (".mcap", ".db3")
 ROS1_SUFFIX = ".bag"
-PACKED_SUFFIX = ".zst"
+PACKED_SUFFIXES = (".zst", ".zstd")
+"""Of Zstandard's own program, and of rosbag2 and rosbags."""
 METADATA = "metadata.yaml"
-BAG_SUFFIXES = (*ROS2_SUFFIXES, ROS1_SUFFIX, *(s + PACKED_SUFFIX for s in ROS2_SUFFIXES))
+BAG_SUFFIXES = (
+    *ROS2_SUFFIXES,
+    ROS1_SUFFIX,
+    *(suffix + packed for suffix in ROS2_SUFFIXES for packed in PACKED_SUFFIXES),
+)
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _FORMER_TYPES = {"tf/msg/tfMessage": "tf2_msgs/msg/TFMessage"}
 
@@ -85,7 +90,7 @@ def _files(path: Path) -> list[Path]:
     """Return the files to read; those without any content are left out where others have some."""
     folder = path.parent if path.name == METADATA else path
     files = _listed(folder) if folder.is_dir() else [path]
-    kinds = {file.name.removesuffix(PACKED_SUFFIX).rpartition(".")[2] for file in files}
+    kinds = {_unpacked_name(file).rpartition(".")[2] for file in files}
     if len(kinds) > 1:
         raise SourceError(
             f"bag {path}: files of several kinds ({', '.join(file.name for file in files)}) are "
@@ -127,9 +132,13 @@ def _listed(folder: Path) -> list[Path]:
     return listed
 
 
+def _unpacked_name(file: Path) -> str:
+    return file.stem if file.suffix in PACKED_SUFFIXES else file.name
+
+
 def _unpacked(file: Path, stack: ExitStack) -> Path:
     """Return a file, or what is packed in it."""
-    if file.suffix != PACKED_SUFFIX:
+    if file.suffix not in PACKED_SUFFIXES:
         return file
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ineus_bag_")))
     unpacked = folder / file.stem

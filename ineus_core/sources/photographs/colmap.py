@@ -141,7 +141,7 @@ def import_pycolmap() -> Any:
 
 def holds_model(path: Path) -> bool:
     """Decide whether a folder has a model of COLMAP where one is looked for."""
-    return any(_is_model(path / folder) for folder in MODEL_FOLDERS)
+    return any(_first_model(path / folder) is not None for folder in MODEL_FOLDERS)
 
 
 def read_model(folder: Path) -> Any:
@@ -241,11 +241,21 @@ def _reduced(
 def _model_folder(folder: Path, name: str) -> Path:
     candidates = [folder / place for place in ((name,) if name else MODEL_FOLDERS)]
     for candidate in candidates:
-        if _is_model(candidate):
-            return candidate
+        found = _first_model(candidate)
+        if found is not None:
+            return found
     raise SourceError(
         f"{candidates[0]}: no cameras and images as .bin or .txt; expected a model of COLMAP"
     )
+
+
+def _first_model(place: Path) -> Path | None:
+    """Return a model where one is looked for; of numbered ones the first may be lacking."""
+    if _is_model(place):
+        return place
+    beside = place.parent.glob("*") if place.name.isdecimal() else ()
+    parts = [part for part in beside if part.name.isdecimal() and _is_model(part)]
+    return min(parts, key=_part_number, default=None)
 
 
 def _largest_model(first: Path) -> Path:

@@ -66,11 +66,13 @@ def test_a_bag_of_ros_1(tmp_path: Path) -> None:
     assert_all_frames(folder)
 
 
-@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_files_in_zstandard_with_and_without_metadata(tmp_path: Path, storage: str) -> None:
+@pytest.mark.parametrize(("storage", "suffix"), [("mcap", ".zst"), ("sqlite3", ".zstd")])
+def test_files_in_zstandard_with_and_without_metadata(
+    tmp_path: Path, storage: str, suffix: str
+) -> None:
     bag = write(tmp_path / "bag", storage)
     file = storage_file(bag)
-    alone = in_file(packed(file.read_bytes()), tmp_path / "alone" / f"{file.name}.zst")
+    alone = in_file(packed(file.read_bytes()), tmp_path / "alone" / f"{file.name}{suffix}")
     assert_all_frames(alone)
     assert_all_frames(alone.parent)
 

@@ -136,6 +136,12 @@ def test_the_largest_of_several_models_is_read(
     assert frame_count(open_source(folder, config=config)) == 3
 
 
+def test_a_model_whose_number_is_not_0_is_found(tmp_path: Path) -> None:
+    folder = write_colmap(tmp_path)
+    (folder / "sparse" / "0").rename(folder / "sparse" / "1")
+    assert frame_count(open_source(folder)) == VIEWS
+
+
 def test_pictures_that_differ_by_a_pixel(tmp_path: Path) -> None:
     folder = write_colmap(tmp_path)
     for number, size in ((2, (41, 40)), (5, (40, 39))):
