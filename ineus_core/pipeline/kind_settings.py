@@ -106,9 +106,14 @@ def _of_outlined_object(
         # That of the cameras has half of their distance on each side.
         box = visual_hull_box(frames, centre + (cube - centre) * 2 * _REACH)
         settings["field.init"] = "object"
-        if box is not None:
+        # A box that is tighter than it need be has finer cells, which take longer to settle.
+        if box is not None and not _holds(cube, box):
             settings["bounds.aabb"] = tuple(box.round(4).ravel().tolist())
     return KindSettings("an object whose outline is known", settings)
+
+
+def _holds(outer: np.ndarray, inner: np.ndarray) -> bool:
+    return bool((outer[0] <= inner[0]).all() and (inner[1] <= outer[1]).all())
 
 
 def _of_object_before_nothing(frames: Sequence[Frame]) -> KindSettings:

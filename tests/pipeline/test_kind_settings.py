@@ -54,12 +54,8 @@ def test_an_object_whose_outline_is_known(tmp_path: Path, write: object) -> None
     assert found.kind == "an object whose outline is known"
     assert found.settings["training.background"] == "white"
     assert found.settings["training.weights.mask"] > 0
-    box = np.array(found.settings["bounds.aabb"]).reshape(2, 3)
-    truth = SyntheticSource(SyntheticConfig(scene="object", frames=4)).reference_points(20_000)
-    assert (truth >= box[0]).all() and (truth <= box[1]).all()
-    size = truth.max(axis=0) - truth.min(axis=0)
-    # The hull of twelve outlines of 40 pixels is wider than what is in it.
-    assert (box[1] - box[0] < size + 0.5).all()
+    # The box between the cameras holds it, and is as good.
+    assert "bounds.aabb" not in found.settings
 
 
 def test_what_somebody_has_set_stays() -> None:
