@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ineus_core.pose_refinement import PictureRefiner, PoseRefinementConfig
 from ineus_core.sources import SCENES, SyntheticConfig, SyntheticSource, open_source
 from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
 from ineus_core.types import Frame
@@ -174,11 +175,13 @@ def main() -> None:
     parser.add_argument("--pose-noise-mm", type=float, default=0.0)
     parser.add_argument("--pose-noise-deg", type=float, default=0.0)
     parser.add_argument("--grey-noise", type=float, default=0.0)
+    parser.add_argument("--refine", action="store_true", help="poses by pictures, beforehand")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--set", action="append", default=[], metavar="stereo.KEY=VALUE")
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
     stereo = DepthFromMotion(_stereo_config(arguments.set), torch.device(arguments.device))
+    refiner = PictureRefiner(PoseRefinementConfig()) if arguments.refine else None
     tallies, true_m = {True: Tally(), False: Tally()}, {}
     wall_s, cores_s = [], []
 
@@ -191,6 +194,11 @@ def main() -> None:
         true_m[frame.stamp_ns, frame.camera_id] = frame.depth_m
         given = disturbed(frame, arguments, rng)
         wall, cores = time.perf_counter(), time.process_time()
+        if refiner is not None:
+            moves = refiner.add(given)
+            stereo.move(moves)
+            pose = moves.get((given.stamp_ns, given.camera_id), given.world_from_camera)
+            given = replace(given, world_from_camera=pose)
         found = stereo.add(given)
         wall_s.append(time.perf_counter() - wall)
         cores_s.append(time.process_time() - cores)

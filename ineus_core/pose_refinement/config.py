@@ -15,6 +15,11 @@ class PoseRefinementConfig(ConfigModel):
         description="Whether the poses of keyframes with depth are corrected, so that the "
         "surfaces that they show lie on each other; exact poses stay as they are.",
     )
+    pictures: bool = Field(
+        False,
+        description="Whether the poses of keyframes without depth are corrected by points that "
+        "their pictures share, before depth from motion; takes some 0.1 s a keyframe on a core.",
+    )
     max_jump_m: float = Field(
         0.05,
         gt=0,

@@ -127,16 +127,20 @@ class KeyframeInserter:
     def _refined(self, frame: Frame, refiner: PoseRefiner) -> Frame:
         """Return a keyframe with its refined pose; others move with it."""
         poses = refiner.add(frame)
+        pose = poses.pop((frame.stamp_ns, frame.camera_id), None)
+        self.follow(poses)
+        self._counters.update(refiner.take_counts())
+        return frame if pose is None else replace(frame, world_from_camera=pose)
+
+    def follow(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
+        """Give keyframes refined poses; depth is observed anew where it falls into other cells."""
         if self._holes is not None:
             self._holes.move(poses)
-        pose = poses.pop((frame.stamp_ns, frame.camera_id), None)
         for keyframe, world_from_camera in poses.items():
             self._completion.move(keyframe, world_from_camera)
             self._buffer.replace_pose(keyframe, world_from_camera)
             if self._integrator.is_out_of_place(keyframe, world_from_camera):
                 self._integrator.integrate_held(keyframe, self._buffer)
-        self._counters.update(refiner.take_counts())
-        return frame if pose is None else replace(frame, world_from_camera=pose)
 
     def contradicting(self) -> list[Frame]:
         """Return newer frames that contradict the first ones; none unless they outweigh those.

@@ -21,6 +21,7 @@ from ineus_core.in_parts import InParts, at_once
 from ineus_core.keyframes import KeyframePolicy
 from ineus_core.meshing import moved_mesh, weld
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
+from ineus_core.pose_refinement import PictureRefiner
 from ineus_core.reconstruction.assembly import Assembly, GivenField
 from ineus_core.reconstruction.checkpoint import DOES_NOT_FIT, CheckpointContent, content_of
 from ineus_core.reconstruction.checkpoint_files import write_checkpoint
@@ -84,6 +85,7 @@ class Reconstructor:
         self._expected: list[Float[np.ndarray, "4 4"]] = []
         self._surface_points: Float[np.ndarray, "n 3"] | None = None
         self._estimated_depth: EstimatedDepth | None = None
+        self._picture_refiner: PictureRefiner | None = None
         self._has_estimates = self._assembly.estimates_depth([], None)
         self._newest_stamp_ns = 0
         self._has_begun_from_frames = self._begins_anew = False
@@ -248,7 +250,23 @@ class Reconstructor:
         if self._estimated_depth is None:
             points, share = self._surface_points, self._time_share
             self._estimated_depth = self._assembly.estimated_depth(points, share)
-        return self._insert(self._estimated_depth.add(frame))
+        return self._insert(self._estimated_depth.add(self._refined_by_pictures(frame)))
+
+    def _refined_by_pictures(self, frame: Frame) -> Frame:
+        """Return a keyframe with the pose at which its picture fits to others, which follow it."""
+        config = self._given_config.pose_refinement
+        if not (config.enabled and config.pictures):
+            return frame
+        if self._picture_refiner is None:
+            self._picture_refiner = PictureRefiner(config)
+        poses = self._picture_refiner.add(frame)
+        pose = poses.pop((frame.stamp_ns, frame.camera_id), None)
+        if self._estimated_depth is not None:
+            self._estimated_depth.move(poses)
+        if self._reconstruction is not None:
+            in_map = {key: self.origin.pose_in_map(other) for key, other in poses.items()}
+            self._reconstruction.inserter.follow(in_map)
+        return frame if pose is None else replace(frame, world_from_camera=pose)
 
     def _insert(self, keyframes: Sequence[Frame]) -> bool:
         """Insert keyframes, the first of which begin the reconstruction."""
@@ -465,6 +483,8 @@ class Reconstructor:
         """
         if self._estimated_depth is not None:
             self._estimated_depth.move(poses)
+        if self._picture_refiner is not None:
+            self._picture_refiner.move(poses)
         if self._reconstruction is None:
             return 0
         return self._reconstruction.move_keyframes(

@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Poses of some keyframes and the points that they see, so that each point is where it is seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from ineus_core.pose_refinement.features import FeatureView
+from ineus_core.pose_refinement.motions import between, cross_matrices, moved
+
+_STEPS = 8
+_NOISE_PX = 0.25
+"""Deviation of where a point is found; points farther off say less (Cauchy)."""
+_MOST_USUAL, _MOST_NOISE = 5.0, 6.0
+"""Times the usual error, and times the noise, beyond which a match is wrong."""
+_DAMPING = 1e-6
+_NEAREST = 1e-3
+_SHIFT_BY_TURN = 0.5
+"""A given pose is wrong in its position by so many depths of the scene for each radian."""
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """Which view sees which point where."""
+
+    views: Int[np.ndarray, " n"]
+    points: Int[np.ndarray, " n"]
+    plane_xy: Float[np.ndarray, "n 2"]
+    noise: Float[np.ndarray, " n"]
+    """Deviation on the plane z = 1."""
+
+    @classmethod
+    def of(cls, views: Sequence[FeatureView]) -> "Sightings":
+        """Collect the tracks that at least two views share."""
+        tracks = np.concatenate([view.tracks for view in views])
+        number = np.concatenate([np.full(len(v.tracks), i) for i, v in enumerate(views)])
+        _, points, count = np.unique(tracks, return_inverse=True, return_counts=True)
+        shared = count[points] >= 2
+        _, points = np.unique(points[shared], return_inverse=True)
+        noise = _NOISE_PX * np.array([view.pixel for view in views])
+        plane_xy = np.concatenate([view.plane_xy for view in views])[shared]
+        return cls(number[shared], points, plane_xy, noise[number[shared]])
+
+    def of_points(self, which: Bool[np.ndarray, " points"]) -> "Sightings":
+        """Keep the sightings of some points."""
+        kept = which[self.points]
+        _, points = np.unique(self.points[kept], return_inverse=True)
+        return Sightings(self.views[kept], points, self.plane_xy[kept], self.noise[kept])
+
+    def __len__(self) -> int:
+        """Sightings."""
+        return len(self.views)
+
+
+def triangulated(
+    sightings: Sightings, poses: Float[np.ndarray, "views 4 4"]
+) -> Float[np.ndarray, "points 3"]:
+    """Return the points that are nearest to the rays that see them."""
+    rays = np.concatenate((sightings.plane_xy, np.ones((len(sightings), 1))), axis=1)
+    at = poses[sightings.views]
+    rays = np.einsum("nij,nj->ni", at[:, :3, :3], rays)
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    across = np.eye(3) - rays[:, :, None] * rays[:, None, :]
+    count = int(sightings.points.max(initial=-1)) + 1
+    matrix, right = np.zeros((count, 3, 3)), np.zeros((count, 3))
+    np.add.at(matrix, sightings.points, across)
+    np.add.at(right, sightings.points, np.einsum("nij,nj->ni", across, at[:, :3, 3]))
+    # Rays that are nearly parallel meet far away instead of anywhere.
+    matrix += 1e-9 * np.eye(3)
+    return np.linalg.solve(matrix, right[..., None])[..., 0]
+
+
+def off_by(
+    sightings: Sightings,
+    poses: Float[np.ndarray, "views 4 4"],
+    points: Float[np.ndarray, "points 3"],
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
+    """Return how far points lie from where they are seen, points in cameras, which are ahead."""
+    at = poses[sightings.views]
+    local = np.einsum("nji,nj->ni", at[:, :3, :3], points[sightings.points] - at[:, :3, 3])
+    ahead = local[:, 2] > _NEAREST
+    z = np.where(ahead, local[:, 2], 1.0)
+    return local[:, :2] / z[:, None] - sightings.plane_xy, local, ahead
+
+
+def believed(sightings: Sightings, poses: Float[np.ndarray, "views 4 4"]) -> Sightings:
+    """Leave out the points that some view sees much farther off than is usual: wrong matches."""
+    if len(sightings) == 0:
+        return sightings
+    off, _, ahead = off_by(sightings, poses, triangulated(sightings, poses))
+    far = np.linalg.norm(off, axis=1)
+    limit = max(_MOST_USUAL * float(np.median(far)), _MOST_NOISE * float(sightings.noise.max()))
+    is_wrong = np.zeros(int(sightings.points.max()) + 1, dtype=bool)
+    is_wrong[sightings.points[(far > limit) | ~ahead]] = True
+    return sightings.of_points(~is_wrong)
+
+
+def adjusted(
+    sightings: Sightings,
+    given: Float[np.ndarray, "views 4 4"],
+    poses: Float[np.ndarray, "views 4 4"],
+    is_free: Bool[np.ndarray, " views"],
+    spread: float,
+) -> tuple[Float[np.ndarray, "views 4 4"], Float[np.ndarray, "points 3"]]:
+    """Return better poses and points by Gauss-Newton steps (bundle adjustment).
+
+    The given poses hold the scale, which pictures alone do not tell, and what they tell badly:
+    turns against shifts.
+
+    Args:
+        spread: Deviation of the given poses, in rad; that of positions follows by the depth.
+    """
+    points = triangulated(sightings, poses)
+    for _ in range(_STEPS):
+        poses, points = _step(sightings, given, poses, points, is_free, spread)
+    return poses, points
+
+
+def _step(
+    sightings: Sightings,
+    given: Float[np.ndarray, "views 4 4"],
+    poses: Float[np.ndarray, "views 4 4"],
+    points: Float[np.ndarray, "points 3"],
+    is_free: Bool[np.ndarray, " views"],
+    spread: float,
+) -> tuple[Float[np.ndarray, "views 4 4"], Float[np.ndarray, "points 3"]]:
+    off, local, ahead = off_by(sightings, poses, points)
+    weight = ahead / sightings.noise**2
+    weight = weight / (1 + (off**2).sum(axis=1) / (2 * sightings.noise) ** 2)
+    by_pose, by_point = _jacobians(sightings, poses, points, local, ahead)
+    views, count = len(poses), len(points)
+    weighted = by_pose.transpose(0, 2, 1) * weight[:, None, None]
+    of_poses, right = np.zeros((views, 6, 6)), np.zeros((views, 6))
+    np.add.at(of_poses, sightings.views, weighted @ by_pose)
+    np.add.at(right, sightings.views, -np.einsum("nij,nj->ni", weighted, off))
+    across = np.zeros((views, count, 6, 3))
+    across[sightings.views, sightings.points] = weighted @ by_point
+    weighted = by_point.transpose(0, 2, 1) * weight[:, None, None]
+    of_points, point_right = np.zeros((count, 3, 3)), np.zeros((count, 3))
+    np.add.at(of_points, sightings.points, weighted @ by_point)
+    np.add.at(point_right, sightings.points, -np.einsum("nij,nj->ni", weighted, off))
+    damping = _DAMPING * np.trace(of_points, axis1=1, axis2=2) + 1e-9
+    inverse = np.linalg.inv(of_points + damping[:, None, None] * np.eye(3))
+    depth = float(np.median(local[ahead, 2])) if ahead.any() else 1.0
+    sure = np.repeat((1 / (_SHIFT_BY_TURN * depth * spread) ** 2, 1 / spread**2), 3)
+    right -= sure * between(given, poses)
+    # The points are eliminated: what is left is a small system of the poses alone.
+    scaled = np.einsum("vpij,pjk->vpik", across, inverse)
+    rows = across.transpose(0, 2, 1, 3).reshape(6 * views, 3 * count)
+    matrix = -scaled.transpose(0, 2, 1, 3).reshape(6 * views, 3 * count) @ rows.T
+    flat = right.ravel() - np.einsum("vpij,pj->vi", scaled, point_right).ravel()
+    for view in range(views):
+        at = slice(6 * view, 6 * view + 6)
+        matrix[at, at] += of_poses[view] + np.diag(sure)
+    free = np.repeat(is_free, 6)
+    steps = np.zeros(6 * views)
+    steps[free] = np.linalg.solve(matrix[np.ix_(free, free)], flat[free])
+    motion = steps.reshape(views, 6)
+    point_right = point_right - np.einsum("vpij,vi->pj", across, motion)
+    return moved(poses, motion), points + np.einsum("pij,pj->pi", inverse, point_right)
+
+
+def _jacobians(
+    sightings: Sightings,
+    poses: Float[np.ndarray, "views 4 4"],
+    points: Float[np.ndarray, "points 3"],
+    local: Float[np.ndarray, "n 3"],
+    ahead: Bool[np.ndarray, " n"],
+) -> tuple[Float[np.ndarray, "n 2 6"], Float[np.ndarray, "n 2 3"]]:
+    """Return how places in pictures follow motions of the views and of the points."""
+    at = poses[sightings.views]
+    z = np.where(ahead, local[:, 2], 1.0)
+    projection = np.zeros((len(sightings), 2, 3))
+    projection[:, 0, 0] = projection[:, 1, 1] = 1 / z
+    projection[:, :, 2] = -local[:, :2] / z[:, None] ** 2
+    by_point = projection @ at[:, :3, :3].transpose(0, 2, 1)
+    arm = points[sightings.points] - at[:, :3, 3]
+    return np.concatenate((-by_point, by_point @ cross_matrices(arm)), axis=2), by_point
