@@ -26,7 +26,7 @@ _EXACT = 4e-4
 """Given poses that are no more wrong, in m and rad, are better than what surfaces can tell."""
 _NEWEST = 16
 """Keyframes that move with a new one, beside its neighbours; all do now and then."""
-_ALL_EVERY = 8
+_ALL_EVERY = 4
 """All move when there are so many new ones for each of as many that are held."""
 _JUDGED_EVERY = 4
 """Keyframes until the noise of given poses is judged anew."""
@@ -162,9 +162,10 @@ class PoseRefiner:
         count = len(self._ids)
         is_free = np.zeros(count, dtype=bool)
         is_free[-_NEWEST:] = is_free[pairs] = True
-        if self._came % max(1, count // _ALL_EVERY) == 0:
-            is_free[:] = True
-        for _ in range(2):
+        is_turn_of_all = self._came % max(1, count // _ALL_EVERY) == 0
+        is_free |= is_turn_of_all
+        # Many keyframes take long, and move by little.
+        for _ in range(1 if is_turn_of_all and count > 2 * _NEWEST else 2):
             self._poses, self._drift = solved(
                 self._constraints, self._given, self._poses, self._drift, self.noise,
                 self._surprise, is_free, self._ages,
