@@ -1,14 +1,27 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Triton kernels compiled before they are launched, all at once: one after another takes long."""
+"""Triton kernels compiled before they are launched, all at once: one after another takes long.
 
+Other processes do it, as most of a compilation holds the interpreter's lock. They touch no device:
+they are told which one it is for, and leave what they compiled in Triton's folder on disk.
+"""
+
+import json
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
-import torch
+from ineus_core.errors import IneusError
+
+_LOADED_WITHIN_S = 0.25
+"""A kernel that takes longer than this was not on disk."""
+_MOST_PROCESSES = 16
 
 
 @dataclass(frozen=True)
@@ -45,13 +58,75 @@ def noted_launches(work: Callable[[], object]) -> list[Launch]:
     return list(found.values())
 
 
-def compile_all(launches: Sequence[Launch], device: torch.device) -> None:
-    """Compile kernels for a device on all cores; those that are kept on disk are only loaded."""
+def compile_all(launches: Sequence[Launch], processes: int | None = None) -> None:
+    """Have kernels ready to be launched: from disk, or compiled by as many processes as cores."""
+    from ineus_core.kernels.gpu_assembler import use_sound_assembler
 
-    def compile_one(launch: Launch) -> None:
-        with torch.cuda.device(device):
-            launch.kernel.preload(launch.specialization)
+    # As the other processes do, or what they compile would not be found.
+    use_sound_assembler()
+    left = list(launches)
+    while left:
+        begin_s = time.perf_counter()
+        _prepare(left.pop())
+        if time.perf_counter() - begin_s > _LOADED_WITHIN_S and left:
+            _compile_on_disk(left, processes or min(os.cpu_count() or 1, _MOST_PROCESSES))
+            break
+    for launch in left:
+        _prepare(launch)
 
-    # Most of a compilation runs outside of the interpreter's lock: in LLVM and the assembler.
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(compile_one, launches))
+
+def _prepare(launch: Launch) -> None:
+    launch.kernel.preload(launch.specialization)
+
+
+def _compile_on_disk(launches: Sequence[Launch], processes: int) -> None:
+    """Let other processes compile kernels, each some of them."""
+    from triton.runtime.driver import driver
+
+    target = driver.active.get_current_target()
+    device = [target.backend, target.arch, target.warp_size]
+    named = [[x.kernel.module, x.kernel.fn.__name__, x.specialization] for x in launches]
+    # Theirs is the same code, also where this process has found it in a way of its own.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    children = []
+    for first in range(min(processes, len(named))):
+        words = [sys.executable, "-m", __name__]
+        child = subprocess.Popen(words, stdin=subprocess.PIPE, text=True, env=environment)
+        assert child.stdin is not None
+        child.stdin.write(json.dumps({"device": device, "kernels": named[first::processes]}))
+        child.stdin.close()
+        children.append(child)
+    ends = [child.wait() for child in children]
+    if any(ends):
+        raise IneusError("a process that compiles kernels has failed; see above")
+
+
+class _Elsewhere:
+    """Stands for the driver of a device that another process has."""
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    def get_current_target(self) -> Any:
+        return self._target
+
+    def get_current_device(self) -> int:
+        return 0
+
+
+def main() -> None:
+    """Compile what is asked for on the standard input."""
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime.driver import driver
+
+    from ineus_core.kernels.gpu_assembler import use_sound_assembler
+
+    use_sound_assembler()
+    asked = SimpleNamespace(**json.load(sys.stdin))
+    driver.set_active(_Elsewhere(GPUTarget(*asked.device)))  # type: ignore[arg-type]
+    for module, name, specialization in asked.kernels:
+        _prepare(Launch(getattr(import_module(module), name), specialization))
+
+
+if __name__ == "__main__":
+    main()

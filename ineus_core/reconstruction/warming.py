@@ -37,7 +37,7 @@ def warm_up(config: ReconstructorConfig, device: torch.device) -> int:
         from ineus_core.kernels.ahead import compile_all, noted_launches
 
         launches = noted_launches(partial(_walk, config, device))
-        compile_all(launches, device)
+        compile_all(launches)
         kernels = len(launches)
     _walk(config, device)
     gc.collect()
