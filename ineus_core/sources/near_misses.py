@@ -19,7 +19,7 @@ def missing_part(path: Path) -> str:
         return ""
     if any((path / name).is_file() for name in _TUM_LISTS):
         return _missing_list(path)
-    note = _missing_model_file(path) or _missing_trajectory(path)
+    note = _missing_model_file(path) or _missing_trajectory(path) or _of_llff(path)
     if note:
         return note
     for folder in (path, path / "images"):
@@ -53,6 +53,15 @@ def _missing_model_file(path: Path) -> str:
                 f"{lacking}.txt; expected both"
             )
     return ""
+
+
+def _of_llff(path: Path) -> str:
+    if not (path / "poses_bounds.npy").is_file():
+        return ""
+    return (
+        "it has poses_bounds.npy of LLFF, which is not read; expected the model of COLMAP that "
+        f"was made for it as sparse/0, or `ineus colmap {path / 'images'} --out DIR`"
+    )
 
 
 def _missing_trajectory(path: Path) -> str:

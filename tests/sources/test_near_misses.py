@@ -51,6 +51,14 @@ def test_colour_and_depth_without_a_trajectory(tmp_path: Path) -> None:
     assert "source.rgbd_folder.trajectory=FILE" in str(caught.value)
 
 
+def test_poses_of_llff_are_sent_to_the_model_they_come_from(tmp_path: Path) -> None:
+    (tmp_path / "poses_bounds.npy").write_bytes(b"")
+    with pytest.raises(
+        SourceError, match=r"poses_bounds\.npy of LLFF, .* sparse/0, or `ineus col"
+    ):
+        source_kind(tmp_path)
+
+
 def test_a_model_of_colmap_of_which_a_file_lacks(tmp_path: Path) -> None:
     (tmp_path / "sparse" / "0").mkdir(parents=True)
     (tmp_path / "sparse" / "0" / "cameras.bin").write_bytes(b"x")

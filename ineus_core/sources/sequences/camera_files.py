@@ -73,14 +73,15 @@ def read_calibration(path: Path) -> Calibration:
     return _of_json(path) if path.suffix == ".json" else _of_text(path)
 
 
-def check_proportions(where: Path, calibration: Calibration, size: tuple[int, int]) -> None:
+def check_proportions(
+    where: Path, calibration: Calibration, size: tuple[int, int], settings: str
+) -> None:
     """Raise `SourceError` if intrinsics are for pictures of other proportions."""
     width, height = calibration.size or size
     if abs(size[0] * height / width - size[1]) > max(1.0, 0.01 * size[1]):
         raise SourceError(
             f"{where}: intrinsics of {width} x {height} pixels for pictures of {size[0]} x "
-            f"{size[1]}; expected the same proportions, or fx, fy, cx, cy of the pictures as "
-            f"settings"
+            f"{size[1]}; expected the same proportions, or {settings} of the pictures"
         )
 
 

@@ -35,6 +35,7 @@ from ineus_core.sources.sequences.trajectory_files import (
 )
 
 _LOG = logging.getLogger(__name__)
+_SETTINGS = "source.rgbd_folder.fx, fy, cx, cy"
 
 COLOUR_WORDS = ("color", "colour", "rgb", "image", "images")
 DEPTH_WORDS = ("depth", "depths")
@@ -276,7 +277,7 @@ def _calibration(
     found = find_calibration(folder, folder.absolute().parent)
     if found is not None:
         file, calibration = found
-        check_proportions(file, calibration, size)
+        check_proportions(file, calibration, size, _SETTINGS)
         return calibration
     name, calibration, _ = parts.layout
     _LOG.warning(
@@ -285,5 +286,5 @@ def _calibration(
         *(folder, name, calibration.fx, calibration.fy, calibration.cx, calibration.cy),
         "640 x 480",
     )
-    check_proportions(folder, calibration, size)
+    check_proportions(folder, calibration, size, _SETTINGS)
     return calibration

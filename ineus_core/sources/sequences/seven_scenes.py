@@ -31,7 +31,7 @@ class SevenScenesConfig(ConfigModel):
     fx: float = Field(
         default=585.0,
         gt=0,
-        description="Focal length in pixels, where no camera-intrinsics.txt is",
+        description="Focal length in pixels; not set: by camera-intrinsics.txt, if there is one",
     )
     fy: float = Field(default=585.0, gt=0, description="Focal length in pixels, likewise")
     cx: float = Field(
@@ -113,10 +113,11 @@ def _camera(folder: Path, size: tuple[int, int], config: SevenScenesConfig) -> C
     fx, fy, cx, cy = config.fx, config.fy, config.cx, config.cy
     # tsdf-fusion and nvblox keep one for the sequences of a folder.
     found = find_calibration(folder, folder.absolute().parent)
-    if found is not None:
-        check_proportions(*found, size)
-        return found[1].camera(size)
+    # What somebody has set comes first.
     if not config.model_fields_set & {"fx", "fy", "cx", "cy"}:
+        if found is not None:
+            check_proportions(*found, size, "source.seven_scenes.fx, fy, cx, cy")
+            return found[1].camera(size)
         _LOG.warning(
             "%s: no camera-intrinsics.txt here or one folder up; the camera is taken for that of "
             "7-Scenes, fx %g fy %g cx %g cy %g; source.seven_scenes.fx and the keys beside it set "

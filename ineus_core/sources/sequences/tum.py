@@ -26,11 +26,16 @@ from ineus_core.sources.parsing import (
 from ineus_core.sources.picture_files import picture_size
 from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.read_options import ReadOptions
-from ineus_core.sources.sequences.camera_files import check_proportions, find_calibration
+from ineus_core.sources.sequences.camera_files import (
+    Calibration,
+    check_proportions,
+    find_calibration,
+)
 from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.types import Camera
 
 _LOG = logging.getLogger(__name__)
+_SETTINGS = "source.tum.fx, fy, cx, cy"
 
 
 class _Calibration(NamedTuple):
@@ -237,15 +242,24 @@ def _camera(folder: Path, size: tuple[int, int], config: TumConfig) -> Camera:
         if calibration == "unknown":
             found = find_calibration(folder)
             if found is not None:
-                check_proportions(*found, size)
+                check_proportions(*found, size, _SETTINGS)
                 return found[1].camera(size)
-            calibration = "default"
-            _LOG.warning(
-                "%s: no camera of the benchmark goes by this name; taken are fx 525 fy 525 "
-                "cx 319.5 cy 239.5; a file of intrinsics (such as camera-intrinsics.txt), "
-                "source.tum.fx and the keys beside it, or calibration, set others",
-                folder,
-            )
+            return _default_camera(folder, size)
     fx, fy, cx, cy, distortion = CALIBRATIONS[calibration]
     model = "plumb_bob" if distortion else "none"
     return Camera(*size, fx, fy, cx + 0.5, cy + 0.5, model, distortion)
+
+
+def _default_camera(folder: Path, size: tuple[int, int]) -> Camera:
+    """Return the usual camera of the benchmark, for pictures of its proportions."""
+    fx, fy, cx, cy, _ = CALIBRATIONS["default"]
+    usual = Calibration(fx, fy, cx, cy, (640, 480))
+    check_proportions(folder, usual, size, _SETTINGS)
+    camera = usual.camera(size)
+    _LOG.warning(
+        "%s: no camera of the benchmark goes by this name; taken is its default, fx 525 fy 525 at "
+        "640 x 480 and so fx %g of these pictures; a file of intrinsics (such as "
+        "camera-intrinsics.txt), source.tum.fx and the keys beside it, or calibration, set others",
+        *(folder, camera.fx),
+    )
+    return camera

@@ -132,6 +132,10 @@ def test_the_largest_of_several_models_is_read(
     source: Any = open_source(folder)
     assert len(source) == VIEWS
     assert "0 with 3, 1 with 12 pictures" in caplog.text
+    alone = tmp_path / "alone"
+    shutil.copytree(folder / "images", alone / "images")
+    shutil.copytree(whole, alone / "sparse" / "1")
+    assert frame_count(open_source(alone)) == VIEWS
     config = SourceConfig.model_validate({"colmap": {"model_folder": "sparse/0"}})
     assert frame_count(open_source(folder, config=config)) == 3
 

@@ -41,7 +41,8 @@ def test_camera_by_default_by_configuration_and_by_file(tmp_path: Path) -> None:
     chosen = SevenScenesSource(folder, config).camera
     assert (chosen.fx, chosen.fy, chosen.cx, chosen.cy) == (7.0, 8.0, 4.0, 3.0)
     np.savetxt(folder / "camera-intrinsics.txt", np.array([[9.0, 0, 3], [0, 9.5, 2], [0, 0, 1]]))
-    by_file = SevenScenesSource(folder, config).camera
+    assert SevenScenesSource(folder, config).camera == chosen
+    by_file = SevenScenesSource(folder).camera
     assert (by_file.fx, by_file.fy, by_file.cx, by_file.cy) == (9.0, 9.5, 3.5, 2.5)
 
 

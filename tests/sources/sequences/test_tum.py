@@ -72,7 +72,8 @@ def test_the_calibration_goes_by_the_name_of_the_folder(tmp_path: Path) -> None:
     assert named.distortion_model == "plumb_bob"
     folder = make_tum(tmp_path / "data")
     other = TumSource(folder).camera
-    assert (other.fx, other.cx, other.distortion_model) == (525.0, 320.0, "none")
+    # That of 640 x 480 pixels, for pictures an 80th as wide.
+    assert (other.fx, other.cx, other.distortion_model) == (525 / 80, 4.0, "none")
     third = TumSource(folder, TumConfig(calibration="freiburg3")).camera
     assert (third.fx, third.width_px, third.height_px) == (535.4, 8, 6)
 
