@@ -227,11 +227,10 @@ def test_unreadable_picture_is_named(tmp_path: Path, layout: tuple) -> None:
     broken.write_bytes(b"no picture")
     with pytest.raises(SourceError, match=rf"{broken.stem}.*cannot be read as a picture"):
         opened(folder)
-    # The header of this one is whole, so that it is found while the frames are read.
+    # The header of this one is whole.
     broken.write_bytes(content[:60])
-    source = opened(folder)
     with pytest.raises(SourceError, match=rf"{broken.stem}.*cannot be read as a picture"):
-        list(source)
+        list(opened(folder))
 
 
 def test_blender_background_split_and_foreground(tmp_path: Path) -> None:
