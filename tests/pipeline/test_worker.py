@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny_scene import wall_frame
+from tiny_scene import tiny_config, wall_frame
 
 from ineus_core.in_parts import InParts
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig, Worker
@@ -27,6 +27,7 @@ class Quiet(Reconstructor):
     """A reconstructor that only notes the frames, so that a tick takes no time."""
 
     is_ready = False  # type: ignore[assignment]
+    config = tiny_config()  # type: ignore[assignment]
 
     def __init__(self) -> None:
         self.device, self.ranks = torch.device("cpu"), None
