@@ -262,7 +262,8 @@ def spoil_depth_size(messages: dict[str, Any]) -> None:
 
 
 def spoil_focal_length(messages: dict[str, Any]) -> None:
-    messages["info"].k[0] = 0.0
+    # With K = 0 alone, P would be taken.
+    messages["info"].k[0] = messages["info"].p[0] = 0.0
 
 
 def spoil_info_size(messages: dict[str, Any]) -> None:
