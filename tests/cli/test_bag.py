@@ -97,4 +97,6 @@ def test_play_without_rclpy_says_how_to_get_it(
 def test_a_pipe_is_not_waited_for(ineus: Ineus, tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / name)
-    ineus("bag", "info", tmp_path / Path(name).parts[0]).assert_fails(1, "expected a .mcap")
+    ineus("bag", "info", tmp_path / Path(name).parts[0]).assert_fails(
+        1, "expected a file of .mcap"
+    )

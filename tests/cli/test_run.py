@@ -232,7 +232,7 @@ def scale_pose(folder: Path) -> None:
 
 
 def shrink_depth(folder: Path) -> None:
-    write_depth(folder / "depth" / "000001.png", (1000,), (3, 4))
+    write_depth(folder / "depth" / "000001.png", (1000,), (3, 8))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def shrink_depth(folder: Path) -> None:
     [
         (spoil_pose, ["poses.txt, line 3"]),
         (scale_pose, ["poses.txt, line 3", "not rigid"]),
-        (shrink_depth, ["000001.png", "4 x 3", "8 x 6"]),
+        (shrink_depth, ["000001.png", "8 x 3", "8 x 6"]),
         (lambda folder: (folder / "images" / "000002.png").unlink(), ["000002"]),
         (lambda folder: (folder / "intrinsics.json").write_text("{"), ["intrinsics.json"]),
         (lambda folder: (folder / "images" / "000001.png").write_bytes(b"no"), ["000001.png"]),

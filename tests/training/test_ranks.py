@@ -175,7 +175,7 @@ def test_one_process_writes_and_the_others_train(tmp_path: Path) -> None:
     (first, said), (second, silent) = finish(processes)
     assert (first, second) == (0, 0), said + silent
     assert sorted(path.name for path in out.iterdir()) == [
-        "checkpoint", "mesh.ply", "renders", "report.html", "report.json",
+        "checkpoint", "mesh.ply", "renders", "report.html", "report.json", "trajectory.tum",
     ]  # fmt: skip
     assert "measuring" in said
     assert "measuring" not in silent
