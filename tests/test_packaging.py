@@ -35,6 +35,7 @@ FROM_PIP = {"jaxtyping", "numba", "rosbags", "safetensors", "torch", "trimesh", 
 IF_INSTALLED = {
     "cv_bridge",
     "lpips",
+    "liblzfse",
     "nerfacc",
     "nvblox_msgs",
     "open3d",
