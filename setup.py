@@ -28,7 +28,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["ineus_core*", "ineus_ros*"]),
-    package_data={"ineus_core": ["py.typed"]},
+    package_data={
+        "ineus_core": ["py.typed"],
+        "ineus_core.evaluation.report": ["page.css", "page.js"],
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -38,6 +41,7 @@ setup(
     ],
     install_requires=[
         "jaxtyping>=0.2.34",
+        "matplotlib>=3.8",
         "numba>=0.60",
         "numpy>=1.26",
         "opencv-python-headless>=4.8",
@@ -61,7 +65,8 @@ setup(
         # Open3D 0.20 was seen to return empty meshes.
         "eval": ["open3d>=0.18,<0.20"],
         "colmap": ["pycolmap>=4.0"],
-        "view": ["viser>=0.2"],
+        # The light of its surfaces fits the tones of this version.
+        "view": ["viser==1.1.1"],
         "docs": ["pdoc>=15.0"],
         "dev": [
             "beartype>=0.18",
@@ -70,6 +75,7 @@ setup(
             "pytest>=8.0",
             "ruff>=0.5",
             "scikit-image>=0.22",
+            "selenium>=4.40",
             "types-PyYAML",
         ],
     },

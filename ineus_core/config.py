@@ -18,6 +18,7 @@ from ineus_core.pipeline import PipelineConfig
 from ineus_core.reconstruction import ReconstructorConfig
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources import NO_DEPTH, SourceConfig
+from ineus_core.viewer import ViewerConfig
 
 ROS_OWN = ("use_sim_time", "start_type_description_service", "qos_overrides")
 """Parameters that every node has; a file may hold them beside ours."""
@@ -52,6 +53,7 @@ class Config(RosConfig, ReconstructorConfig):
     )
     pipeline: PipelineConfig = PipelineConfig()
     source: SourceConfig = SourceConfig()
+    viewer: ViewerConfig = ViewerConfig()
 
     @property
     def told_source(self) -> SourceConfig:

@@ -16,6 +16,7 @@ from ineus_core.meshing import remove_small_components, weld, write_mesh
 from ineus_core.pipeline import Pipeline, PipelineConfig, Worker
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.types import Camera, Frame, Mesh, MeshUpdate, RenderedImage, StepReport
+from ineus_core.viewer import LivePage
 from ineus_ros.outputs import MeshPublisher
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Engine:
         self.worker = Worker(self._pipeline, now_ns)
         self.mesh = make_mesh_publisher(self._republish)
         self.report: StepReport | None = None
+        self._page: LivePage | None = None
         self._min_component_triangles = reconstructor.config.meshing.min_component_triangles
         self._refreshed_step = 0
         self._last_frame_s = time.monotonic()
@@ -54,6 +56,10 @@ class Engine:
     def start(self) -> None:
         """Begin to work."""
         self.worker.start()
+
+    def show_on(self, page: LivePage) -> None:
+        """Show on a page what comes; to be called before the start."""
+        self._page = page
 
     def stop(self, timeout_s: float) -> bool:
         """End after the present step; False if it takes longer."""
@@ -67,6 +73,8 @@ class Engine:
         """Hand a frame to the worker."""
         self._last_frame_s = time.monotonic()
         self.worker.submit(frame)
+        if self._page is not None:
+            self._page.on_frame(frame)
 
     def on_mesh(self, update: MeshUpdate) -> None:
         """Publish what changed."""
@@ -75,10 +83,14 @@ class Engine:
             self.mesh.on_mesh(update)
         except Exception:
             _log.exception("the mesh was not published")
+        if self._page is not None:
+            self._page.on_mesh(update)
 
     def on_report(self, report: StepReport) -> None:
         """Keep the newest report for /diagnostics."""
         self.report = report
+        if self._page is not None:
+            self._page.on_report(report)
 
     def render(self, camera: Camera, world_from_camera: np.ndarray) -> "Future[RenderedImage]":
         """Render between ticks, as on a CPU it takes many of them."""
@@ -143,7 +155,7 @@ class Engine:
         def job(pipeline: Pipeline) -> str:
             pipeline.reconstructor.load(path)
             # Subscribers hold blocks of another map.
-            self.mesh.clear()
+            self._clear_mesh()
             pipeline.update_mesh(everything=True)
             return str(path)
 
@@ -156,13 +168,18 @@ class Engine:
             pipeline.reconstructor.reset()
             pipeline.look_anew()
             self.report = None
-            self.mesh.clear()
+            self._clear_mesh()
             return "forgot everything"
 
         self.worker.restart()
         # What waits was seen before.
         self._pipeline.clear()
         return self.worker.call(job, key="reset")
+
+    def _clear_mesh(self) -> None:
+        self.mesh.clear()
+        if self._page is not None:
+            self._page.clear()
 
     def _republish(self) -> None:
         self.worker.call(lambda _: self.mesh.publish_all(), key="publish the whole mesh")

@@ -30,10 +30,12 @@ from ineus_core.config import Config, resolve_device
 from ineus_core.errors import IneusError
 from ineus_core.meshing import write_mesh
 from ineus_core.reconstruction import Reconstructor, warm_up_gpu
+from ineus_core.viewer import LivePage
 from ineus_ros.engine import Engine
 from ineus_ros.health import Health
 from ineus_ros.inputs import Inputs
 from ineus_ros.large_messages import make_room_for_images
+from ineus_ros.live_page import offer_live_page
 from ineus_ros.namesakes import Namesakes
 from ineus_ros.outputs import (
     ImagePublisher,
@@ -70,6 +72,7 @@ class ReconstructionNode(LifecycleNode):
         self._changes = ParameterChanges(self, declare_parameters(self, Config))
         self._engine: Engine | None = None
         self._inputs: Inputs | None = None
+        self._page: LivePage | None = None
         self._parts: tuple[object, ...] = ()
         self._before = self._entities()
         self._has_ended = True
@@ -128,6 +131,8 @@ class ReconstructionNode(LifecycleNode):
         if engine is not None:
             left_s = STOP_TIMEOUT_S - (time.monotonic() - begin_s)
             self._has_ended &= engine.stop(max(0.0, left_s))
+        if self._page is not None:
+            self._page.close()
         self.destroy_node()
         return self._has_ended
 
@@ -183,6 +188,7 @@ class ReconstructionNode(LifecycleNode):
             Services(self, lambda: self.config, engine, inputs),
         )
         wall_timer(self, 1.0, lambda: engine.refresh_when_idle(self.config.mesh_refresh_s))
+        self._page = offer_live_page(self, config, engine, inputs, device.type)
         # The worker answers requests from now on, but trains when the node is activated.
         engine.set_paused(True)
         engine.start()
@@ -227,7 +233,9 @@ class ReconstructionNode(LifecycleNode):
             self._inputs.close()
         if self._engine is not None:
             self._has_ended &= self._engine.stop(CLEANUP_TIMEOUT_S)
-        self._engine = self._inputs = None
+        if self._page is not None:
+            self._page.close()
+        self._engine = self._inputs = self._page = None
         self._parts = ()
         for kind, entities in self._entities().items():
             for entity in entities - self._before.get(kind, set()):

@@ -43,6 +43,7 @@ LAYERS: tuple[set[str], ...] = (
     {"training"},
     {"reconstruction"},
     {"pipeline"},
+    {"viewer"},
     {"config"},
     {"bench"},
     {"ineus_core"},

@@ -22,6 +22,7 @@ PARTS = ("ineus_core", "ineus_ros", "launch", "config", "resource")
 ROSDEP_KEYS = {
     "annotated_types": "python3-pydantic",  # a part of it
     "cv2": "python3-opencv",
+    "matplotlib": "python3-matplotlib",
     "numpy": "python3-numpy",
     "PIL": "python3-pil",
     "pydantic": "python3-pydantic",
@@ -42,6 +43,7 @@ IF_INSTALLED = {
     "pycolmap",
     "tf2_msgs",
     "tinycudann",
+    "viser",
 }
 """What is used where it happens to be installed."""
 FILES = ("package.xml", "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")

@@ -24,6 +24,8 @@ COMMANDS = {
     "run": "Reconstruct a recording or a data set, offline and repeatably.",
     "check": "Check an input against itself: poses, depth, intrinsics, stamps.",
     "demo": "Record, play, reconstruct and check a built-in room over real ROS topics.",
+    "view": "Show a finished run, a checkpoint or a mesh in a browser.",
+    "compare": "Set the reports of several runs side by side.",
     "eval": "Measure a mesh against a reference.",
     "render": "Render colour, depth and normals from a checkpoint.",
     "mesh": "Extract a mesh from a checkpoint.",

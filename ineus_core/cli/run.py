@@ -4,6 +4,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +16,9 @@ from ineus_core.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from ineus_core.cli.interruption import Interruption
+    from ineus_core.cli.live_page import RunPage
     from ineus_core.config import Config
-    from ineus_core.pipeline import KindSettings, RunLimits, RunResult
+    from ineus_core.pipeline import KindSettings, OfflineRun, RunLimits, RunResult
     from ineus_core.reconstruction import Reconstructor
     from ineus_core.sources import Source
     from ineus_core.types import StepReport
@@ -67,6 +70,9 @@ def command(
         Path | None,
         typer.Option(metavar="CKPT", help="Checkpoint to begin the field with, at step 0."),
     ] = None,
+    view: Annotated[
+        bool, typer.Option("--view", help="Show the run on a live page in a browser.")
+    ] = False,
 ) -> int:
     """Reconstruct a recording or a data set.
 
@@ -99,11 +105,36 @@ def command(
             words += [f"source.max_frames={max_frames}"] if max_frames else []
             limits = RunLimits(steps, seconds, real_time, hold_out, strict)
             given = load_config(config, words)
-            _run(path, source, given, limits, out, resume, resume_weights, interruption)
+            start = _Start(path, source, resume, resume_weights)
+            page = _run(start, given, limits, out, view, interruption)
         except Interrupted as error:
             print(f"ineus: {interruption.sentence(error)}", file=sys.stderr)
             return error.exit_code
+    if page is not None:
+        with page:
+            page.stay()
     return 0
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a run begins with."""
+
+    path: str
+    kind: str
+    resume: Path | None
+    resume_weights: Path | None
+
+    def prepare(self, reconstructor: "Reconstructor", frames: "Source") -> None:
+        """Let a reconstruction begin, or begin again."""
+        from ineus_core.sources import dataset_from_world
+
+        reconstructor.reset()
+        if self.resume is not None:
+            reconstructor.load(self.resume)
+        if self.resume_weights is not None:
+            reconstructor.load_weights(self.resume_weights)
+        reconstructor.save_meshes_in(dataset_from_world(frames))
 
 
 def _names_a_file(path: str) -> bool:
@@ -115,25 +146,25 @@ def _names_a_file(path: str) -> bool:
 
 
 def _run(
-    path: str,
-    kind: str,
+    start: _Start,
     config: "Config",
     limits: "RunLimits",
     out: Path,
-    resume: Path | None,
-    resume_weights: Path | None,
+    view: bool,
     interruption: "Interruption",
-) -> None:
+) -> "RunPage | None":
+    """Run, and return the page that still shows it, if one was asked for."""
     from ineus_core.config import resolve_device
     from ineus_core.pipeline import KindSettings, OfflineRun, settings_of_kind, with_settings
     from ineus_core.reconstruction import Reconstructor, warm_up_gpu
-    from ineus_core.sources import dataset_from_world, open_source
+    from ineus_core.sources import open_source
     from ineus_core.training import device_of, process_group, ranks_of
 
     ranks = ranks_of(os.environ)
-    if ranks is not None and limits.real_time:
-        raise ConfigError(f"--real-time with {ranks.count} processes: expected one process")
-    frames = open_source(path, kind, config.told_source)
+    for option, is_given in (("--real-time", limits.real_time), ("--view", view)):
+        if ranks is not None and is_given:
+            raise ConfigError(f"{option} with {ranks.count} processes: expected one process")
+    frames = open_source(start.path, start.kind, config.told_source)
     device = device_of(ranks, resolve_device(config.device))
     chosen = KindSettings()
     if config.pipeline.choose_settings:
@@ -143,25 +174,35 @@ def _run(
     # Time to train does not run while kernels compile.
     warm_up_gpu(config, device)
     reconstructor = Reconstructor(config, device, ranks)
-    if resume is not None:
-        reconstructor.load(resume)
-    if resume_weights is not None:
-        reconstructor.load_weights(resume_weights)
-    reconstructor.save_meshes_in(dataset_from_world(frames))
-    with process_group(ranks, device):
-        if ranks is None or ranks.is_writer:
-            interruption.watch(reconstructor)
-            job = _Job(path, frames, config, chosen, limits, out)
-            _train_and_write(job, reconstructor, interruption)
-        else:
+    start.prepare(reconstructor, frames)
+    if ranks is not None and not ranks.is_writer:
+        with process_group(ranks, device):
             OfflineRun(frames, reconstructor, config.pipeline, limits).train()
+        return None
+    with ExitStack() as stack:
+        page = None
+        if view:
+            page = stack.enter_context(_page(config, out, start.path, device.type))
+        with process_group(ranks, device):
+            interruption.watch(reconstructor)
+            job = _Job(start, frames, config, chosen, limits, out)
+            _train_and_write(job, reconstructor, interruption, page)
+        # It outlives the run, whose results it still shows.
+        stack.pop_all()
+    return page
+
+
+def _page(config: "Config", out: Path, title: str, device_type: str) -> "RunPage":
+    from ineus_core.cli.live_page import RunPage
+
+    return RunPage(config.viewer, out, title, device_type)
 
 
 @dataclass(frozen=True)
 class _Job:
     """A source, what is made of it, and how."""
 
-    path: str
+    start: _Start
     frames: "Source"
     config: "Config"
     chosen: "KindSettings"
@@ -171,19 +212,24 @@ class _Job:
 
 
 def _train_and_write(
-    job: _Job, reconstructor: "Reconstructor", interruption: "Interruption"
+    job: _Job,
+    reconstructor: "Reconstructor",
+    interruption: "Interruption",
+    page: "RunPage | None",
 ) -> None:
     from ineus_core.cli.interruption import Interrupted
     from ineus_core.cli.progress import RunProgress
     from ineus_core.pipeline import OfflineRun
 
-    with RunProgress(job.path) as progress:
+    with RunProgress() as progress:
 
         def on_progress(phase: str, share: float, report: "StepReport | None") -> None:
             interruption.enter(phase)
             progress.update(phase, share, report)
+            if page is not None:
+                page.check()
 
-        try:
+        def new_run() -> OfflineRun:
             run = OfflineRun(
                 job.frames,
                 reconstructor,
@@ -191,15 +237,23 @@ def _train_and_write(
                 job.limits,
                 on_progress,
                 chosen=job.chosen,
+                onlooker=page,
             )
-            result = run.run()
+            if page is not None:
+                page.follow(run)
+            return run
+
+        try:
+            run, result = _run_or_again(
+                new_run, lambda: job.start.prepare(reconstructor, job.frames)
+            )
             if not reconstructor.is_ready:
                 dropped = ", ".join(f"{n} {reason}" for reason, n in job.frames.dropped.items())
                 raise SourceError(
-                    f"{job.path}: no frame could be used ({dropped or 'it has none'})"
+                    f"{job.start.path}: no frame could be used ({dropped or 'it has none'})"
                 )
             on_progress("writing", 0.0, None)
-            _write(job.out, result, job.config, reconstructor)
+            _write(job.start.path, job.out, result, job.config, reconstructor)
             why_empty = run.why_no_surface()
         except Interrupted:
             interruption.keep()
@@ -207,11 +261,25 @@ def _train_and_write(
     interruption.forget()
     progress.summary(job.out, result.report)
     if why_empty:
-        raise SourceError(f"{job.path}: {why_empty}")
+        raise SourceError(f"{job.start.path}: {why_empty}")
+
+
+def _run_or_again(
+    new_run: "Callable[[], OfflineRun]", prepare: Callable[[], None]
+) -> "tuple[OfflineRun, RunResult]":
+    """Run until nobody has pressed the reset of a page meanwhile."""
+    from ineus_core.cli.live_page import BeginAgain
+
+    while True:
+        run = new_run()
+        try:
+            return run, run.run()
+        except BeginAgain:
+            prepare()
 
 
 def _write(
-    out: Path, result: "RunResult", config: "Config", reconstructor: "Reconstructor"
+    path: str, out: Path, result: "RunResult", config: "Config", reconstructor: "Reconstructor"
 ) -> None:
     from ineus_core.evaluation import write_report
     from ineus_core.meshing import write_mesh
@@ -223,8 +291,10 @@ def _write(
     save_renders(out / "renders", result.renders)
     save_trajectory(reconstructor.keyframe_poses(), out / "trajectory.tum")
     report = {
+        "source": path,
         **result.report,
         "dataset_from_world": reconstructor.dataset_from_world.tolist(),
         "config": config.model_dump(mode="json"),
     }
-    write_report(out, report, result.panels, mesh, up=reconstructor.up)
+    name = Path(path).name or path
+    write_report(out, report, result.panels, mesh, name, up=reconstructor.up)

@@ -16,7 +16,7 @@ from ineus_core.evaluation.mesh_metrics import DEFAULT_THRESHOLDS_M, MeshMetrics
 from ineus_core.evaluation.perceptual import lpips
 from ineus_core.evaluation.picture import overview_camera, render_mesh_picture
 from ineus_core.evaluation.reference_fusion import ReferenceFusion, ReferenceFusionConfig
-from ineus_core.evaluation.report import Panel, to_plain, write_report
+from ineus_core.evaluation.report import GROUPS, Fact, Panel, facts_of, to_plain, write_report
 from ineus_core.evaluation.surface_samples import (
     Culling,
     CullingView,
@@ -33,10 +33,12 @@ from ineus_core.evaluation.tanks_protocol import (
 
 __all__ = [
     "DEFAULT_THRESHOLDS_M",
+    "GROUPS",
     "Culling",
     "CullingView",
     "DtuMetrics",
     "DtuReference",
+    "Fact",
     "MaskView",
     "MeshMetrics",
     "Panel",
@@ -53,6 +55,7 @@ __all__ = [
     "evaluate_dtu",
     "evaluate_mesh",
     "evaluate_tanks",
+    "facts_of",
     "lpips",
     "normal_colours",
     "overview_camera",

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop that drives a reconstruction: online in a thread, offline by a virtual clock."""
 
+from ineus_core.pipeline.beside import Beside, Onlooker
 from ineus_core.pipeline.held_out import FULL_WIDTH_PX, ComparedView, compare_view, mean_figures
 from ineus_core.pipeline.kind_settings import KindSettings, settings_of_kind, with_settings
 from ineus_core.pipeline.loop import NullSink, Pipeline, PipelineConfig, Sink
@@ -16,10 +17,12 @@ from ineus_core.pipeline.worker import Worker
 
 __all__ = [
     "FULL_WIDTH_PX",
+    "Beside",
     "ComparedView",
     "KindSettings",
     "NullSink",
     "OfflineRun",
+    "Onlooker",
     "Pipeline",
     "PipelineConfig",
     "RunLimits",

@@ -22,6 +22,7 @@ import torch
 from ineus_core.errors import SourceError
 from ineus_core.evaluation import Panel, normal_colours
 from ineus_core.files import replace_file
+from ineus_core.pipeline.beside import Beside, Nobody, Onlooker
 from ineus_core.pipeline.held_out import FULL_WIDTH_PX, compare_view, mean_figures
 from ineus_core.pipeline.kind_settings import KindSettings
 from ineus_core.pipeline.loop import Pipeline, PipelineConfig
@@ -82,18 +83,20 @@ class RunResult:
 
 
 class _CurveSink:
-    """Collects reports and counts mesh updates."""
+    """Collects reports and counts mesh updates, and hands both on."""
 
-    def __init__(self, now_s: Callable[[], float]) -> None:
+    def __init__(self, now_s: Callable[[], float], onlooker: Onlooker) -> None:
         self.reports: list[tuple[float, StepReport]] = []
         self.mesh_updates = 0
-        self._now_s = now_s
+        self._now_s, self._onlooker = now_s, onlooker
 
     def on_mesh(self, update: MeshUpdate) -> None:
         self.mesh_updates += 1
+        self._onlooker.on_mesh(update)
 
     def on_report(self, report: StepReport) -> None:
         self.reports.append((self._now_s(), report))
+        self._onlooker.on_report(report)
 
 
 class OfflineRun:
@@ -107,6 +110,7 @@ class OfflineRun:
         on_progress: Called with a phase, the share done, and the newest report.
         clock: What time is told by.
         chosen: What the source shows, and the settings that this has added, for the report.
+        onlooker: Who sees frames, meshes and reports as they come.
     """
 
     def __init__(
@@ -118,11 +122,14 @@ class OfflineRun:
         on_progress: Callable[[str, float, StepReport | None], None] = lambda *_: None,
         clock: Clock = WALL_CLOCK,
         chosen: KindSettings | None = None,
+        onlooker: Onlooker | None = None,
     ) -> None:
         """Prepare; `run` does the work."""
         self._source, self._reconstructor, self._limits = source, reconstructor, limits
-        self._clock = clock
-        self._sink = _CurveSink(clock.now_s)
+        self._clock, self._onlooker = clock, onlooker or Nobody()
+        self.beside = Beside(self._onlooker)
+        """What other threads may ask for between two steps."""
+        self._sink = _CurveSink(clock.now_s, self._onlooker)
         steps_per_tick = None
         if limits.steps is not None:
             # Most steps belong to the stream; the rest refines the field after the last frame.
@@ -189,7 +196,7 @@ class OfflineRun:
             if frame.depth_m is None:
                 # A few views alone leave the surface open: training waits for all of them.
                 pipeline.take_frame()
-                self._on_progress("reading", share, None)
+                self._tell("reading", share)
                 continue
             self._trains = True
             if self._limits.seconds is None:
@@ -212,6 +219,7 @@ class OfflineRun:
 
         worker = Worker(self._pipeline, now_ns, now_s=self._clock.now_s)
         worker.start()
+        self.beside.leave_to(worker)
         try:
             for index, frame in enumerate(frames):
                 first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
@@ -225,6 +233,7 @@ class OfflineRun:
                 self._note_progress("streaming", (index + 1) / total)
         finally:
             worker.stop(timeout_s=None)
+            self.beside.take_back()
         if worker.error is not None:
             raise worker.error
         self._trains = self._reconstructor.steps > self._steps_before
@@ -238,6 +247,7 @@ class OfflineRun:
             return False
         if index % max(self._expected_frames() // 4, 1) == 0:
             self._shown.append(frame)
+        self._onlooker.on_frame(frame)
         return True
 
     @property
@@ -255,6 +265,16 @@ class OfflineRun:
             self._limits.seconds,
             left,
         )
+
+    def drops(self) -> dict[str, int]:
+        """Return how many frames were not used, by reason."""
+        of_pipeline = {"too late": self._pipeline.counters["frames_dropped"]}
+        return dict(self._source.dropped) | of_pipeline
+
+    def stay(self) -> None:
+        """Answer requests, without training, until an interrupt comes."""
+        self.beside.pause()
+        self.beside.turn(self._pipeline, lambda: None)
 
     def why_no_surface(self) -> str:
         """Return why the run has ended without any surface; empty if there is some."""
@@ -306,7 +326,19 @@ class OfflineRun:
         if len(reports) > len(self._curve):
             wall_s, report = reports[-1]
             self._curve.append(self._point(wall_s, report) | self._quick_figures(phase, share))
-        self._on_progress(phase, share, reports[-1][1] if reports else None)
+        if phase == "refining":
+            self.beside.show_mesh(self._pipeline)
+        self._tell(phase, share)
+
+    def _tell(self, phase: str, share: float) -> None:
+        """Tell the progress, and give others their turn."""
+
+        def tell() -> None:
+            reports = self._sink.reports
+            self._on_progress(phase, share, reports[-1][1] if reports else None)
+
+        tell()
+        self.beside.turn(self._pipeline, tell)
 
     def _point(self, wall_s: float, report: StepReport) -> dict[str, Any]:
         return {

@@ -21,8 +21,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=DemoConfig.frames)
     parser.add_argument("--train-seconds", type=float, default=DemoConfig.train_s)
     parser.add_argument("--device", default=DemoConfig.device)
+    parser.add_argument("--view", action="store_true")
     given = parser.parse_args(words)
-    config = DemoConfig(given.out, given.frames, given.train_seconds, given.device)
+    config = DemoConfig(given.out, given.frames, given.train_seconds, given.device, given.view)
     try:
         missing = shortfalls(run(config, Console()))
     except IneusError as error:

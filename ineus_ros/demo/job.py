@@ -29,6 +29,7 @@ from ineus_core.meshing import remove_small_components, write_mesh
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.sources.bags import writer as bag_writer
 from ineus_core.types import Mesh
+from ineus_core.viewer import DEFAULT_PORT
 from ineus_ros.demo.listener import Listener, wait_until
 from ineus_ros.demo.processes import ChildProcess, private_domain
 from ineus_ros.demo.report import print_table
@@ -54,6 +55,8 @@ class DemoConfig:
     train_s: float = 45.0
     """Training after the last frame."""
     device: str = "auto"
+    view: bool = False
+    """Whether the node has a live page."""
 
 
 @dataclass
@@ -114,6 +117,8 @@ def _over_topics(config: DemoConfig, bag: Path, clock: Clock, console: Console) 
         stack.callback(node.stop)
         _await(lambda: bool(listener.status), START_TIMEOUT_S, node, "the node did not start")
         clock.end("start_s")
+        if config.view:
+            console.print(f"live page, until the node ends: http://127.0.0.1:{DEFAULT_PORT}")
         console.print("[bold]2/4[/] playing it on topics into the node")
         words = [sys.executable, "-m", "ineus_ros.player", str(bag), "--wait-subscribers", "30"]
         player = ChildProcess(words, environment, config.out / "player.log")
@@ -167,6 +172,8 @@ def _start_node(config: DemoConfig, environment: Mapping[str, str]) -> ChildProc
         "pipeline.mesh_rate_hz": 0.2,
         "mesh_refresh_s": 10.0,
     }
+    if config.view:
+        parameters["viewer.port"] = DEFAULT_PORT
     words = [sys.executable, "-m", "ineus_ros.node", "--ros-args"]
     words += [word for pair in REMAPS.items() for word in ("-r", f"{pair[0]}:={pair[1]}")]
     words += [word for pair in parameters.items() for word in ("-p", f"{pair[0]}:={pair[1]}")]

@@ -2,19 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run leaves to read."""
 
+import base64
 import errno
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from browser import browser
 
 from ineus_core.errors import CapacityError
-from ineus_core.evaluation import Panel, to_plain, write_report
-from ineus_core.evaluation.chart import line_chart
+from ineus_core.evaluation import Fact, Panel, facts_of, to_plain, write_report
+from ineus_core.evaluation.report.charts import line_chart
+from ineus_core.evaluation.report.model import decimated
+from ineus_core.evaluation.report.views import error_map
 from ineus_core.types import Mesh, RenderedImage
 
 
@@ -63,13 +68,12 @@ def test_both_files_stand_on_their_own(tmp_path: Path) -> None:
     assert back["frames_in"] == 12
     assert back["held_out"] == {"psnr": None, "ssim": 0.5, "frames": 0}
     html = path.read_text()
-    assert html.count("data:image/jpeg;base64,") == 5
+    assert html.count("data:image/jpeg;base64,") == 6
     assert html.count("<svg") == 2
     assert "weightless" not in html
     assert "frame &lt;7&gt;" in html
-    assert "Open3D TSDF" in html
-    assert "0.89" in html
-    assert "http" not in html
+    assert "F-score at 5 cm: 91.0 %; Open3D TSDF: 89.0 %." in html
+    assert not re.findall(r"https?:|<link|@import|url\(http", html)
 
 
 def test_the_mesh_is_pictured(tmp_path: Path) -> None:
@@ -81,7 +85,10 @@ def test_the_mesh_is_pictured(tmp_path: Path) -> None:
         np.full((3, 3), 90, dtype=np.uint8),
     )
     html = write_report(tmp_path, {}, mesh=mesh).read_text()
-    assert "3 vertices, 1 triangles" in html
+    assert "3 vertices and 1 triangles" in html
+    held = json.loads(re.search(r'id="model-data">(.*?)</script>', html)[1])
+    assert len(base64.b64decode(held["triangles"])) == 3 * 2
+    assert len(base64.b64decode(held["positions"])) == 3 * 3 * 2
     assert html.count("data:image/jpeg;base64,") == 1
 
 
@@ -106,32 +113,140 @@ def test_a_full_disk_leaves_the_old_report(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
 
 
-def test_charts_are_well_formed_and_scale() -> None:
-    """The first point is left of the last; a rising line rises (y grows downwards)."""
-    root = ElementTree.fromstring(line_chart("a & b", "s", {"<x>": [(0, 1), (1, 2), (2, 3)]}))
-    line = root.find("polyline")
-    assert line is not None
-    places = [tuple(map(float, pair.split(","))) for pair in line.attrib["points"].split()]
-    assert places[0][0] < places[1][0] < places[2][0]
-    assert places[0][1] > places[1][1] > places[2][1]
-    assert places[1][1] == pytest.approx((places[0][1] + places[2][1]) / 2, abs=0.1)
+def test_names_stay_text(tmp_path: Path) -> None:
+    """Titles, reasons and names of columns that look like markup, or like mathematics."""
+    evil = "<script>alert(1)</script><img src=x onerror=alert(2)> $x_1$"
+    given = report() | {
+        "dropped": {evil: 2},
+        "device": evil,
+        "evaluation": {evil: {"f_score": {"0.05": 0.5}}},
+        "input_agreement": {"result": "contradicts", "message": evil},
+        "curve": [{"step": i, evil: 1.0 + i} for i in range(3)],
+    }
+    html = write_report(tmp_path, given, [panel()], title=evil).read_text()
+    assert html.count("<script") == 1
+    assert "<img src=x" not in html and "$x_1$" in html
 
 
-def test_a_wide_range_gets_a_logarithmic_axis() -> None:
-    """1, 10, 100 are evenly spaced."""
-    root = ElementTree.fromstring(line_chart("t", "s", {"x": [(0, 1), (1, 10), (2, 100)]}))
-    line = root.find("polyline")
-    assert line is not None
-    y = [float(pair.split(",")[1]) for pair in line.attrib["points"].split()]
-    assert y[0] - y[1] == pytest.approx(y[1] - y[2], abs=0.2)
+def test_a_chart_is_well_formed_and_takes_the_colours_of_its_page() -> None:
+    chart = line_chart("a & b", "s", {"<x>": [(0, 1), (1, 2)], "y": [(0, 2), (1, 3)]})
+    text = "".join(ElementTree.fromstring(_with_namespaces(chart)).itertext())
+    assert "a & b" in text and "<x>" in text
+    assert "var(--ink)" in chart and "#010203" not in chart
 
 
-def test_charts_survive_constants_gaps_and_nothing() -> None:
-    """One value, NaN, no points."""
-    assert "polyline" in line_chart("t", "s", {"x": [(0, 5.0), (1, 5.0)]})
-    assert "polyline" in line_chart("t", "s", {"x": [(0, 0.0)]})
-    assert "nan" not in line_chart("t", "s", {"x": [(0, float("nan")), (1, 2.0), (2, 3.0)]})
+def test_charts_survive_constants_gaps_wide_ranges_and_nothing() -> None:
+    """One value, NaN, a factor of 100, no points."""
+    gaps = [(0, float("nan")), (1, 2.0), (2, 3.0)]
+    for points in ([(0, 5.0), (1, 5.0)], [(0, 0.0)], gaps, [(0, 1.0), (1, 10.0), (2, 100.0)]):
+        chart = line_chart("t", "s", {"x": points})
+        ElementTree.fromstring(_with_namespaces(chart))
+        assert "mathdefault" not in chart
     assert line_chart("t", "s", {"x": []}) == ""
+
+
+def _with_namespaces(svg: str) -> str:
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return svg.replace("<svg", f"<svg {names}", 1)
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        (Fact("k", "time", "l", 58.57, "s", 1), "58.6 s"),
+        (Fact("k", "time", "l", 3723.0, "s", 1), "62 min 03 s"),
+        (Fact("k", "surface", "l", 36668.0), "36,668"),
+        (Fact("k", "quality", "l", None, "dB", 2), "–"),
+        (Fact("k", "quality", "l", float("nan"), "dB", 2), "–"),
+    ],
+)
+def test_figures_have_units_and_sensible_digits(fact: Fact, text: str) -> None:
+    assert fact.text == text
+
+
+def test_facts_are_in_their_units() -> None:
+    given = {
+        "held_out": {"depth_l1_m": 0.107, "psnr": None},
+        "wall_s": 60.0,
+        "stream_wall_s": 45.0,
+        "samples_per_second": 250e6,
+        "memory": {"peak_gpu_mb": 0.0},
+        "dropped": {"no pose": 3},
+        "unheard_of": 1,
+    }
+    texts = {fact.key: fact.text for fact in facts_of(given)}
+    assert texts["held_out.depth_l1_m"] == "10.7 cm"
+    assert texts["held_out.psnr"] == "–"
+    assert texts["refine_wall_s"] == "15.0 s"
+    assert texts["samples_per_second"] == "250.00 million"
+    assert texts["dropped.no pose"] == "3"
+    assert "memory.peak_gpu_mb" not in texts and "unheard_of" not in texts
+
+
+def sheet(n: int) -> Mesh:
+    """Return a flat sheet of n x n vertices, a metre wide, red to the right."""
+    across = np.linspace(0, 1, n)
+    x, y = (part.ravel() for part in np.meshgrid(across, across))
+    vertices = np.stack((x, y, 0 * x), axis=1).astype(np.float32)
+    corner = (np.arange(n - 1)[:, None] * n + np.arange(n - 1)).ravel()
+    halves = ((corner, corner + 1, corner + n), (corner + 1, corner + n + 1, corner + n))
+    triangles = np.concatenate([np.stack(half, axis=1) for half in halves]).astype(np.int32)
+    colours = np.stack((255 * x, 0 * x, 0 * x), axis=1).astype(np.uint8)
+    normals = np.tile(np.array((0, 0, 1), np.float32), (n * n, 1))
+    return Mesh(vertices, triangles, normals, colours)
+
+
+def test_a_mesh_with_fewer_vertices_shows_the_same() -> None:
+    small = decimated(sheet(60), 400)
+    assert 200 < len(small.vertices) <= 400
+    corners = small.vertices[small.triangles]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    # All of it faces as before, nothing overlaps, and nearly all of the sheet is covered.
+    assert (normals[:, 2] > 0).all()
+    assert 0.85 < 0.5 * normals[:, 2].sum() < 1.0
+    np.testing.assert_allclose(small.colours[:, 0] / 255, small.vertices[:, 0], atol=0.02)
+
+
+def test_a_mesh_with_few_vertices_stays() -> None:
+    mesh = sheet(5)
+    assert decimated(mesh, 25) is mesh
+
+
+def test_the_error_map_is_dark_where_colours_agree() -> None:
+    seen = np.full((4, 4, 3), 100, np.uint8)
+    rendered = seen.copy()
+    rendered[0] = 255
+    found = error_map(seen, rendered)
+    assert found[2].max() < 10 and found[0].min() > 100
+
+
+def test_in_a_browser_it_fits_its_mesh_turns_and_it_asks_nobody(tmp_path: Path) -> None:
+    file = write_report(tmp_path, report(), [panel()], sheet(20), "a <b>report</b>")
+    with browser(tmp_path) as page:
+        page.open(file.as_uri())
+        turn = "return document.querySelector('#model canvas').dataset.turn"
+        first = page.wait_for(lambda: page.run(turn), "the mesh")
+        page.wait_for(lambda: page.run(turn) != first, "its turning")
+        page.run("document.querySelector('#model canvas').focus()")
+        page.press("ArrowLeft")
+        stopped = page.run(turn)
+        before = page.picture()
+        page.click("Normals")
+        assert (page.picture() != before).any()
+        assert page.run(turn) == stopped
+        page.run(
+            "const s = document.querySelector('.pair input'); s.value = 20;"
+            "s.dispatchEvent(new Event('input'))"
+        )
+        assert (
+            page.run("return document.querySelector('.pair').style.getPropertyValue('--cut')")
+            == "20%"
+        )
+        for width_px in (360, 800, 1600):
+            page.resize(width_px, 800)
+            assert page.run("return document.documentElement.scrollWidth") <= width_px
+        assert page.errors() == []
+        assert page.foreign_requests() == []
 
 
 def test_plain_values() -> None:
