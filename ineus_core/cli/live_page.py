@@ -67,6 +67,9 @@ class RunPage:
 
     def follow(self, run: OfflineRun) -> None:
         """Belong to a run from now on."""
+        if self._run is not None:
+            # The page would wait for ever for what the former one was asked for.
+            self._run.beside.end()
         self._run, self._is_again = run, False
         self._page.clear()
 

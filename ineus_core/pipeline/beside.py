@@ -102,6 +102,10 @@ class Beside:
         self._wake.set()
         return future
 
+    def end(self) -> None:
+        """Refuse what is asked for and not answered yet; the run goes on no more."""
+        self._requests.refuse(RuntimeError("the run has ended"))
+
     def turn(self, pipeline: Pipeline, check: Callable[[], object]) -> None:
         """Answer a request, if training has had its turn; to be called between two steps.
 

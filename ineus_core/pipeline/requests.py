@@ -46,10 +46,7 @@ class Requests(Generic[_Owner]):
         self._lock = threading.Lock()
         self._owed_s = 0.0
         self._has_trained = True
-
-    def __len__(self) -> int:
-        """Count those that have not begun."""
-        return len(self._waiting)
+        self._end: Exception | None = None
 
     @property
     def is_due(self) -> bool:
@@ -60,6 +57,9 @@ class Requests(Generic[_Owner]):
         """Request that a function is called with the owner; see `Worker.call`."""
         future: Future[_T] = Future()
         with self._lock:
+            if self._end is not None:
+                future.set_exception(self._end)
+                return future
             # What nobody waits for any more may hold large arrays until its turn would come.
             self._waiting = deque(filter(lambda request: request.is_wanted, self._waiting))
             same = (r for r in self._waiting if key is not None and r.key == key)
@@ -94,12 +94,13 @@ class Requests(Generic[_Owner]):
         self._owed_s = max(0.0, self._owed_s - seconds)
         self._has_trained = True
 
-    def refuse_all(self, why: Exception) -> None:
-        """Fail all that wait, and owe nothing."""
+    def refuse(self, why: Exception) -> None:
+        """Fail all that wait, and all that are made from now on."""
+        with self._lock:
+            self._end = why
         while futures := self._take()[1]:
             for future in futures:
                 future.set_exception(why)
-        self._owed_s, self._has_trained = 0.0, True
 
     def _take(self) -> tuple[Callable[[_Owner], Any] | None, list[Future]]:
         """Take the oldest request that somebody waits for, and those who do."""

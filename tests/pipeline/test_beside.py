@@ -76,6 +76,15 @@ def test_a_pause_ends_by_what_its_check_raises(pipeline: Pipeline) -> None:
         beside.turn(pipeline, _interrupt)
 
 
+def test_a_run_that_has_ended_refuses_what_waits_and_what_comes() -> None:
+    beside = Beside(Nobody())
+    waiting = beside.call(lambda _: "never")
+    beside.end()
+    for asked in (waiting, beside.call(lambda _: "never")):
+        with pytest.raises(RuntimeError, match="the run has ended"):
+            asked.result(0)
+
+
 def _interrupt() -> None:
     raise KeyboardInterrupt
 
