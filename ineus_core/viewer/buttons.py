@@ -17,7 +17,7 @@ from ineus_core.types import Mesh, MeshBlock
 from ineus_core.viewer.run_link import RunLink
 
 _LOG = logging.getLogger(__name__)
-_RENDER_TIMEOUT_S = 60.0
+RENDER_TIMEOUT_S = 60.0
 
 
 class Buttons:
@@ -116,7 +116,7 @@ def _screenshot(client: Any) -> None:
 
     def picture() -> bytes:
         seen = client.get_render(
-            height_px, width_px, transport_format="jpeg", timeout=_RENDER_TIMEOUT_S
+            height_px, width_px, transport_format="jpeg", timeout=RENDER_TIMEOUT_S
         )
         _, png = cv2.imencode(".png", np.ascontiguousarray(seen[..., 2::-1]))
         return png.tobytes()

@@ -26,7 +26,8 @@ _ARGUMENTS = (
 )
 _LOCAL = ("127.0.0.1", "localhost", "", None)
 _REQUESTS = ("Network.requestWillBeSent", "Network.webSocketCreated")
-_TIMEOUT_S = 240.0
+TIMEOUT_S = 240.0
+"""Longer than anything takes on a busy machine."""
 
 
 class Browser:
@@ -74,7 +75,7 @@ class Browser:
 
     def wait_for(self, condition: Callable[[], _T], what: str) -> _T:
         """Wait for a condition and return what it is."""
-        end_s = time.monotonic() + _TIMEOUT_S
+        end_s = time.monotonic() + TIMEOUT_S
         while not (found := self._tried(condition)):
             assert time.monotonic() < end_s, f"waited in vain for {what}:\n{self.text()}"
             time.sleep(0.1)
@@ -100,10 +101,7 @@ class Browser:
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
             url = message["params"].get("request", message["params"]).get("url", "")
-            is_request = message["method"] in (
-                "Network.requestWillBeSent",
-                "Network.webSocketCreated",
-            )
+            is_request = message["method"] in _REQUESTS
             parts = urlsplit(url)
             if is_request and parts.scheme in ("http", "https", "ws", "wss"):
                 found += [url] if parts.hostname not in _LOCAL else []
@@ -135,8 +133,8 @@ def browser(downloads: Path, width_px: int = 1000, height_px: int = 700) -> Iter
     options.add_experimental_option("prefs", preferences)
     opened = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
     # It draws without a GPU: on a busy machine a single answer may take long.
-    opened.set_script_timeout(_TIMEOUT_S)
-    opened.set_page_load_timeout(_TIMEOUT_S)
+    opened.set_script_timeout(TIMEOUT_S)
+    opened.set_page_load_timeout(TIMEOUT_S)
     try:
         yield Browser(opened, downloads)
     finally:

@@ -11,12 +11,12 @@ from typing import Any
 
 import cv2
 import pytest
-from browser import Browser, browser
+from browser import TIMEOUT_S, Browser, browser
 from tiny_scene import CPU, room_source, tiny_config
 
 from ineus_core.pipeline import Pipeline, PipelineConfig, Worker
 from ineus_core.reconstruction import Reconstructor
-from ineus_core.viewer import LivePage, RunLink, ViewerConfig
+from ineus_core.viewer import LivePage, RunLink, ViewerConfig, buttons
 
 pytest.importorskip("viser", reason="needs viser: pip install 'ineus_ros[view]'")
 
@@ -94,7 +94,11 @@ def coloured_pixels(page: Browser) -> int:
     return int((scene.max(axis=-1) - scene.min(axis=-1) > 12).sum())
 
 
-def test_the_surface_grows_and_buttons_work(run: Run, page: Browser) -> None:
+def test_the_surface_grows_and_buttons_work(
+    run: Run, page: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A browser that draws without a GPU on a busy machine may take longer than a user would wait.
+    monkeypatch.setattr(buttons, "RENDER_TIMEOUT_S", TIMEOUT_S)
     page.wait_for(lambda: "Waiting for the first frame" in page.text(), "the page")
     # A name is text, whatever it holds.
     assert page.run("return document.querySelector('b')?.innerText !== 'a name'")
