@@ -223,11 +223,17 @@ def _train_and_write(
 
     with RunProgress() as progress:
 
-        def on_progress(phase: str, share: float, report: "StepReport | None") -> None:
+        def tell(phase: str, share: float, report: "StepReport | None") -> None:
             interruption.enter(phase)
             progress.update(phase, share, report)
+
+        def check() -> None:
             if page is not None:
                 page.check()
+
+        def on_progress(phase: str, share: float, report: "StepReport | None") -> None:
+            tell(phase, share, report)
+            check()
 
         def new_run() -> OfflineRun:
             run = OfflineRun(
@@ -245,14 +251,14 @@ def _train_and_write(
 
         try:
             run, result = _run_or_again(
-                new_run, lambda: job.start.prepare(reconstructor, job.frames)
+                new_run, lambda: job.start.prepare(reconstructor, job.frames), check
             )
             if not reconstructor.is_ready:
                 dropped = ", ".join(f"{n} {reason}" for reason, n in job.frames.dropped.items())
                 raise SourceError(
                     f"{job.start.path}: no frame could be used ({dropped or 'it has none'})"
                 )
-            on_progress("writing", 0.0, None)
+            tell("writing", 0.0, None)
             _write(job.start.path, job.out, result, job.config, reconstructor)
             why_empty = run.why_no_surface()
         except Interrupted:
@@ -265,7 +271,7 @@ def _train_and_write(
 
 
 def _run_or_again(
-    new_run: "Callable[[], OfflineRun]", prepare: Callable[[], None]
+    new_run: "Callable[[], OfflineRun]", prepare: Callable[[], None], check: Callable[[], None]
 ) -> "tuple[OfflineRun, RunResult]":
     """Run until nobody has pressed the reset of a page meanwhile."""
     from ineus_core.cli.live_page import BeginAgain
@@ -273,7 +279,10 @@ def _run_or_again(
     while True:
         run = new_run()
         try:
-            return run, run.run()
+            result = run.run()
+            # Somebody may have pressed it while the result was measured.
+            check()
+            return run, result
         except BeginAgain:
             prepare()
 
