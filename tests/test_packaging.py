@@ -122,9 +122,10 @@ def test_wheel_holds_every_module(wheel: zipfile.ZipFile) -> None:
     ours = {
         str(path.relative_to(ROOT))
         for package in ("ineus_core", "ineus_ros")
-        for path in (ROOT / package).rglob("*.py")
+        for path in (ROOT / package).rglob("*.*")
+        if path.suffix in (".py", ".css", ".js")
     }
-    assert ours <= set(wheel.namelist()), "a folder without __init__.py is not packaged"
+    assert ours <= set(wheel.namelist()), "not packaged: no __init__.py, or not in package_data"
 
 
 def test_wheel_offers_the_commands(wheel: zipfile.ZipFile) -> None:
