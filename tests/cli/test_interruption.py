@@ -65,8 +65,11 @@ def run(ineus: Ineus, tmp_path: Path) -> Iterator[Callable[..., CommandResult]]:
         source = ("room", "--source", "ending")
         return ineus("run", *source, "--out", tmp_path / "out", *options, *words)
 
+    # A job that a shell has in the background begins with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with registered_source("ending", EndingSource, EndingConfig):
         yield make
+    signal.signal(signal.SIGINT, before)
 
 
 def left(folder: Path) -> list[str]:
