@@ -7,17 +7,15 @@ node does in `configure`; with an empty TRITON_CACHE_DIR that is the first start
 frames are handed over by the wall clock: once with depth, and if asked for once without.
 
 Run: python benchmarks/first_seconds.py [--seconds S] [--rate-hz R] [--colour-too] [--not-ahead]
-     [--frames FILE] [--set KEY=VALUE ...]
+     [--set KEY=VALUE ...]
 """
 
 import argparse
 import json
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,7 +150,6 @@ def main() -> None:
     parser.add_argument("--width-px", type=int, default=640)
     parser.add_argument("--colour-too", action="store_true")
     parser.add_argument("--not-ahead", action="store_true")
-    parser.add_argument("--frames", type=Path, help="keeps rendered frames for the next run")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=V")
     arguments = parser.parse_args()
     scene = SyntheticConfig(
@@ -161,7 +158,7 @@ def main() -> None:
         height_px=arguments.width_px * 3 // 4,
         noise=1.0,
     )
-    frames = kept_frames(arguments.frames, scene)
+    frames = rendered_frames(scene)
     compiled = Compilations()
     config, device = load_config(overrides=arguments.set), torch.device("cuda")
     begin_s = time.monotonic()
@@ -173,17 +170,6 @@ def main() -> None:
         reconstructor = Reconstructor(config, device)
         figures = stream(reconstructor, given, arguments.rate_hz, compiled)
         print(json.dumps({"with_depth": with_depth, **figures}, indent=1), flush=True)
-
-
-def kept_frames(path: Path | None, scene: SyntheticConfig) -> list[Frame]:
-    """Return the frames of a file, or render them and keep them in it."""
-    if path is not None and path.exists():
-        found: list[Frame] = pickle.loads(path.read_bytes())
-        return found
-    frames = rendered_frames(scene)
-    if path is not None:
-        path.write_bytes(pickle.dumps(frames))
-    return frames
 
 
 if __name__ == "__main__":

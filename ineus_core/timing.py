@@ -1,17 +1,31 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""The clock that is waited by, named timers and counters.
+"""The clock that is waited by, work in parts, named timers and counters.
 
 A GPU stage is timed by events, so that timing it does not wait for it.
 """
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
+
+_T = TypeVar("_T")
+InParts = Generator[None, None, _T]
+"""Work that pauses after each part but the last, for other work, and returns the result."""
+
+
+def at_once(parts: InParts[_T]) -> _T:
+    """Do all parts, one after the other, and return the result."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            return end.value
 
 
 @dataclass(frozen=True)

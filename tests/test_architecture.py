@@ -20,7 +20,6 @@ LAYERS: tuple[set[str], ...] = (
         "errors",
         "files",
         "timing",
-        "in_parts",
         "config_model",
         "ros_config",
         "former_names",

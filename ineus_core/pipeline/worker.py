@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ineus_core.in_parts import InParts
 from ineus_core.pipeline.loop import Pipeline
+from ineus_core.timing import InParts
 from ineus_core.types import Frame
 
 _LOG = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 
 from ineus_core.fields import HashSdf
-from ineus_core.in_parts import InParts
 from ineus_core.keyframes import KeyframeBuffer, Replay
 from ineus_core.meshing import Surface
 from ineus_core.planning import EsdfSlice, OccupancySlice, Planner, PlanningAnswer, PlanningScene
@@ -20,7 +19,7 @@ from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.rendering import ImageRenderer, OccupancyGrid, ViewVisibility, vertex_colours
-from ineus_core.timing import Pace
+from ineus_core.timing import InParts, Pace
 from ineus_core.training import Step
 from ineus_core.types import BlockIndex, Camera, KeyframeId, MeshUpdate, RenderedImage
 

@@ -17,7 +17,6 @@ from jaxtyping import Float
 
 from ineus_core.errors import CapacityError, CheckpointError, SourceError
 from ineus_core.geometry import up_of_cameras
-from ineus_core.in_parts import InParts, at_once
 from ineus_core.keyframes import KeyframePolicy
 from ineus_core.meshing import moved_mesh, weld
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
@@ -32,7 +31,7 @@ from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.memory import give_back_memory
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import resolved_rendering
-from ineus_core.timing import peak_memory_mb
+from ineus_core.timing import InParts, at_once, peak_memory_mb
 from ineus_core.training import Ranks, check_device
 from ineus_core.types import Camera, Frame, KeyframeId, Mesh, MeshUpdate, RenderedImage, StepReport
 

@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ineus_core.geometry import pixel_rays
-from ineus_core.in_parts import InParts, at_once
 from ineus_core.kernels.compositing import fastest_renderer, render_rays
 from ineus_core.kernels.host_copy import to_host
 from ineus_core.kernels.image_rays import keep_visible, march_view
 from ineus_core.rendering.occupancy import OccupancyGrid
+from ineus_core.timing import InParts, at_once
 from ineus_core.types import Camera, FieldOutput, RenderedImage, RenderedRays
 
 SAMPLES_PER_RAY = 48

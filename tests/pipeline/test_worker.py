@@ -13,10 +13,10 @@ import pytest
 import torch
 from tiny_scene import tiny_config, wall_frame
 
-from ineus_core.in_parts import InParts
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig, Worker
 from ineus_core.pipeline.worker import REQUEST_SHARE
 from ineus_core.reconstruction import JudgedFrame, Reconstructor
+from ineus_core.timing import InParts
 from ineus_core.types import Frame
 
 HUNG_S = 60.0

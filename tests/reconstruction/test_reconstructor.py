@@ -16,10 +16,10 @@ from safetensors.torch import load_file, save_file
 from tiny_scene import CAMERA, CPU, pose, room_source, tiny_config, wall_frame
 
 from ineus_core.errors import CapacityError, CheckpointError, SourceError
-from ineus_core.in_parts import at_once
 from ineus_core.meshing import Surface
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticSource
+from ineus_core.timing import at_once
 from ineus_core.types import Camera, Frame, Mesh
 
 STEPS = 80
