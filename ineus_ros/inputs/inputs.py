@@ -25,6 +25,8 @@ from ineus_ros.inputs.tf import make_tf
 from ineus_ros.timers import wall_timer
 
 RETRY_PERIOD_S = 0.1
+REST_PERIOD_S = 1.0
+"""Between two looks while no image waits: each costs the executor 2 ms."""
 NOT_FRAMES = (
     "bad_pose",
     "bad_camera_info",
@@ -202,11 +204,22 @@ class Inputs:
         for camera in self._cameras:
             camera.pairing.look_for_masks()
         self.retry()
+        self._look_every(RETRY_PERIOD_S if self.held else REST_PERIOD_S)
 
     def _on_images(self, camera: CameraInput, found: list[Images]) -> None:
         self._await_poses(camera, found)
         self.retry()
         self._make_room()
+        if self.held:
+            self._look_every(RETRY_PERIOD_S)
+
+    def _look_every(self, period_s: float) -> None:
+        # Only on a change: a timer that each image sets back never comes.
+        period_ns = round(1e9 * period_s)
+        if self._timer.timer_period_ns != period_ns:
+            self._timer.timer_period_ns = period_ns
+            self._timer.reset()
+            self._ticked_s = self._now_s()  # what comes now has not waited before
 
     def _await_poses(self, camera: CameraInput, found: list[Images]) -> None:
         for images in found:

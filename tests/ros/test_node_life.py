@@ -81,8 +81,9 @@ def share_of_a_core(running: Running) -> float:
 def test_without_input_the_node_rests(domain: Mapping[str, str], tmp_path: Path) -> None:
     running = Running(tmp_path, domain)
     try:
-        # It comes to rest some time after its start, on a busy machine later.
-        running.wait(lambda: share_of_a_core(running) < 0.05)
+        # It comes to rest some time after its start, on a busy machine later. It takes 4 % of a
+        # slow core (benchmarks/node_costs.py), a loop that never sleeps all of it.
+        running.wait(lambda: share_of_a_core(running) < 0.25)
     finally:
         running.close()
 
