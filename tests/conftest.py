@@ -4,7 +4,8 @@
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 # Set before rclpy is imported anywhere: nothing leaves the machine, and two test runs do not meet.
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
@@ -78,3 +79,25 @@ def _seeds() -> None:
 def ineus(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
     """Run `ineus ARGUMENTS` in this process: `ineus("config", "--set", "seed=1").stdout`."""
     return lambda *arguments: run_command(capsys, *arguments)
+
+
+@pytest.fixture
+def hopper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Let Triton believe in a GPU of compute capability 9.0, and compile into an empty folder."""
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+    from triton.runtime.driver import driver
+
+    from ineus_core.kernels.ahead import _Elsewhere
+
+    class Driver(_Elsewhere):
+        def get_current_stream(self, device: int) -> int:
+            return 0
+
+    if triton.knobs.runtime.interpret:
+        pytest.skip("nothing is compiled for the interpreter")
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    before = driver._active
+    driver.set_active(Driver(GPUTarget("cuda", 90, 32)))
+    yield tmp_path
+    driver._active = before

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,8 +18,6 @@ from typing import Any
 
 from ineus_core.errors import IneusError
 
-_LOADED_WITHIN_S = 0.25
-"""A kernel that takes longer than this was not on disk."""
 _MOST_PROCESSES = 16
 
 
@@ -45,6 +42,7 @@ def noted_launches(work: Callable[[], object]) -> list[Launch]:
 
     def note(*, key: str, fn: Any, compile: dict[str, Any], **_: Any) -> bool:
         launch = Launch(fn.jit_function, compile["specialization_data"])
+        # A kernel that is launched often is noted once.
         found[id(fn.jit_function), key] = launch
         # True: do not compile, and so do not launch.
         return True
@@ -66,17 +64,30 @@ def compile_all(launches: Sequence[Launch], processes: int | None = None) -> Non
     use_sound_assembler()
     left = list(launches)
     while left:
-        begin_s = time.perf_counter()
-        _prepare(left.pop())
-        if time.perf_counter() - begin_s > _LOADED_WITHIN_S and left:
+        if not _prepare(left.pop()) and left:
             _compile_on_disk(left, processes or min(os.cpu_count() or 1, _MOST_PROCESSES))
             break
     for launch in left:
         _prepare(launch)
 
 
-def _prepare(launch: Launch) -> None:
-    launch.kernel.preload(launch.specialization)
+def _prepare(launch: Launch) -> bool:
+    """Have a kernel ready to be launched; True if it was on disk."""
+    from triton import knobs
+
+    found: list[bool] = []
+
+    def note(*, cache_hit: bool, **_: Any) -> None:
+        found.append(cache_hit)
+
+    # Not by the time that it takes: before the first of all, Triton reads the whole of itself.
+    before = knobs.compilation.listener
+    knobs.compilation.listener = note
+    try:
+        launch.kernel.preload(launch.specialization)
+    finally:
+        knobs.compilation.listener = before
+    return all(found)
 
 
 def _compile_on_disk(launches: Sequence[Launch], processes: int) -> None:
@@ -90,10 +101,12 @@ def _compile_on_disk(launches: Sequence[Launch], processes: int) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     children = []
     for first in range(min(processes, len(named))):
+        # A process of its own instead of a fork: CUDA does not survive one.
         words = [sys.executable, "-m", __name__]
         child = subprocess.Popen(words, stdin=subprocess.PIPE, text=True, env=environment)
         assert child.stdin is not None
         child.stdin.write(json.dumps({"device": device, "kernels": named[first::processes]}))
+        # The end of what is asked for; a child reads until then.
         child.stdin.close()
         children.append(child)
     ends = [child.wait() for child in children]

@@ -147,7 +147,8 @@ class OccupancyGrid:
     @property
     def captured_key(self) -> object:
         """What a captured step has baked in of the grid."""
-        return self._storage.place, self.has_sensor
+        # Without depth the step follows the diagonal, and is a number of the launch.
+        return self._storage.place, self.has_sensor, self.step_m
 
     @property
     def host_aabb(self) -> Float[np.ndarray, "2 3"]:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernels compiled by other processes, for a GPU that need not be there."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +9,6 @@ import pytest
 import torch
 
 triton = pytest.importorskip("triton")
-
-
-@pytest.fixture
-def hopper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """Let Triton believe in a GPU of compute capability 9.0, and compile into an empty folder."""
-    from triton.backends.compiler import GPUTarget
-    from triton.runtime.driver import driver
-
-    from ineus_core.kernels.ahead import _Elsewhere
-
-    class Driver(_Elsewhere):
-        def get_current_stream(self, device: int) -> int:
-            return 0
-
-    if triton.knobs.runtime.interpret:
-        pytest.skip("nothing is compiled for the interpreter")
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    before = driver._active
-    driver.set_active(Driver(GPUTarget("cuda", 90, 32)))
-    yield tmp_path
-    driver._active = before
 
 
 def test_what_is_noted_is_compiled_elsewhere_and_found_on_disk(hopper: Path) -> None:
@@ -63,3 +41,29 @@ def test_what_is_noted_is_compiled_elsewhere_and_found_on_disk(hopper: Path) -> 
         triton.knobs.runtime.jit_post_compile_hook = None
     assert len(compiled) == 2
     assert set(hopper.iterdir()) == folders, "it was all on disk"
+
+
+def test_what_is_on_disk_is_loaded_without_other_processes(
+    hopper: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from triton.runtime.cache import triton_key
+
+    from ineus_core.kernels import ahead
+    from ineus_core.kernels.block_lattice.gpu import lattice_points
+
+    def work(side: int) -> None:
+        # Of types that nothing else has: kernels that are loaded would be launched.
+        places, origins = torch.zeros(9, dtype=torch.int16), torch.zeros((2, 3))
+        for dtype in (torch.int16, torch.int8):
+            lattice_points(places, origins.to(dtype), side, (1.0, 0.0), 0.1)
+
+    launches = ahead.noted_launches(lambda: work(4))
+    assert len(launches) == 2
+    asked: list[int] = []
+    monkeypatch.setattr(ahead, "_compile_on_disk", lambda left, _: asked.append(len(left)))
+    ahead.compile_all(launches)
+    assert asked == [1], "the first one was not on disk"
+    # As in a process that has just begun: Triton first takes the time to know its own version.
+    triton_key.cache_clear()
+    ahead.compile_all(launches)
+    assert asked == [1]

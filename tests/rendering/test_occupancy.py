@@ -262,7 +262,7 @@ def test_what_is_captured_follows_a_grid_that_grows_in_its_place(cells: int) -> 
     for grid in (captured, plain):
         look(grid, 1.05)
         assert grid.grow(torch.tensor([[-0.5, 0.0, 0.0], [2.0, 1.0, 1.6]]))
-    assert captured.captured_key == (key[0], True)  # type: ignore[index]
+    assert captured.captured_key == (key[0], True, captured.step_m)  # type: ignore[index]
     assert sizes.tolist() == [25, 10, 16]
     torch.testing.assert_close(aabb, torch.tensor([[-0.5, 0.0, 0.0], [2.0, 1.0, 1.6]]))
     for name in ("log_odds", "opacity", "occupied"):
@@ -273,6 +273,15 @@ def test_what_is_captured_follows_a_grid_that_grows_in_its_place(cells: int) -> 
     for _ in range(100):
         captured.update(far_from_all, torch.tensor(50.0), cells, generator)
     assert torch.equal(captured.occupied, captured.log_odds > 0)
+
+
+def test_what_is_captured_without_depth_is_not_valid_for_a_longer_diagonal() -> None:
+    box = torch.tensor([[0.0, 0.0, 0.0], [2.0, 1.0, 1.0]])
+    config = OccupancyConfig(max_steps=64)
+    grid = OccupancyGrid(config, 0.1, box, CPU, may_be_captured=True)
+    key, step_m = grid.captured_key, grid.step_m
+    assert grid.grow(torch.tensor([[0.0, 0.0, 0.0], [2.5, 1.0, 1.0]]))
+    assert grid.step_m > step_m and grid.captured_key != key
 
 
 def test_a_grid_that_finds_no_room_moves() -> None:
