@@ -76,6 +76,7 @@ class KeyframeBuffer:
             max(1, camera.height_px // self._factor),
         )
         pixels = self.width_px * self.height_px
+        # Three of colour and two of depth, and what is optional.
         bytes_per_pixel = _BYTES_PER_PIXEL + has_foreground + has_confidence
         affordable = int(config.memory_mb * 1e6 // (pixels * bytes_per_pixel))
         self.capacity = min(config.capacity, affordable)
@@ -85,8 +86,10 @@ class KeyframeBuffer:
                 f"{self.width_px} x {self.height_px}: expected room for 2, so at least "
                 f"{2 * pixels * bytes_per_pixel / 1e6:.0f}"
             )
+        # All of int16: negative numbers stand for masked pixels.
         self.depth_step_m = self._limits.max_m / 32767
         self.rgb = torch.zeros((self.capacity, pixels, 3), dtype=torch.uint8, device=device)
+        # Half of float32; the step, 0.3 mm at 10 m, is far below the noise of a sensor.
         self.depth = torch.zeros((self.capacity, pixels), dtype=torch.int16, device=device)
         self.foreground: Int8[Tensor, "slots pixels"] | None = None
         """Share of a pixel that shows the object, from 0 to `WHOLE`, or `UNKNOWN`."""
@@ -147,6 +150,7 @@ class KeyframeBuffer:
         if len(self) < self.capacity:
             slot = len(self)
         else:
+            # Not the oldest: the first places of a map would be forgotten.
             victim = self._most_redundant()
             slot = self.slots.pop(victim)
             del self.ids[victim], self._poses[victim]
@@ -179,8 +183,8 @@ class KeyframeBuffer:
             return False
         age = self.ids.index(keyframe)
         self._poses[age] = world_from_camera
-        pose = torch.from_numpy(world_from_camera[:3]).float()
-        self.world_from_camera[self.slots[age]] = pose.to(self.rgb.device)
+        pose = world_from_camera[:3].astype(np.float32)
+        write_to(self.world_from_camera[self.slots[age]], pose)
         return True
 
     def replace_depth(self, frame: Frame) -> int | None:
@@ -238,6 +242,7 @@ class KeyframeBuffer:
             (ages,) = np.nonzero(cameras == camera_id)
             translation_m = np.linalg.norm(np.diff(poses[ages, :3, 3], axis=0), axis=1)
             turn = np.linalg.norm(np.diff(poses[ages, :3, 2], axis=0), axis=1)
+            # Metres and the chord of a turn in one sum: 1 m counts as much as 60 degrees.
             step = translation_m + turn
             around[ages[1:-1]] = step[:-1] + step[1:]
         last = max(1, len(around) - 2 - self.protected)
@@ -273,6 +278,7 @@ class KeyframeBuffer:
         if depth_m is not None:
             in_range = (depth_m >= self._limits.min_m) & (depth_m <= self._limits.max_m)
             steps = np.where(in_range, depth_m / self.depth_step_m, 0.0)
+            # Rounded, as cutting off would move all surfaces nearer by half a step.
             depth[:] = np.round(steps).astype(np.int16)
         if mask is not None:
             depth[~mask] = MASKED
@@ -319,9 +325,11 @@ class KeyframeBuffer:
     def _learn_background(self, frame: Frame) -> None:
         if self._knows_background or frame.foreground is None:
             return
+        # By the first frame that shows any: all pictures of a set have the same one.
         background = frame.rgb[frame.foreground == 0]
         if len(background):
             self._knows_background = True
+            # The median, which strays do not move.
             colour = np.median(background, axis=0).astype(np.float32) / 255
             self.image_background.copy_(torch.from_numpy(colour))
 
