@@ -103,4 +103,5 @@ def _fastest(operator: str, device_type: str) -> ModuleType:
 
 
 def _has(operator: str, backend: str) -> bool:
+    # By the file, as importing it would import its compiler.
     return (Path(__file__).parent / operator / f"{_FILE_OF[backend]}.py").is_file()

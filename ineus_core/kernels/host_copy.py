@@ -19,6 +19,7 @@ def to_host(*tensors: Shaped[Tensor, "..."]) -> list[Tensor]:
     copies = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in tensors]
     for copy, tensor in zip(copies, tensors, strict=True):
         copy.copy_(tensor, non_blocking=True)
+    # The stream, not the device: others may go on.
     torch.cuda.current_stream(tensors[0].device).synchronize()
     return copies
 
@@ -34,6 +35,7 @@ class HostCopy:
             self._copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
             self._copy.copy_(tensor, non_blocking=True)
             self._event = torch.cuda.Event()
+            # Behind the copy in the same stream, so that it is waited for and nothing after it.
             self._event.record()
 
     def array(self) -> Shaped[np.ndarray, "..."]:

@@ -19,6 +19,7 @@ def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         try:
             return numba.njit(cache=True, **options)(function)
         except RuntimeError:
+            # numba finds no folder to write to, as in an image that is read-only.
             return numba.njit(**options)(function)
 
     return decorate

@@ -28,6 +28,7 @@ def adam_step(
     n = len(parameters)
     for name, values in (("gradient", gradient), ("mean", mean), ("square", square)):
         expect_shape(name, values, (n,))
+    # Corrections are computed once, in double, not for each entry.
     count = float(step)
     _adam(
         parameters.detach().numpy(),
@@ -53,6 +54,7 @@ def _adam(  # type: ignore[no-untyped-def]
     one = np.float32(1.0)
     for i in prange(len(parameters)):
         g = gradient[i]
+        # Decay reads and writes all of a large table, so not where there is none.
         if keep != one:
             parameters[i] *= keep
         # Nearly all entries of a table rest in a step, and a branch costs less than their moments.

@@ -23,6 +23,7 @@ def adam_step(
 ) -> None:
     """Update in place and zero `gradient`; see the door."""
     if weight_decay:
+        # Apart from the gradient (AdamW): moments are not to know of it.
         parameters.mul_(1 - learning_rate * weight_decay)
     changed = gradient != 0 if sparse else torch.ones_like(gradient, dtype=torch.bool)
     new_mean = torch.lerp(gradient, mean, betas[0])

@@ -34,6 +34,7 @@ def neus_alpha(
     half_step = 0.5 * slope * dt
     cdf_near = torch.sigmoid((sdf - half_step) * inv_s)
     cdf_far = torch.sigmoid((sdf + half_step) * inv_s)
+    # Far behind a surface both are 0, and nothing is to be divided by nothing.
     alpha = (cdf_near - cdf_far + _EPSILON) / (cdf_near + _EPSILON)
     # Masking by value, not by index, keeps the shape static for CUDA-graph capture.
     return torch.where(valid, alpha.clamp(0.0, 1.0), torch.zeros_like(alpha))
@@ -45,6 +46,7 @@ def density_alpha(
     valid: Bool[Tensor, "*batch"],
 ) -> Float[Tensor, "*batch"]:
     """Return the opacity of each interval of constant density in 1/m (NeRF, eq. 3)."""
+    # Not 1 - exp, which is 0 in float32 for thin air.
     alpha = -torch.expm1(-density * dt)
     return torch.where(valid, alpha, torch.zeros_like(alpha))
 
@@ -73,6 +75,7 @@ def accumulate(
     rays: int,
 ) -> Float[Tensor, "rays channels"]:
     """Return the weighted sum of the values of each ray's samples."""
+    # A sum by index: rays have unlike numbers of samples, which a matrix would pad.
     total = torch.zeros((rays, values.shape[1]), dtype=values.dtype, device=values.device)
     return total.index_add(0, ray_index, weights[:, None] * values)
 
@@ -85,6 +88,7 @@ def render_rays(
     cos_anneal: Float[Tensor, ""],
 ) -> RenderedRays:
     """Composite colour, range, normal and opacity of each ray; differentiable."""
+    # The unit normal, as a gradient that has not the length 1 yet must not steepen alpha.
     normal = torch.nn.functional.normalize(output.gradient, dim=1, eps=1e-6)
     dt = samples.t_ends - samples.t_starts
     if output.density is not None:

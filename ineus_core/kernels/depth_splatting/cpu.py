@@ -45,6 +45,7 @@ def bend(x, y, is_equidistant, k):  # type: ignore[no-untyped-def]
     r2 = x * x + y * y
     if is_equidistant:
         r = np.sqrt(r2)
+        # On the axis the angle over the radius is 1, which the division would not say.
         if r < 1e-9:
             return x, y
         angle = np.arctan(r)
@@ -65,8 +66,10 @@ def _splat(depth_m, plane, to_from, pinhole, is_equidistant, k, spread, most_px,
     for row in range(depth_m.shape[0]):
         for column in range(depth_m.shape[1]):
             d = np.float64(depth_m[row, column])
+            # Also NaN.
             if not (d > 0 and d < np.inf):
                 continue
+            # Depth is along the axis, so that the point on the plane z = 1 times it is the point.
             px, py = plane[row, column, 0] * d, plane[row, column, 1] * d
             z = to_from[2, 0] * px + to_from[2, 1] * py + to_from[2, 2] * d + to_from[2, 3]
             if not z > 1e-3:
@@ -79,6 +82,7 @@ def _splat(depth_m, plane, to_from, pinhole, is_equidistant, k, spread, most_px,
             # In this order a pixel that is NaN or far away falls out.
             if not (u > -half and u < width_px + half and v > -half and v < height_px + half):
                 continue
+            # Pixels whose centres, at halves, lie within the square.
             first_u, last_u = int(np.ceil(u - half - 0.5)), int(np.ceil(u + half - 0.5))
             first_v, last_v = int(np.ceil(v - half - 0.5)), int(np.ceil(v + half - 0.5))
             value = np.float32(z)

@@ -36,6 +36,8 @@ def splat_depth(
     kept = np.isfinite(pixels).all(axis=1)
     points, pixels = points[kept], pixels[kept]
     spread_px = spread(depth_camera, color_camera) * measured_m[kept] / points[:, 2]
+    # At least the pixel that it falls on; at most so many, or a return next to the lens would
+    # cover the picture.
     half_px = 0.5 * np.clip(spread_px, 1, MOST_PX)[:, None]
     first, last = np.ceil(pixels - half_px - 0.5), np.ceil(pixels + half_px - 0.5) - 1
     height_px, width_px = registered.shape
@@ -46,6 +48,7 @@ def splat_depth(
             inside = (at <= last).all(axis=1) & (at >= 0).all(axis=1)
             inside &= (at[:, 0] < width_px) & (at[:, 1] < height_px)
             column, row = at[inside].astype(np.int64).T
+            # `at`, as several returns of one call may fall on the same pixel.
             np.minimum.at(registered, (row, column), points[inside, 2].astype(np.float32))
 
 

@@ -213,6 +213,7 @@ def field_sdf(
     """Distance alone, fastest with a float16 table; not differentiable."""
     n = len(points_unit)
     features = hash_grid_value(points_unit, table, layout)
+    # The kernel writes all outputs, though only the first is asked for.
     outputs = points_unit.new_empty((n, len(weights.b2)))
     sdf = points_unit.new_empty(n)
     sdf_head_forward(
@@ -240,6 +241,7 @@ class _Field(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *d_output):  # type: ignore[no-untyped-def]
         weights = ctx.call[3]
+        # Sums of many small parts, which half precision would lose.
         d_table = torch.zeros_like(weights.table, dtype=torch.float32)
         s, c = weights.sdf, weights.colour
         d_flat = [torch.zeros_like(w) for w in (*vars(s).values(), *vars(c).values())]

@@ -58,6 +58,7 @@ class FieldEvaluator:
     def sdf(self, points: Float[Tensor, "n 3"], weights: FieldWeights) -> Float[Tensor, " n"]:
         """Distance in m at world points."""
         result = torch.empty(len(points), device=points.device)
+        # Kept from call to call, as meshing asks in many.
         unit, features, outputs, sdf = self._for_sdf(points.device)
         for first in range(0, len(points), len(unit)):
             rows = points[first : first + len(unit)]
@@ -86,6 +87,7 @@ class FieldEvaluator:
         vectors = torch.empty((7, room), device=device)
         output = FieldOutput(vectors[6], vectors[:3].t(), vectors[3:6].t())
         if ray_index is None:
+            # Rows beyond n are evaluated as well and thrown away, as launches have round sizes.
             directions = pad(directions, (0, 0, 0, room - n))
         else:
             ray_index = pad(ray_index, (0, room - n))

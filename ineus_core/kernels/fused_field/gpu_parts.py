@@ -125,6 +125,7 @@ class _Geometry(torch.autograd.Function):
             d_features, SdfHeadWeights(*d_flat), None, POINT_MAP,
         )  # fmt: skip
         d_table = flat[0].new_zeros((layout.entries, 2))
+        # Points are samples along rays here too, so that runs of them share coarse cells.
         levels = min(RUN_LEVELS, layout.levels)
         hash_grid_backward_outer(
             points_unit, d_features, slopes, d_gradient, layout, d_table, levels
@@ -180,6 +181,7 @@ class _Colour(torch.autograd.Function):
     def forward(ctx, geometry_features, directions, gradient, *flat):  # type: ignore[no-untyped-def]
         n, width = geometry_features.shape
         half = _half_rows(geometry_features, n, width)
+        # The head multiplies in half precision, and rows of 16 are what it reads best.
         half.copy_(geometry_features)
         rgb = _vectors(n, geometry_features)
         colour_head_forward(half, gradient, directions, ColourHeadWeights(*flat), rgb)

@@ -37,7 +37,9 @@ def hash_grid_value(
     """Interpolate without the Jacobian; not differentiable."""
     _check(points_unit, table, layout)
     features = np.empty((len(points_unit), layout.channels), np.float32)
+    # Empty instead of None, as numba compiles another version for another type.
     none = np.empty((0, layout.channels, 3), np.float32)
+    # Views, not copies: the table is the largest thing there is.
     points, rows = points_unit.detach().numpy(), table.detach().numpy()
     _forward(points, rows, *_levels(layout), features, none)
     return torch.from_numpy(features)
@@ -91,6 +93,7 @@ class _HashGrid(torch.autograd.Function):
 @jit(inline="always")
 def _cell(x, resolution):  # type: ignore[no-untyped-def]
     scaled = min(max(x, np.float32(0.0)), np.float32(1.0)) * np.float32(resolution)
+    # The upper faces of the cube belong to the last cell.
     cell = min(np.int64(scaled), resolution - 1)
     return cell, scaled - np.float32(cell)
 

@@ -27,6 +27,7 @@ def hash_grid(
     for level in range(layout.levels):
         index, weights = corner_weights(points, layout, level)
         corners = table[index]
+        # Value and derivatives share the eight look-ups.
         features.append(torch.einsum("nc,ncf->nf", weights[:, 0], corners))
         jacobians.append(torch.einsum("nkc,ncf->nfk", weights[:, 1:], corners))
     return torch.cat(features, dim=1), torch.cat(jacobians, dim=1)

@@ -157,9 +157,8 @@ def _trim(sdf, firsts, counts, inv_s, begins, kept, rays, half_step, BLOCK: tl.c
     end = count
     for k in range(0, tl.max(count)):
         distance = tl.load(sdf + first + k, k < end, other=0.0)
-        # Only an unbroken run from the front counts as before the surface.
-        # Beyond this many times the width of the sigmoid, alpha is 0 to the last bit that is
-        # seen.
+        # Only an unbroken run from the front counts as before the surface. Beyond so many widths
+        # of the sigmoid, alpha is 0 to the last bit that is seen.
         is_before = (begin == k) & ((distance - half_step) * sharpness > _CLEAR)
         begin += ((k < end) & is_before).to(tl.int32)
         is_behind = (k < end) & ((distance + half_step) * sharpness < -_CLEAR)

@@ -27,6 +27,7 @@ def march_view(
     rays = len(directions)
     origins, half = origin.expand(rays, 3), torch.full((rays,), 0.5, device=directions.device)
     t_near, t_far = ray_box(origins, directions, aabb)
+    # Cells are cubes, so that one axis tells.
     cell_m = float(aabb[1, 0] - aabb[0, 0]) / cells.shape[0]
     t_starts, count = march_padded(
         origins, directions, t_near, t_far, cells, aabb[0], cell_m, step_m, max_steps, per_ray,

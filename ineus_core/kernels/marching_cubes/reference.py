@@ -33,6 +33,7 @@ def marching_cubes(
     sdf = sdf.detach()
     cells, cases = _crossed_cells(sdf, valid_cells)
     edges, triangle_cell = _triangle_edges(cells, cases, sdf.shape[1])
+    # Sorted, so that vertices have the order of their edges: the same field gives the same mesh.
     edge_keys, vertex_index = torch.unique(edges, return_inverse=True)
     vertices, vertex_block = _vertices(sdf, edge_keys)
     blocks = sdf.shape[0]
@@ -55,6 +56,7 @@ def _crossed_cells(sdf: Tensor, valid_cells: Tensor) -> tuple[Tensor, Tensor]:
         x, y, z = corner & 1, corner >> 1 & 1, corner >> 2 & 1
         window = (slice(None), slice(x, x + n), slice(y, y + n), slice(z, z + n))
         cases |= inside[window] << corner
+        # Corners that nobody has evaluated are NaN.
         usable &= finite[window]
     crossed = usable & (cases != 0) & (cases != 255)
     return crossed.nonzero(), cases[crossed].long()

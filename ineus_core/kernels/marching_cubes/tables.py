@@ -124,6 +124,7 @@ def _triangulate(loop: list[int]) -> list[Triangle]:
             cost, triangles = 0.0, [(loop[first], loop[apex], loop[last])]
             for a, b in pairwise((first, apex, last)):
                 side_cost, side = best(a, b)
+                # Sides of the polygon are there in any case; only diagonals are chosen.
                 cost += side_cost + (_diagonal_cost(loop[a], loop[b]) if b - a > 1 else 0.0)
                 triangles.extend(side)
             choices.append((cost, tuple(triangles)))

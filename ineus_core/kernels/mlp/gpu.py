@@ -97,6 +97,7 @@ def sdf_head_backward(
     outputs_count, hidden = weights.w2.shape
     if n == 0:
         return
+    # The type of the features decides that of the products, so that finite differences stay exact.
     full = features.dtype == torch.float32
     sdf_backward[_programs(sdf_backward, n, points.device)](
         points, features, jacobian, weights.w1, weights.b1, weights.w2, d_sdf, d_gradient,
@@ -181,6 +182,7 @@ def _strides(tensor: Tensor | None, dimensions: int) -> tuple[int, ...]:
 
 
 def _width(columns: int) -> int:
+    # A product on the tensor cores takes no fewer than 16 columns, and tiles are powers of two.
     return max(16, triton.next_power_of_2(columns))
 
 
@@ -189,6 +191,7 @@ def _type(tensor: Tensor) -> tl.dtype:
 
 
 def _programs(kernel, n: int, device: torch.device) -> tuple[int]:  # type: ignore[no-untyped-def]
+    # One in the interpreter, which has no processors to fill.
     processors = 1
     if device.type == "cuda":
         processors = torch.cuda.get_device_properties(device).multi_processor_count

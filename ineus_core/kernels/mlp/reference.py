@@ -65,6 +65,8 @@ def sdf_head(
     outputs = F.linear(F.softplus(hidden, SOFTPLUS_BETA), weights.w2, weights.b2)
     # d out0 / d input = W1^T (softplus'(h) * W2[0]); softplus' is the sigmoid.
     input_gradient = (torch.sigmoid(SOFTPLUS_BETA * hidden) * weights.w2[0]) @ weights.w1
+    # The coordinates run from -1 to 1, twice the unit cube; features are given by unit coordinates
+    # already.
     gradient = (input_gradient[:, 3:, None] * jacobian).sum(dim=1) + 2.0 * input_gradient[:, :3]
     return outputs, gradient
 

@@ -29,6 +29,7 @@ def nearest_disc(
     distance_m = torch.empty(n, device=points.device)
     away = torch.empty((n, 3), device=points.device)
     in_front = torch.empty(n, dtype=torch.bool, device=points.device)
+    # A grid of no programs cannot be launched.
     if n:
         _nearest[(triton.cdiv(n, _BLOCK),)](
             points, grid.elements, grid.nearest, grid.others, grid.low_m, distance_m, away,

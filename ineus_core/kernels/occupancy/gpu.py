@@ -65,6 +65,7 @@ def rays_of_depth(
     height_px = len(depth) // width_px
     columns, rows = -(-width_px // stride_px), -(-height_px // stride_px)
     directions = torch.empty((columns * rows, 3), device=depth.device)
+    # Of all pixels, those without a return too: to leave these out would wait for their number.
     range_m = torch.empty(columns * rows, device=depth.device)
     _unproject[(triton.cdiv(columns * rows, _RAYS),)](
         depth, camera_rays, world_from_camera.contiguous(), directions, range_m, blocks.flags,

@@ -27,16 +27,19 @@ def integrate_depth(
     """Update the log odds in place; see the door."""
     hit, miss, limit = gains
     device = log_odds.device
+    # In halves of a cell, so that none is stepped over.
     offsets = torch.arange(0.0, 2 * band_cells + 1e-6, 0.5, device=device)
     surface_t = (range_cells[:, None] - band_cells).clamp(min=0.0) + offsets
     on_surface = surface_t <= range_cells[:, None] + band_cells
     surface = _marked(log_odds, origin_cells, directions, surface_t, on_surface)
     longest = float(range_cells.max()) if len(range_cells) else 0.0
+    # From half a cell on: the cell of the camera itself is not observed.
     free_t = torch.arange(0.5, max(longest, 0.5), 1.0, device=device).expand(len(range_cells), -1)
     before = free_t < (range_cells - truncation_cells)[:, None]
     free = _marked(log_odds, origin_cells, directions, free_t, before)
     change = torch.where(surface, hit, torch.where(free, miss, 0))
     value = (log_odds + change).clamp(-limit, limit)
+    # 0 stands for cells that no image has touched.
     value = torch.where((surface | free) & (value == 0), -1, value)
     log_odds.copy_(value)
 

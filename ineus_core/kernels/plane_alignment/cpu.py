@@ -32,6 +32,7 @@ def alignment_sums(
     expect_shape("second_from_first", second_from_first, (len(pairs), 4, 4))
     if len(pairs) and not (0 <= pairs.min() and pairs.max() < count):
         raise ValueError(f"pairs of views up to {pairs.max()}: expected 0 to {count - 1}")
+    # A row for each pair, so that no two threads add to the same number.
     sums = np.zeros((len(pairs), SUMS))
     _add_up(
         np.ascontiguousarray(views.planes, np.float32),
@@ -101,10 +102,12 @@ def _add_pair(first, second, of_first, of_second, motion, scale_m, stride_px, su
             x = (column + 0.5 - of_first[2]) / of_first[0]
             y = (row + 0.5 - of_first[3]) / of_first[1]
             inverse_m = a * x + b * y + c
+            # Asked for so that NaN leaves as well.
             if not inverse_m > 1e-3:
                 continue
             x, y, z = _turned(motion, x / inverse_m, y / inverse_m, 1 / inverse_m)
             x, y, z = x + motion[0, 3], y + motion[1, 3], z + motion[2, 3]
+            # Also NaN.
             if not z > NEAREST_M:
                 continue
             u, v = of_second[0] * x / z + of_second[2], of_second[1] * y / z + of_second[3]
@@ -116,6 +119,7 @@ def _add_pair(first, second, of_first, of_second, motion, scale_m, stride_px, su
                 continue
             nx, ny, nz = -p / length, -q / length, -r / length
             distance_m = 1 / length + nx * x + ny * y + nz * z
+            # The normal is turned as it is, and divided by its length only for the cosine.
             tx, ty, tz = _turned(motion, a, b, c)
             cosine = -(tx * nx + ty * ny + tz * nz) / _length(a, b, c)
             if abs(distance_m) > REACH * scale_m or cosine < ALIKE:

@@ -83,8 +83,10 @@ def _points(
         ((columns + 0.5 - cx) / fx, (rows + 0.5 - cy) / fy, np.ones(rows.shape)), axis=-1
     ).reshape(-1, 3)
     inverse_m = (planes * rays).sum(axis=1)
+    # Planes that the ray hardly meets, and pixels without one, whose plane is 0 0 0.
     seen = inverse_m > 1e-3
     planes, rays, inverse_m = planes[seen], rays[seen], inverse_m[seen]
+    # The plane is n x = d with the vector n / d, which points away from the camera.
     normals = -planes / np.linalg.norm(planes, axis=1, keepdims=True)
     return rays / inverse_m[:, None], normals
 
@@ -104,15 +106,22 @@ def _sums_of(
     height_px, width_px = views.planes.shape[1:3]
     inside = (u >= 0) & (v >= 0) & (u < width_px) & (v < height_px)
     points, normals = points[inside], normals[inside]
+    # The plane of the nearest pixel, not one between pixels: across an edge a mean would be of
+    # neither.
     planes = views.planes[second, v[inside].astype(int), u[inside].astype(int)].astype(np.float64)
     length = np.linalg.norm(planes, axis=1)
     known = length > 0
     points, normals, length = points[known], normals[known], length[known]
     normal = -planes[known] / length[:, None]
+    # To the plane, not to its point: points of two views are never the same.
     distance_m = 1 / length + (normal * points).sum(axis=1)
+    # Also by the normals, or the two sides of a thin board would pull each other together.
     same = (np.abs(distance_m) <= REACH * scale_m) & ((normal * normals).sum(axis=1) >= ALIKE)
     points, normal, distance_m = points[same], normal[same], distance_m[same]
+    # Geman and McClure, whose pull falls off again; noise of depth grows with its square, so its
+    # variance with the fourth power.
     weight = (1 + (distance_m / scale_m) ** 2) ** -2 / (1 + (points[:, 2] / HALF_WEIGHT_M) ** 4)
+    # A rotation w about the second camera moves a point by w x p, along the normal by w (p x n).
     jacobian = np.concatenate((normal, np.cross(points, normal)), axis=1)
     hessian = (jacobian * weight[:, None]).T @ jacobian
     gradient = jacobian.T @ (weight * distance_m)

@@ -69,6 +69,7 @@ def draw(
         store.foreground, store.confidence, counter, out.origins, out.directions,
         out.seen_directions, out.rgb, out.range_m, out.normal, out.kind, out.jitter,
         out.foreground, out.depth_weight, rays, slots, pixels, width_px,
+        # Wider than a pixel, or the noise of a depth sensor would be all there is.
         max(1, width_px // _REACH_PARTS), depth_step_m, view_dropout,
         SEARCH=max(1, (slots - 1).bit_length() + 1), ONE=one_keyframe, BLOCK=_BLOCK,
     )  # fmt: skip
@@ -177,6 +178,7 @@ def _draw(
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < rays
     seed = tl.load(counter)
+    # Philox gives four numbers at the price of one.
     u_slot, u_pixel, u_jitter, u_drop = tl.rand4x(seed, 2 * i)
     u_old, u_row, _, _ = tl.rand4x(seed, 2 * i + 1)
     # Numbers by ray and counter, without a state that rays would have to share.
@@ -189,6 +191,7 @@ def _draw(
         low = tl.where(beyond, tl.minimum(middle + 1, slots - 1), low)
         high = tl.where(beyond, high, middle)
     pixel = tl.minimum((u_pixel * pixels).to(tl.int32), pixels - 1)
+    # Pixels of all slots may be more than 32 bits count.
     frame = low.to(tl.int64) * pixels
     rays_at = tl.load(camera_index + low, mask, other=0).to(tl.int64) * pixels
     pose = poses + low * _POSE
@@ -197,6 +200,7 @@ def _draw(
     ox = tl.load(pose + 3, mask, other=0.0)
     oy, oz = _load2(pose, _POSE_ROW + 3, 2 * _POSE_ROW + 3, mask)
     raw = tl.load(depth + frame + pixel, mask, other=0)
+    # A masked pixel is below 0: it has no depth either.
     range_m = tl.maximum(raw.to(tl.float32), 0.0) * step_m / tl.maximum(z, 1e-6)
     cx, cy, cz = _normal(
         depth, camera_rays, frame, rays_at, pixel, width, pixels // width, reach, step_m, mask

@@ -79,6 +79,7 @@ def _march(  # type: ignore[no-untyped-def]
             # What the reference finds by trying all steps of all rays, a ray here stops at.
             if found == per_ray or start >= t_far[r]:
                 break
+            # The cell of its midpoint decides about a step.
             middle = start + np.float32(0.5) * step_m
             x = np.int64(np.floor((origins[r, 0] + directions[r, 0] * middle - low_m[0]) / cell_m))
             y = np.int64(np.floor((origins[r, 1] + directions[r, 1] * middle - low_m[1]) / cell_m))

@@ -37,6 +37,7 @@ def march_packed(
     jitter: Float[Tensor, " rays"],
 ) -> RaySamples:
     """Pack the occupied steps of all rays into a budget; see the door."""
+    # Of the door, which allocates; a captured step brings its own.
     samples = sample_buffers(len(origins), budget, origins.device)
     march_packed_into(origins, directions, occupied, aabb, step_m, max_steps, jitter, samples)
     # Plain torch, which takes them from here, indexes by 64 bits.

@@ -63,6 +63,7 @@ def sample_rays_into(
     )
     size = (float(step_m), int(max_steps))
     _count[(n,)](*common, samples.count, *size, free + band, STEPS=_STEPS, num_warps=1)
+    # Rays without depth have fewer samples than there is room for, and are packed.
     place_rays(samples, total)
     blocks = max(n, triton.cdiv(len(samples.t_starts), _RUNS_CLEARED * _STEPS))
     _fill[(blocks,)](

@@ -69,6 +69,7 @@ def _edges_of_measured(
     near_m: float,
 ) -> Float[Tensor, "rays free+band+1"]:
     device = range_m.device
+    # A return nearer than the truncation has no free space before its band.
     band_start = (range_m - truncation_m).clamp(min=near_m)[:, None]
     band_end = (range_m + truncation_m)[:, None]
     # Jittered inner edges make stratified intervals whose midpoints sweep the whole band.

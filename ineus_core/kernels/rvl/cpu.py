@@ -27,6 +27,8 @@ def _number(words, at):  # type: ignore[no-untyped-def]
     """
     value, shift = 0, 0
     while True:
+        # The stream is somebody else's: one that ends early or a number without an end must not
+        # read on.
         if at >= 8 * len(words) or shift > 30:
             return 0, -1
         nibble = (np.int64(words[at >> 3]) >> (28 - 4 * (at & 7))) & 15
@@ -53,9 +55,11 @@ def _decode(words, depth):  # type: ignore[no-untyped-def]
             zigzag, at = _number(words, at)
             if at < 0:
                 return False
+            # The lowest bit is the sign, so that small steps of either sign are small numbers.
             previous += (zigzag >> 1) ^ -(zigzag & 1)
             depth[place] = previous
             place += 1
+        # A stream of zeros would go on for ever.
         if zeros == 0 and values == 0:
             return False
     return True

@@ -42,11 +42,13 @@ def matching_cost(
     dead_zone: float,
 ) -> Float[Tensor, "planes h w"]:
     """Compare a picture with others at planes of inverse depth; see the door."""
+    # As float32, like all constants below: one float64 would make the whole expression double.
     sharpness = np.float32(1 / dead_zone)
     expect_shape("plane_xy", plane_xy, (*grey.shape, 2))
     expect_shape("base", base, tuple(grey.shape))
     x, y = (plane_xy[..., i].contiguous().numpy() for i in (0, 1))
     census = np.empty((len(_AROUND), *grey.shape), np.float32)
+    # Of the reference once, as all planes of all sources are compared with it.
     _census(grey.contiguous().numpy(), _AROUND, sharpness, census)
     offsets = planes.offsets(base.device).numpy()
     costs = np.zeros((planes.count, *grey.shape), np.float32)
@@ -95,6 +97,7 @@ def median_of_25(image: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
 
 def mean_around(images: Float[Tensor, "n h w"], radius_px: int) -> Float[Tensor, "n h w"]:
     """Return the mean over the square around each pixel, by OpenCV; see the door."""
+    # Zeros beyond the border, and divided by what lies inside, as the other versions do.
     kernel, border = (2 * radius_px + 1,) * 2, cv2.BORDER_CONSTANT
     inside = cv2.boxFilter(np.ones(images.shape[1:], np.float32), -1, kernel, borderType=border)
     means = [
@@ -167,6 +170,7 @@ def _project_row(x, y, q, pose, pinhole, is_equidistant, k, is_bent, widest, siz
         sees[i] = one if z > NEAREST_Z else zero
     if is_bent:
         for i in range(len(q)):
+            # Beyond the corners a polynomial may turn back and put rays into the picture again.
             if not u[i] * u[i] + v[i] * v[i] <= widest:
                 u[i], v[i], sees[i] = zero, zero, zero
             bent_x, bent_y = bend(u[i], v[i], is_equidistant, k)
@@ -190,12 +194,15 @@ def _add_cost(
     source_height, source_width = grey.shape
     one = np.float32(1)
     size = np.float32(source_width), np.float32(source_height)
+    # Most sources have no mask, and a look-up for each pixel of each plane costs time.
     pixels, mask, has_mask = grey.reshape(-1), usable.reshape(-1), not usable.all()
     width_of_row, one_right = np.uint64(source_width), np.uint64(1)
+    # Bands of one plane, so that what is warped stays in the cache until its census is taken.
     bands = (height + _ROWS_PER_TASK - 1) // _ROWS_PER_TASK
     for task in prange(bands * planes):
         plane, first = task % planes, task // planes * _ROWS_PER_TASK
         rows = min(_ROWS_PER_TASK, height - first)
+        # With a margin, so that the loop over the census has no branch.
         warped = np.empty((rows + 2 * CENSUS_PX, width + 2 * CENSUS_PX), np.float32)
         u, v, q = (
             np.empty(width, np.float32),
@@ -330,6 +337,8 @@ def _best(costs, index, cost, margin):  # type: ignore[no-untyped-def]
             margin[y, x] = second[x] - least[x]
 
 
+# Division by zero gives infinity instead of an exception, which would keep loops from being
+# vectorised.
 @jit(parallel=True, error_model="numpy")
 def _agree(
     inverse_depth, plane_x, plane_y, found, pose, pinhole, is_equidistant, k, is_bent, widest,
@@ -356,6 +365,8 @@ def _agree(
             expected = q / (turned + q * pose[2, 3])
             seen[y, x] += 1
             tolerated = min(max(tolerance, least * expected), most * expected)
+            # Only one that is farther contradicts: a nearer one may hide this surface from that
+            # view.
             if theirs < expected - tolerated:
                 against[y, x] += 1
             elif theirs <= expected + tolerated:

@@ -55,8 +55,11 @@ def matching_cost(
     expect_shape("plane_xy", plane_xy, (*grey.shape, 2))
     expect_shape("base", base, tuple(grey.shape))
     grey, plane_xy, base = grey.contiguous(), plane_xy.contiguous(), base.contiguous()
+    # One for all sources, which take their turns: what is warped is still in the cache when its
+    # census is taken.
     shape = (planes.count, *grey.shape)
     warped, sees, total, seen = (torch.empty(shape, device=grey.device) for _ in range(4))
+    # In one copy for all sources.
     rows = _rows_of(sources, grey.device)
     for number, (source, row) in enumerate(zip(sources, rows, strict=True)):
         size = _size_of(source)
@@ -84,6 +87,7 @@ def filtered_cost(
     expect_shape("guide", guide, (height, width))
     mean_guide = mean_around(guide[None], radius_px)[0]
     variance = mean_around((guide * guide)[None], radius_px)[0] - mean_guide * mean_guide
+    # A difference of means of squares may round to below 0.
     variance = variance.clamp(min=0) + edge * edge
     one, two, three, four = (torch.empty_like(costs) for _ in range(4))
 
@@ -156,6 +160,7 @@ def _rows_of(
         row[gpu_code.PINHOLE : gpu_code.LENS] = pinhole
         row[gpu_code.LENS : gpu_code.WIDEST] = lens
         row[gpu_code.WIDEST] = widest
+    # By `write_to`, as a copy by torch would wait for all that the device has to do.
     result = torch.empty(rows.shape, device=device)
     write_to(result, rows)
     return result

@@ -21,6 +21,8 @@ _PINHOLE, _LENS, _WIDEST = tl.constexpr(PINHOLE), tl.constexpr(LENS), tl.constex
 @triton.jit
 def _angle(r):
     """Arc tangent of what is not negative: halved twice, then its series up to r^15."""
+    # Triton itself has no arc tangent; atan r = 2 atan(r / (1 + sqrt(1 + r r))) brings all of it
+    # below tan(pi / 8), where the series is short.
     r = r / (1.0 + tl.sqrt(1.0 + r * r))
     r = r / (1.0 + tl.sqrt(1.0 + r * r))
     s = r * r
@@ -59,11 +61,13 @@ def _project(row, x, y, q, width, height, IS_BENT: tl.constexpr, IS_EQUIDISTANT:
     sx = tl.load(row) * x + tl.load(row + 1) * y + tl.load(row + 2) + q * tl.load(row + 3)
     sy = tl.load(row + 4) * x + tl.load(row + 5) * y + tl.load(row + 6) + q * tl.load(row + 7)
     z = tl.load(row + 8) * x + tl.load(row + 9) * y + tl.load(row + 10) + q * tl.load(row + 11)
+    # Kept as a mask and clamped, so that no lane divides by 0.
     seen = z > _NEAREST_Z
     z = tl.maximum(z, _NEAREST_Z)
     sx, sy = sx / z, sy / z
     if IS_BENT:
         seen = seen & (sx * sx + sy * sy <= tl.load(row + _WIDEST))
+        # What lies outside would overflow in the powers of the lens.
         sx, sy = tl.where(seen, sx, 0.0), tl.where(seen, sy, 0.0)
         if IS_EQUIDISTANT:
             sx, sy = _equidistant(row, sx, sy)
@@ -72,6 +76,7 @@ def _project(row, x, y, q, width, height, IS_BENT: tl.constexpr, IS_EQUIDISTANT:
     u = tl.load(row + _PINHOLE) * sx + tl.load(row + _PINHOLE + 2) - 0.5
     v = tl.load(row + _PINHOLE + 1) * sy + tl.load(row + _PINHOLE + 3) - 0.5
     seen = seen & (u > -0.5) & (v > -0.5) & (u < width - 0.5) & (v < height - 0.5)
+    # Also of what is not seen: the look-up is not masked by it, and must stay in the picture.
     u = tl.minimum(tl.maximum(u, 0.0), width - _BORDER)
     v = tl.minimum(tl.maximum(v, 0.0), height - _BORDER)
     return u, v, z, seen
@@ -147,6 +152,7 @@ def add_cost(
 @triton.jit(do_not_specialize=["n"])
 def mean_cost(total, seen, unseen, n, BLOCK: tl.constexpr):
     """Divide sums of costs by what they were summed over, in place."""
+    # Over all planes at once, whose pixels may be more than 32 bits count.
     i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     mask = i < n
     share = tl.load(seen + i, mask, other=0.0)
@@ -165,6 +171,7 @@ def sum_rows(
     mask = i < pixels
     x = i % width
     a, b = tl.zeros((BLOCK,), tl.float32), tl.zeros((BLOCK,), tl.float32)
+    # Each pixel sums its neighbours anew: a running sum would be one thread after the other.
     for shift in range(-REACH, REACH + 1):
         inside = mask & (x + shift >= 0) & (x + shift < width)
         value = tl.load(one + plane + i + shift, inside, other=0.0)
@@ -242,6 +249,7 @@ def pick_plane(
         value = tl.load(costs + plane * pixels + i, mask, other=0.0)
         best = tl.where(value < least, plane, best)
         least = tl.minimum(value, least)
+    # A second pass instead of a list of minima: the best one has to be known first.
     second = tl.full((BLOCK,), float("inf"), tl.float32)
     for plane in range(PLANES):
         value = tl.load(costs + plane * pixels + i, mask, other=0.0)
@@ -268,6 +276,8 @@ def pick_median(image, median, height, width, BLOCK: tl.constexpr):
         row = tl.minimum(tl.maximum(y + one // 5 - 2, 0), height - 1)
         column = tl.minimum(tl.maximum(x + one % 5 - 2, 0), width - 1)
         value = tl.load(image + row * width + column, mask, other=0.0)
+        # By counting instead of sorting: Triton indexes no array in registers, and neighbours are
+        # in the cache.
         less, equal = tl.zeros((BLOCK,), tl.int32), tl.zeros((BLOCK,), tl.int32)
         for other in range(25):
             row = tl.minimum(tl.maximum(y + other // 5 - 2, 0), height - 1)

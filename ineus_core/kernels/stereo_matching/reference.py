@@ -271,6 +271,7 @@ def _shares(length: int, reduced_to: int, device: torch.device) -> Float[Tensor,
 
 def best_plane(costs: Float[Tensor, "planes h w"]) -> BestPlane:
     """Pick the plane of least cost at each pixel; see the door."""
+    # The first of equal costs, as `min` and the kernels take it.
     planes = len(costs)
     cost, best = costs.min(dim=0)
     before = costs.gather(0, (best - 1).clamp(min=0)[None])[0]
@@ -305,6 +306,7 @@ def agreement(
         pixels = _project(other.camera, pose, plane_xy, q)
         found, is_found = _found(other.inverse_depth, pixels, most)
         expected = q / pixels.z
+        # Within shares of the depth that hold whatever the baselines are.
         tolerated = (other.tolerance / expected.clamp(min=1e-12)).clamp(least, most) * expected
         known = pixels.inside & is_found & (q > 0)
         agrees = known & ((found - expected).abs() <= tolerated)
@@ -330,6 +332,7 @@ def _found(
     high = torch.maximum(torch.maximum(a, b), torch.maximum(c, d))
     fu, fv = pixels.u - pixels.u.floor(), pixels.v - pixels.v.floor()
     nearest = torch.where(fv < 0.5, torch.where(fu < 0.5, a, b), torch.where(fu < 0.5, c, d))
+    # Interpolated across an edge it would be a depth between the two, which is nowhere.
     is_smooth = (low > 0) & (high - low <= 2 * most * high)
     found = torch.where(is_smooth, _bilinear(image, pixels), nearest)
     return found, found > 0

@@ -15,13 +15,13 @@ def thinned(points: Float[np.ndarray, "n 3"], radius: float) -> Bool[np.ndarray,
     if len(points) == 0:
         return np.zeros(0, dtype=bool)
     cells = np.floor((points - points.min(axis=0)) / radius).astype(np.int64)
-    # A point has its neighbours within the radius in the 27 cells around its own.
     # A margin of one cell on every side, so that neighbours have keys of their own.
     size = cells.max(axis=0) + 3
     keys = ((cells[:, 0] + 1) * size[1] + cells[:, 1] + 1) * size[2] + cells[:, 2] + 1
     order = np.argsort(keys, kind="stable")
     unique, first = np.unique(keys[order], return_index=True)
     first = np.append(first, len(points))
+    # Cells are as wide as the radius: all that is near a point is in the 27 around it.
     offsets = np.array(
         [
             (x * size[1] + y) * size[2] + z
