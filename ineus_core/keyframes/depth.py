@@ -46,6 +46,7 @@ def believed_depth(
     if frame.depth_m is None:
         raise ValueError(f"frame at {frame.stamp_ns} ns: expected one with depth")
     depth_m = frame.depth_m[::stride_px, ::stride_px]
+    # Above 0 also where `min_m` is 0: 0 stands for no return.
     is_return = (depth_m > 0) & (depth_m >= config.min_m) & (depth_m <= config.max_m)
     if frame.mask is not None:
         is_return &= frame.mask[::stride_px, ::stride_px]

@@ -136,6 +136,8 @@ class Replay:
         odds = torch.zeros(self._buffer.capacity)
         odds[slots] = 1.0 / len(slots)
         newest = slots[-self._config.newest_keyframes :]
+        # The newest keyframes have their share of all as well, so that no share leaves nothing for
+        # the others.
         odds *= 1.0 - self._newest_share
         odds[newest] += self._newest_share / len(newest)
         cdf = torch.cumsum(odds / odds.sum(), 0)
@@ -174,6 +176,7 @@ class Replay:
             )
         self._reservoir[rows[: len(packed)]] = packed
         self._filled = min(filled + len(packed), len(self._reservoir))
+        # In place and as float, as kernels multiply random numbers by it.
         self._reservoir_count.fill_(float(self._filled))
         self._reservoir_share.fill_(self._config.reservoir_share)
         self._has_reservoir = True
@@ -192,6 +195,8 @@ class Replay:
         # Above 0 for every ray that may be used, so that who knows of no foreground asks for that.
         usable = torch.where(rays.valid, UNKNOWN_FOREGROUND, UNUSABLE)
         if rays.foreground is not None:
+            # One column for both: 0 is not usable, 1 is unknown (2 - 1), above that lies the
+            # share.
             usable = usable * (KNOWN_FOREGROUND + rays.foreground)
         range_m = rays.range_m
         if rays.depth_weight is not None:

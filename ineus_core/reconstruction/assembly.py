@@ -144,6 +144,7 @@ class Assembly:
         """
         # Weights begin from torch's own generator, whatever has drawn from it before.
         torch.manual_seed(self.config.seed)
+        # Points on the background would widen the box of the object.
         has_own_box = (
             self.config.field.init == "object" or self.config.background.kind == "learned"
         )
@@ -175,6 +176,7 @@ class Assembly:
         torch.manual_seed(self.config.seed)
         field = content.field(self.config.field.backend, self.device)
         grid = content.grid(self.config.occupancy, self.device)
+        # Of the map, not of the configuration: blocks and cells have this size.
         config = self.config.with_voxels_of(content.voxel_size_m)
         has_foreground = content.meta.has_foreground
         restored = self._assemble(

@@ -200,6 +200,7 @@ def planar_holes(
     for index in by_size[:_MOST_HOLES]:
         x, y, width, height, pixels = boxes[index]
         if pixels < _LEAST_PX:
+            # By size: all that follow are smaller.
             break
         low_x, low_y = max(x - _RIM_PX, 0), max(y - _RIM_PX, 0)
         part = np.s_[low_y : y + height + _RIM_PX, low_x : x + width + _RIM_PX]
@@ -241,8 +242,10 @@ def _plane_of(
     weight = bend = np.ones(len(rays))
     plane: Float[np.ndarray, " 3"] = np.zeros(3)
     for _ in range(6):
+        # Equations of inverse depth are linear in the plane, so a few rounds of weights find it.
         weighted = (rays * weight[:, None] ** 2).T
         plane = np.linalg.solve(weighted @ rays + _TINY, weighted @ inverse)
+        # As a share of the range, with which noise grows.
         bend = np.abs(1.0 - (rays @ plane) * depth_m)
         weight = 1.0 / (1.0 + (bend / _BEND) ** 2)
     return plane if np.mean(bend < 2 * _BEND) >= _LEAST_SHARE_OF_RIM else None
@@ -280,11 +283,13 @@ def _votes(
     votes = np.zeros((len(points), 2), dtype=np.int64)
     pose, camera, k = view.world_from_camera, view.camera, view.reduction
     local = (points - pose[:3, 3]) @ pose[:3, :3]
+    # From nearly the same place every plane looks alike.
     ahead = np.flatnonzero((local[:, 2] > 0.2) & _has_parallax(points, eye, pose[:3, 3]))
     if not len(ahead):
         return votes
     pixels = project(camera, local[ahead]) / k
     height, width = view.depth_m.shape
+    # A pixel from the border, where colours are interpolated.
     inside = ((pixels >= 1) & (pixels < (width - 1, height - 1))).all(axis=1)
     visible, pixels = ahead[inside], pixels[inside]
     if not len(visible):
@@ -325,6 +330,7 @@ def _filled(
 ) -> Float[np.ndarray, "h w"]:
     """Return the depth of a frame with planes through holes."""
     k = reduction_of(frame.camera)
+    # The frame is still the caller's.
     depth_m = depth_m.copy()
     for hole in holes:
         rows, columns = (

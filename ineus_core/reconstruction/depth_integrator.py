@@ -88,6 +88,7 @@ class DepthIntegrator:
     ) -> None:
         """Mark cells by fine rays with a return, and by coarse rays without, which take longer."""
         spread = _OBSERVED_OVERLAP * stride_px / min(camera.fx, camera.fy)
+        # What is 0.0 long marks nothing: fine rays without a return are left to the coarse ones.
         for (directions, range_m), longest_m in ((fine, 0.0), (coarse, self._config.max_m)):
             self._grid.observed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
 
@@ -95,7 +96,10 @@ class DepthIntegrator:
         """Take in the depth of a keyframe that now lies in a slot."""
         keyframe = frame.stamp_ns, frame.camera_id
         self._places = {
-            known: self._places[known] for known in buffer.ids if known in self._places
+            # Keyframes that have left the buffer are never moved again.
+            known: self._places[known]
+            for known in buffer.ids
+            if known in self._places
         }
         self._places[keyframe] = frame.world_from_camera
         if self._device.type == "cuda":
@@ -107,6 +111,7 @@ class DepthIntegrator:
         """Tell whether a pose puts returns into other cells than when they were taken in."""
         if keyframe not in self._places:
             return False
+        # Less the identity, so that what is left is how far a point moves.
         motion = rigid_inverse(self._places[keyframe]) @ pose - np.eye(4)
         return bool(np.abs(motion[:3] @ (*_SOME_RETURN_M, 1.0)).max() > self._reach_m)
 
@@ -114,6 +119,8 @@ class DepthIntegrator:
         """Take in the depth of a keyframe anew, from where it is now."""
         age = buffer.ids.index(keyframe)
         self._places[keyframe] = buffer.poses[age]
+        # On a GPU the depth is where it is needed; as a frame it would come to the host and go
+        # back.
         frame = None if self._device.type == "cuda" else buffer.frame_of(keyframe)
         if frame is None:
             self._integrate_on_gpu(buffer, buffer.slots[age])
@@ -131,6 +138,7 @@ class DepthIntegrator:
                 pose,
                 buffer.depth_step_m,
                 buffer.width_px,
+                # The stored image is smaller by the reduction already.
                 max(1, stride_px // reduction),
                 *self._dirty.flags_over(grid.host_aabb),
             )

@@ -67,6 +67,7 @@ class EstimatedDepth:
         with self._time.spent():
             ready = self._with_depth(self._stereo.add(frame))
         # Nothing more will be said of those that are not held there.
+        # The matcher holds so many of the newest.
         self._give_up(list(self._waiting)[: -self._config.views])
         return ready
 
@@ -110,15 +111,19 @@ class EstimatedDepth:
             if believed is None:
                 continue
             ready.append(believed)
+            # One that is not comes again, better.
             if depth.is_final:
                 del self._waiting[depth.keyframe]
                 self.counters["keyframes_with_estimate"] += 1
+                # They were to begin a map without any depth, which there is now.
                 self.given_up.clear()
         return ready
 
     def _believed(self, frame: Frame, depth: StereoDepth) -> Frame | None:
         """Return a frame with as much of its depth as is sure enough; None if that adds little."""
         is_sure = depth.confidence >= self._config.min_confidence
+        # Here and not when it is stored: a keyframe whose depth is all beyond counts as one
+        # without.
         is_sure &= (depth.depth_m >= self._limits.min_m) & (depth.depth_m <= self._limits.max_m)
         _LOG.debug("depth on %.0f %% of keyframe %s", 100 * is_sure.mean(), depth.keyframe)
         size = frame.camera.width_px, frame.camera.height_px

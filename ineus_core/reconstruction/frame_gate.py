@@ -47,6 +47,7 @@ class FrameGate:
     def begin_map(self) -> None:
         """Judge for a new map from now on, that needs everything."""
         with self._lock:
+            # Frames that wait were judged for the map before.
             self._map_number += 1
             self._policy = self._make_policy()
             self._held_box_m: Float[np.ndarray, "2 3"] | None = None
@@ -72,6 +73,7 @@ class FrameGate:
                 if nobody knows.
         """
         with self._lock:
+            # More are not needed, and a stream would let them grow for ever.
             if len(self._first_poses) < self._most_poses:
                 self._first_poses.append(frame.world_from_camera)
             is_needed = (

@@ -78,6 +78,7 @@ class KeyframeInserter:
         if frame.depth_m is not None and not self._grow(frame):
             self._outside.append(frame)
             return False
+        # Only frames in a row count: one that fits says that the map is not in the wrong place.
         self._outside.clear()
         is_measured = frame.depth_m is not None and frame.depth_confidence is None
         if is_measured and self._refiner is not None:
@@ -119,6 +120,7 @@ class KeyframeInserter:
             self._counters["keyframes_to_reservoir"] += 1
         slot = self._buffer.add(frame)
         if self._refiner is not None:
+            # What is not held has no pose left to correct.
             self._refiner.hold_only(self._buffer.ids)
         self._replay.on_keyframe_added()
         self._counters["keyframes"] += 1
@@ -150,6 +152,7 @@ class KeyframeInserter:
         positions = [frame.world_from_camera[:3, 3] for frame in self._outside]
         if len(positions) < _CONTRADICTING or self._counters["keyframes"] >= _CONTRADICTING:
             return []
+        # Poses that jump about are wrong themselves, and no reason to begin anew.
         agree = bool((np.ptp(positions, axis=0) <= 0.5 * self._field.side_m).all())
         return list(self._outside) if agree else []
 

@@ -20,4 +20,5 @@ def give_back_memory() -> None:
         # node that is reset every half minute grew by 5 MB a minute. Only glibc has the function.
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
+            # 0 keeps nothing back.
             trim(0)

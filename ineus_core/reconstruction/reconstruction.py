@@ -67,6 +67,7 @@ class Reconstruction:
         if remaining == 1.0:
             # No newer frames will come, so that the newest need no larger share.
             self.replay.replay_uniformly()
+        # Evenly in the logarithm, down to a twentieth.
         self.train_step.scale_rates(0.05 ** (1.0 - remaining))
 
     def extract_mesh(
@@ -82,6 +83,7 @@ class Reconstruction:
             # What is dirty is meshed now; left there, it would be meshed again at once.
             self.surface.dirty.clear()
             self.visibility.find_surface()
+        # Colour alone leaves the surface blurred, and its colour beside it.
         is_blurred = self.field.init != "depth" and self.field.config.kind == "sdf"
         knows_views = self.config.training.view_dropout == 0
         update = self.surface.renew(
@@ -93,6 +95,7 @@ class Reconstruction:
             stamp_ns,
         )
         if update.upserts or update.removed:
+            # Its discs are those of the mesh.
             self.planner.forget()
             self.visibility.on_surface_changed()
         return update
@@ -103,6 +106,8 @@ class Reconstruction:
         Args:
             within_s: Time to look for the surface; what is not seen by then is in later calls.
         """
+        # With depth, keyframes tell what changes; without, blocks that wait are meshed before
+        # others come.
         if self.grid.has_sensor or len(self.surface.dirty):
             return
         if self.visibility.look_on(within_s):

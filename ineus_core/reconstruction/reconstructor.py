@@ -94,6 +94,7 @@ class Reconstructor:
         """Drop the map and give its memory back."""
         if self._reconstruction is not None:
             self._reconstruction = None
+            # Now, as the next map may need it at once.
             give_back_memory()
 
     @property
@@ -236,6 +237,7 @@ class Reconstructor:
     def _start_if_enough(self) -> bool:
         """Build the field if the frames that wait for it tell enough; True if they still wait."""
         bounds = self._given_config.bounds
+        # The box of the scene is judged once, so that enough of it has to be known.
         is_enough = (
             self._waiting[-1].depth_m is not None
             or len(self._expected) > 0
@@ -316,6 +318,7 @@ class Reconstructor:
     def _adopt(self, reconstruction: Reconstruction) -> None:
         """Have frames judged and taken for a reconstruction."""
         self._reconstruction = reconstruction
+        # In double, as the world may be kilometres away from the map's origin.
         held_box_m = reconstruction.field.held_box_m.numpy().astype(np.float64)
         self._gate.know_map(
             reconstruction.origin.points_in_world(held_box_m), reconstruction.buffer.capacity
@@ -347,6 +350,7 @@ class Reconstructor:
             len(started.buffer),
         )
         counters = started.counters
+        # Those that are used now were counted as out; those of the first place are out instead.
         were_out = counters["frames_out_of_bounds"] + len(started.buffer) - len(frames)
         # Its memory is needed for the new one.
         del started
@@ -438,6 +442,7 @@ class Reconstructor:
             raise SourceError("nothing to render: no keyframe has come yet")
         started = self.reconstruction
         parts = started.render_in_parts(camera, self.origin.pose_in_map(world_from_camera))
+        # Between two parts a reset may have come.
         while self._reconstruction is started:
             try:
                 next(parts)
@@ -535,6 +540,7 @@ class Reconstructor:
         # Built beside what is there, which a checkpoint that does not fit must not cost.
         with _named(directory):
             restored = self._assembly.restore(content)
+        # Only now, when nothing can fail any more.
         self.reset()
         self._adopt(restored)
         self._dataset_from_world = content.dataset_from_world

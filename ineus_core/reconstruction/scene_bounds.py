@@ -90,6 +90,8 @@ def estimate_bounds(
         poses = _without_strays(list(expected) or [frame.world_from_camera for frame in frames])
         scene_kind, aabb = box_of_cameras(poses)
         if points is not None and len(points) > 0 and not _is_object(scene_kind, aabb, points):
+            # Cameras stand around, but what they see reaches beyond: the box of the cameras would
+            # cut it off.
             scene_kind, aabb = "room", box_of_points(points, poses)
     if config.aabb:
         aabb = np.array(config.aabb).reshape(2, 3)
@@ -101,6 +103,8 @@ def _without_strays(poses: list[Float[np.ndarray, "4 4"]]) -> list[Float[np.ndar
     """Leave out cameras so far from all others that one box for both would hold no surface."""
     positions = np.stack([pose[:3, 3] for pose in poses])
     away_m = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
+    # Medians, as strays are what it is about; at least 1 m, or cameras at one place would all be
+    # strays.
     limit_m = _STRAY_SPREADS * max(float(np.median(away_m)), 1.0)
     return [pose for pose, distance_m in zip(poses, away_m, strict=True) if distance_m <= limit_m]
 
@@ -123,6 +127,7 @@ def box_of_depth(
     frame: Frame, config: BoundsConfig, depth: DepthConfig
 ) -> Float[np.ndarray, "2 3"]:
     """Return the box around the camera and what it has measured."""
+    # The camera too, as the way to what it measures is free space of the map.
     position = frame.world_from_camera[:3, 3]
     world = np.vstack((world_points(frame, depth, _STRIDE_PX), position))
     return np.stack((world.min(axis=0) - config.margin_m, world.max(axis=0) + config.margin_m))
@@ -142,6 +147,7 @@ def box_of_points(
     positions = np.stack([pose[:3, 3] for pose in poses])
     low, high = np.percentile(points, (1.0, 99.0), axis=0)
     low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))
+    # A cube, as the field is one.
     half = 0.6 * float((high - low).max())
     centre = 0.5 * (low + high)
     return np.stack((centre - half, centre + half))

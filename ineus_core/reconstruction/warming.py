@@ -39,11 +39,14 @@ def warm_up(config: ReconstructorConfig, device: torch.device) -> int:
         launches = noted_launches(partial(_walk, config, device))
         compile_all(launches)
         kernels = len(launches)
+    # Loads kernels to the device and lets torch make its own workspaces.
     _walk(config, device)
+    # The parts of the maps refer to each other, and would stay.
     gc.collect()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.empty_cache()
+        # What a report tells is to be the map's, not the warm-up's.
         torch.cuda.reset_peak_memory_stats(device)
     _LOG.info("%d kernels ready after %.1f s", kernels, time.perf_counter() - begin_s)
     return kernels
@@ -96,6 +99,7 @@ def _ask_field(made: Reconstructor) -> None:
 
 def _frames(config: ReconstructorConfig, has_depth: bool) -> Iterator[Frame]:
     noise = np.random.default_rng(0)
+    # Within the box where one is given, or nothing of the walk would be in it.
     centre_m = np.array(config.bounds.aabb or (0.0,) * 6).reshape(2, 3).mean(axis=0)
     far_m = 0.5 * (config.depth.min_m + min(config.depth.max_m, _FARTHEST_M))
     shape = (_CAMERA.height_px, _CAMERA.width_px)

@@ -43,7 +43,9 @@ class FlatParameters:
         for part in self._parts.values():
             for name in part.names:
                 self._starts[name] = end
+                # So that each view begins where vector loads may begin.
                 end += -(-parameters[name].numel() // _ALIGN) * _ALIGN
+        # Tables stand in front, so that all others are one piece.
         dense = [first for first, part in self._parts.items() if not part.is_sparse]
         self._dense_start = self._starts[dense[0]]
         device = field.table.device
@@ -53,6 +55,7 @@ class FlatParameters:
         for name, parameter in parameters.items():
             view = self._view(self.value, name)
             view.copy_(parameter.detach())
+            # The parameter object stays, so that whoever holds it sees what is trained.
             parameter.data = view
         self.half = self.value.half()
         field.read_half_table(self._view(self.half, "table"))
@@ -95,6 +98,7 @@ class FlatParameters:
             rates: Learning rates by `parts`.
             config: Constants of Adam.
         """
+        # On the device: a captured step counts by itself.
         self.count += 1
         starts = [self._starts[name] for name in self._parts]
         ends = [*starts[1:], len(self.value)]
@@ -109,6 +113,7 @@ class FlatParameters:
     def forget(self) -> None:
         """Forget gradients and moments; the halves follow the values."""
         self.half.copy_(self.value)
+        # Moments may be what was not finite, and would spoil the next step.
         for state in (self.gradient, self.mean, self.square, self.count):
             state.zero_()
 
@@ -163,6 +168,7 @@ class FlatOptimiser:
 def _parts_of(names: Sequence[str], rates: Rates) -> dict[str, _Part]:
     """Group parameters by table or not, and by rate; tables come first."""
     groups: dict[tuple[bool, float], list[str]] = {}
+    # `sorted` is stable: within tables and others the order stays that of the field.
     for name in sorted(names, key=lambda name: not is_table(name)):
         groups.setdefault((is_table(name), rates.of(name)), []).append(name)
     return {group[0]: _Part(group, is_sparse) for (is_sparse, _), group in groups.items()}

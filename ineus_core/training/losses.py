@@ -91,6 +91,7 @@ class LossInputs:
         weight = self.batch.depth_weight
         if weight is None or self.estimate_fades_below == 0:
             return weight
+        # Detached: the loss of depth is not to train the colours.
         error = self.colour_error.detach().abs().mean(dim=1)
         share = (error / self.estimate_fades_below).clamp(max=1.0)
         # Of an estimate nobody is wholly sure.
@@ -132,6 +133,7 @@ def _photometric(x: LossInputs) -> Float[Tensor, ""]:
 def _depth(x: LossInputs) -> Float[Tensor, ""]:
     if not x.has_depth:
         return x.zero
+    # Beyond, it is an outlier, which must not pull the field along.
     error = ((x.rendered.range_m - x.batch.range_m).abs() / x.truncation_m).clamp(max=5.0)
     if x.depth_weight is not None:
         error = error * x.depth_weight
@@ -141,6 +143,7 @@ def _depth(x: LossInputs) -> Float[Tensor, ""]:
 def _eikonal(x: LossInputs) -> Float[Tensor, ""]:
     if x.output.density is not None:
         return x.zero
+    # Of the gradient as it comes: the normal has the length 1 by itself.
     length = torch.linalg.vector_norm(x.output.gradient, dim=1)
     return masked_mean((length - 1.0) ** 2, x.samples.valid)
 
@@ -358,6 +361,8 @@ def _add(losses: list[Loss] | tuple[Loss, ...]) -> None:
     add_fields(
         LossWeights,
         {
+            # Fields of the configuration come from the table, so that a term of one's own has keys
+            # too.
             loss.name: (
                 float,
                 Field(loss.weight, ge=loss.least_weight, description=loss.description),
@@ -436,6 +441,7 @@ def _distance_errors(
     # Distance to the surface is shorter than along a slanted ray by the cosine of incidence.
     cosine = -(batch.directions * batch.normal).sum(dim=1)
     known = (batch.normal != 0).any(dim=1)
+    # Bounded, as normals of grazing rays are mostly noise.
     cosine = torch.where(known, cosine.clamp(0.1, 1.0), torch.ones_like(cosine))[ray]
     trust = torch.ones_like(batch.range_m) if batch.depth_weight is None else batch.depth_weight
     # Noise grows with the square of the range, so far returns weigh less.

@@ -46,6 +46,7 @@ class Ranks:
         flat = tensors[0] if len(tensors) == 1 else torch.cat([t.reshape(-1) for t in tensors])
         with self._others():
             torch.distributed.all_reduce(flat)
+        # After the sum, as not every backend of torch.distributed has a mean.
         flat /= self.count
         if len(tensors) > 1:
             parts = flat.split([t.numel() for t in tensors])
@@ -54,6 +55,7 @@ class Ranks:
 
     def broadcast(self, value: float) -> float:
         """Return the value that the first process has; all have to call it."""
+        # In double: as float32, seconds since the machine was started would be rounded.
         holder = torch.tensor([value], dtype=torch.float64)
         with self._others():
             torch.distributed.broadcast(holder, src=0)

@@ -52,6 +52,7 @@ class StepScalars:
             *(self._rates.of(part) * factor for part in self._parts),
             *(getattr(weights, name) for name in self._names),
         )
+        # In most steps nothing has changed, and no copy is the cheapest.
         if values != self._written:
             self._written = values
             write_to(self._all, np.array(values, dtype=np.float32))

@@ -109,8 +109,10 @@ class EagerStep:
 
     def __call__(self) -> None:
         """Take one step; one with a loss or gradient not finite is taken back and counted."""
+        # Before anything is recorded: a recorded step reads them from their place on the device.
         self._scalars.write(self.steps, self._record.begin_step())
         self._rays.prepare()
+        # A replayed graph has no parts that could be timed.
         if self._recorded is None or self._timers is not None:
             self._work()
         else:
@@ -126,6 +128,7 @@ class EagerStep:
         return (
             self._grid.captured_key,
             (store.camera_rays.data_ptr(), self._replay.has_foreground),
+            # Which terms are computed at all; their weights themselves are read from the device.
             tuple(bool(getattr(self._record.weights, name)) for name in loss_names()),
             self._field.step_state(),
         )
@@ -149,6 +152,7 @@ class EagerStep:
                 self._record.roll_back()
                 return
             self._optimiser.step(self.steps)
+        # On a CPU a bad step has been taken back above.
         is_bad = None if self._looks else ~(is_sound & losses.sum().isfinite())
         self._record.add(losses, rays.samples_used, is_bad)
 
@@ -175,6 +179,7 @@ class EagerStep:
 
     def _loss(self, rays: SampledRays) -> LossTerms:
         batch, samples = rays.batch, rays.samples
+        # At the middle of each interval, where alpha takes the distance from (NeuS, eq. 13).
         with self._stage("field"):
             t_mid = 0.5 * (samples.t_starts + samples.t_ends)
             ray = samples.ray_index

@@ -44,6 +44,7 @@ class StepRecord:
         self.weights = config.weights
         """Of the newest step."""
         self.loss_sum = torch.zeros(len(self._names), device=device)
+        # 64 bits: a long run passes 2^31 samples in some seconds.
         self.samples, self.bad_steps = torch.zeros(2, dtype=torch.int64, device=device).unbind()
         self.steps_summed = 0
         self._snapshot = [value.detach().clone() for value in self._values]
@@ -75,6 +76,7 @@ class StepRecord:
         """Count the step, and renew the snapshot when it is time."""
         self.steps += 1
         self.steps_summed += 1
+        # Also waits for the device, which is why it is not done in every step.
         if self.steps % self._config.snapshot_every == 0 and self.check():
             for kept, value in zip(self._snapshot, self._values, strict=True):
                 kept.copy_(value.detach())
@@ -98,6 +100,7 @@ class StepRecord:
         )
         for value, kept in zip(self._values, self._snapshot, strict=True):
             value.copy_(kept)
+        # Moments that led to the bad step are not to lead there again.
         self._forget()
         self.bad_steps.zero_()
         self.loss_sum.zero_()
@@ -105,6 +108,7 @@ class StepRecord:
 
     def take_means(self) -> tuple[dict[str, float], int, int]:
         """Return mean losses, samples and steps since the last call; waits for the device."""
+        # A report of steps that are taken back would tell what never was.
         self.check()
         steps = max(self.steps_summed, 1)
         means = dict(zip(self._names, (self.loss_sum / steps).tolist(), strict=True))

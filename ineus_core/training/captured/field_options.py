@@ -63,6 +63,7 @@ def loss_scales(
         knows_foreground: Rays know whether they show the object.
         image_background: Colour behind it in the pictures.
     """
+    # Only a random colour has to be put into the pictures as well.
     replaces = knows_foreground and config.background == "random"
     return LossScales(
         weights,
@@ -78,5 +79,6 @@ def loss_scales(
 
 def output_buffers(n: int, device: torch.device) -> FieldOutput:
     """Allocate distance, gradient and colour of n points, or their cotangents, side by side."""
+    # Axis by axis, so that neighbouring threads touch neighbouring numbers.
     vectors = torch.zeros((7, n), device=device)
     return FieldOutput(vectors[6], vectors[:3].t(), vectors[3:6].t())

@@ -30,6 +30,7 @@ def gradient_errors(step: "CapturedStep", batches: int = 9) -> dict[str, float]:
         ours, losses, rays = step.gradients_once()
         theirs, their_losses = _by_torch(step, rays)
         for name, gradient in theirs.items():
+            # Of the whole gradient, as single entries of a table are touched by one sample.
             difference = (ours[name] - gradient).norm() / gradient.norm().clamp(min=1e-12)
             off.setdefault(name, []).append(float(difference))
         worst = max(worst, float((losses - their_losses).abs().max() / their_losses.abs().max()))
@@ -45,7 +46,11 @@ def _by_torch(step: "CapturedStep", sampled: SampledRays) -> tuple[dict[str, Ten
     t_mid = 0.5 * (samples.t_starts + samples.t_ends)
     ray = samples.ray_index.long()
     samples = replace(
-        samples, ray_index=ray, first=samples.first.long(), count=samples.count.long()
+        # Torch indexes by 64 bits, kernels count in 32.
+        samples,
+        ray_index=ray,
+        first=samples.first.long(),
+        count=samples.count.long(),
     )
     points = rays.origins[ray] + rays.directions[ray] * t_mid[:, None]
     output = field.by_torch(points, sampled.seen_directions[ray])

@@ -32,6 +32,7 @@ class CapturedOccupancyUpdate:
     def __call__(self, cells: int, generator: torch.Generator) -> None:
         """Renew random cells, as many as given, or those that there are."""
         cells = min(cells, _rounded_up(self._grid.opacity.numel()))
+        # The number of cells is a shape of the graph.
         key = (self._grid.captured_key, cells)
         if key != self._captured_for:
             self._capture(cells, generator)
@@ -44,7 +45,9 @@ class CapturedOccupancyUpdate:
         self._sdf(self._field.origin_m.expand(cells, 3))
         torch.cuda.current_stream().synchronize()
         self._graph = torch.cuda.CUDAGraph()
+        # Or each replay would draw the same cells again.
         self._graph.register_generator_state(generator)
+        # Other threads may go on meanwhile.
         with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             if isinstance(self._field, VariantField) and self._field.config.kind == "density":
                 self._grid.update_density(self._density, cells, generator)

@@ -73,12 +73,14 @@ class KernelRays:
         """How many of the rays are used."""
         self.demand = torch.zeros((), device=device)
         """Samples that these would have without a budget."""
+        # Fixed for good, so that it may be asked for once.
         cube = [*field.origin_m.tolist(), field.side_m]
         self._cube = torch.tensor(cube, device=device)
 
     def draw(self) -> None:
         """Draw random rays of the keyframes."""
         replay = self._replay
+        # On the device, so that a replayed graph draws anew.
         self.counter += 1
         draw(
             replay.store(), self.counter, replay.width_px, replay.depth_step_m,
@@ -107,9 +109,11 @@ class KernelRays:
     def _adapt(self) -> None:
         """Let the rays follow their samples, so that the budget is just filled (instant-ngp)."""
         # Rays that found no room are work for nothing, so too many are corrected at once.
+        # A little below the budget: batches differ, and rays beyond it are lost.
         wanted = self.limit * (0.95 * self.budget) / self.demand.clamp(min=1.0)
         smooth = 0.9 * self.limit + 0.1 * wanted
         limit = torch.where(self.demand > self.budget, wanted, smooth)
+        # In place, as the next replay reads it from there.
         self.limit.copy_(limit.clamp(64, self.rays))
 
     def sampled(self) -> SampledRays:

@@ -50,6 +50,7 @@ class Recording:
         """Do the work once."""
         key = self._key()
         if key != self._recorded_for:
+            # The old graph goes first: two of them would hold twice the memory of a step.
             self._graph, self._recorded_for, self._calls = None, key, 0
         if self._graph is not None:
             self._graph.replay()
@@ -67,11 +68,13 @@ class Recording:
         The first call may wait, for tables that are sent once.
         """
         self._stream.wait_stream(torch.cuda.current_stream())
+        # A wait is found before the capture, which it would break off half way.
         watch = nullcontext() if self._calls == 1 else _waits_are_errors()
         try:
             with torch.cuda.stream(self._stream), watch:
                 self._work()
         except RuntimeError as error:
+            # The work's own errors are the caller's.
             if "synchroniz" not in str(error):
                 raise
             _LOG.info("training step is not recorded, as it waits for the device: %s", error)

@@ -112,6 +112,7 @@ class CapturedStep:
         device, config = self._replay.device, self.config
         parts = (config, self._ray_sampling, self._field, self._grid, self._replay)
         self._rays = rays = KernelRays(*parts, self._ranks)
+        # Samples lie ray by ray here, which is what sums over runs need.
         self._run_levels = min(RUN_LEVELS, self._field.layout.levels)
         layout, outputs = self._field.layout, self._field.config.geometry_features
         self._buffers = field_buffers(rays.budget, layout, outputs, device)
@@ -119,6 +120,7 @@ class CapturedStep:
         self._rendered, self._d_rendered = (
             torch.zeros((rays.rays, RENDERED_COLUMNS), device=device) for _ in range(2)
         )
+        # What kernels read as pointers, so that replays see what changes.
         scalars = torch.zeros(3, device=device)
         self._inv_s, self._eikonal_scale, self._d_inv_s = scalars.unbind()
         self._counts = TermCounts(torch.zeros(COUNTS, device=device), rays.placed)
@@ -181,6 +183,7 @@ class CapturedStep:
                 # Compiles every kernel; what these steps change is put back.
                 self._launch(self._stages)
         torch.cuda.current_stream().wait_stream(stream)
+        # Steps that only warm up must not train.
         for target, value in zip(state, kept, strict=True):
             target.copy_(value)
         for names in self._parts():
@@ -244,6 +247,7 @@ class CapturedStep:
     def _parts(self) -> list[list[str]]:
         """Names of the stages; several processes average their gradients between two parts."""
         names = list(self._stages)
+        # Between two graphs, as the exchange of gradients is not part of one.
         return [names] if self._ranks is None else [names[:-1], names[-1:]]
 
     def _step(self) -> None:
@@ -271,6 +275,7 @@ class CapturedStep:
 
     def _compare_rays(self, rays: KernelRays) -> None:
         batch, samples = rays.batch, rays.samples
+        # Kernels add to these.
         self._losses.zero_()
         self._d_inv_s.zero_()
         count_terms(batch, samples, rays.total, self._scales, self._counts)
@@ -305,6 +310,7 @@ class CapturedStep:
             self._flat.gradient_views()[weight][:, columns].zero_()
 
     def _update(self, total: Int[torch.Tensor, ""]) -> None:
+        # Not looked at here, which would wait for the device; `StepRecord` does so now and then.
         is_sound = self._flat.has_finite_gradients() & self._losses.sum().isfinite()
         self._record.add(self._losses, total, ~is_sound)
         self._flat.update(self._scalars.rates, self.config.optimiser)
@@ -317,6 +323,7 @@ class CapturedStep:
         Nothing is updated.
         """
         stages = self.stages()
+        # Plain torch compares with the exact cosine.
         self._scalars.write(self.steps, self._record.weights, cos_anneal=1.0)
         del stages["optimiser"]
         for stage in stages.values():
