@@ -172,6 +172,14 @@ def project(camera: Camera, points_camera_m: Float[np.ndarray, "n 3"]) -> Float[
     return pixels[:, 0] + 0.5
 
 
+def small_pinhole(camera: Camera, width_px: int) -> Camera:
+    """Return a camera without distortion that sees what a camera sees, at most so wide."""
+    width_px = min(width_px, camera.width_px)
+    height_px = max(1, round(camera.height_px * width_px / camera.width_px))
+    plain = Camera(camera.width_px, camera.height_px, camera.fx, camera.fy, camera.cx, camera.cy)
+    return plain.resized(width_px, height_px)
+
+
 def ray_box(
     origins: Float[Tensor, "rays 3"],
     directions: Float[Tensor, "rays 3"],

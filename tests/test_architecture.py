@@ -37,6 +37,7 @@ LAYERS: tuple[set[str], ...] = (
         "stereo",
         "evaluation",
         "pose_refinement",
+        "dynamic_objects",
     },
     {"consistency"},
     {"training"},

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8
 from pydantic import Field
 from torch import Tensor
 
@@ -196,6 +196,18 @@ class KeyframeBuffer:
         _, depth_m, mask = self._reduced(frame)
         self._write_depth(slot, frame, depth_m, mask)
         return slot
+
+    def exclude(self, keyframe: KeyframeId, pixels: Bool[np.ndarray, "h w"]) -> None:
+        """Use pixels of a keyframe no more, given in the size of its camera, if it is held."""
+        if keyframe not in self.ids:
+            return
+        slot = self.slots[self.ids.index(keyframe)]
+        camera = self._cameras[self._camera_of_slot[slot]]
+        if pixels.shape != (self.height_px, self.width_px):
+            pixels = pixels[self._nearest(camera)]
+        excluded = torch.empty(pixels.size, dtype=torch.bool, device=self.depth.device)
+        write_to(excluded, pixels)
+        self.depth[slot].masked_fill_(excluded, MASKED)
 
     def _write_depth(
         self, slot: int, frame: Frame, depth_m: np.ndarray | None, mask: np.ndarray | None

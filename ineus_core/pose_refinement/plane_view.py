@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ineus_core.geometry import project
+from ineus_core.geometry import project, small_pinhole
 from ineus_core.types import Camera, Frame
 
 _WIDTH_PX = 160
@@ -23,10 +23,7 @@ _BEND = 0.006
 
 def small_camera(camera: Camera) -> Camera:
     """Return the camera without a lens and of few pixels that sees what a camera sees."""
-    width_px = min(_WIDTH_PX, camera.width_px)
-    height_px = max(1, round(camera.height_px * width_px / camera.width_px))
-    plain = Camera(camera.width_px, camera.height_px, camera.fx, camera.fy, camera.cx, camera.cy)
-    return plain.resized(width_px, height_px)
+    return small_pinhole(camera, _WIDTH_PX)
 
 
 def planes_of(frame: Frame, min_m: float, max_m: float) -> Float[np.ndarray, "h w 3"]:

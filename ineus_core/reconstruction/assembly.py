@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ineus_core.dynamic_objects import DynamicFilter
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf, add_background, make_field
 from ineus_core.keyframes import KeyframeBuffer, KeyframePolicy, KeyframeSelector, Replay
@@ -312,10 +313,12 @@ def _inserter(
         dirty=surface.dirty,
         device=surface.device,
     )
-    refiner = None
+    limits = buffer.capacity, config.depth.min_m, config.depth.max_m
+    refiner = dynamic = None
     if config.pose_refinement.enabled:
-        limits = config.depth
-        refiner = PoseRefiner(config.pose_refinement, buffer.capacity, limits.min_m, limits.max_m)
+        refiner = PoseRefiner(config.pose_refinement, *limits)
+    if config.dynamic_objects.enabled:
+        dynamic = DynamicFilter(config.dynamic_objects, 1 + limits[0], *limits[1:])
     return KeyframeInserter(
         origin,
         config.bounds,
@@ -327,6 +330,7 @@ def _inserter(
         integrator,
         DepthCompletion(config.completion, config.depth),
         refiner,
+        dynamic,
         holes,
         counters,
     )

@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
+from ineus_core.dynamic_objects import DynamicObjectsConfig
 from ineus_core.fields import BackgroundConfig, FieldConfig
 from ineus_core.keyframes import DepthConfig, KeyframeConfig, ReplayConfig, SelectorConfig
 from ineus_core.meshing import MeshingConfig
@@ -35,6 +36,7 @@ class ReconstructorConfig(ConfigModel):
     selector: SelectorConfig = SelectorConfig()
     keyframes: KeyframeConfig = KeyframeConfig()
     pose_refinement: PoseRefinementConfig = PoseRefinementConfig()
+    dynamic_objects: DynamicObjectsConfig = DynamicObjectsConfig()
     stereo: StereoConfig = StereoConfig()
     completion: CompletionConfig = CompletionConfig()
     replay: ReplayConfig = ReplayConfig()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ineus_core.dynamic_objects import DynamicFilter
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
@@ -46,6 +47,7 @@ class KeyframeInserter:
         integrator: Takes in the depth of those that come.
         completion: Closes holes of their depth.
         refiner: Corrects the poses of those whose depth a sensor measures; None leaves them.
+        dynamic: Finds what moves in the depth that a sensor measures; None: nobody does.
         holes: Estimates what the sensor has not returned, later; None: nobody does.
         counters: Counts what becomes of the frames.
     """
@@ -62,6 +64,7 @@ class KeyframeInserter:
         integrator: DepthIntegrator,
         completion: DepthCompletion,
         refiner: PoseRefiner | None,
+        dynamic: DynamicFilter | None,
         holes: EstimatedDepth | None,
         counters: Counter[str],
     ) -> None:
@@ -69,7 +72,7 @@ class KeyframeInserter:
         self._origin, self._bounds, self._depth = origin, bounds, depth
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
-        self._refiner, self._holes = refiner, holes
+        self._refiner, self._dynamic, self._holes = refiner, dynamic, holes
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
 
     def insert(self, frame: Frame) -> bool:
@@ -83,6 +86,8 @@ class KeyframeInserter:
         is_measured = frame.depth_m is not None and frame.depth_confidence is None
         if is_measured and self._refiner is not None:
             frame = self._refined(frame, self._refiner)
+        if is_measured and self._dynamic is not None:
+            frame = self._without_movers(frame, self._dynamic)
         completed = self._completion.completed(frame)
         if completed is not frame:
             frame = _trusted_less(completed, frame)
@@ -105,7 +110,8 @@ class KeyframeInserter:
 
     def _fill(self, keyframes: Sequence[Frame]) -> None:
         """Take in keyframes again whose holes are filled, if they are still held."""
-        for keyframe in keyframes:
+        for filled in keyframes:
+            keyframe = filled if self._dynamic is None else self._dynamic.usable(filled)
             slot = self._buffer.replace_depth(keyframe)
             if slot is not None and self._grow(keyframe):
                 self._integrator.integrate_added(keyframe, self._buffer, slot)
@@ -122,6 +128,8 @@ class KeyframeInserter:
         if self._refiner is not None:
             # What is not held has no pose left to correct.
             self._refiner.hold_only(self._buffer.ids)
+        if self._dynamic is not None:
+            self._dynamic.hold_only(self._buffer.ids)
         self._replay.on_keyframe_added()
         self._counters["keyframes"] += 1
         return slot
@@ -134,10 +142,22 @@ class KeyframeInserter:
         self._counters.update(refiner.take_counts())
         return frame if pose is None else replace(frame, world_from_camera=pose)
 
+    def _without_movers(self, frame: Frame, dynamic: DynamicFilter) -> Frame:
+        """Return a keyframe without what moves; earlier ones lose what it looks through."""
+        verdict = dynamic.add(frame)
+        for keyframe, pixels in verdict.excluded.items():
+            self._buffer.exclude(keyframe, pixels)
+        for released in verdict.released:
+            self._buffer.replace_depth(released)
+        self._counters.update(dynamic.take_counts())
+        return verdict.frame
+
     def follow(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
         """Give keyframes refined poses; depth is observed anew where it falls into other cells."""
         if self._holes is not None:
             self._holes.move(poses)
+        if self._dynamic is not None:
+            self._dynamic.move(poses)
         for keyframe, world_from_camera in poses.items():
             self._completion.move(keyframe, world_from_camera)
             self._buffer.replace_pose(keyframe, world_from_camera)
@@ -184,6 +204,8 @@ class KeyframeInserter:
         moved = 0
         if self._refiner is not None:
             self._refiner.move(poses)
+        if self._dynamic is not None:
+            self._dynamic.move(poses)
         if self._holes is not None:
             self._holes.move(poses)
         for keyframe, world_from_camera in poses.items():

@@ -98,6 +98,13 @@ class AnalyticScene:
             self.groups.append(Group(group, first))
             first += len(group)
 
+    def with_parts(self, parts: Sequence[Part]) -> "AnalyticScene":
+        """Return the scene with more solids in it."""
+        if not parts:
+            return self
+        groups = [*(group.parts for group in self.groups), parts]
+        return AnalyticScene(groups, self.aabb_m, self.gloss)
+
     def sdf(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
         """Return the signed distance in metres, positive in free space."""
         return self.nearest(np.ascontiguousarray(np.asarray(points, dtype=np.float64).T))[0]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
@@ -26,6 +26,7 @@ from ineus_core.sources.synthetic.render import (
     trace,
 )
 from ineus_core.sources.synthetic.scenes import SCENES, scene_named
+from ineus_core.sources.synthetic.visitors import Visitor, visit_of
 from ineus_core.types import Frame, Mesh
 
 BUILT_IN = "synthetic"
@@ -72,6 +73,17 @@ class SyntheticConfig(ConfigModel):
         description="Largest depth in metres that the sensor returns where noise > 0",
     )
     seed: int = Field(default=0, ge=0, description="Seed of the noise")
+    visitor: Visitor = Field(
+        default="none",
+        description="What comes into the room: a walker, a box that is put down half way, or one "
+        "that is taken away then. One of: none, walker, box_added, box_removed.",
+    )
+
+    @model_validator(mode="after")
+    def _has_room_for_visitors(self) -> "SyntheticConfig":
+        if self.visitor != "none" and self.scene != "room":
+            raise ValueError(f"visitor {self.visitor} in scene {self.scene}: expected scene room")
+        return self
 
 
 class SyntheticSource:
@@ -91,7 +103,9 @@ class SyntheticSource:
         self.config = config = config or SyntheticConfig()
         self.dropped: Counter[str] = Counter()
         self._kind = kind = scene_named(config.scene)
-        self.scene = kind.build(config.ceiling)
+        self._visit = visit_of(config.visitor)
+        self._without_visitor = kind.build(config.ceiling)
+        self.scene = self._without_visitor.with_parts(self._visit.left)
         self.camera = kind.camera(config.width_px, config.height_px)
         poses = kind.views(config.frames or 100)
         self.world_from_camera = poses[: options.max_frames or None]
@@ -157,10 +171,16 @@ class SyntheticSource:
 
     def _render(self, index: int) -> RenderedScene:
         pose = self.world_from_camera[index]
-        return render_scene(self.scene, self.camera, pose, self._background, self._kind.far_m)
+        share = index / (self.config.frames or len(self))
+        there = self._visit.parts(share, 1e-9 * self._stamp_ns(index), pose[:3, 3])
+        scene = self._without_visitor.with_parts(there)
+        return render_scene(scene, self.camera, pose, self._background, self._kind.far_m)
 
     def sdf(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-        """Return the signed distance to the true surface in metres, positive in free space."""
+        """Return the signed distance to the true surface in metres, positive in free space.
+
+        The surface is that at the end, without who walks there.
+        """
         return self.scene.sdf(points)
 
     def reference_points(

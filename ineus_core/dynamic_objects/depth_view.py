@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The depth of a frame in few pixels without a lens, and masks of these back in all of them."""
+
+import functools
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from ineus_core.geometry import cached_pixel_rays, project, small_pinhole
+from ineus_core.types import Camera, Frame
+
+_WIDTH_PX = 160
+_AROUND = 3
+"""Side, in small pixels, of the window that has to look through a thing."""
+
+
+def small_camera(camera: Camera) -> Camera:
+    """Return the camera without a lens whose pixels are compared."""
+    return small_pinhole(camera, _WIDTH_PX)
+
+
+def small_depth(
+    frame: Frame, min_m: float, max_m: float
+) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+    """Return the depth at the centres of small pixels, and the least around them.
+
+    Both are 0 without a return; the least is 0 where any return around is missing.
+    """
+    assert frame.depth_m is not None
+    believed = (frame.depth_m >= min_m) & (frame.depth_m <= max_m)
+    if frame.mask is not None:
+        believed &= frame.mask
+    depth_m = np.where(believed, frame.depth_m, np.float32(0)).astype(np.float32)
+    side = max(1, round(_AROUND * frame.camera.width_px / small_camera(frame.camera).width_px))
+    # What lies outside of the picture is as good as no return.
+    nearest_m = cv2.erode(
+        depth_m, np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    columns, rows = _centres(frame.camera)
+    return tuple(  # type: ignore[return-value]
+        cv2.remap(image, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+        for image in (depth_m, nearest_m)
+    )
+
+
+def in_all_pixels(
+    small: Bool[np.ndarray, "h w"], camera: Camera
+) -> Bool[np.ndarray, "height_px width_px"]:
+    """Return a mask in the pixels of a camera; False where no small pixel looks."""
+    index = _small_pixel_of(camera)
+    return (index >= 0) & small.reshape(-1)[np.maximum(index, 0)]
+
+
+@functools.lru_cache(maxsize=4)
+def _centres(camera: Camera) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+    """Return where in a picture the small pixels have their centres, as OpenCV counts pixels."""
+    small = small_camera(camera)
+    rays = cached_pixel_rays(small, 1)
+    pixels = project(camera, rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2) - 0.5
+    columns, rows = (np.ascontiguousarray(pixels[..., axis], np.float32) for axis in (0, 1))
+    return columns, rows
+
+
+@functools.lru_cache(maxsize=4)
+def _small_pixel_of(camera: Camera) -> Int[np.ndarray, "height_px width_px"]:
+    """Return the number of the small pixel that each pixel of a camera lies in; -1: in none."""
+    small = small_camera(camera)
+    rays = cached_pixel_rays(camera, 1)
+    columns, rows = np.floor(project(small, rays.reshape(-1, 3))).T
+    inside = (columns >= 0) & (rows >= 0) & (columns < small.width_px) & (rows < small.height_px)
+    index = np.where(inside, rows * small.width_px + columns, -1).astype(np.int32)
+    return index.reshape(rays.shape[:2])

@@ -1,0 +1,266 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which pixels of keyframes show something that moves, or that is not there any more.
+
+Each keyframe is compared with those that overlap with it, both ways. A pixel that enough later
+keyframes look through is excluded for good. One that shows something where earlier keyframes saw
+free space is held back until a later one still shows it there: a person has walked on by then, a
+box that was put down is taken in.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int8
+
+from ineus_core.dynamic_objects.config import DynamicObjectsConfig
+from ineus_core.dynamic_objects.depth_view import in_all_pixels, small_camera, small_depth
+from ineus_core.geometry import rigid_inverse
+from ineus_core.kernels.depth_comparison import (
+    LOOKS_THROUGH,
+    SHOWS,
+    DepthViews,
+    compare_depth,
+)
+from ineus_core.types import Camera, Frame, KeyframeId
+
+_TOLERANCE_PER_M = 0.005
+"""About three deviations of a Kinect, whose noise grows with the square of the depth."""
+_PARTNERS = 16
+_RECENT = 4
+"""Partners that are the newest, whatever they see; the others see most of the same."""
+_COARSE_STRIDE_PX = 8
+_LEAST_OVERLAP = 0.05
+"""Share of the compared pixels of a keyframe that a partner has to tell something of."""
+_CONTRADICTED, _CERTAIN = -2, 3
+"""Evidence at which a pixel is excluded, and its upper bound, so that what is taken away after an
+hour goes as fast as what is taken away after a minute."""
+_FREE_VIEWS = 2
+"""Earlier keyframes that have to have looked through the place of something new."""
+_HELD_FRAMES = 24
+"""Frames kept for pixels of them that are held back; of older ones these stay out."""
+_USED, _HELD_BACK, _EXCLUDED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a new keyframe changes."""
+
+    frame: Frame
+    """The new keyframe, without what is held back."""
+    excluded: Mapping[KeyframeId, Bool[np.ndarray, "h w"]] = field(default_factory=dict)
+    """Pixels of earlier keyframes that are not to be used any more."""
+    released: tuple[Frame, ...] = ()
+    """Earlier keyframes of which pixels that were held back may be used now."""
+
+
+class DynamicFilter:
+    """Compares keyframes with depth, and holds what came out for as long as they are held.
+
+    Args:
+        config: When something counts as moving.
+        capacity: Keyframes that are held at most.
+        min_m: Returns nearer than this count as none.
+        max_m: Returns farther than this count as none.
+    """
+
+    def __init__(
+        self, config: DynamicObjectsConfig, capacity: int, min_m: float, max_m: float
+    ) -> None:
+        """Hold no keyframe."""
+        self._config, self._capacity, self._limits = config, capacity, (min_m, max_m)
+        self._settle_ns = round(1e9 * config.settle_s)
+        self._row_of: dict[KeyframeId, int] = {}
+        """By age, oldest first."""
+        self._poses: dict[KeyframeId, Float[np.ndarray, "4 4"]] = {}
+        self._cameras: dict[KeyframeId, Camera] = {}
+        self._held_back: dict[KeyframeId, Frame] = {}
+        """As they came, while pixels of them are held back."""
+        self._depth_m, self._nearest_m = (np.zeros((0, 0, 0), np.float32) for _ in range(2))
+        self._evidence, self._state = (np.zeros((0, 0, 0), np.int8) for _ in range(2))
+        self._intrinsics = np.zeros((0, 4))
+        self._counts: Counter[str] = Counter()
+
+    def add(self, frame: Frame) -> Verdict:
+        """Take a keyframe whose depth a sensor measured; say what it changes."""
+        if not self._store(frame):
+            return Verdict(frame)
+        new = frame.stamp_ns, frame.camera_id
+        partners = self._partners(new)
+        if not partners:
+            return Verdict(frame)
+        told_of_new = self._told(partners, is_of_new=True)
+        told_by_new = self._told(partners, is_of_new=False)
+        excluded, released = {}, []
+        for number, partner in enumerate(partners):
+            gone = self._judge(partner, told_by_new[number], frame.stamp_ns)
+            if gone is not None:
+                excluded[partner] = in_all_pixels(gone, self._cameras[partner])
+            if self._is_released(partner, told_by_new[number], frame.stamp_ns):
+                released.append(self._usable(self._held_back[partner]))
+        self._hold_back(frame, partners, told_of_new)
+        self._forget_settled()
+        return Verdict(self.usable(frame), excluded, tuple(released))
+
+    def usable(self, frame: Frame) -> Frame:
+        """Return a keyframe, as it came or with its holes filled, without what is left out."""
+        keyframe = frame.stamp_ns, frame.camera_id
+        if keyframe not in self._row_of or not self._state[self._row_of[keyframe]].any():
+            return frame
+        return self._usable(frame)
+
+    def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
+        """Give keyframes corrected poses."""
+        self._poses.update({key: pose for key, pose in poses.items() if key in self._row_of})
+
+    def hold_only(self, keyframes: Iterable[KeyframeId]) -> None:
+        """Forget all others."""
+        held = set(keyframes)
+        for keyframe in [known for known in self._row_of if known not in held]:
+            del self._row_of[keyframe], self._poses[keyframe], self._cameras[keyframe]
+            self._held_back.pop(keyframe, None)
+
+    def take_counts(self) -> Counter[str]:
+        """Return what was counted since the last call."""
+        counts, self._counts = self._counts, Counter()
+        return counts
+
+    def held_back_points(self) -> Float[np.ndarray, "n 3"]:
+        """Return world points of the newest keyframe that are held back."""
+        if not self._row_of:
+            return np.zeros((0, 3))
+        newest = next(reversed(self._row_of))
+        row = self._row_of[newest]
+        rows, columns = np.nonzero(self._state[row] == _HELD_BACK)
+        fx, fy, cx, cy = self._intrinsics[row]
+        depth_m = self._depth_m[row, rows, columns].astype(np.float64)
+        rays = np.stack(
+            ((columns + 0.5 - cx) / fx, (rows + 0.5 - cy) / fy, np.ones(len(rows))), axis=1
+        )
+        pose = self._poses[newest]
+        return (rays * depth_m[:, None]) @ pose[:3, :3].T + pose[:3, 3]
+
+    def _usable(self, frame: Frame) -> Frame:
+        out = self._state[self._row_of[frame.stamp_ns, frame.camera_id]] != _USED
+        mask = ~in_all_pixels(out, frame.camera)
+        return replace(frame, mask=mask if frame.mask is None else mask & frame.mask)
+
+    def _store(self, frame: Frame) -> bool:
+        """Hold the depth of a frame; False if it is of another shape than that of the others."""
+        small = small_camera(frame.camera)
+        size = small.height_px, small.width_px
+        if not len(self._depth_m):
+            self._allocate(size)
+        keyframe = frame.stamp_ns, frame.camera_id
+        if self._depth_m.shape[1:] != size or keyframe in self._row_of:
+            return False
+        if len(self._row_of) == self._capacity:
+            self.hold_only(list(self._row_of)[1:])
+        row = next(iter(set(range(self._capacity)) - set(self._row_of.values())))
+        self._row_of[keyframe], self._cameras[keyframe] = row, frame.camera
+        self._poses[keyframe] = frame.world_from_camera
+        self._depth_m[row], self._nearest_m[row] = small_depth(frame, *self._limits)
+        self._intrinsics[row] = small.fx, small.fy, small.cx, small.cy
+        self._evidence[row] = self._state[row] = 0
+        return True
+
+    def _allocate(self, size: tuple[int, int]) -> None:
+        shape = self._capacity, *size
+        self._depth_m, self._nearest_m = (np.zeros(shape, np.float32) for _ in range(2))
+        self._evidence, self._state = (np.zeros(shape, np.int8) for _ in range(2))
+        self._intrinsics = np.zeros((self._capacity, 4))
+
+    def _partners(self, new: KeyframeId) -> list[KeyframeId]:
+        """Choose the keyframes that see what the new one sees: the newest, and the most alike."""
+        others = [known for known in self._row_of if known != new]
+        if not others:
+            return []
+        told = self._told(others, is_of_new=True, stride_px=_COARSE_STRIDE_PX)
+        overlap = (told != 0).mean(axis=(1, 2))
+        order = [n for n in np.argsort(-overlap).tolist() if overlap[n] > _LEAST_OVERLAP]
+        recent = [n for n in order if n >= len(others) - _RECENT]
+        return [others[n] for n in list(dict.fromkeys(recent + order))[:_PARTNERS]]
+
+    def _told(
+        self, partners: list[KeyframeId], is_of_new: bool, stride_px: int = 1
+    ) -> Int8[np.ndarray, "partners h w"]:
+        """Return what partners tell of the newest keyframe, or it of them."""
+        new = next(reversed(self._row_of))
+        pairs = np.array([(self._row_of[new], self._row_of[partner]) for partner in partners])
+        world_from_new = self._poses[new]
+        motions = np.stack(
+            [rigid_inverse(self._poses[partner]) @ world_from_new for partner in partners]
+        )
+        if not is_of_new:
+            pairs, motions = pairs[:, ::-1], np.linalg.inv(motions)
+        views = DepthViews(
+            self._depth_m,
+            self._nearest_m,
+            self._intrinsics,
+            self._config.tolerance_m,
+            _TOLERANCE_PER_M,
+        )
+        return compare_depth(views, pairs, motions, stride_px)
+
+    def _judge(
+        self, partner: KeyframeId, told: Int8[np.ndarray, "h w"], now_ns: int
+    ) -> Bool[np.ndarray, "h w"] | None:
+        """Count what the newest keyframe tells of an earlier one; return what that excludes."""
+        row = self._row_of[partner]
+        # A frame from before that came late says nothing of what happened since.
+        if now_ns <= partner[0]:
+            return None
+        evidence = self._evidence[row]
+        np.clip(evidence + told, _CONTRADICTED, _CERTAIN, out=evidence)
+        contradicted = (evidence <= _CONTRADICTED) & (self._state[row] != _EXCLUDED)
+        if not contradicted.any():
+            return None
+        # The edge of a thing that moved is as wrong, though not as clearly.
+        gone = _widened(contradicted) & (evidence <= 0) & (self._state[row] != _EXCLUDED)
+        self._state[row][gone] = _EXCLUDED
+        # What is excluded tells nothing of others any more.
+        self._depth_m[row][gone] = 0
+        self._counts["pixels_excluded"] += int(gone.sum())
+        return gone
+
+    def _is_released(
+        self, partner: KeyframeId, told: Int8[np.ndarray, "h w"], now_ns: int
+    ) -> bool:
+        """Let pixels be used that the newest keyframe still shows; whether there are any."""
+        if partner not in self._held_back or now_ns - partner[0] < self._settle_ns:
+            return False
+        row = self._row_of[partner]
+        stays = (self._state[row] == _HELD_BACK) & (told == SHOWS) & (self._evidence[row] > 0)
+        self._state[row][stays] = _USED
+        return bool(stays.any())
+
+    def _hold_back(
+        self, frame: Frame, partners: list[KeyframeId], told: Int8[np.ndarray, "partners h w"]
+    ) -> None:
+        """Hold back what the new keyframe shows in free space, unless it was there before."""
+        age_ns = np.array([frame.stamp_ns - partner[0] for partner in partners])
+        through = (told[age_ns > 0] == LOOKS_THROUGH).sum(axis=0)
+        settled = (told[age_ns >= self._settle_ns] == SHOWS).any(axis=0)
+        is_new = (through >= _FREE_VIEWS) & ~settled
+        if not is_new.any():
+            return
+        supported = (told == SHOWS).any(axis=0)
+        is_new |= _widened(is_new) & ~supported
+        keyframe = frame.stamp_ns, frame.camera_id
+        self._state[self._row_of[keyframe]][is_new] = _HELD_BACK
+        self._held_back[keyframe] = frame
+        self._counts["pixels_held_back"] += int(is_new.sum())
+
+    def _forget_settled(self) -> None:
+        """Drop frames of which no pixel is held back any more, and the oldest of too many."""
+        for keyframe in list(self._held_back):
+            is_settled = not (self._state[self._row_of[keyframe]] == _HELD_BACK).any()
+            if is_settled or len(self._held_back) > _HELD_FRAMES:
+                del self._held_back[keyframe]
+
+
+def _widened(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
