@@ -220,6 +220,14 @@ class RosConfig(ConfigModel):
         le=60,
         json_schema_extra=CHANGEABLE,
     )
+    dynamic_rate_hz: float = Field(
+        5.0,
+        description="Rate of ~/dynamic, what the newest keyframe shows where free space was seen "
+        "before, in Hz; 0: none. Only if someone subscribes.",
+        ge=0,
+        le=60,
+        json_schema_extra=CHANGEABLE,
+    )
     esdf_slice_z_m: float = Field(
         0.5,
         description="Height of ~/esdf_slice, in m of the world's z.",

@@ -4,5 +4,6 @@
 
 from ineus_core.dynamic_objects.config import DynamicObjectsConfig
 from ineus_core.dynamic_objects.dynamic_filter import DynamicFilter, Verdict
+from ineus_core.dynamic_objects.kept_rays import DepthWitness, told_of
 
-__all__ = ["DynamicFilter", "DynamicObjectsConfig", "Verdict"]
+__all__ = ["DepthWitness", "DynamicFilter", "DynamicObjectsConfig", "Verdict", "told_of"]

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int8
 
 from ineus_core.dynamic_objects.config import DynamicObjectsConfig
 from ineus_core.dynamic_objects.depth_view import in_all_pixels, small_camera, small_depth
+from ineus_core.dynamic_objects.kept_rays import DepthWitness
 from ineus_core.geometry import rigid_inverse
 from ineus_core.kernels.depth_comparison import (
     LOOKS_THROUGH,
@@ -55,6 +57,8 @@ class Verdict:
     """Pixels of earlier keyframes that are not to be used any more."""
     released: tuple[Frame, ...] = ()
     """Earlier keyframes of which pixels that were held back may be used now."""
+    gone_points: Float[np.ndarray, "n 3"] = field(default_factory=lambda: np.zeros((0, 3)))
+    """Where excluded pixels had their returns, in the coordinates of the poses."""
 
 
 class DynamicFilter:
@@ -94,16 +98,20 @@ class DynamicFilter:
             return Verdict(frame)
         told_of_new = self._told(partners, is_of_new=True)
         told_by_new = self._told(partners, is_of_new=False)
-        excluded, released = {}, []
+        excluded, released, gone_points = {}, [], [np.zeros((0, 3))]
         for number, partner in enumerate(partners):
             gone = self._judge(partner, told_by_new[number], frame.stamp_ns)
             if gone is not None:
                 excluded[partner] = in_all_pixels(gone, self._cameras[partner])
+                gone_points.append(self._points(partner, gone))
+                # What is excluded tells nothing of others any more.
+                self._depth_m[self._row_of[partner]][gone] = 0
             if self._is_released(partner, told_by_new[number], frame.stamp_ns):
                 released.append(self._usable(self._held_back[partner]))
         self._hold_back(frame, partners, told_of_new)
         self._forget_settled()
-        return Verdict(self.usable(frame), excluded, tuple(released))
+        gone_at = np.concatenate(gone_points)
+        return Verdict(self.usable(frame), excluded, tuple(released), gone_at)
 
     def usable(self, frame: Frame) -> Frame:
         """Return a keyframe, as it came or with its holes filled, without what is left out."""
@@ -133,15 +141,40 @@ class DynamicFilter:
         if not self._row_of:
             return np.zeros((0, 3))
         newest = next(reversed(self._row_of))
+        return self._points(newest, self._state[self._row_of[newest]] == _HELD_BACK)
+
+    def newest_as_witness(self) -> DepthWitness:
+        """Return the depth of the newest keyframe, to tell of points.
+
+        Raises:
+            ValueError: No keyframe is held.
+        """
+        if not self._row_of:
+            raise ValueError("no keyframe is held: expected one that was added")
+        newest = next(reversed(self._row_of))
         row = self._row_of[newest]
-        rows, columns = np.nonzero(self._state[row] == _HELD_BACK)
+        fx, fy, cx, cy = self._intrinsics[row].tolist()
+        return DepthWitness(
+            torch.from_numpy(self._depth_m[row]),
+            torch.from_numpy(self._nearest_m[row]),
+            (fx, fy, cx, cy),
+            torch.from_numpy(rigid_inverse(self._poses[newest])),
+            self._config.tolerance_m,
+            _TOLERANCE_PER_M,
+        )
+
+    def _points(
+        self, keyframe: KeyframeId, pixels: Bool[np.ndarray, "h w"]
+    ) -> Float[np.ndarray, "n 3"]:
+        """Return where returns in pixels of a keyframe lie."""
+        row, pose = self._row_of[keyframe], self._poses[keyframe]
+        rows, columns = np.nonzero(pixels & (self._depth_m[row] > 0))
         fx, fy, cx, cy = self._intrinsics[row]
-        depth_m = self._depth_m[row, rows, columns].astype(np.float64)
         rays = np.stack(
             ((columns + 0.5 - cx) / fx, (rows + 0.5 - cy) / fy, np.ones(len(rows))), axis=1
         )
-        pose = self._poses[newest]
-        return (rays * depth_m[:, None]) @ pose[:3, :3].T + pose[:3, 3]
+        points = rays * self._depth_m[row, rows, columns].astype(np.float64)[:, None]
+        return points @ pose[:3, :3].T + pose[:3, 3]
 
     def _usable(self, frame: Frame) -> Frame:
         out = self._state[self._row_of[frame.stamp_ns, frame.camera_id]] != _USED
@@ -221,8 +254,6 @@ class DynamicFilter:
         # The edge of a thing that moved is as wrong, though not as clearly.
         gone = _widened(contradicted) & (evidence <= 0) & (self._state[row] != _EXCLUDED)
         self._state[row][gone] = _EXCLUDED
-        # What is excluded tells nothing of others any more.
-        self._depth_m[row][gone] = 0
         self._counts["pixels_excluded"] += int(gone.sum())
         return gone
 

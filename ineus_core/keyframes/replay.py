@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which rays a step draws: of the newest keyframes, of all that are held, of those that left."""
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int8
 from pydantic import Field
 from torch import Tensor
 
@@ -25,6 +27,9 @@ from ineus_core.kernels.ray_batch import (
 )
 from ineus_core.keyframes.buffer import MASKED, KeyframeBuffer
 from ineus_core.types import RayBatch
+
+_CONTRADICTED, _CERTAIN = -2, 3
+"""Bounds of the evidence for a kept return; at the lower one it is not used any more."""
 
 
 class ReplayConfig(ConfigModel):
@@ -77,6 +82,8 @@ class Replay:
         self._reservoir_share = torch.zeros((), device=device)
         self._reservoir_count = torch.zeros((), device=device)
         self._filled = 0
+        self._evidence = torch.zeros(len(self._reservoir), dtype=torch.int8, device=device)
+        """That returns of the reservoir are still there, from `_CONTRADICTED` to `_CERTAIN`."""
 
     @property
     def width_px(self) -> int:
@@ -175,11 +182,27 @@ class Replay:
                 len(self._reservoir), generator=self._generator, device=self.device
             )
         self._reservoir[rows[: len(packed)]] = packed
+        self._evidence[rows[: len(packed)]] = 0
         self._filled = min(filled + len(packed), len(self._reservoir))
         # In place and as float, as kernels multiply random numbers by it.
         self._reservoir_count.fill_(float(self._filled))
         self._reservoir_share.fill_(self._config.reservoir_share)
         self._has_reservoir = True
+
+    def judge_kept(self, told_of: Callable[[Float[Tensor, "n 3"]], Int8[Tensor, " n"]]) -> None:
+        """Use rays of the reservoir no more that keyframes contradict.
+
+        Args:
+            told_of: Tells of points: 1 there is a surface, -1 there is none, 0 nobody knows.
+        """
+        if not self._has_reservoir:
+            return
+        kept = self._reservoir[: self._filled]
+        returns = kept[:, ORIGIN:DIRECTION] + kept[:, DIRECTION:RGB] * kept[:, RANGE, None]
+        told = torch.where(kept[:, RANGE] > 0, told_of(returns), 0)
+        evidence = (self._evidence[: self._filled] + told).clamp(_CONTRADICTED, _CERTAIN)
+        self._evidence[: self._filled] = evidence
+        kept[:, USE] = torch.where(evidence <= _CONTRADICTED, UNUSABLE, kept[:, USE])
 
     def rays_to_save(self) -> Float[Tensor, "n 14"]:
         """Pack rays that stand for all frames: the reservoir, and some of every keyframe."""

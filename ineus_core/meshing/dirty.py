@@ -44,8 +44,11 @@ class DirtyBlocks:
 
     def mark(self, points_m: Float[np.ndarray, "n 3"]) -> None:
         """Mark the blocks of surface points."""
-        touched = blocks_touched(points_m, self._margin_m, self._block_m)
-        self._blocks.update(dict.fromkeys(touched))
+        self.add(self.touched(points_m))
+
+    def touched(self, points_m: Float[np.ndarray, "n 3"]) -> list[BlockIndex]:
+        """Return the blocks that `mark` marks."""
+        return list(blocks_touched(points_m, self._margin_m, self._block_m))
 
     def add(self, blocks: Iterable[BlockIndex]) -> None:
         """Mark blocks."""

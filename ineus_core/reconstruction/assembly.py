@@ -23,6 +23,7 @@ from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.frame_gate import FrameGate
+from ineus_core.reconstruction.gone_surface import GoneSurface
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
@@ -331,6 +332,7 @@ def _inserter(
         DepthCompletion(config.completion, config.depth),
         refiner,
         dynamic,
+        GoneSurface(surface.dirty),
         holes,
         counters,
     )

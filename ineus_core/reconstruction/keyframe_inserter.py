@@ -6,12 +6,13 @@ import logging
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from ineus_core.dynamic_objects import DynamicFilter
+from ineus_core.dynamic_objects import DynamicFilter, told_of
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
@@ -19,6 +20,7 @@ from ineus_core.pose_refinement import PoseRefiner
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
+from ineus_core.reconstruction.gone_surface import GoneSurface
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.scene_bounds import BoundsConfig, box_of_depth
 from ineus_core.rendering import OccupancyGrid
@@ -48,6 +50,7 @@ class KeyframeInserter:
         completion: Closes holes of their depth.
         refiner: Corrects the poses of those whose depth a sensor measures; None leaves them.
         dynamic: Finds what moves in the depth that a sensor measures; None: nobody does.
+        gone: Has the blocks meshed in which something is not there any more.
         holes: Estimates what the sensor has not returned, later; None: nobody does.
         counters: Counts what becomes of the frames.
     """
@@ -65,6 +68,7 @@ class KeyframeInserter:
         completion: DepthCompletion,
         refiner: PoseRefiner | None,
         dynamic: DynamicFilter | None,
+        gone: GoneSurface,
         holes: EstimatedDepth | None,
         counters: Counter[str],
     ) -> None:
@@ -73,6 +77,7 @@ class KeyframeInserter:
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
         self._refiner, self._dynamic, self._holes = refiner, dynamic, holes
+        self._gone = gone
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
 
     def insert(self, frame: Frame) -> bool:
@@ -149,6 +154,9 @@ class KeyframeInserter:
             self._buffer.exclude(keyframe, pixels)
         for released in verdict.released:
             self._buffer.replace_depth(released)
+        self._replay.judge_kept(partial(told_of, dynamic.newest_as_witness()))
+        self._gone.add(verdict.gone_points)
+        self._gone.on_keyframe()
         self._counters.update(dynamic.take_counts())
         return verdict.frame
 
@@ -163,6 +171,10 @@ class KeyframeInserter:
             self._buffer.replace_pose(keyframe, world_from_camera)
             if self._integrator.is_out_of_place(keyframe, world_from_camera):
                 self._integrator.integrate_held(keyframe, self._buffer)
+
+    def dynamic_points(self) -> Float[np.ndarray, "n 3"]:
+        """Return where the newest keyframe shows something that may move."""
+        return np.zeros((0, 3)) if self._dynamic is None else self._dynamic.held_back_points()
 
     def contradicting(self) -> list[Frame]:
         """Return newer frames that contradict the first ones; none unless they outweigh those.

@@ -472,6 +472,12 @@ class Reconstructor:
             return None
         return started.origin.esdf_in_world(started.esdf_slice(z_m - started.origin.z_m))
 
+    def dynamic_points(self) -> Float[np.ndarray, "n 3"]:
+        """Return world points of the newest keyframe that may move, and are not in the map yet."""
+        if self._reconstruction is None:
+            return np.zeros((0, 3))
+        return self.origin.points_in_world(self._reconstruction.inserter.dynamic_points())
+
     def keyframe_poses(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
         """Return `world_from_camera` of the keyframes that are held, oldest first."""
         if self._reconstruction is None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""For planners: an occupancy grid, a slice of distances, and answers to clouds of points."""
+"""For planners: occupancy, distances, what may move, and answers to clouds of points."""
 
 import array
 from collections import Counter
@@ -29,6 +29,7 @@ from ineus_ros.outputs.status import PartStatus
 from ineus_ros.qos import latched
 
 ESDF_POINT = np.dtype([(name, "<f4") for name in ("x", "y", "z", "distance")])
+DYNAMIC_POINT = np.dtype([(name, "<f4") for name in ("x", "y", "z")])
 ANSWER_POINT = np.dtype(
     [(name, "<f4") for name in ("x", "y", "z", "distance", "gx", "gy", "gz")]
     + [("observed", "u1"), ("_", "u1", 3)]
@@ -53,7 +54,7 @@ class PlanningPublisher:
         origin_frame: OriginFrame,
         ask: Ask,
     ) -> None:
-        """Advertise ~/occupancy, ~/esdf_slice and ~/query_result; subscribe to ~/query."""
+        """Advertise ~/occupancy, ~/esdf_slice, ~/dynamic, ~/query_result; subscribe to ~/query."""
         self._config, self._world_frame, self._ask = config, world_frame, ask
         self._origin_frame = origin_frame
         self.counters: Counter[str] = Counter()
@@ -61,6 +62,7 @@ class PlanningPublisher:
         create = node.create_lifecycle_publisher
         self._occupancy = create(OccupancyGrid, "~/occupancy", latched(1))
         self._esdf = create(PointCloud2, "~/esdf_slice", latched(1))
+        self._dynamic = create(PointCloud2, "~/dynamic", 1)
         self._answers = create(PointCloud2, "~/query_result", config().query_queue_size)
         self._queries = Backlog(
             config().query_queue_size,
@@ -89,6 +91,15 @@ class PlanningPublisher:
                 self._publish_esdf,
                 self.drops,
                 "esdf_failed",
+            ),
+            Periodic(
+                node,
+                lambda: self._config().dynamic_rate_hz,
+                lambda: self._dynamic.get_subscription_count() > 0,
+                lambda: self._ask(self._dynamic_of),
+                self._publish_dynamic,
+                self.drops,
+                "dynamic_failed",
             ),
         )
 
@@ -167,6 +178,17 @@ class PlanningPublisher:
             self._esdf.publish(esdf_message(header, origin.esdf_in_map(distances)))
             self.counters["esdf_slices"] += 1
 
+    def _dynamic_of(self, pipeline: Pipeline) -> tuple[int, MapOrigin, np.ndarray]:
+        reconstructor = pipeline.reconstructor
+        points = reconstructor.dynamic_points()
+        return reconstructor.newest_stamp_ns, reconstructor.origin, points
+
+    def _publish_dynamic(self, found: tuple[int, MapOrigin, np.ndarray]) -> None:
+        stamp_ns, origin, points = found
+        header = header_of(stamp_ns, self._origin_frame.of(origin))
+        self._dynamic.publish(dynamic_message(header, origin.points_in_map(points)))
+        self.counters["dynamic_clouds"] += 1
+
 
 def occupancy_message(header: Header, columns: OccupancySlice) -> OccupancyGrid:
     """Make a nav_msgs/OccupancyGrid whose cell (0, 0) has its lowest corner at the origin."""
@@ -190,6 +212,14 @@ def esdf_message(header: Header, distances: EsdfSlice) -> PointCloud2:
     records["y"] = distances.origin_m[1] + (rows + 0.5) * distances.cell_m
     records["z"] = distances.z_m
     records["distance"] = distances.distance_m[known]
+    return cloud_message(header, records)
+
+
+def dynamic_message(header: Header, points: np.ndarray) -> PointCloud2:
+    """Make a cloud of what may move, empty where nothing does."""
+    records = np.zeros(len(points), DYNAMIC_POINT)
+    for axis, name in enumerate("xyz"):
+        records[name] = points[:, axis]
     return cloud_message(header, records)
 
 

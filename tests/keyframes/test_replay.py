@@ -221,3 +221,21 @@ def test_rays_know_how_sure_their_depth_is_also_after_their_keyframe_has_left() 
     assert batch.depth_weight is not None and bool((batch.depth_weight == 1).all())
     assert 0.4 < float(batch.has_depth.float().mean()) < 0.6
     assert replay_of([wall_frame()]).draw(5).depth_weight is None
+
+
+def test_kept_returns_that_keyframes_contradict_are_not_used_any_more() -> None:
+    replay = replay_of([wall_frame()], reservoir_share=1.0)
+    replay.keep_rays_of(0)
+
+    def nothing_on_the_left(points: torch.Tensor) -> torch.Tensor:
+        return torch.where(points[:, 0] < 0, -1, 1).to(torch.int8)
+
+    replay.judge_kept(nothing_on_the_left)
+    assert bool(replay.draw(500).valid.all())
+    replay.judge_kept(nothing_on_the_left)
+    batch = replay.draw(2000)
+    points = batch.origins + batch.directions * batch.range_m[:, None]
+    assert torch.equal(batch.valid, points[:, 0] >= 0)
+    # What is kept later begins without evidence.
+    replay.keep_rays_of(0)
+    assert bool(replay.draw(2000).valid.float().mean() > 0.6)

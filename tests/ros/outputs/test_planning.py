@@ -47,7 +47,9 @@ class Robot:
         self.reconstructor = reconstructor
         self._pipeline = Pipeline(reconstructor, NullSink(), PipelineConfig())
         self.asked = 0
-        config = RosConfig(occupancy_rate_hz=20, esdf_rate_hz=20, keyframes_rate_hz=20)
+        config = RosConfig(
+            occupancy_rate_hz=20, esdf_rate_hz=20, dynamic_rate_hz=20, keyframes_rate_hz=20
+        )
         given = node, lambda: config, lambda: "odom"
         self.planning = PlanningPublisher(*given, OriginFrame(node, lambda: "odom"), self._ask)
         self.keyframes = KeyframePublisher(*given, self._ask, {0: np.eye(4)})
@@ -175,6 +177,27 @@ def test_slices_reach_a_map_server_s_client(robot: Robot) -> None:
     assert len(points) > 100 and np.isfinite(points).all()
     np.testing.assert_allclose(points[:, 2], 0.5)
     assert clouds[-1].header.stamp == grids[-1].header.stamp
+
+
+def test_what_may_move_reaches_a_planner(robot: Robot) -> None:
+    # The last view again with something 0.5 m before the camera, where nothing was seen before.
+    last = list(room_source(8))[-1]
+    assert last.depth_m is not None
+    depth_m = last.depth_m.copy()
+    depth_m[20:40, 30:50] = 0.5
+    held = robot.reconstructor.reconstruction
+    for later in (1, 2, 3):
+        stamp_ns = last.stamp_ns + later * 100_000_000
+        shown_m = depth_m if later == 3 else last.depth_m
+        held.inserter.insert(dataclasses.replace(last, stamp_ns=stamp_ns, depth_m=shown_m))
+    clouds = robot.listen(PointCloud2, "dynamic")
+    robot.spin_until(lambda: clouds)
+    points = read_xyz(clouds[-1])
+    to_camera = rigid_inverse(last.world_from_camera)
+    in_camera = points @ to_camera[:3, :3].T + to_camera[:3, 3]
+    # 20 x 20 pixels, and less where the wall behind is no more than the tolerance away.
+    assert 300 <= len(points) <= 484
+    np.testing.assert_allclose(in_camera[:, 2], 0.5, atol=0.02)
 
 
 FAR_M = np.array((500_000.0, 5_000_000.0, 0.0))
