@@ -151,15 +151,19 @@ def test_views_are_rendered_as_the_field_has_been_trained() -> None:
 
 
 def test_a_mask_says_where_nothing_is() -> None:
-    frame, outside = frames()[0], []
-    assert frame.foreground is not None
+    outside = []
     for weight in (0.0, 1.0):
         weights = {"mask": weight, "photometric": 0.01, "eikonal": 0.01}
-        # After fewer steps the first sphere still shows, and a rounding of the box decides.
-        made = reconstructed(120, training={"background": "white", "weights": weights})
-        opacity = made.render(frame.camera, frame.world_from_camera).opacity
-        outside.append(float(opacity[frame.foreground == 0].mean()))
-    assert outside[1] < 0.5 * outside[0]
+        # Three seeds had 0.17 to 0.35 of the opacity after so many steps; after half of them, and
+        # in one view, the last bits of a processor's arithmetic decide.
+        made = reconstructed(240, training={"background": "white", "weights": weights})
+        shares = []
+        for frame in frames()[:4]:
+            assert frame.foreground is not None
+            opacity = made.render(frame.camera, frame.world_from_camera).opacity
+            shares.append(float(opacity[frame.foreground == 0].mean()))
+        outside.append(float(np.mean(shares)))
+    assert outside[1] < 0.6 * outside[0]
 
 
 def test_foreground_is_only_held_where_it_is_read() -> None:
