@@ -155,7 +155,11 @@ class KeyframeInserter:
         for released in verdict.released:
             self._buffer.replace_depth(released)
         self._replay.judge_kept(partial(told_of, dynamic.newest_as_witness()))
-        self._gone.add(verdict.gone_points)
+        if len(verdict.gone_points):
+            self._gone.add(verdict.gone_points)
+            # A return outweighs six views through it, so that planners would long see it there.
+            gone = torch.as_tensor(verdict.gone_points, dtype=torch.float32)
+            self._grid.forget_returns(gone.to(self._grid.log_odds.device))
         self._gone.on_keyframe()
         self._counters.update(dynamic.take_counts())
         return verdict.frame

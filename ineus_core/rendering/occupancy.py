@@ -288,6 +288,13 @@ class OccupancyGrid:
         index, inside = self._cell_index(points)
         cells.view(-1)[index[inside]] = True
 
+    def forget_returns(self, points: Float[Tensor, "n 3"]) -> None:
+        """Count the cells of points as seen through: what had been there has gone."""
+        index, inside = self._cell_index(points)
+        cells = self.log_odds.view(-1)
+        index = index[inside]
+        cells[index] = cells[index].clamp(max=_MISS)
+
     def may_hold_mesh(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
         """Tell where a surface was seen: by returns, or by the field if there are none."""
         x, y, z = self._low_cell.tolist()

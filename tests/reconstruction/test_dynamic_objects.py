@@ -62,6 +62,21 @@ def test_a_thing_that_has_gone_is_trained_on_no_more_and_its_blocks_are_meshed_a
     assert set(made.reconstruction.surface.dirty.touched(thing_m)) <= dirty
 
 
+def test_what_has_gone_is_free_for_planners_although_many_saw_it() -> None:
+    made = streamed([True] * 8)
+
+    def is_occupied() -> bool:
+        scene = made.reconstruction.planning_scene()
+        middle = made.origin.points_in_map(np.array([[0.02, 0.02, 2.0]]))
+        cell = np.floor((middle[0] - scene.low_m.numpy()) / scene.cell_m).astype(int)
+        return bool(scene.log_odds[tuple(cell)] > 0)
+
+    assert is_occupied()
+    for index in range(8, 13):
+        made.add_frame(frame(index, False))
+    assert not is_occupied()
+
+
 def test_a_thing_that_appears_is_told_at_once_and_trained_on_when_it_stays() -> None:
     made = streamed([False, False, True])
     assert not used(made, 2)[THING].any()
