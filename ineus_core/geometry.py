@@ -87,7 +87,7 @@ def opencv_matrix(camera: Camera) -> Float[np.ndarray, "3 3"]:
 def undistort_pixels(camera: Camera, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
     """Return where the rays of pixels (centres at + 0.5) meet the plane z = 1."""
     opencv_pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 1, 2) - 0.5
-    if len(opencv_pixels) == 0 or _is_pinhole(camera):
+    if len(opencv_pixels) == 0 or is_pinhole(camera):
         centre = (camera.cx - 0.5, camera.cy - 0.5)
         return (opencv_pixels[:, 0] - centre) / (camera.fx, camera.fy)
     matrix, coefficients = opencv_matrix(camera), _opencv_distortion(camera)
@@ -101,7 +101,7 @@ def undistort_pixels(camera: Camera, pixels: Float[np.ndarray, "n 2"]) -> Float[
     return undistort(opencv_pixels, matrix, coefficients, R=None, P=None, criteria=criteria)[:, 0]
 
 
-def _is_pinhole(camera: Camera) -> bool:
+def is_pinhole(camera: Camera) -> bool:
     """Decide whether pixels need no undistortion; equidistant ones do, even with zeros."""
     if camera.distortion_model == "equidistant":
         return False

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ineus_core.geometry import cached_pixel_rays, project, small_pinhole
+from ineus_core.geometry import cached_pixel_rays, is_pinhole, project, small_pinhole
 from ineus_core.types import Camera, Frame
 
 _WIDTH_PX = 160
@@ -67,6 +67,16 @@ def _centres(camera: Camera) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray
 def _small_pixel_of(camera: Camera) -> Int[np.ndarray, "height_px width_px"]:
     """Return the number of the small pixel that each pixel of a camera lies in; -1: in none."""
     small = small_camera(camera)
+    if is_pinhole(camera):
+        # A lens that focuses is another camera with each frame, so this has to be fast.
+        columns, rows = (
+            (2 * np.arange(side_px) + 1) * small_px // (2 * side_px)
+            for side_px, small_px in (
+                (camera.width_px, small.width_px),
+                (camera.height_px, small.height_px),
+            )
+        )
+        return (rows[:, None] * small.width_px + columns).astype(np.int32)
     rays = cached_pixel_rays(camera, 1)
     columns, rows = np.floor(project(small, rays.reshape(-1, 3))).T
     inside = (columns >= 0) & (rows >= 0) & (columns < small.width_px) & (rows < small.height_px)

@@ -50,3 +50,11 @@ def test_pixels_that_a_lens_bends_beyond_the_small_picture_are_in_no_small_pixel
     wide = Camera(640, 480, 400.0, 400.0, 320.0, 240.0, "plumb_bob", (-0.2, 0, 0, 0, 0))
     mask = in_all_pixels(np.ones((120, 160), bool), wide)
     assert mask[240, 320] and not mask[0, 0]
+
+
+def test_without_a_lens_pixels_are_found_as_by_projection() -> None:
+    # 639 x 479: the small picture is no whole part of it. A lens that bends nothing is one still.
+    plain = Camera(639, 479, 400.0, 401.0, 310.0, 245.0)
+    lens = Camera(639, 479, 400.0, 401.0, 310.0, 245.0, "plumb_bob", (1e-12, 0, 0, 0, 0))
+    small = np.random.default_rng(0).random((120, 160)) < 0.5
+    assert (in_all_pixels(small, plain) == in_all_pixels(small, lens)).mean() > 0.999
