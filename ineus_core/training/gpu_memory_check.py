@@ -15,11 +15,12 @@ from ineus_core.training.config import TrainingConfig, resolved_training
 
 _LEAST_CAPABILITY = (7, 0)
 """Of Triton."""
-_PIXEL_BYTES = 5
+_PIXEL_BYTES = 3 + 2 + 1 + 1
+"""Colour and depth, and foreground and confidence, which frames that come may have."""
 _RESERVOIR_RAY_BYTES = 14 * 4
 _PARAMETER_BYTES = 4 * 5 + 2
 """Value, gradient, two moments, snapshot, and the half that the kernels read."""
-_DRAWN_RAY_BYTES = 18 * 4 + 1
+_DRAWN_RAY_BYTES = 19 * 4 + 1
 _RENDERED_RAY_BYTES = 2 * 8 * 4 + 2 * 4
 
 
@@ -49,6 +50,7 @@ def memory_needs(
     parameters = levels * field.features << log2_entries
     with_depth = training.rays_per_step * ray_sampling.samples_per_ray
     is_with_depth = with_depth > training.samples_per_step
+    # Only the first frame tells whether there is depth.
     samples = max(with_depth, training.samples_per_step)
     sample_bytes = bytes_per_sample(levels * field.features, field.geometry_features)
     # Without depth four times as many rays may be drawn.

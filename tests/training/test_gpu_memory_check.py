@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ineus_core.errors import CapacityError, ConfigError
+from ineus_core.keyframes import KeyframeBuffer, KeyframeConfig
 from ineus_core.reconstruction import Reconstructor, ReconstructorConfig
 from ineus_core.training.gpu_memory_check import (
     MemoryNeed,
@@ -14,8 +15,9 @@ from ineus_core.training.gpu_memory_check import (
     check_memory,
     memory_needs,
 )
+from ineus_core.types import Camera
 
-GPU = torch.device("cuda")
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 def needs(**sections: dict) -> dict[str, MemoryNeed]:
@@ -38,7 +40,11 @@ def test_bytes_by_hand() -> None:
         field={"levels": 4, "features": 2, "log2_entries": 10},
         training={"rays_per_step": 100, "samples_per_step": 5000},
     )
-    assert found["keyframes"] == MemoryNeed("keyframes", 500_000, "keyframes.capacity")
+    # As a buffer takes that also holds what is object and how sure depth is.
+    assert found["keyframes"] == MemoryNeed("keyframes", 700_000, "keyframes.capacity")
+    camera = Camera(100, 100, 80.0, 80.0, 50.0, 50.0)
+    limits = KeyframeConfig(capacity=10, memory_mb=1)
+    assert KeyframeBuffer(limits, camera, CPU, True, None, True).nbytes == 700_000
     assert found["rays of past keyframes"].nbytes == 56_000
     assert found["table of the field"].nbytes == 4 * 2 * 1024 * 22
     # 100 rays with depth have 1,600 samples, fewer than those without.
