@@ -46,6 +46,7 @@ def network_with_gradient(
         slopes.append(_hidden_slope(before, hidden))
         inputs = _hidden(before, hidden)
     outputs = F.linear(inputs, *layers[-1])
+    # From the first output back: the row of the last layer that makes it.
     gradient = layers[-1][0][0].expand(len(inputs), -1)
     for (weight, _), slope in zip(reversed(layers[:-1]), reversed(slopes), strict=True):
         gradient = (gradient * slope) @ weight

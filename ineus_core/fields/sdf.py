@@ -140,6 +140,8 @@ class HashSdf(nn.Module):
         inputs = 3 + layout.channels + own_channels
         hidden, outputs = config.hidden, config.geometry_features
         self.table = nn.Parameter(
+            # Nearly nothing, so that the first surface is that of the coordinates (instant-ngp,
+            # section 4).
             torch.empty(layout.entries, layout.features).uniform_(-1e-4, 1e-4)
         )
         self.w1 = nn.Parameter(torch.empty(hidden, inputs))
@@ -176,12 +178,14 @@ class HashSdf(nn.Module):
             # r |x| / 4, so the sum below is |x| within a few percent for 64 rows already.
             reach = math.sqrt(16.0 / (math.pi * hidden))
             self.w1[:, :3] = reach * _spread_directions(hidden)
+            # All rows alike but for a trace, which tells the units apart when training begins.
             self.w2.normal_(sign * math.sqrt(math.pi / hidden), 1e-4)
             self.b2.fill_(-sign * sphere_radius)
 
     @property
     def inv_s(self) -> Float[Tensor, ""]:
         """Sharpness of the logistic CDF in 1/m."""
+        # Bounded, as a sharpness that runs away would be infinite after some steps.
         return torch.exp(10.0 * self.log_inv_s).clamp(1e-6, 1e6)
 
     @property

@@ -128,6 +128,7 @@ class BlockMesher:
         valid = self._observed_cells(sampler, origins, observed_fn)
         if self.config.max_slope > 0 and self.config.block_size_vox % _GROUP == 0:
             valid &= self._near_surface(sampler, origins, valid)
+        # Most blocks that are dirty have no surface.
         busy = valid.flatten(1).any(dim=1).nonzero()[:, 0]
         meshes = [_empty_mesh()] * len(blocks)
         if len(busy):
@@ -166,6 +167,7 @@ class BlockMesher:
         half_diagonal_m = 0.5 * np.sqrt(3) * _GROUP * self.config.voxel_size_m
         distance_m = sampler.evaluate(centres).abs()
         near = torch.zeros_like(wanted)
+        # Written this way round, NaN counts as near and is looked at.
         near[wanted] = ~(distance_m > self.config.max_slope * half_diagonal_m)
         return near[:, :, None, :, None, :, None].expand(split).reshape(valid.shape)
 
@@ -241,6 +243,7 @@ class _Samples:
         )
         needed = _corners_of(valid_cells)
         border = torch.ones_like(needed)
+        # Only corners on the faces of a block belong to others as well.
         border[:, 1:-1, 1:-1, 1:-1] = False
         self._fill(needed & ~border, sampler.evaluate)
         self._fill(needed & border, sampler.evaluate_shared)
@@ -284,6 +287,7 @@ class _Samples:
         stride = torch.tensor((side * side, side, 1), device=keys.device)
         ahead, behind = keys[:, None] + stride, keys[:, None] - stride
         stencil = torch.unique(torch.cat((ahead, behind)))
+        # Only what the surface needs and nobody has asked for yet.
         missing = stencil[samples[stencil].isnan()]
         place = torch.stack((missing // side**2, missing // side, missing), dim=-1) % side - 1
         samples[missing] = self._sampler.evaluate(self._origins[missing // side**3] + place)

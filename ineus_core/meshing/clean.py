@@ -21,10 +21,13 @@ def weld(blocks: Iterable[MeshBlock], tolerance_m: float = 1e-6) -> Mesh:
     """
     joined = _join([block.mesh for block in blocks])
     kept, index = _first_of_equals(
+        # Whole multiples of a micrometre, as equality of floats would miss vertices that differ in
+        # the last bit.
         np.rint(joined.vertices / np.float64(tolerance_m)).astype(np.int64)
     )
     triangles = index[joined.triangles]
     a, b, c = triangles.T
+    # Welding has folded them to a line.
     triangles = triangles[(a != b) & (b != c) & (c != a)]
     return Mesh(joined.vertices[kept], triangles, joined.normals[kept], joined.colours[kept])
 
@@ -52,6 +55,7 @@ def moved_mesh(mesh: Mesh, other_from_world: Float[np.ndarray, "4 4"]) -> Mesh:
     vertices = mesh.vertices @ linear.T + other_from_world[:3, 3]
     scale = np.cbrt(abs(determinant))
     normals = mesh.normals @ (linear / scale).T
+    # A mirror turns the winding round, and with it the side that faces free space.
     triangles = mesh.triangles if determinant > 0 else mesh.triangles[:, ::-1].copy()
     placed = as_precise(vertices, float(scale))
     return Mesh(placed, triangles, normals.astype(np.float32), mesh.colours)

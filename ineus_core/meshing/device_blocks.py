@@ -55,6 +55,7 @@ class DeviceBlocks:
         origin = torch.repeat_interleave(
             origins, counts.to(origins.device), dim=0, output_size=len(surfaces.vertices)
         )
+        # In double until the end, so that equal vertices of two blocks stay equal.
         points = ((origin + surfaces.vertices.double()) * self.voxel_size_m).float()
         normals = self._normals(sdf_fn, points)
         rgb = in_batches(colour_fn, self.points_per_batch, points, normals)
@@ -87,6 +88,7 @@ class DeviceBlocks:
         distance_m = sdf_fn(self._points(places, origins, groups, spacing)).abs()
         half_diagonal_m = 0.5 * np.sqrt(3) * self.group * self.voxel_size_m
         near = torch.zeros_like(wanted)
+        # Written this way round, NaN counts as near.
         near.view(-1)[places] = ~(distance_m > self.max_slope * half_diagonal_m)
         return near[:, :, None, :, None, :, None].expand(split).reshape(valid.shape)
 

@@ -84,10 +84,12 @@ class DirtyBlocks:
     def _fetch(self) -> None:
         if self._flags is None or self._images == 0:
             return
+        # The one wait: kernels have marked since the last time, and nobody has asked.
         flags = self._flags.flags.cpu().numpy().copy()
         self._flags.flags.zero_()
         self._images = 0
         found = np.argwhere(flags)
+        # By the number of the image that marked them: those that wait longest come first.
         order = np.argsort(flags[tuple(found.T)], kind="stable")
         index = (found[order] + np.array(self._flags.low)).tolist()
         # What is dirty already keeps its place.

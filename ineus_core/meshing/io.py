@@ -52,6 +52,7 @@ def read_mesh(path: str | Path) -> Mesh:
     vertices = as_precise(np.asarray(loaded.vertices))
     colours = np.full(vertices.shape, 180, dtype=np.uint8)
     if loaded.visual.kind is not None:
+        # A texture is read as the colours at its vertices.
         visual = loaded.visual.to_color() if loaded.visual.kind == "texture" else loaded.visual
         colours = np.asarray(visual.vertex_colors, dtype=np.uint8)[:, :3]
     normals = np.asarray(loaded.vertex_normals, dtype=np.float32)

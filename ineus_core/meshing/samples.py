@@ -75,6 +75,7 @@ class LatticeSampler:
 
 def _pack(lattice: Int[Tensor, "n 3"]) -> Int[Tensor, " n"]:
     x, y, z = (lattice + _KEY_OFFSET).unbind(-1)
+    # One number a corner, which can be sorted and searched; a million voxels each way are enough.
     return (x << 2 * _KEY_BITS) | (y << _KEY_BITS) | z
 
 

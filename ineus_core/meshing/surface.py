@@ -74,6 +74,7 @@ class Surface:
             found = blocks_of_cells(centres, reach_m, block_m)
         else:
             found = blocks_touched(centres.cpu().numpy(), reach_m, block_m)
+        # Those that have been meshed too, as they may have lost their surface.
         return sorted(set(found) | set(self.blocks))
 
     def renew(

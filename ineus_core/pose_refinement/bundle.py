@@ -63,6 +63,7 @@ def triangulated(
     at = poses[sightings.views]
     rays = np.einsum("nij,nj->ni", at[:, :3, :3], rays)
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    # What is across a ray: the sum of squared distances to rays is quadratic in the point.
     across = np.eye(3) - rays[:, :, None] * rays[:, None, :]
     count = int(sightings.points.max(initial=-1)) + 1
     matrix, right = np.zeros((count, 3, 3)), np.zeros((count, 3))
@@ -129,6 +130,7 @@ def _step(
 ) -> tuple[Float[np.ndarray, "views 4 4"], Float[np.ndarray, "points 3"]]:
     off, local, ahead = off_by(sightings, poses, points)
     weight = ahead / sightings.noise**2
+    # Cauchy, anew in each step: wrong matches let go as poses become right.
     weight = weight / (1 + (off**2).sum(axis=1) / (2 * sightings.noise) ** 2)
     by_pose, by_point = _jacobians(sightings, poses, points, local, ahead)
     views, count = len(poses), len(points)
@@ -142,10 +144,12 @@ def _step(
     of_points, point_right = np.zeros((count, 3, 3)), np.zeros((count, 3))
     np.add.at(of_points, sightings.points, weighted @ by_point)
     np.add.at(point_right, sightings.points, -np.einsum("nij,nj->ni", weighted, off))
+    # Points that are seen under a small angle have hardly any depth to tell.
     damping = _DAMPING * np.trace(of_points, axis1=1, axis2=2) + 1e-9
     inverse = np.linalg.inv(of_points + damping[:, None, None] * np.eye(3))
     depth = float(np.median(local[ahead, 2])) if ahead.any() else 1.0
     sure = np.repeat((1 / (_SHIFT_BY_TURN * depth * spread) ** 2, 1 / spread**2), 3)
+    # Around the given poses, not around those of the last step: they hold the scale.
     right -= sure * between(given, poses)
     # The points are eliminated: what is left is a small system of the poses alone.
     scaled = np.einsum("vpij,pjk->vpik", across, inverse)

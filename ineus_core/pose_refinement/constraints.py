@@ -57,9 +57,11 @@ class Constraints:
         """
         found = alignment_equations(views, rows[pairs], second_from_first, scale_m, _STRIDE_PX)
         weight = np.maximum(found.weight, 1e-9)
+        # Points of one surface are not independent: more of them do not make it surer.
         share = np.minimum(1.0, weight / _ENOUGH)
         unit = np.array((1, 1, 1, 1 / _LEVER_M, 1 / _LEVER_M, 1 / _LEVER_M))
         scaled = found.hessian / weight[:, None, None] * unit * unit[:, None]
+        # By its axes: a single wall fixes three of six, and what it says of the others is noise.
         say, axes = np.linalg.eigh(scaled)
         axes = axes * (say > _WEAK)[:, None, :]
         across = axes.transpose(0, 2, 1)

@@ -72,9 +72,11 @@ def _on_plane(camera: Camera, points: Sequence[cv2.KeyPoint]) -> Float[np.ndarra
 
 def continue_tracks(view: FeatureView, earlier: Sequence[FeatureView], next_track: int) -> int:
     """Give the points of a view the tracks of what they show in earlier ones; the next new one."""
+    # The newest first, which look most alike.
     for other in list(earlier)[::-1][:_MATCHED_WITH]:
         for ours, theirs in _matches(view.descriptors, other.descriptors):
             track = other.tracks[theirs]
+            # One point of a view for each track, or a repeated pattern would tie places together.
             if view.tracks[ours] < 0 and track not in view.tracks:
                 view.tracks[ours] = track
     fresh = view.tracks < 0
@@ -93,5 +95,6 @@ def _matches(
     return [
         (best.queryIdx, best.trainIdx)
         for best, second in matcher.knnMatch(ours, theirs, 2)
+        # Both ways: repeated texture passes one of the two tests.
         if best.distance < _RATIO * second.distance and back.get(best.trainIdx) == best.queryIdx
     ]

@@ -55,7 +55,9 @@ def _vectors(turns: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3"]:
     axis = 0.5 * np.stack((skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]), axis=1)
     sine = np.linalg.norm(axis, axis=1)
     cosine = 0.5 * (np.trace(turns, axis1=1, axis2=2) - 1)
+    # Exact for small turns, where the arc cosine has no digits left.
     angle = np.arctan2(sine, cosine)
+    # For small turns angle and sine are the same.
     share = np.where(sine > 1e-9, angle / np.maximum(sine, 1e-9), 1.0)
     return axis * share[:, None]
 

@@ -46,6 +46,7 @@ class PictureRefiner:
         self._next_track = continue_tracks(view, self._views, self._next_track)
         self._views.append(view)
         self._told[view.id] = view.given
+        # What has left the window stays as it was last told.
         for gone in self._views[:-_WINDOW]:
             del self._told[gone.id]
         del self._views[:-_WINDOW]
@@ -67,6 +68,7 @@ class PictureRefiner:
         given = np.stack([view.given for view in self._views])
         poses = np.stack([view.pose for view in self._views])
         sightings = believed(Sightings.of(self._views), poses)
+        # Two views meet at points whatever their scale is.
         if len(self._views) < 3 or len(sightings) < _FEWEST_SIGHTINGS:
             return
         is_free = np.ones(len(self._views), dtype=bool)

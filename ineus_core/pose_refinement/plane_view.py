@@ -23,6 +23,7 @@ _BEND = 0.006
 
 def small_camera(camera: Camera) -> Camera:
     """Return the camera without a lens and of few pixels that sees what a camera sees."""
+    # Without a lens, so that planes are linear in pixels.
     return small_pinhole(camera, _WIDTH_PX)
 
 
@@ -40,7 +41,9 @@ def planes_of(frame: Frame, min_m: float, max_m: float) -> Float[np.ndarray, "h 
     right = _filtered(inverse_m, along, ones) / spread
     down = _filtered(inverse_m, ones, along) / spread
     squares = _filtered(inverse_m**2, ones, ones) / count
+    # What is left of the variance after the plane: no second pass over the picture.
     bend = squares - mean**2 - (right**2 + down**2) * (spread / count)
+    # All of them, counted in floats.
     is_plane = (_filtered(known.astype(np.float64), ones, ones) > count - 0.5) & (
         bend <= (_BEND * mean) ** 2
     )
@@ -58,7 +61,12 @@ def _filtered(
     along_columns: Float[np.ndarray, " k"],
 ) -> Float[np.ndarray, "h w"]:
     return cv2.sepFilter2D(
-        image, cv2.CV_64F, along_rows, along_columns, borderType=cv2.BORDER_CONSTANT
+        # In double, as the bend is a small difference of squares.
+        image,
+        cv2.CV_64F,
+        along_rows,
+        along_columns,
+        borderType=cv2.BORDER_CONSTANT,
     )
 
 
@@ -70,6 +78,7 @@ def _inverse_depth(
     believed = (frame.depth_m >= max(min_m, 1e-3)) & (frame.depth_m <= max_m)
     if frame.mask is not None:
         believed &= frame.mask
+    # As inverse depth, which is linear over a plane in the picture.
     given = np.where(believed, 1 / np.maximum(frame.depth_m, 1e-3), 0.0).astype(np.float32)
     small = small_camera(frame.camera)
     shape = (-1, small.height_px, small.width_px)
@@ -82,6 +91,7 @@ def _inverse_depth(
         for image in (given, believed.astype(np.float32))
     )
     mean = samples.mean(axis=0)
+    # Every sample between returns only, and none of them across an edge.
     known = (share > 0.999).all(axis=0) & (np.ptp(samples, axis=0) < _STEP * mean)
     return np.where(known, mean, 0.0), known
 

@@ -44,11 +44,13 @@ def solved(
     touched = is_free[constraints.pairs].any(axis=1)
     blocks, right = _surface_blocks(constraints.where(touched), poses, noise)
     # One pose may be wrong among many that are right.
+    # Its prior is wider, so that its neighbours are not pulled along.
     white = np.maximum(noise.white, surprise / _SURPRISE)
     prior, prior_right = _prior_blocks(given, poses, drift, white, noise.drift, ages)
     right = np.concatenate((right, np.zeros((count, 6)))) + prior_right
     rows, columns, values = (np.concatenate(part) for part in zip(*blocks, *prior, strict=True))
     unknown = np.concatenate((is_free, is_free))
+    # The whole walk may be shifted: its beginning is held.
     unknown[count] = False
     number = np.cumsum(unknown) - 1
     kept = unknown[rows] & unknown[columns]
@@ -59,6 +61,7 @@ def solved(
     size = 6 * int(unknown.sum())
     matrix = coo_matrix((values.ravel(), (row.ravel(), column.ravel())), shape=(size, size))
     steps = np.zeros((2 * count, 6))
+    # Sparse, as a keyframe meets some of the others only.
     steps[unknown] = spsolve(matrix.tocsc(), right[unknown].ravel()).reshape(-1, 6)
     return moved(poses, steps[:count]), drift + steps[count:]
 
@@ -70,6 +73,7 @@ def _surface_blocks(
     say = np.trace(constraints.information, axis1=1, axis2=2)
     usual_m2 = say * noise.surface_m**2
     doubt = constraints.apart_m2(poses) / np.maximum(_DOUBTED**2 * usual_m2, 1e-18)
+    # Geman and McClure: a pair that lies far apart lets go.
     weight = (1 + doubt) ** -2 / noise.surface_m**2
     about, information, pull = constraints.in_world(poses)
     information, pull = information * weight[:, None, None], pull * weight[:, None]
@@ -109,6 +113,7 @@ def _prior_blocks(
     right = np.zeros((2 * count, 6))
     off = (between(given, poses) - drift) / white[:, None] ** 2
     right[:count], right[count:] = -off, off
+    # A walk's variance grows with its steps, also those of keyframes that are no longer held.
     steady = 1 / (max(drift_of_one, _LEAST_DRIFT) ** 2 * np.maximum(np.diff(ages), 1.0))
     chain = one * steady[:, None, None]
     later, earlier = each[1:] + count, each[:-1] + count

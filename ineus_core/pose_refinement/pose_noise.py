@@ -49,6 +49,7 @@ def noise_of(
         refined: Poses under which surfaces lie as close together as they can.
         ages: Numbers of the keyframes by the order in which they came.
     """
+    # Too few to tell noise from drift: what is usual is taken.
     if len(constraints) < _FEWEST_PAIRS:
         return PoseNoise()
     say = np.trace(constraints.information, axis1=1, axis2=2)
@@ -58,7 +59,10 @@ def noise_of(
     believed = per_say <= np.quantile(per_say, _KEPT)
     weight = believed / (np.sqrt(np.maximum(say, 1e-12)) * (1 + steps))
     # What a pair says is a sum of squares: those of large steps scatter as much as they are large.
+    # Both keyframes of a pair have noise of their own, so twice; drift is a walk between them, so
+    # by steps.
     terms = np.stack((2 * say, say * steps), axis=1) * weight[:, None]
+    # Neither can be negative, which plain least squares would not know.
     (white, drift), _ = nnls(terms, apart_m2 * weight)
     left_m2 = constraints.apart_m2(refined)[believed].sum() / max(say[believed].sum(), 1e-12)
     # Under right poses, too, surfaces lie as far apart as they do when all is done.

@@ -121,6 +121,7 @@ class PoseRefiner:
         self._rows = np.append(self._rows, row)
         self._came += 1
         self._ages = np.append(self._ages, self._came)
+        # Drift goes on from where it was, so that the new keyframe begins beside its true place.
         drift = self._drift[-1:] if len(self._drift) else np.zeros((1, 6))
         self._drift = np.concatenate((self._drift, drift))
         self._surprise = np.append(self._surprise, 0.0)
@@ -138,6 +139,7 @@ class PoseRefiner:
         pose = registered(self._held(), self._rows, self._poses, pairs, self.noise)
         motion = between(expected[None], pose[None])[0]
         if self._share_of(motion) < 1.0:
+            # Farther than it may move at once: what surfaces say of it is not believed.
             self._counts["poses_refused"] += 1
             return pairs[:0]
         self._poses[-1] = pose
@@ -175,6 +177,7 @@ class PoseRefiner:
     def _compare_anew(self) -> None:
         """Compare those pairs whose keyframes have moved farthest since they were compared."""
         constraints = self._constraints
+        # Equations hold around the motion that they were measured at.
         away_m = size_m(constraints.offsets(self._poses))
         farthest = np.argsort(-away_m)[:_RENEWED]
         farthest = farthest[away_m[farthest] > _WORTH_M]

@@ -31,6 +31,7 @@ def neighbours(
     earlier = np.arange(last)
     pairs = np.stack((np.full(last, last), earlier), axis=1)
     motions = relative(poses, pairs)
+    # With all that are held, so coarsely; only whose surfaces are the same is asked.
     seen = alignment_equations(views, rows[pairs], motions, _COARSE_SCALE_M, _COARSE_STRIDE_PX)
     order = [number for number in np.argsort(-seen.weight) if seen.weight[number] > _FEWEST]
     recent = [number for number in order if number >= last - _RECENT]
@@ -54,6 +55,7 @@ def registered(
     for step in range(_STEPS):
         scale_m = _SCALES_M[min(step, len(_SCALES_M) - 1)]
         found = Constraints.measured(views, rows, pairs, relative(poses, pairs), scale_m)
+        # Compared anew in each step, as other pixels meet when the pose has moved.
         about, information, pull = found.in_world(poses)
         about_t, sure = about.transpose(0, 2, 1), (noise.surface_m / spread) ** 2
         matrix = sure * np.eye(6) + (about_t @ information @ about).sum(axis=0)

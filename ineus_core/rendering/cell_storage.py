@@ -66,6 +66,7 @@ class CellStorage:
             shape: Cells along each axis.
             begin: Where in it the first of the old cells lies.
         """
+        # A copy, as the new layout lies over the old one.
         old = {name: self.cells(name).clone() for name in self._fills}
         region = tuple(slice(b, b + n) for b, n in zip(begin, self._shape, strict=True))
         self._lay_out(shape)
@@ -83,6 +84,7 @@ class CellStorage:
                 for name, fill in self._fills.items()
             }
         for name, fill in self._fills.items():
+            # Only the cells: nobody reads the room behind them.
             self.cells(name).fill_(fill.item())
         write_to(self.sizes, np.array(self._shape, dtype=np.int32))
 

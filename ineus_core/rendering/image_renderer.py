@@ -104,10 +104,12 @@ class ImageRenderer:
             else (self._render_rays, _RAYS_AT_ONCE.get(device.type, 4096))
         )
         if not self._grid.has_sensor:
+            # The memory of a part stays about the same.
             most //= _MORE_STEPS_WITHOUT_DEPTH
         origin, anneal = world_from_camera[:3, 3], torch.full((), cos_anneal, device=device)
         parts: list[RenderedRays] = []
         for rays in directions.split(most):
+            # Between two parts, not after the last: a small view is done at once.
             if parts:
                 yield
             parts.append(render(origin, rays, anneal))
@@ -116,6 +118,7 @@ class ImageRenderer:
             for name in ("rgb", "range_m", "normal", "opacity")
         )
         seen = opacity > _LEAST_OPACITY
+        # Divided by the opacity, as what is behind has no range and would draw it nearer.
         depth_m = torch.where(seen, range_m / opacity.clamp(min=1e-6) * in_camera[:, 2], 0.0)
         normal = torch.nn.functional.normalize(normal, dim=1) * seen[:, None]
         rgb = rgb + background * (1.0 - opacity[:, None])
@@ -142,6 +145,7 @@ class ImageRenderer:
     def _rays_of(self, camera: Camera, device: torch.device) -> Float[Tensor, "pixels 3"]:
         if self._rays is None or self._rays[0] != camera:
             rays = torch.from_numpy(pixel_rays(camera).reshape(-1, 3)).to(device)
+            # A viewer asks for view after view by the same camera.
             self._rays = (camera, rays)
         return self._rays[1]
 

@@ -69,6 +69,7 @@ class ObservedMask:
             longest_m: Up to where a ray without a return would have had one.
         """
         per_m = 1.0 / self._cell_m
+        # No way through the grid is longer.
         diagonal = sum(n * n for n in self.cells.shape) ** 0.5
         origin_cells, range_cells = origin * per_m - self._low_cell_there, range_m * per_m
         reach, longest = max(0.5, reach_m * per_m), min(longest_m * per_m, diagonal)

@@ -184,15 +184,19 @@ class OccupancyGrid:
         high = torch.maximum(
             self._low_cell + old_shape, torch.ceil(aabb[1].cpu() / self.cell_m).long()
         )
+        # The usual case, which copies nothing.
         if torch.equal(low, self._low_cell) and torch.equal(high, self._low_cell + old_shape):
             return False
         spare = round(spare_m / self.cell_m)
+        # Only on sides that move: a camera that goes on would have the grid copied with every
+        # keyframe.
         low = torch.where(low < self._low_cell, low - spare, low)
         high = torch.where(high > self._low_cell + old_shape, high + spare, high)
         shape, shift = high - low, self._low_cell - low
         self._check(shape)
         self._storage.grow(shape.tolist(), shift.tolist())
         self.observed.grow(shape.tolist(), low.tolist())
+        # What views met is of the old cells; they are asked anew.
         self.visible = None
         self._low_cell = low
         self._lie_in_storage()
@@ -224,6 +228,7 @@ class OccupancyGrid:
         cls, config: OccupancyConfig, tensors: dict[str, Tensor], meta: dict, device: torch.device
     ) -> "OccupancyGrid":
         """Return the grid of a checkpoint."""
+        # By cell numbers, as a box in metres may be rounded into the next cell.
         low = torch.tensor(meta["low_cell"], dtype=torch.float32)
         shape = torch.tensor(tensors["log_odds"].shape)
         grid = cls(
@@ -256,6 +261,7 @@ class OccupancyGrid:
             directions,
             range_m * cells,
             truncation_m * cells,
+            # A return marks its own cell and the next ones, however wide the truncation is.
             min(truncation_m * cells, 1.5),
             (_HIT, _MISS, _LIMIT),
         )
@@ -324,6 +330,8 @@ class OccupancyGrid:
 
         def opacity(points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
             half_diagonal_m = 0.5 * 3**0.5 * self.cell_m
+            # The largest that it can be anywhere in the cell, if the distance changes by no more
+            # than the way.
             nearest = (sdf_fn(points).abs() - half_diagonal_m).clamp(min=0.0)
             near_cdf = torch.sigmoid((nearest + 0.5 * self.step_m) * inv_s)
             far_cdf = torch.sigmoid((nearest - 0.5 * self.step_m) * inv_s)
@@ -337,6 +345,7 @@ class OccupancyGrid:
         """Renew the opacity of random cells from a density, at a random point of each."""
 
         def opacity(centres: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+            # A density may lie in a corner of the cell; a distance tells of it from the middle.
             shift = torch.rand(centres.shape, generator=generator, device=self._device) - 0.5
             density = density_fn(centres + shift * self.cell_m)
             return -torch.expm1(-density * self.step_m)
@@ -368,6 +377,7 @@ class OccupancyGrid:
         if not self._may_be_captured:
             total = self.opacity.numel()
             if cells >= total:
+                # All of them in turn, where that costs no more.
                 return torch.arange(total, device=self._device)
             return torch.randint(total, (cells,), generator=generator, device=self._device)
         total_there = self.sizes.long().prod()
@@ -424,6 +434,7 @@ class OccupancyGrid:
         Args:
             step_m: Length of a step, if not that of training.
         """
+        # Without jitter: the same view is to look the same twice.
         half = torch.full((len(origins),), 0.5, device=self._device)
         active = torch.ones(len(origins), dtype=torch.bool, device=self._device)
         return self._march_padded(

@@ -66,6 +66,7 @@ class ViewVisibility:
 
     def look_on(self, within_s: float) -> bool:
         """Go on to find the surface for some time, or begin to; True when it has been found."""
+        # A sensor tells it better, and nobody may be wanted to look.
         if self._grid.has_sensor or self._rays < 0:
             return True
         end_s = self._now_s() + within_s
@@ -203,6 +204,7 @@ def _first_hits(
         ray = open_rays[row]
         t = t_mid[ray, first + step]
         inside = sdf_fn(origins[ray] + directions[ray] * t[:, None]) <= 0
+        # Samples of a ray come in one call: the nearest of them counts.
         met.scatter_reduce_(0, ray[inside], t[inside], "amin")
         open_rays = open_rays[met[open_rays] == torch.inf]
     ray = (met < torch.inf).nonzero()[:, 0]
