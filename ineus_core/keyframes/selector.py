@@ -88,6 +88,7 @@ class KeyframeSelector:
         last, now = self._last_pose.get(frame.camera_id), frame.world_from_camera
         if last is None:
             return True
+        # From the last keyframe, not from the last frame: slow motion adds up as well.
         translation_m = np.linalg.norm(now[:3, 3] - last[:3, 3])
         cosine = (np.trace(last[:3, :3].T @ now[:3, :3]) - 1) / 2
         rotation_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
@@ -97,6 +98,7 @@ class KeyframeSelector:
         )
 
     def _shows_new_surface(self, cells: set[tuple[int, int, int]]) -> bool:
+        # Without depth only motion decides.
         if not cells:
             return False
         return len(cells - self._seen) / len(cells) >= self._config.min_new_surface
@@ -116,6 +118,8 @@ class KeyframeSelector:
             np.abs(np.diff(grey, axis=1)).mean() + np.abs(np.diff(grey, axis=0)).mean()
         )
         blurred = sharpness < self._config.max_blur * self._mean_sharpness
+        # By a running mean, as every scene has its own; of all frames, or a blurred stretch would
+        # lower what counts as sharp.
         self._mean_sharpness = (
             0.9 * self._mean_sharpness + 0.1 * sharpness if self._mean_sharpness else sharpness
         )

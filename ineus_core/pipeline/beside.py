@@ -119,6 +119,7 @@ class Beside:
             self._requests.answer_one(pipeline)
         while self._paused:
             check()
+            # Before looking: what is asked for from now on sets it again.
             self._wake.clear()
             if not self._requests.answer_one(pipeline):
                 self._wake.wait(_REST_S)
@@ -131,5 +132,6 @@ class Beside:
             return
         pipeline.update_mesh(everything=True)
         took_s = self._now_s() - begin_s
+        # A large mesh takes longer, and so comes less often.
         self._mesh_due_s = begin_s + max(_MESH_PERIOD_S, took_s / _MESH_SHARE)
         self._since_s += took_s

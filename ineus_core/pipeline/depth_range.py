@@ -56,6 +56,7 @@ class DepthRange:
         if frame.depth_m is None or len(self._returns) >= _FRAMES:
             return
         depth_m = frame.depth_m[::_STRIDE_PX, ::_STRIDE_PX]
+        # Above 0 only: no return is no matter of range.
         self._returns.append(depth_m[depth_m > 0])
         if len(self._returns) == _FRAMES:
             self._judge()
@@ -102,6 +103,7 @@ def _sentence(returns: np.ndarray, near: float, far: float, limits: DepthConfig)
     median_m = float(np.median(returns))
     if far >= near:
         key, limit_m = "depth.max_m", limits.max_m
+        # Not the farthest, which may be a wild one.
         wanted_m = _rounded_up(1.1 * float(np.percentile(returns, 99)))
         wanted = {key: min(wanted_m, _LARGEST_MAX_M)}
         found = f"{100 * far:.0f} % of the returns are farther than {key} ({limit_m:g} m)"

@@ -54,6 +54,7 @@ class BackgroundCheck:
 
     def add(self, frame: Frame) -> None:
         """Look at a frame; the last one that is needed starts the check."""
+        # Of a rig the first camera stands for all: they share the poses of their body.
         if self._thread is not None or frame.camera_id or min(frame.rgb.shape[:2]) < _LEAST_PX:
             return
         try:
@@ -90,6 +91,7 @@ class BackgroundCheck:
         except Exception:
             _LOG.exception("the input could not be checked")
             return
+        # It was restarted meanwhile, and nobody waits for what was.
         if threading.current_thread() is not self._thread:
             return
         if verdict.settings and not self._names_settings:

@@ -39,6 +39,7 @@ class KeyframeQueue:
 
     def has_room_for(self, frame: Frame) -> bool:
         """Decide whether a frame may be put; into a queue without keyframes any may."""
+        # One that is larger than all of the room would else never be taken.
         return self.keyframes == 0 or self._bytes + frame.bytes <= self._most_bytes
 
     def put(self, waiting: WaitingFrame) -> None:

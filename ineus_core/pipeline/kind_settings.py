@@ -48,8 +48,10 @@ def settings_of_kind(source: Source, device: torch.device) -> KindSettings:
     count = frame_count(source) or 0
     if not isinstance(source, HasRandomAccess) or poses is None or count == 0:
         return KindSettings()
+    # Spread, as the first pictures of a video are all from one side.
     indices = np.unique(np.linspace(0, count - 1, _FRAMES).astype(int)).tolist()
     frames = list(_readable(source, indices))
+    # With depth nothing has to be guessed from pictures.
     if not frames or any(frame.depth_m is not None for frame in frames):
         return KindSettings()
     shares = [1.0 if f.foreground is None else float(f.foreground.mean()) for f in frames]
@@ -83,6 +85,7 @@ def with_settings(config: Settings, given: Mapping[str, Any]) -> tuple[Settings,
 def _with_value(config: Settings, names: Sequence[str], value: Any) -> Settings | None:
     name, *rest = names
     if not rest:
+        # Also a default that somebody has written down is his.
         is_given = name in config.model_fields_set
         return None if is_given else config.model_copy(update={name: value})
     section = _with_value(getattr(config, name), rest, value)

@@ -150,6 +150,7 @@ class Pipeline:
         """Steps after the last frame of an offline run."""
         if self._refine_steps >= 0:
             return self._refine_steps
+        # A GPU takes them in a second, a CPU in half a minute.
         alone = 1000 if self._on_gpu else 500
         if not self.reconstructor.has_depth:
             return 10 * alone
@@ -197,6 +198,7 @@ class Pipeline:
     def _take_waiting(self) -> None:
         """Take a keyframe; online a share of those that wait, so that none waits for long."""
         until_s = self._clock_s() + (_TAKING_GPU_S if self._on_gpu else _TAKING_CPU_S)
+        # Offline one a tick, so that a run repeats.
         for _ in range(1 + self.waiting // 4 if self._is_live else 1):
             self.take_frame()
             if self._clock_s() >= until_s:
@@ -215,6 +217,8 @@ class Pipeline:
         if self.now_s() + self._mesh_took_s < end_s:
             self._mesh_if_due(now_ns, keeps_share=True, within_s=_MESHING_BY_TIME_S)
         self._report_if_due(now_ns)
+        # Without a keyframe there is nothing to train, and the frame after this one is not to
+        # wait.
         while self.reconstructor.is_ready and self.now_s() < due_s:
             self.reconstructor.step()
 
@@ -258,6 +262,7 @@ class Pipeline:
 
     def _has_share_left(self) -> bool:
         """Decide whether meshing has had less than its share of the time."""
+        # Counted from what the last one took: a mesh grows with the map.
         rest_s = self._mesh_took_s * (1.0 / self._mesh_share - 1.0)
         return self._clock_s() - self._mesh_end_s >= rest_s
 
@@ -276,6 +281,7 @@ class Pipeline:
         """
         while self.has_waiting:
             self.take_frame()
+            # Frames that still wait get the steps of frames that came in time.
             for _ in range(self.steps_per_tick):
                 self.reconstructor.step()
         self.reconstructor.start()
@@ -306,6 +312,7 @@ class Pipeline:
                 last_report_s = now_s
                 self.sink.on_report(self.reconstructor.report())
             on_progress(share)
+        # Rates as they were, for whoever trains on.
         self.reconstructor.refine(1.0)
 
     def now_s(self) -> float:
@@ -326,6 +333,7 @@ class Pipeline:
 
     def take_frame(self) -> None:
         """Hand over the keyframe that has waited longest, if one has, without any training."""
+        # Frames that are not needed take no tick.
         while (waiting := self._queue.pop()) is not None:
             judged = waiting.judged
             is_taken = self._is_good(partial(self.reconstructor.take, judged))

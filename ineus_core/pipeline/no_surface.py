@@ -20,6 +20,7 @@ def why_no_surface(pipeline: Pipeline, contradiction: str = "") -> str:
     used_frames = pipeline.counters["frames_used"]
     outside = reconstructor.counters["frames_out_of_bounds"]
     steps, meshing = reconstructor.steps, reconstructor.config.meshing
+    # The surest first: what is wrong with the input, then limits, then too little training.
     reasons = (
         pipeline.depth_range.sentence,
         contradiction,

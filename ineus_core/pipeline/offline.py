@@ -174,6 +174,7 @@ class OfflineRun:
     def train(self) -> tuple[float, float]:
         """Stream and refine alone; seconds until the stream ended, and until training did."""
         self._began_s = self._began_training_s = self._pipeline.now_s()
+        # Decoded on all cores, while the device trains.
         frames = read_ahead(self._source)
         self._stream_live(frames) if self._limits.real_time else self._stream(frames)
         streamed_s = self._clock.now_s() - self._began_s
@@ -232,6 +233,7 @@ class OfflineRun:
                     worker.submit(frame)
                 self._note_progress("streaming", (index + 1) / total)
         finally:
+            # However long its step takes: the reconstruction is used on this thread from now on.
             worker.stop(timeout_s=None)
             self.beside.take_back()
         if worker.error is not None:
@@ -313,6 +315,7 @@ class OfflineRun:
             # Time to train runs neither while pictures are read nor while a GPU's step compiles.
             if limits.seconds:
                 self._reconstructor.start()
+                # Captures or compiles, which is not training.
                 self._reconstructor.step()
             self._began_training_s = self._pipeline.now_s()
         until_s = None if limits.seconds is None else self._began_training_s + limits.seconds
@@ -354,11 +357,13 @@ class OfflineRun:
         if (
             not self._held_out
             or limits.real_time
+            # On a CPU a view takes seconds, which would be missing from those that were asked for.
             or (limits.seconds and on_cpu)
             or share < self._next_quick.get(phase, 0.0)
         ):
             return {}
         self._next_quick[phase] = share + _QUICK_SHARE
+        # Spread over the run, as frames in a row show the same.
         some = self._held_out[:: max(1, len(self._held_out) // _QUICK_FRAMES)][:_QUICK_FRAMES]
         views = [compare_view(self._reconstructor, frame, _QUICK_WIDTH_PX) for frame in some]
         return mean_figures(views)
@@ -387,6 +392,7 @@ class OfflineRun:
         left_out = self._source.dropped + self._unread
         dropped = pipeline.counters["frames_dropped"] + left_out.total()
         last = reports[-1]
+        # Reports without a sample, as before the first step, say nothing of training.
         busy = [r for r in reports if r.samples_per_second > 0] or [last]
         return {
             "frames_in": pipeline.counters["frames_in"] + left_out.total(),
@@ -430,6 +436,7 @@ def save_renders(directory: Path, renders: Iterable[tuple[str, RenderedImage]]) 
     """Write colour, depth in millimetres and normals of each view as PNG."""
     for name, image in renders:
         normals = normal_colours(image.normal, nothing=_GREY)
+        # Millimetres, as most programs read depth in PNG.
         depth_mm = np.clip(np.round(image.depth_m * 1000), 0, 65535).astype(np.uint16)
         _write_png(directory / f"{name}_rgb.png", image.rgb[..., ::-1])
         _write_png(directory / f"{name}_depth_mm.png", depth_mm)

@@ -85,6 +85,7 @@ class Requests(Generic[_Owner]):
             # Their callbacks publish, here on this thread, so it counts as the request's time.
             for future in futures:
                 future.set_result(result)
+        # Training gets its share of the time afterwards, whatever the request has taken.
         self._owed_s = (self._now_s() - begin_s) * (1.0 / REQUEST_SHARE - 1.0)
         self._has_trained = False
         return True
@@ -98,6 +99,7 @@ class Requests(Generic[_Owner]):
         """Fail all that wait, and all that are made from now on."""
         with self._lock:
             self._end = why
+        # Outside of the lock: callbacks of a future may make requests.
         while futures := self._take()[1]:
             for future in futures:
                 future.set_exception(why)

@@ -48,6 +48,7 @@ def _outline(frame: Frame) -> Bool[np.ndarray, "h w"]:
     share = frame.foreground.astype(np.float32)
     scale = _MASK_PX / max(share.shape)
     size = max(1, round(share.shape[1] * scale)), max(1, round(share.shape[0] * scale))
+    # By area, so that thin parts leave a trace; the threshold is low for the same reason.
     small = cv2.resize(share, size, interpolation=cv2.INTER_AREA)
     return cv2.dilate((small > 0.05).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
 
@@ -65,6 +66,7 @@ def _within_all(
         in_camera = points @ to_camera[:3, :3].T + to_camera[:3, 3]
         pixels = np.full((len(points), 2), -1.0)
         in_front = in_camera[:, 2] > 0
+        # What is behind the camera would be projected into the picture as well.
         pixels[in_front] = project(camera, in_camera[in_front])
         share = pixels / (camera.width_px, camera.height_px)
         is_seen = ((share >= 0) & (share < 1)).all(axis=1)

@@ -58,6 +58,7 @@ def check(view: StereoView, others: Sequence[StereoView], config: StereoConfig) 
     found = []
     for other in others:
         theirs = _measured(other)
+        # The coarser of the two decides how well they can agree.
         step = max(measured.pixel_step, theirs.pixel_step)
         tolerance = config.tolerance_px * step
         found.append(SourceDepth(theirs.inverse_depth, other.camera, other.from_(view), tolerance))
@@ -76,6 +77,7 @@ def _with_fill(view: StereoView, found: CheckedDepth, config: StereoConfig) -> C
     measured, at = _measured(view), view.levels[0]
     sure = torch.where(found.confidence >= _SURE, found.confidence, 0.0)
     q = torch.where(sure > 0, 1 / found.depth.clamp(min=1e-12), 0.0)
+    # Through sure pixels only: a plane through doubtful ones would confirm them.
     plane = plane_fill(q, sure, at.grey, at.plane_xy, measured.pixel_step)
     one = Planes(0.0, 1.0, 1)
     costs = matching_cost(at.grey, at.plane_xy, plane, one, measured.sources, config.noise_grey)
@@ -97,6 +99,7 @@ def normals_of(
     """Return normals in the camera frame, towards the camera; 0 across an edge or a hole."""
     points = functional.pad(plane_xy, (0, 1), value=1.0) * depth[..., None]
     reach = _NORMAL_REACH_PX
+    # With zeros, which count as holes: there is no normal at the border.
     padded = functional.pad(points.permute(2, 0, 1), (reach,) * 4).permute(1, 2, 0)
     left, right = padded[reach:-reach, : -2 * reach], padded[reach:-reach, 2 * reach :]
     above, below = padded[: -2 * reach, reach:-reach], padded[2 * reach :, reach:-reach]

@@ -47,6 +47,7 @@ def features_of(measured: MeasuredDepth, result: Agreement) -> Float[Tensor, "h 
         (
             result.agreeing.clamp(max=4) / 4,
             ratio,
+            # Bounded, as a logistic regression follows what is far out.
             measured.margin.clamp(0, 0.2) * 5,
             measured.cost.clamp(0, 0.5) * 2,
             relative_step.clamp(max=0.2) * 5,

@@ -108,6 +108,7 @@ class DepthFromMotion:
         self._views.append(view)
         del self._views[: -self._config.views]
         found: list[StereoDepth | None] = []
+        # From the past alone; a better depth follows when later ones have come.
         if self._config.provisional and self._measure(view):
             # The first ones had nothing to be matched with when they came.
             for other in self._views:
@@ -174,6 +175,7 @@ class DepthFromMotion:
         sources = pick_sources(view, others, points, self._config.sources)
         if not sources:
             return False
+        # Nearer than what is known: a new thing may stand before it.
         nearest = _NEARER * float(np.percentile(seen_points(view, points)[1], 95))
         view.measured = sweep(view, sources, nearest, self._config)
         return True
@@ -192,6 +194,7 @@ class DepthFromMotion:
         alike = [other for other in others if angle_deg(view, other) < _FIRST_ANGLE_DEG]
         baselines = [float(np.linalg.norm(o.position_m - view.position_m)) for o in alike]
         order = np.argsort(baselines)[::-1][: self._config.sources]
+        # From one place nothing has a parallax.
         if len(order) == 0 or baselines[order[0]] == 0:
             return np.zeros((0, 3))
         nearest = _FIRST_PARALLAX / baselines[order[0]]
@@ -214,6 +217,7 @@ class DepthFromMotion:
         checked = check(view, partners, self._config)
         rotation = torch.empty(3, 3, device=self._device)
         write_to(rotation, view.world_from_camera[:3, :3].astype(np.float32))
+        # Into the world, where the views of a map are compared.
         normal = normals_of(checked.depth, view.levels[0].plane_xy) @ rotation.T
         return StereoDepth(
             view.id,

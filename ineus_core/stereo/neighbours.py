@@ -35,6 +35,7 @@ def worth(reference: StereoView, source: StereoView, points_m: Float[np.ndarray,
     depth = _depth_before(reference, points_m)
     baseline = float(np.linalg.norm(source.position_m - reference.position_m))
     parallax = baseline / float(np.median(depth))
+    # Against the reference: a scene without texture is not blurred.
     sharpness = min(1.0, source.sharpness / max(reference.sharpness, 1e-6))
     return float(
         np.interp(parallax, *_PARALLAX)
@@ -95,6 +96,7 @@ def _apart(reference: StereoView, source: StereoView, picked: Sequence[StereoVie
     for other in picked:
         a, b = source.position_m - reference.position_m, other.position_m - reference.position_m
         cosine = float(a @ b) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12)
+        # Sources on opposite sides see behind an edge each.
         share *= 1 - _SAME_SIDE * max(0.0, cosine)
     return share
 
@@ -109,6 +111,7 @@ def visible(view: StereoView, points_m: Float[np.ndarray, "n 3"]) -> np.ndarray:
     """Tell which points lie before a view and in its picture."""
     camera_from_world = rigid_inverse(view.world_from_camera)
     points = points_m @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
+    # In no unit: scenes may be of any.
     inside = points[:, 2] > 1e-6 * np.abs(points).max(initial=1e-6)
     pixels = project(view.camera, points[inside])
     size = view.camera.width_px, view.camera.height_px

@@ -46,6 +46,7 @@ def plane_fill(
         pixel_step: Change of inverse depth by a pixel of the sources, 1/m.
     """
     cell, shape = _cells(grey)
+    # In double, as variances are small differences of large sums.
     x, y = plane_xy[..., 0].double(), plane_xy[..., 1].double()
     moments = _moments(inverse_depth.double(), weight.double(), x, y, cell, shape)
     gathered = torch.zeros_like(moments)
@@ -62,6 +63,7 @@ def _cells(grey: Float[Tensor, "h w"]) -> tuple[Int[Tensor, "h w"], tuple[int, i
     levels = int(255 // _CELL_GREY) + 1
     row = torch.arange(height, device=grey.device)[:, None] // _CELL_PX
     column = torch.arange(width, device=grey.device) // _CELL_PX
+    # Also by grey, so that pixels of another colour in the same place do not count.
     level = (grey / _CELL_GREY).long().clamp(0, levels - 1)
     return (level * rows + row) * columns + column, (levels, rows, columns)
 
@@ -80,6 +82,7 @@ def _moments(
 def _around(moments: Float[Tensor, "10 l r c"], reach: int) -> Float[Tensor, "10 l r c"]:
     """Return sums over the cells within reach."""
     for axis, by in ((1, 1), (2, reach), (3, reach)):
+        # As differences of running sums, which take as long for any reach.
         sums = functional.pad(moments.movedim(axis, -1).cumsum(dim=-1), (1, 0))
         cells = moments.shape[axis]
         at = torch.arange(cells, device=moments.device)
@@ -116,6 +119,8 @@ def _evaluated(
     dx, dy = x - fit[0], y - fit[1]
     q = fit[2] + fit[3] * dx + fit[4] * dy
     far = fit[5] * dx * dx + 2 * fit[6] * dx * dy + fit[7] * dy * dy
+    # What the plane has been fitted with, and how far from it the pixel lies (the variance of a
+    # regression).
     error = (fit[8] + (_STEP_ERROR * pixel_step) ** 2) * (0.25 + far)
     is_known: Bool[Tensor, "h w"] = (q > 0) & (error < (_SURE * q) ** 2)
     return torch.where(is_known, q, 0.0).float()

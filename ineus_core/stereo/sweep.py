@@ -55,6 +55,7 @@ def sweep(
     """
     coarsest = len(reference.levels) - 1
     views = [source.as_source_of(reference) for source in sources]
+    # Even in inverse depth, and so in pixels.
     step = nearest / (config.planes - 1)
     base = torch.zeros_like(reference.levels[coarsest].grey)
     all_depths = Planes(0.0, step, config.planes)
@@ -67,9 +68,12 @@ def sweep(
             step /= 2
         around = Planes(-(planes // 2) * step, step, planes)
         size = reference.levels[level].grey.shape
+        # The median, as a pixel that went wrong would lead the finer level astray.
         base = _resized(median_of_25(q), size)
         q, cost, _ = _match(reference, views, level, base, around, config)
+        # Of the coarsest level, the only one that has compared all depths.
         margin = _resized(coarse_margin, size)
+    # Behind infinity there is nothing.
     q = q * (q > 0)
     roughness = ((q - median_of_25(q)).abs() / q.clamp(min=1e-12)).clamp(max=_ROUGH) / _ROUGH
     at = reference.levels[passes[-1][0] if passes else coarsest]
@@ -80,6 +84,7 @@ def sweep(
         roughness,
         _pixel_step(reference, sources),
         [of_all_sizes[0] for of_all_sizes in views],
+        # On its way while the device goes on: it is asked for when the next keyframe comes.
         HostCopy(_sample(q, margin, at.plane_xy)),
     )
 

@@ -122,6 +122,7 @@ def _sharpness(frame: Frame, camera: Camera) -> float:
 
 def _pyramid(frame: Frame, max_width_px: int, device: torch.device) -> list[Level]:
     camera = frame.camera
+    # On the device: three bytes a pixel are sent, not four.
     grey = _on(device, frame.rgb).float() @ _luma(device)
     usable = None if frame.mask is None else _on(device, frame.mask).float()
     factor = -(-camera.width_px // max_width_px)
@@ -133,6 +134,7 @@ def _pyramid(frame: Frame, max_width_px: int, device: torch.device) -> list[Leve
             usable = None if usable is None else reduced(usable, size)
         camera, factor = _resized(camera, *size[::-1]), 2
         plane_xy, has_depth = _plane_xy(camera, device)
+        # A smaller pixel is usable only if all that it is the mean of was.
         met = has_depth if usable is None else (usable > 0.99).float() * has_depth
         levels.append(Level(camera, grey, met, plane_xy))
     return levels

@@ -47,6 +47,7 @@ def make_step(
         option = field.config.option_without_step or config.option_without_kernel
         option = option or ("background.kind learned" if field.background is not None else "")
         if rendering == "triton" and not option:
+            # Only here, as it imports Triton.
             from ineus_core.training.captured.step import CapturedStep
 
             return CapturedStep(config, ray_sampling, field, grid, replay, ranks=ranks)

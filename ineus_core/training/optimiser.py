@@ -64,6 +64,7 @@ class OptimiserConfig(ConfigModel):
             raise ValueError(
                 f"{len(steps)} rate_steps, {len(factors)} rate_factors: expected pairs"
             )
+        # Above 0, as an exponential cannot reach it.
         if any(b <= a for a, b in pairwise(steps)) or min(factors, default=1.0) <= 0:
             raise ValueError("expected rate_steps that ascend and rate_factors above 0")
         return self
@@ -103,6 +104,7 @@ class Rates:
         config = self._config
         if name.startswith("background.") and config.background_rate:
             return config.background_rate
+        # A learned background has parts of the same names, under its own.
         part = name.rpartition(".")[2]
         if part == "table":
             return config.table_rate

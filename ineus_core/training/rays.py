@@ -112,9 +112,11 @@ class ReplayRays:
         return (kept >= self._config.view_dropout).to(directions.dtype)
 
     def _adapt_rays(self, samples: int) -> None:
+        # Nothing is known of how many samples a ray has.
         if samples == 0:
             self._rays = self._config.rays_per_step
             return
+        # A tenth below the budget, as batches differ and rays beyond it are lost.
         wanted = self._rays * 0.9 * self._config.samples_per_step / samples
         self._rays = int(
             min(max(0.9 * self._rays + 0.1 * wanted, 64), 8 * self._config.rays_per_step)

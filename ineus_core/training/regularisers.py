@@ -14,6 +14,7 @@ _LEAST_OPACITY = 1e-3
 
 def masked_mean(values: Float[Tensor, "*n"], mask: Bool[Tensor, "*n"]) -> Float[Tensor, ""]:
     """Mean over the masked entries; 0 where there is none."""
+    # By value, not by index: shapes stay static, and nobody waits for their number.
     return torch.where(mask, values, torch.zeros_like(values)).sum() / mask.sum().clamp(min=1)
 
 
@@ -89,4 +90,5 @@ def _inner(opacity: Float[Tensor, " rays"]) -> Float[Tensor, " rays"]:
 def _cross_entropy(
     found: Float[Tensor, " rays"], wanted: Float[Tensor, " rays"]
 ) -> Float[Tensor, " rays"]:
+    # log1p keeps the digits of opacities near 0.
     return -(wanted * torch.log(found) + (1.0 - wanted) * torch.log1p(-found))
