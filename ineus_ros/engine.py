@@ -48,6 +48,7 @@ class Engine:
         self.mesh = make_mesh_publisher(self._republish)
         self.report: StepReport | None = None
         self._page: LivePage | None = None
+        # Read now: from `start` on only the worker may touch the reconstructor.
         self._min_component_triangles = reconstructor.config.meshing.min_component_triangles
         self._refreshed_step = 0
         self._last_frame_s = time.monotonic()
@@ -123,6 +124,7 @@ class Engine:
 
     def staleness_ms(self) -> list[float]:
         """Return the latest times from the submission of a frame to the mesh that knows it."""
+        # The last ones, as the figure is to tell how it is now.
         return list(self._pipeline.staleness_ms)[-100:]
 
     def current_mesh(self) -> Mesh:

@@ -141,6 +141,7 @@ class Stall:
 
     def seconds(self, count: int, is_due: bool) -> float:
         """Return for how long the count, seen now, has been due and has not grown."""
+        # Standing still is no stall while nothing is due.
         if count != self._count or not is_due:
             self._count, self._since_s = count, self._now_s()
         return self._now_s() - self._since_s
@@ -162,6 +163,7 @@ def _of_report(report: StepReport) -> dict[str, object]:
 def _staleness(mesh: MeshPublisher) -> dict[str, object]:
     """Return the times from sensor stamp to published mesh, unless the clocks differ."""
     stale_ms = list(mesh.staleness_ms)
+    # Hours are no delay: a bag is played without its clock, or the camera has one of its own.
     if stale_ms and abs(stale_ms[-1]) > _CLOCKS_DIFFER_MS:
         return {"stamp_to_mesh_ms": "the stamps are of another clock than the node's"}
     return dict(_percentiles("stamp_to_mesh_ms", stale_ms))

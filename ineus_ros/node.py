@@ -178,6 +178,7 @@ class ReconstructionNode(LifecycleNode):
             Namesakes(self).status,
         )
         health = Health(inputs, engine, str(device), others)
+        # Held, or rclpy would collect their publishers and timers.
         self._parts = (
             planning,
             keyframes,
@@ -235,6 +236,7 @@ class ReconstructionNode(LifecycleNode):
             self._has_ended &= self._engine.stop(CLEANUP_TIMEOUT_S)
         if self._page is not None:
             self._page.close()
+        # Configure may follow, and makes them anew.
         self._engine = self._inputs = self._page = None
         self._parts = ()
         for kind, entities in self._entities().items():

@@ -85,6 +85,7 @@ def _one_way(
     there = b.depth[rows, columns]
     meets = inside & (there > 0)
     error = np.abs(there - z) / np.maximum(there, 1e-9)
+    # Poses that turn views away from each other must not agree by meeting nowhere.
     expected = np.maximum(meets.sum(axis=1), _LEAST_PROJECTED * len(samples))
     close = np.where(meets, 1 - np.minimum(error / _WIDE_TOLERANCE, 1), 0)
     share = (meets & (error < _TOLERANCE)).sum(axis=1) / expected
@@ -104,6 +105,7 @@ def sampson_px(pair: Pair, b_from_a: Transforms, focal_factor: float = 1.0) -> n
     focal_px = pair.a.intrinsics[0] * focal_factor
     scale = focal_px * WIDTH_PX / pair.a.width_px
     no_motion = np.linalg.norm(b_from_a[:, :3, 3], axis=1) < 1e-9
+    # Without a baseline every point lies on its line.
     return np.where(no_motion, np.inf, np.median(distance, axis=1) * scale)
 
 

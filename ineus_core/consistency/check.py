@@ -100,6 +100,7 @@ class InputCheck:
         if scorer.has_depth:
             self._figures["agreement"] = base.agreement
             self._figures["agreement_by_pictures"] = _by_pictures(self.pairs, self._given)
+            # If no motion at all explains the depth as well, agreement proves nothing.
             still = [
                 depth_agreement(pair, np.eye(4)[None], np.ones(1), focal).share[0]
                 for pair in self.pairs
@@ -182,7 +183,10 @@ class InputCheck:
         # A little of these is found better by a fit; as much as this says which fit to begin with.
         if set(best.hypothesis.family.split("+")) & {"focal", "time"}:
             return None
+        # On all samples: the search took every third.
         best = scorer.score(best.hypothesis)
+        # A wrong reading agrees with hardly anything, so that the right one must gain much, and be
+        # good as such.
         if best.gain(base) < _GROSS_GAIN or best.agreement < min(
             _GROSS_AFTER, 0.8 * float(self._figures["agreement_by_pictures"] or 1)
         ):
@@ -192,6 +196,7 @@ class InputCheck:
             for s in scored
             if s.hypothesis.family != best.hypothesis.family and not _is_nearby(s, best)
         ]
+        # Two readings that explain it alike: neither is named.
         if best.agreement < max(rivals, default=0) + _GROSS_LEAD:
             return None
         return best
@@ -228,6 +233,8 @@ class InputCheck:
             if best.error_px < min(_AFTER_PX, _AFTER_SHARE * error):
                 return self._named(best, base)
             if error > _SURE_PX:
+                # Half of the matches contradict each other already within a pair, where no pose is
+                # asked.
                 if np.median([pair.kept for pair in self.pairs]) < 0.5:
                     return self._cannot_tell("parts of the pictures look alike")
                 return self._verdict(

@@ -36,6 +36,7 @@ def _time(given: Adjustment, theta: Float[np.ndarray, " 1"]) -> Adjustment:
 
 
 def _focal(given: Adjustment, theta: Float[np.ndarray, " 1"]) -> Adjustment:
+    # By its logarithm: it cannot become negative, and twice is as far as half.
     return replace(given, focal_factor=given.focal_factor * float(np.exp(theta[0])))
 
 
@@ -70,6 +71,7 @@ class _Matches:
 
     def __init__(self, scorer: PairScorer) -> None:
         self._scorer = scorer
+        # Seeded: the same recording gets the same verdict.
         rng = np.random.default_rng(0)
         rows_a, rows_b, depths, owner = [], [], [], []
         for k, pair in enumerate(scorer.pairs):
@@ -97,6 +99,7 @@ class _Matches:
         moved = np.einsum("nij,nj->ni", motions[:, :3, :3], points) + motions[:, :3, 3]
         z = moved[:, 2]
         errors = focal * moved[:, :2] / np.where(z > 1e-3, z, 1)[:, None] - self._b[:, :2]
+        # A large error instead of none, or putting points behind the camera would be a way out.
         errors[~(z > 1e-3) | np.isnan(errors).any(axis=1)] = _BEHIND
         return errors.reshape(-1)
 
@@ -132,6 +135,7 @@ def _fit(matches: _Matches, family: _Family, given: Adjustment) -> Adjustment | 
         f_scale=_LOSS_SCALE,
         max_nfev=25,
     )
+    # It has run away, as where the matches do not determine it.
     if not np.isfinite(found.x).all() or np.abs(found.x / scale).max() > 50:
         return None
     return family.make(given, found.x)

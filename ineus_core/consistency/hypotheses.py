@@ -103,12 +103,14 @@ class PairScorer:
         self, pair: Pair, motions: np.ndarray, factors: np.ndarray, focal: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         unknown = np.isnan(motions).any(axis=(1, 2))
+        # One without a pose is computed with any, and taken out afterwards.
         safe = np.where(unknown[:, None, None], np.eye(4), motions)
         if self.has_depth:
             share, closeness = depth_agreement(pair, safe, factors, focal, self._every)
             errors = np.zeros(len(factors))
         else:
             errors = sampson_px(pair, safe, focal)
+            # Into 0 to 1, as shares of depth are.
             share = closeness = np.exp(-errors / 2)
         return tuple(np.where(unknown, np.nan, part) for part in (share, closeness, errors))  # type: ignore[return-value]
 

@@ -83,4 +83,5 @@ def find_pairs(views: list[View]) -> list[Pair]:
     useful = [pair for pair in pairs if _LEAST_SHARE <= pair.moved <= _MOST_SHARE]
     if len(useful) < len(pairs) // 4:
         useful += [pair for pair in pairs if not pair.has_texture]
+    # Evenly from all groups; more pairs only take time.
     return useful[:: -(-len(useful) // _MOST_PAIRS) or 1]

@@ -38,6 +38,7 @@ def registration(views: list[View], depth_factor: float = 1.0) -> Registration |
     used = [(v, e) for v, e in zip(views, edges, strict=True) if len(e) >= _least(v)]
     if len(used) < max(3, len(views) // 4):
         return None
+    # Of all views together: one alone may have a stripe beside an edge.
     tables = np.stack([_table(view, points, depth_factor) for view, points in used])
     mean = tables.mean(axis=0)
     best = np.unravel_index(int(mean.argmax()), mean.shape)
@@ -74,6 +75,7 @@ def _table(
         _mean_at(gradient, points[:, 0] + dx * scale, points[:, 1] + dy * scale)
         for dx, dy in _SHIFTS
     ]
+    # By what is usual in the picture: a busy one has strong gradients anywhere.
     usual = max(float(np.mean(elsewhere)), 1e-6)
     fx, _, cx, cy = view.intrinsics
     shift_px = fx / (depth_factor * points[:, 2])

@@ -89,6 +89,7 @@ def _group(read: ReadFrame, first: int, end: int, anchor: int) -> list[View]:
         share = moved_share(last, small)
         if share < _STEP and index + 1 < end:
             growth = min(4.0, 1.2 * _STEP / max(share, 1e-3))
+            # By how far it has moved so far: a slow camera is read in longer steps.
             stride = min(max(stride + 1, int(stride * growth)), end - 1 - last_index)
             continue
         views.append(view_of(frame, index, anchor))

@@ -98,6 +98,7 @@ def _timing(stamps_ns: Sequence[int]) -> dict[str, str]:
     usual_s = float(np.median(steps_s))
     if usual_s <= 0:
         return {}
+    # More than one frame missing: a single late one is not a gap.
     gaps = steps_s[steps_s > 2.5 * usual_s]
     longest = f", the longest {gaps.max():.2f} s" if len(gaps) else ""
     return {"rate": f"{1 / usual_s:.1f} Hz, {len(gaps)} gaps{longest}"}

@@ -67,6 +67,7 @@ class View:
         """Return where depth jumps within a 3 x 3 neighbourhood."""
         assert self.depth is not None
         kernel = np.ones((3, 3), np.uint8)
+        # A missing return is no edge: it would else be the nearest of all.
         nearest = cv2.erode(np.where(self.depth > 0, self.depth, np.float32(np.inf)), kernel)
         farthest = cv2.dilate(self.depth, kernel)
         return farthest - nearest > _EDGE_SPREAD * self.depth

@@ -119,6 +119,7 @@ class FrameDecoder:
             self._waiting.clear()
             self._wake.notify_all()
         for thread in self._threads:
+            # Daemons: one that hangs in a decoder does not hold up the end.
             thread.join(1.0)
 
     def _run(self) -> None:
@@ -139,12 +140,14 @@ class FrameDecoder:
         # Without the lock: callbacks queue meanwhile.
         frame = self._decoded(placed)
         with self._wake:
+            # By number: a small image is decoded sooner than a large one before it.
             self._wake.wait_for(lambda: self._is_closed or self._handed_on == number)
         try:
             if frame is not None and not self._is_closed:
                 self._take(frame, placed.color.header)
         finally:
             with self._wake:
+                # Also after an error, or all behind it would wait for ever.
                 self._handed_on += 1
                 self._wake.notify_all()
         return True

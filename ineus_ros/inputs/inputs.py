@@ -106,6 +106,7 @@ class Inputs:
             CameraInput(node, config, camera_id, shared)
             for camera_id in range(max(1, len(config.cameras)))
         ]
+        # For each camera as many, in one bound for all.
         self._capacity = config.input_queue_size * len(self._cameras)
         decoders = [camera.decoders for camera in self._cameras]
         self._decoder = FrameDecoder(decoders, self.drops, self._take_frame)
@@ -246,4 +247,5 @@ class Inputs:
             self._tf.forget()
         if self._config.on_time_jump == "reset":
             self.clear()
+            # Last, when nothing of the old time is left that would come into the new map.
             self._on_reset()

@@ -94,6 +94,7 @@ class ImagePairing:
     def add_depth(self, message: Any) -> list[Images]:
         """Take a depth image; return the sets that are complete."""
         # A depth camera that starts after the colour camera is welcome.
+        # What waited is matched first, as it came first.
         sets = [] if self.uses_depth else self._decide(True)
         return sets + self._match("depth", message)
 
@@ -119,6 +120,7 @@ class ImagePairing:
             self._first_color_s = now_s
         if self._is_offered("depth"):
             return self._decide(True)
+        # From the first image on, not from the start: the camera may be started an hour later.
         if now_s - self._first_color_s >= self._wait_s:
             return self._decide(False)
         return []
@@ -146,6 +148,7 @@ class ImagePairing:
     def _make_matcher(self) -> NearestStampMatcher:
         partners = [("depth", self.uses_depth), ("mask", self.uses_mask)]
         streams = ["color", *(name for name, is_used in partners if is_used)]
+        # The new matcher counts from 0.
         self._counted.clear()
         return NearestStampMatcher(streams, self._tolerance_ns, self._capacity)
 
@@ -157,6 +160,7 @@ class ImagePairing:
     def _match(self, stream: str, message: Any) -> list[Images]:
         if stream not in self._matcher.streams:
             return []
+        # Alone it waits for nothing.
         if self._matcher.streams == ("color",):
             return [Images(message)]
         sets = self._matcher.add(stream, stamp_ns(message.header), message)

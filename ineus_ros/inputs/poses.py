@@ -49,6 +49,8 @@ class Patience:
     def __call__(self, what: str) -> bool:
         """Decide whether the first question about a frame id is so recent that it may be told."""
         now_s = self._now_s()
+        # From the first question about it: a frame id that never comes must not cost each image
+        # its time.
         return now_s - self._asked_s.setdefault(what, now_s) < self._limit_s
 
 

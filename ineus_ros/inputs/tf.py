@@ -82,6 +82,7 @@ class BufferTf:
     def is_empty(self) -> bool:
         """Whether the buffer knows of no frame but ours."""
         lines = self._buffer.all_frames_as_string().splitlines()
+        # Our own transform of the origin says nothing of the robot's.
         return all(line.startswith(f"Frame {self._ours} ") for line in lines if line.strip())
 
     def forget(self) -> None:

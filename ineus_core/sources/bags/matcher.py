@@ -52,8 +52,10 @@ class NearestStampMatcher:
             newest_ns = None
         if newest_ns is not None:
             gap_ns = abs(stamp_ns - newest_ns)
+            # The least, as a dropped message makes a gap look longer than the stream's period.
             self._least_gap_ns[stream] = min(self._least_gap_ns.get(stream, gap_ns), gap_ns)
         self._newest_ns[stream] = stamp_ns if newest_ns is None else max(newest_ns, stamp_ns)
+        # Behind equal stamps, so that these keep their order.
         index = bisect.bisect_right(self._stamps[stream], stamp_ns)
         self._stamps[stream].insert(index, stamp_ns)
         self._items[stream].insert(index, item)
@@ -106,6 +108,7 @@ class NearestStampMatcher:
                 break
             picks = [self._pick(stream, stamp_ns, is_end) for stream in self._others]
             if _NONE in picks:
+                # Nothing that may still come is near enough.
                 self.drop_oldest(self._lead, 1)
             elif _WAIT in picks:
                 break

@@ -159,6 +159,8 @@ class TopicPoses:
         # Odometry could say what it is of; a PoseStamped could not.
         self._leaves_body_out |= hasattr(message, "child_frame_id") and not named
         body = self._pose_frame or named
+        # Poses between other frames are another track: between the two nothing may be
+        # interpolated.
         key = bare_frame_id(message.header.frame_id), body
         newest = [t.newest_ns for t in self._tracks.values() if t.newest_ns is not None]
         # What was told before is of another run of the clock, in whatever frame.
@@ -168,6 +170,7 @@ class TopicPoses:
         track.add(stamp, frame_from_body)
         self._tracks[key] = track
         if len(self._tracks) > _FRAMES:
+            # A dict keeps the order; a track that is used is put last above.
             del self._tracks[next(iter(self._tracks))]
         self.received += 1
 
@@ -266,6 +269,7 @@ class TopicPoses:
                 return False
             if self._may_wait(frame):
                 raise TransformNotYet(unknown)
+        # Frames that were placed already are in the other one.
         if self._is_world_used:
             raise TransformUnknown(unknown)
         _log.warning("%s: the mesh is built in %r", unknown, frame)
@@ -278,6 +282,7 @@ class TopicPoses:
         Where there is no TF at all the poses count as the camera's own, which is said once.
         """
         camera, configured = mounting.camera_frame, mounting.body_from_camera
+        # Several cameras cannot all be what the poses describe.
         if not body and self._is_rig and not mounting.is_configured:
             raise TransformUnknown(
                 f"{self.topic} does not name the body that carries the cameras: "

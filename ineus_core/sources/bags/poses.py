@@ -211,6 +211,7 @@ class BagPoses:
             self._tree,
             is_rig=len(self._mountings) > 1,
             is_named=is_named,
+            # A bag is read as a whole before its images.
             capacity=0,
             jump_ns=0,
         )
@@ -303,6 +304,7 @@ class BagPoses:
         known = self._tree.frame_ids
         if frame in known:
             return ""
+        # The likeliest mistake: a name that differs by a prefix or a letter.
         near = difflib.get_close_matches(frame, known, n=1)
         near = near or [name for name in known if "optical" in name][:1]
         setting = "source.rosbag.camera_frame"
@@ -350,6 +352,7 @@ def _mounting(config: PoseConfig, camera_id: int, camera_frame: str) -> Mounting
     """Return where a camera sits, as the configuration says."""
     numbers = np.array(config.body_from_camera)
     if config.body_from_cameras:
+        # Seven for each: parameters of ROS have no lists of lists.
         numbers = np.array(config.body_from_cameras[7 * camera_id : 7 * camera_id + 7])
     place = rigid_transform(numbers[:3], numbers[3:]) if len(numbers) else np.eye(4)
     return Mounting(camera_frame, place, is_configured=bool(len(numbers)))

@@ -122,6 +122,7 @@ def decode_image(msg: Any, bits: int = 16) -> UInt8[np.ndarray, "h w 3"]:
     pixels = _pixels(msg)
     encoding = msg.encoding
     if pixels.dtype == np.uint16:
+        # The upper eight of the bits that are used; what is above counts as white.
         pixels = np.minimum(pixels >> (bits - 8), 255).astype(np.uint8)
         encoding = encoding.replace("16", "8")
     if encoding == "rgb8":
@@ -156,6 +157,7 @@ def decode_compressed_image(msg: Any, camera: Camera | None = None) -> UInt8[np.
     """
     data = bytes(msg.data)
     what = f"compressed image of format {msg.format!r} with {len(data)} bytes"
+    # The camera_info is that of the sensor, however the picture says it was held.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     picture = _decode_picture(data, flags, what, camera)
     if picture is None:
@@ -201,6 +203,7 @@ def decode_compressed_depth(msg: Any, camera: Camera | None = None) -> Float[np.
     has_header = not data.startswith(_PNG_MAGIC)
     body = data[_COMPRESSED_DEPTH_HEADER.size :] if has_header else data
     what = f"compressed depth of format {msg.format!r} with {len(data)} bytes"
+    # Some publishers name RVL and send PNG.
     if "rvl" in msg.format.lower() and not is_depth_picture(msg):
         values = _decode_rvl(body, what, camera)
     else:
@@ -213,6 +216,7 @@ def decode_compressed_depth(msg: Any, camera: Camera | None = None) -> Float[np.
     if not (has_header and msg.format.startswith("32FC1")):
         return values.astype(np.float32) * np.float32(1e-3)
     _, quant_a, quant_b = _COMPRESSED_DEPTH_HEADER.unpack_from(data)
+    # Values without a return divide by 0, and are taken out below.
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = quant_a / (values.astype(np.float32) - np.float32(quant_b))
     return _without_invalid(np.where(values == 0, 0, inverse))
@@ -282,6 +286,7 @@ def decode_camera(
         *size,
         fx=float(matrix[0, 0]) / bin_x,
         fy=float(matrix[1, 1]) / bin_y,
+        # The half pixel is of the full picture, so it is added before binning.
         cx=(float(matrix[0, 2]) + 0.5 - int(roi.x_offset)) / bin_x,
         cy=(float(matrix[1, 2]) + 0.5 - int(roi.y_offset)) / bin_y,
         distortion_model=model,
@@ -293,6 +298,7 @@ def decode_transform(msg: Any) -> Float[np.ndarray, "4 4"]:
     """Decode the rigid transform of a Pose or Transform, or of a message around one."""
     while not (hasattr(msg, "position") or hasattr(msg, "translation")):
         msg = msg.pose if hasattr(msg, "pose") else msg.transform
+    # By attribute, as the messages of bags and of rclpy are of unlike classes.
     is_pose = hasattr(msg, "position")
     t, q = (msg.position, msg.orientation) if is_pose else (msg.translation, msg.rotation)
     translation_m = np.array((t.x, t.y, t.z), dtype=np.float64)
@@ -303,6 +309,8 @@ def decode_transform(msg: Any) -> Float[np.ndarray, "4 4"]:
             "expected finite numbers"
         )
     norm = float(np.linalg.norm(xyzw))
+    # Rounded ones are normalised; one of length 0, as of a message that nobody filled in, is no
+    # pose.
     if abs(norm - 1) > 1e-2:
         raise SourceError(f"pose with a quaternion of length {norm:.4g}: expected 1")
     return rigid_transform(translation_m, xyzw)
@@ -360,6 +368,7 @@ def _decode_nv24(msg: Any) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _without_invalid(depth_m: np.ndarray) -> np.ndarray:
+    # REP 117 and REP 118: NaN and infinities are no return.
     return np.where(np.isfinite(depth_m) & (depth_m > 0), depth_m, 0).astype(np.float32)
 
 
@@ -370,8 +379,10 @@ def _distortion(msg: Any) -> tuple[str, tuple[float, ...]]:
     given = tuple(float(value) for value in msg.d)
     if model == "equidistant":
         return model, (given + (0.0,) * 4)[:4]
+    # Distortion of zeros costs time for each ray, and changes none.
     if not any(given):
         return "none", ()
+    # Some drivers give eight coefficients under the name of the five.
     if model == "plumb_bob" and len(given) > 5:
         model = "rational_polynomial"
     if model not in _COEFFICIENTS:

@@ -79,6 +79,7 @@ class RosbagSource:
 
     def frames(self, run: Run) -> Iterator[Frame]:
         """Yield what iterating yields; see `CanReadAhead`."""
+        # Iterating again reads anew, and so counts anew.
         self.dropped.clear()
         self._why.clear()
         self._newest_ns.clear()
@@ -134,6 +135,7 @@ class RosbagSource:
         return [camera.frame_id for camera in self.cameras]
 
     def _in_order(self, bag: BagFile, run: Run) -> Iterator[Frame]:
+        # By camera, as those of a rig have the same stamps.
         newest_ns = dict.fromkeys(range(len(self.cameras)), -1)
         for frame in run(partial(self._frame, *found) for found in self._matched(bag)):
             if frame is None:
@@ -157,6 +159,7 @@ class RosbagSource:
             stamp = used_stamp_ns(message.header, log_ns, self._config.stamps)
             self._watch_clock(topic, stamp)
             for images in camera.add(topic, Image(stamp, log_ns, message)):
+                # With a number, as equal stamps would have cameras compared.
                 heapq.heappush(waiting, (images[0].stamp_ns, next(number), camera, images))
             self._count_unmatched()
             # An earlier one may still come of another camera, unless that has stopped.
@@ -255,6 +258,7 @@ class RosbagSource:
             for topic, log_ns, raw in bag.messages(list(stamps)):
                 header = bag.decode(topic, raw).header
                 stamps[topic].append(used_stamp_ns(header, log_ns, self._config.stamps))
+        # Sorted, as images may be recorded out of their order.
         ours, theirs = (np.sort(np.array(values)) for values in stamps.values())
         after = np.searchsorted(theirs, ours)
         near = [np.abs(theirs[(after + i).clip(0, len(theirs) - 1)] - ours) for i in (-1, 0)]

@@ -115,7 +115,9 @@ def _listed(folder: Path) -> list[Path]:
         return present
     try:
         content = yaml.safe_load((folder / METADATA).read_text(encoding="utf-8"))
+        # In their order: rosbag2 splits long recordings.
         names = content["rosbag2_bagfile_information"]["relative_file_paths"]
+        # By name alone: some versions write the folder as well.
         listed = [folder / PurePath(name).name for name in names]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -141,6 +143,7 @@ def _unpacked(file: Path, stack: ExitStack) -> Path:
     if file.suffix not in PACKED_SUFFIXES:
         return file
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ineus_bag_")))
+    # To a file, as readers take a path.
     unpacked = folder / file.stem
     with _zstd().open(file, "rb") as packed, open(unpacked, "wb") as out:
         shutil.copyfileobj(packed, out)

@@ -61,6 +61,7 @@ class TransformTree:
         if static:
             check_finite(parent_from_child)
             self._static[child] = parent_from_child
+            # A link is either; the newer message decides.
             self._tracks.pop(child, None)
             return
         self._static.pop(child, None)
@@ -75,6 +76,7 @@ class TransformTree:
             TransformNotYet: If a link on the way is known only up to an earlier stamp.
             TransformUnknown: If there is no way, or a link has a gap there.
         """
+        # Only up to where both meet: what is above may be unknown at the stamp.
         target_up, source_up = self._ways(target, source)
         common_from_target = self._climb(target_up, stamp_ns)
         return rigid_inverse(common_from_target) @ self._climb(source_up, stamp_ns)
@@ -108,6 +110,7 @@ class TransformTree:
             return line[0]
         top = self._parents[moving[-1]]
         stamps = max((track.stamps_ns for track in self._tracks.values()), key=len)
+        # Some of them: a long bag has a hundred thousand.
         some = stamps[:: len(stamps) // _STAMPS_TRIED + 1]
         known = sum(self._is_known(top, frame_id, stamp) for stamp in some)
         return top if known >= least_share * len(some) else line[0]

@@ -120,6 +120,7 @@ class _BagWriter:
 
     def write(self, frame: Frame) -> None:
         """Write all messages of a frame, poses first, as a robot has them first."""
+        # Static transforms come once, before whatever needs them.
         if not self.frames:
             self._write_static(frame.stamp_ns)
         world_from_body = frame.world_from_camera @ rigid_inverse(BODY_FROM_CAMERA)
@@ -196,6 +197,7 @@ def _qos(is_latched: bool) -> Any:
     unlimited = QosTime(9223372036, 854775807)
     return Qos(
         history=QosHistory.KEEP_LAST,
+        # A late subscriber gets the one message that says where the camera sits.
         depth=1 if is_latched else 20,
         reliability=QosReliability.RELIABLE,
         durability=QosDurability.TRANSIENT_LOCAL if is_latched else QosDurability.VOLATILE,
