@@ -59,6 +59,7 @@ def look_at(
     """Return `world_from_camera` whose axis meets the target and whose image top is `up`."""
     forward = (target_m - eye_m) / np.linalg.norm(target_m - eye_m)
     right = np.cross(forward, up)
+    # Not of unit length where `up` is not at right angles to the view.
     right /= np.linalg.norm(right)
     world_from_camera = np.eye(4)
     world_from_camera[:3, :3] = np.stack((right, np.cross(forward, right), forward), axis=1)
@@ -208,6 +209,7 @@ def blocks_touched(
         reach_m: Half the side of the cubes.
     """
     low, high = (block_indices(points_m + reach, block_m) for reach in (-reach_m, reach_m))
+    # Most points touch one block, which needs no product of ranges.
     crosses = (low != high).any(axis=1)
     spans = np.unique(np.hstack((low[crosses], high[crosses])), axis=0).reshape(-1, 2, 3)
     touched = set(_distinct(low[~crosses]))
@@ -259,6 +261,7 @@ def box_of_cameras(
     focus = focus_of_cameras(poses)
     along = ((focus - positions) * axes).sum(axis=1)
     distance = np.linalg.norm(focus - positions, axis=1)
+    # By what cameras are apart, as scenes may be of any unit.
     spread = np.linalg.norm(positions - positions.mean(axis=0), axis=1).max()
     looks_inwards = (along > 0.7 * distance).mean() > 0.9 and distance.min() > 0.3 * spread
     if looks_inwards:

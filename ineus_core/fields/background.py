@@ -102,6 +102,7 @@ class Background(nn.Module):
             valid: Rays that are needed, if not all are.
         """
         t_enter, t_exit = ray_box(origins, directions, aabb)
+        # Rays that miss the box begin at the camera.
         t_exit = torch.where(t_exit > t_enter, t_exit, torch.zeros_like(t_exit))
         samples = self._samples(t_exit, jitter)
         ray = samples.ray_index
@@ -139,6 +140,7 @@ class Background(nn.Module):
         edge = torch.arange(per_ray + 1, device=t_exit.device)
         shifted = edge - 1 + jitter[:, None]
         share = torch.where(edge == 0, 0.0, shifted.clamp(min=0.0)) / per_ray
+        # Even in the logarithm.
         t = t_near * (self.config.far_m / t_near) ** share
         ray = torch.arange(rays, device=t_exit.device)
         return RaySamples(
@@ -170,6 +172,7 @@ class Background(nn.Module):
         points = ((corner + inside) / cells - 0.5) * CONTRACTED_SIDE
         step_m = 0.01 * self.half_side_m
         new = -torch.expm1(-self.field.density(points) * self._per_m * step_m)
+        # NaN counts as occupied, as in the grid of the box.
         self.opacity[index] = torch.maximum(new.nan_to_num(1.0), self.opacity[index] * _DECAY)
 
 

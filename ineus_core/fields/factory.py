@@ -32,10 +32,11 @@ def make_field(
 
     Args:
         init: First surface, decided by the caller where the configuration says `auto`.
-        aabb: Box in the world; with init `free` only its centre counts, as a stream may grow out
+        aabb: Box in the world; with init `depth` only its centre counts, as a stream may grow out
             of it.
         voxel_size_m: Of the mesh: the finest level of a stream resolves it.
     """
+    # A stream may go on beyond its first view; without depth the box is all there is.
     side_m = config.extent_m if init == "depth" else float((aabb[1] - aabb[0]).max())
     config = _resolved(config, init, side_m, voxel_size_m, device)
     centre_m = torch.as_tensor(aabb.mean(axis=0), dtype=torch.float32)

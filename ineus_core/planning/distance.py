@@ -80,6 +80,7 @@ class DistanceMap:
                 [np.zeros((0, 3), np.float32), *(mesh.normals for mesh in meshes)],
             )
         )
+        # A vertex without a normal says nothing of sides.
         usable = place.isfinite().all(dim=1) & (normals.square().sum(dim=1) > 0.5)
         self._build(place[usable], normals[usable], shape.tolist())
 

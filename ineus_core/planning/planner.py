@@ -100,6 +100,7 @@ class Planner:
             return PlanningAnswer.of_nothing(0)
         given = torch.as_tensor(points, dtype=torch.float32).to(self._device)
         finite = given.isfinite().all(dim=1)
+        # Computed with and thrown away: an index by NaN would be anywhere.
         usable = torch.where(finite[:, None], given, 0.0)
         distance, outward, is_observed = self._ask(usable, scene)
         distance = torch.where(finite, distance, torch.inf)
@@ -119,6 +120,7 @@ class Planner:
         last = math.ceil((z_max_m - low_z_m) / scene.cell_m) + _SMEAR_CELLS
         first, last = max(0, first), min(scene.log_odds.shape[2], last)
         low_m = scene.low_m.clone()
+        # Only a band of heights is worked on, with what may smear into it.
         low_m[2] += first * scene.cell_m
         band = scene.log_odds[:, :, first : max(first, last)]
         thin = self._thinned(band, low_m, scene)
@@ -187,6 +189,7 @@ class Planner:
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"], Int8[Tensor, " n"]]:
         """Return the signed distance to the mesh, the direction it grows in, and the log odds."""
         surface, log_odds = self._map_of(scene).closest(points), _look_up(points, scene)
+        # What rays went through is free, whatever a normal at an edge says.
         sign = torch.where((log_odds < 0) | surface.in_front, 1.0, -1.0)
         return sign * surface.distance_m, sign[:, None] * surface.away, log_odds
 
@@ -220,6 +223,7 @@ class Planner:
             field_m[near] = scene.sdf(inside[near])
         else:
             field_m = scene.sdf(inside)
+        # Bounded, as infinity times 0 would be NaN.
         mixed = torch.lerp(field_m, surface_m.clamp(-1e6, 1e6), share)
         return torch.where(share < 1, mixed, surface_m)
 

@@ -56,6 +56,7 @@ def occupancy_slice(
     last = min(log_odds.shape[2], math.ceil((z_max_m - low_z_m) / cell_m - _WITHIN))
     band = log_odds[:, :, first : max(first, last)]
     state = torch.full(log_odds.shape[:2], UNKNOWN, dtype=torch.int8, device=log_odds.device)
+    # First free, then occupied, which wins.
     state[(band < 0).any(dim=2)] = FREE
     state[(band > 0).any(dim=2)] = OCCUPIED
     return OccupancySlice((x_m, y_m), cell_m, state.T.contiguous().cpu().numpy())

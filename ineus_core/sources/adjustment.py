@@ -101,6 +101,7 @@ class PoseReadingConfig(ConfigModel):
         pose = given
         if self.quaternion_order == "wxyz":
             pose = pose.copy()
+            # Back to the four numbers as they were read, which only stand in another order.
             w, x, y, z = rotation_to_quaternion(given[:3, :3])
             pose[:3, :3] = quaternion_to_rotation(np.array((x, y, z, w)))
         if self.inverted:
@@ -113,6 +114,7 @@ class PoseReadingConfig(ConfigModel):
             pose[:3, :3] = pose[:3, :3] @ body_from_optical(self.axes)
         if self.body_from_camera:
             numbers = np.array(self.body_from_camera)
+            # Last: it is given in the frame that the other settings lead to.
             pose = pose @ rigid_transform(numbers[:3], numbers[3:])
         return pose
 
@@ -165,6 +167,7 @@ class AdjustedSource:
 
     def __init__(self, source: Source, adjustment: Adjustment) -> None:
         self.inner, self._adjustment = source, adjustment
+        # The same counter, so that both count into one.
         self.dropped: Counter[str] = source.dropped
         self.kind = getattr(source, "kind", "source")
         offset_s = adjustment.poses.time_offset_s

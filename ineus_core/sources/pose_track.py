@@ -58,6 +58,7 @@ class PoseTrack:
         """Take a pose; one with a stamp that is there already replaces it."""
         check_finite(world_from_body)
         stamps = self._stamps
+        # Bags that loop and simulations that begin again: what was known is of another time.
         if stamps and self._jump_ns and stamp_ns < stamps[-1] - self._jump_ns:
             self.clear()
         if not stamps or stamp_ns > stamps[-1]:
@@ -94,6 +95,7 @@ class PoseTrack:
         if stamps[index] == stamp_ns:
             return self._poses[index]
         before_ns, after_ns = stamps[index - 1], stamps[index]
+        # To the nearer of the two, as the pose between is as wrong as that is far.
         away_ns = min(stamp_ns - before_ns, after_ns - stamp_ns)
         if away_ns > self._tolerance_ns and not self._is_usual(after_ns - before_ns):
             raise TransformUnknown(
@@ -142,6 +144,7 @@ class PoseTrack:
     def _is_usual(self, gap_ns: int) -> bool:
         if not self._bridge_usual_gaps or len(self._stamps) < 4:
             return False
+        # Of the last ones: a track of hours would be sorted for each image.
         return gap_ns <= 2 * float(np.median(np.diff(self._stamps[-1000:])))
 
 

@@ -159,6 +159,7 @@ class BagCamera:
     def start(self) -> None:
         """Begin a new reading of the bag."""
         self.newest_ns = -1
+        # Anew, as what one reading left would come into the next.
         self._matcher = NearestStampMatcher(
             self.topics,
             tolerance_ns=round(self._config.sync_tolerance_s * 1e9),
@@ -209,6 +210,7 @@ class BagCamera:
         }
 
     def _noted(self, sets: list[tuple[Image, ...]]) -> list[tuple[Image, ...]]:
+        # What is known of time here lets other cameras' sets go.
         if sets:
             self.newest_ns = max(self.newest_ns, sets[-1][0].stamp_ns)
         return sets

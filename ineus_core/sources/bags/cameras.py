@@ -83,6 +83,7 @@ def read_cameras(bag: BagFile, colour: ImageTopic, config: CameraConfig) -> BagC
     else:
         topic = find_camera_info(bag, colour, config.color_info_topic)
         found = cameras_of_topic(bag, colour, topic)
+    # Also of what was configured.
     warn_of_camera(found.cameras[0][1], f"bag {bag.path}: {found.description}", SETTINGS)
     return found
 
@@ -107,6 +108,7 @@ def cameras_of_topic(bag: BagFile, colour: ImageTopic, topic: str) -> BagCameras
     Raises:
         SourceError: No message is a calibrated camera; single ones that are none are left out.
     """
+    # image_proc names them so, and its camera_info is the same as of raw images.
     is_rectified = re.search(r"[/_]rect(ified)?([/_]|$)", colour.name) is not None
     cameras: list[tuple[int, Camera]] = []
     bad: list[SourceError] = []
@@ -121,6 +123,7 @@ def cameras_of_topic(bag: BagFile, colour: ImageTopic, topic: str) -> BagCameras
         if not cameras:
             _say_what_is_taken(message, f"bag {bag.path}: {topic}")
             frame_id = message.header.frame_id
+        # One for each image as a rule, and all the same; a lens that focuses has several.
         if not cameras or camera != cameras[-1][1]:
             cameras.append((log_ns, camera))
     if not cameras and bad:

@@ -154,6 +154,7 @@ def find_pose_topics(
         for topic in topics_within(bag, (namespace,), *type_names)
         if not _has_word(topic.name, _POSE_NOT)
     ]
+    # The one with more messages, of names that say as much.
     topics.sort(key=lambda t: (_word_score(t.name, _POSE_WORDS), t.count), reverse=True)
     return [topic.name for topic in topics[:_MOST_POSE_TOPICS]]
 
@@ -207,6 +208,7 @@ def _look_at(bag: BagFile, topic: BagTopic) -> ImageTopic:
         is_depth = "compresseddepth" in words or "16uc1" in words
         is_depth |= is_depth_picture(message) and not _has_word(topic.name, ("infra",))
     else:
+        # Infrared comes in 16 bits as well.
         is_depth = message.encoding in DEPTH_ENCODINGS and not _has_word(topic.name, ("infra",))
         is_depth |= message.encoding == "mono16" and "depth" in topic.name
     size_px = (0, 0) if is_compressed else (int(message.width), int(message.height))
@@ -231,6 +233,7 @@ def _pair_score(
     def of_colour(image: ImageTopic) -> float:
         parents = PurePosixPath(image.name).parents
         value = _word_score(image.name, _COLOUR_WORDS)
+        # Pictures whose camera nobody knows are of no use.
         value += 3 * any(str(folder / "camera_info") in infos for folder in parents)
         value -= (
             3 * image.is_grey
@@ -246,6 +249,7 @@ def _pair_score(
         if depth is not None:
             value += _depth_score(depth, colour, is_joined)
             shared = _shared_length(depth.name, colour.name)
+        # By name at last, so that the choice does not depend on the order of the file.
         return value, shared, colour.count, colour.name
 
     return score
