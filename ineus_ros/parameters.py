@@ -91,7 +91,9 @@ def describe(field: FieldInfo) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(description=field.description or "")
     low, high = _bounds(field)
     if field.annotation is int and (low is not None or high is not None):
+        # ROS knows no open range.
         first, last = (-_INT_LIMIT if low is None else low), (_INT_LIMIT if high is None else high)
+        # Tools such as rqt_reconfigure make sliders of it.
         descriptor.integer_range = [
             IntegerRange(from_value=int(first), to_value=int(last), step=1)
         ]
@@ -153,6 +155,8 @@ def to_ros(value: Any) -> Any:
         return value
     if isinstance(value, tuple | list) and value:
         if all(isinstance(item, int | float) for item in value):
+            # Of one type, as arrays of ROS are, and of doubles, or 0.5 could not be set where 0 is
+            # the default.
             return [float(item) for item in value]
         if all(isinstance(item, str) for item in value):
             return list(value)

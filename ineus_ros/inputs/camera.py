@@ -94,6 +94,7 @@ class CameraInput:
             return None
         depth = self.depth_calibration
         if depth.camera is None:
+            # Else only if somebody publishes it.
             must = self._config.depth_camera == "own"
             if must or self._node.count_publishers(self._topics["depth_info"].topic_name):
                 raise SourceError(f"no usable {self._prefix}depth/camera_info")
@@ -121,6 +122,7 @@ class CameraInput:
                 )
             # The two are fixed to each other, so the first answer serves for ever.
             stamp = stamp_ns(images.color.header)
+            # Only the present pair: after a change of frame ids the former one will not come back.
             self._told_by_tf = {(color, depth): self._shared.tf.lookup(color, depth, stamp)}
         return self._told_by_tf[color, depth]
 
@@ -132,6 +134,7 @@ class CameraInput:
             return
         self.color_frame = message.header.frame_id
         stamp = stamp_ns(message.header)
+        # By colour, which leads; depth and mask of the new time find no partner in the old one.
         has_jumped = self._newest_ns is not None and stamp < self._newest_ns - JUMP_NS
         self._newest_ns = stamp
         if has_jumped:

@@ -25,6 +25,7 @@ def read_xyz(message: Any) -> np.ndarray:
     Raises:
         SourceError: If it has no x, y and z as floats, or less data than it says.
     """
+    # Clouds of other machines come as they were written.
     order = ">" if message.is_bigendian else "<"
     fields = {field.name: field for field in message.fields}
     try:

@@ -80,12 +80,14 @@ class KeyframePublisher:
     def publish(self, poses: Poses) -> None:
         """Publish the poses unless they are those that were published last."""
         key = tuple((keyframe, pose.tobytes()) for keyframe, pose in poses.items())
+        # Latched topics: the same again would only wake the subscribers.
         if key == self._sent:
             return
         self._sent = key
         keyframes, path = keyframe_messages(poses, self._world_frame())
         # Before it goes out, so that no answer can be there first.
         name = stamp_ns(keyframes.header), len(poses)
+        # Put last again, as the oldest goes first.
         self._told.pop(name, None)
         self._told[name] = tuple(poses)
         if len(self._told) > ANSWERABLE:
@@ -128,6 +130,8 @@ class KeyframePublisher:
 
     def _by_stamp(self, path: Any) -> PoseOf:
         tolerance_ns = round(self._config().pose_tolerance_s * 1e9)
+        # All of a path, in any order, and nothing between poses far apart: a correction is not a
+        # guess.
         track = PoseTrack(tolerance_ns, capacity=0, jump_ns=0, bridge_usual_gaps=False)
         body_from_camera = self._corrected_from_camera()
         for stamped in path.poses:

@@ -83,11 +83,13 @@ class MeshPublisher:
             # Subscribers hold blocks of another map.
             self.clear()
         self.origin = origin
+        # Of blocks that nobody has been told of there is nothing to delete.
         removed = [index for index in update.removed if self._blocks.pop(index, None) is not None]
         for block in update.upserts:
             self._blocks[block.index] = block
         self.counters["updates"] += 1
         if self._markers.get_subscription_count():
+            # Only if someone listens: to build them takes longer than to keep the blocks.
             markers = [BlockMarker(self._id(index), DELETE) for index in removed]
             markers += [self._marker(block) for block in update.upserts]
             self._publish_markers(markers)
@@ -112,6 +114,7 @@ class MeshPublisher:
 
     def blocks(self) -> list[MeshBlock]:
         """Return the blocks as last published."""
+        # A copy, as others read it while the worker goes on.
         return list(self._blocks.values())
 
     @property
@@ -150,9 +153,11 @@ class MeshPublisher:
                 ("x", "y", "z", "normal_x", "normal_y", "normal_z", "rgb")
             )
         ]
+        # All of the cloud each time: a PointCloud2 has no parts that could be replaced.
         vertices = packed_vertices(self._blocks.values())
         points.width = len(vertices)
         points.row_step = vertices.nbytes
+        # rclpy takes an array as it is; it looks at each element of any other sequence.
         points.data = array.array("B", vertices.tobytes())
         self._points.publish(points)
 
@@ -198,6 +203,7 @@ def split_by_triangles(
     held = 0
     for marker in markers:
         size = marker.corners // 3
+        # A message of many megabytes holds up the middleware; one marker is never cut.
         if part and held + size > triangles:
             yield part
             part, held = [], 0
@@ -215,6 +221,7 @@ def packed_vertices(blocks: Iterable[MeshBlock]) -> np.ndarray:
     for mesh in meshes:
         part = packed[first : first + len(mesh.vertices)]
         part["xyz"], part["normal"] = mesh.vertices, mesh.normals
+        # Blue first, as the bytes of a packed float in little endian.
         part["bgrx"][:, :3] = mesh.colours[:, ::-1]
         first += len(part)
     return packed

@@ -130,11 +130,13 @@ def _grid_of(
     reconstructor = pipeline.reconstructor
     grid = reconstructor.reconstruction.grid
     voxel_m = grid.cell_m
+    # Otherwise all of the map.
     if request.use_aabb:
         low, size = request.aabb_min_m, request.aabb_size_m
         low_m = np.array((low.x, low.y, low.z))
         high_m = low_m + np.array((size.x, size.y, size.z))
     else:
+        # In double: far from the world's origin float32 would move the voxels.
         low_m, high_m = reconstructor.origin.offset_m + grid.aabb.cpu().double().numpy()
     centres, origin_m, shape = voxel_centres(low_m, high_m, voxel_m)
     answer = reconstructor.query(centres)
@@ -176,6 +178,7 @@ def fill_response(
         MultiArrayDimension(label=label, size=size, stride=stride)
         for label, size, stride in zip("xyz", shape, strides, strict=True)
     ]
+    # nvblox's clients know one value for unknown, and no NaN.
     known = answer.observed & np.isfinite(answer.distance_m)
     values = np.where(known, answer.distance_m, UNKNOWN_IN_GRID).astype(np.float32)
     response.esdf_and_gradients.data = array.array("f", values.tobytes())

@@ -120,6 +120,8 @@ class PlanningPublisher:
             return
         job = self._ask(lambda pipeline: self._answer_of(pipeline, points, frame))
         self._queries.add(job)
+        # On the worker's thread, in the order of the queries; the stamp tells which one is
+        # answered.
         job.add_done_callback(lambda done: self._answer(done, message.header.stamp))
 
     def status(self) -> PartStatus:
@@ -210,6 +212,7 @@ def esdf_message(header: Header, distances: EsdfSlice) -> PointCloud2:
     records = np.zeros(len(rows), ESDF_POINT)
     records["x"] = distances.origin_m[0] + (columns + 0.5) * distances.cell_m
     records["y"] = distances.origin_m[1] + (rows + 0.5) * distances.cell_m
+    # As it was asked for, not that of a row of cells: distances are at this height.
     records["z"] = distances.z_m
     records["distance"] = distances.distance_m[known]
     return cloud_message(header, records)
