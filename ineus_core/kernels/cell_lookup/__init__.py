@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Look-up of the cells of many points.
 
-Versions: plain torch, Triton in one launch.
+Versions: plain torch, numba in one pass, Triton in one launch.
 """
 
 from jaxtyping import Bool, Float
