@@ -48,6 +48,8 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
     honest_mb: float = 0.0
     peak_mb: float = 0.0
+    largest: int = 0
+    """The case of that peak."""
     slowest_s: float = 0.0
 
 
@@ -112,7 +114,9 @@ def fuzz(
             first = _run_child(outcome, make, seed, Path(folder), first, last)
     limit_mb = max(LEAST_LIMIT_MB, 2.0 * outcome.honest_mb)
     if outcome.peak_mb > limit_mb:
-        outcome.faults.append(f"{outcome.peak_mb:.0f} MB in one case, allowed {limit_mb:.0f} MB")
+        outcome.faults.append(
+            f"case {outcome.largest}: {outcome.peak_mb:.0f} MB, allowed {limit_mb:.0f} MB"
+        )
     return outcome
 
 
@@ -127,13 +131,14 @@ def _run_child(outcome: Outcome, make: Any, seed: int, folder: Path, first: int,
     sender.close()
     while True:
         try:
-            ended, seconds, peak_mb, fault, honest_mb = receiver.recv()
+            number, ended, seconds, peak_mb, fault, honest_mb = receiver.recv()
         except EOFError:
             break
         outcome.ended[ended] += 1
         outcome.honest_mb = max(outcome.honest_mb, honest_mb)
         outcome.slowest_s = max(outcome.slowest_s, seconds)
-        outcome.peak_mb = max(outcome.peak_mb, peak_mb)
+        if peak_mb > outcome.peak_mb:
+            outcome.peak_mb, outcome.largest = peak_mb, number
         if fault:
             outcome.faults.append(fault)
     child.join()
@@ -174,7 +179,7 @@ def _child(
         seconds = time.process_time() - begin_s
         if fault:
             fault = f"case {number}: {fault}"
-        sender.send((ended, seconds, peak_mb, fault, honest_mb))
+        sender.send((number, ended, seconds, peak_mb, fault, honest_mb))
     sender.close()
     os._exit(0)
 

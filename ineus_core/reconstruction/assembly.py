@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from ineus_core.dynamic_objects import DynamicFilter
 from ineus_core.errors import CapacityError
-from ineus_core.fields import HashSdf, add_background, make_field
+from ineus_core.fields import FieldConfig, HashSdf, add_background, make_field
 from ineus_core.keyframes import KeyframeBuffer, KeyframePolicy, KeyframeSelector, Replay
 from ineus_core.meshing import Surface
 from ineus_core.planning import Planner
@@ -158,16 +158,18 @@ class Assembly:
             None if has_own_box else points,
         )
         config = self.config.with_voxels_of(bounds.voxel_m)
+        # A frame that claims to show a kilometre is refused when it is added, as later ones.
+        at_camera = _only_camera_of(frames[0], bounds)
+        is_stream = bounds.scene_kind == "depth" and config.field.init in ("auto", "depth")
+        is_by_depth = is_stream and len(config.bounds.aabb) == 0
+        if is_by_depth and not _fits_a_stream(bounds.aabb, config.field):
+            bounds = at_camera
         try:
             field, grid = _first_field_and_grid(config, bounds, given, self.device)
         except CapacityError:
-            is_by_depth = bounds.scene_kind == "depth" and config.field.init in ("auto", "depth")
-            if not is_by_depth or len(config.bounds.aabb) > 0:
+            if not is_by_depth:
                 raise
-            # A frame that claims to show a kilometre is refused when it is added, as later ones.
-            position_m = frames[0].world_from_camera[:3, 3]
-            bounds = replace(bounds, aabb=np.stack((position_m, position_m)))
-            field, grid = _first_field_and_grid(config, bounds, given, self.device)
+            field, grid = _first_field_and_grid(config, at_camera, given, self.device)
         # Frames that come later may still lack it: their pixels then count as unknown.
         knows_foreground = any(frame.foreground is not None for frame in frames)
         camera = frames[0].camera
@@ -264,6 +266,17 @@ def _generators(
         return of_rays, of_rays
     # Rays of its own for each process, but the same cells of the grid for all.
     return of_rays.manual_seed(seed + ranks.seed_offset), torch.Generator(device).manual_seed(seed)
+
+
+def _fits_a_stream(aabb: Float[np.ndarray, "2 3"], config: FieldConfig) -> bool:
+    """Tell whether a box fits into the cube of a stream; if not, a grid over it may be huge."""
+    return bool((aabb[1] - aabb[0] <= config.extent_m).all())
+
+
+def _only_camera_of(frame: Frame, bounds: SceneBounds) -> SceneBounds:
+    """Return bounds around where a frame was taken, whatever it shows."""
+    position_m = frame.world_from_camera[:3, 3]
+    return replace(bounds, aabb=np.stack((position_m, position_m)))
 
 
 def _first_field_and_grid(

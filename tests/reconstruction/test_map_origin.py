@@ -244,3 +244,22 @@ def test_a_first_frame_that_shows_half_a_kilometre_is_no_lack_of_room() -> None:
     assert not made.add_frame(wall_frame(0, camera=lens))
     assert made.counters["frames_out_of_bounds"] == 1
     assert made.add_frame(wall_frame(1))
+
+
+def test_a_first_frame_that_does_not_fit_takes_no_memory_for_what_it_shows() -> None:
+    made = Reconstructor(tiny_config(), CPU)
+    lens = dataclasses.replace(wall_frame().camera, fx=0.5)
+    assert not made.add_frame(wall_frame(0, camera=lens))
+    assert made.counters["frames_out_of_bounds"] == 1
+    # Of the cells along 80 m, to which its rays go, none is there.
+    grid = made.reconstruction.grid
+    assert float((grid.host_aabb[1] - grid.host_aabb[0]).max()) < 1.0
+    assert made.add_frame(wall_frame(1))
+    assert made.counters["maps_begun_anew"] == 0
+
+
+def test_a_box_that_was_given_is_kept_where_it_is_larger_than_a_stream() -> None:
+    box = {"aabb": (-12.0, -2.0, -1.0, 12.0, 2.0, 3.0)}
+    made = Reconstructor(tiny_config(bounds=box, occupancy={"cell_m": 0.5}), CPU)
+    made.add_frame(wall_frame())
+    np.testing.assert_allclose(made.reconstruction.grid.host_aabb.ravel(), box["aabb"])
