@@ -260,12 +260,11 @@ def _print_tables(figures: Mapping[str, Mapping[str, Any]], held_out: Any) -> No
     if figures:
         _print_table(figures)
     if held_out is not None:
-        depth_m = held_out["depth_l1_m"]
-        perceptual = f", LPIPS {held_out['lpips']:.3f}" if "lpips" in held_out else ""
-        depth = "" if depth_m is None else f", depth L1 {100 * depth_m:.2f} cm"
+        from ineus_core.pipeline import figures_text
+
         typer.echo(
             f"{held_out['frames']} frames at {held_out['width_px']} px width: "
-            f"PSNR {held_out['psnr']:.2f} dB, SSIM {held_out['ssim']:.3f}{perceptual}{depth}"
+            f"{figures_text(held_out)}"
         )
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from ineus_core.pipeline import figures_text
 from ineus_core.types import StepReport
 
 _BAR_COLUMNS = 16
@@ -108,12 +109,7 @@ class RunProgress:
             f"voxels of {1e3 * report['mesh']['voxel_size_m']:g} mm",
         }
         if held_out["frames"]:
-            rows["held out"] = (
-                f"{held_out['frames']} frames: PSNR {held_out['psnr']:.2f} dB, "
-                f"SSIM {held_out['ssim']:.3f}"
-            )
-            if held_out["depth_l1_m"] is not None:
-                rows["held out"] += f", depth L1 {held_out['depth_l1_m']:.4f} m"
+            rows["held out"] = f"{held_out['frames']} frames: {figures_text(held_out)}"
         rows["written"] = f"{out}/mesh.ply, checkpoint/, renders/, report.json, report.html"
         for name, text in rows.items():
             table.add_row(name, text)

@@ -13,6 +13,8 @@ from jaxtyping import Float, UInt8
 
 _LOG = logging.getLogger(__name__)
 _BACKBONE = "alexnet-owt-*.pth"
+_LEAST_PX = 31
+"""A side of fewer pixels is nothing any more after the first two layers of AlexNet."""
 
 
 def lpips(
@@ -20,10 +22,11 @@ def lpips(
 ) -> float | None:
     """Return the distance by AlexNet, 0 for equal images; None where it is not installed.
 
+    None also for images with less than 31 pixels a side, of which that network makes nothing.
     Nothing is downloaded: the weights of AlexNet have to lie where torch.hub keeps them.
     """
     network = _network()
-    if network is None:
+    if network is None or min(rendered.shape[:2]) < _LEAST_PX:
         return None
     import torch
 

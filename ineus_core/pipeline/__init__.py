@@ -3,7 +3,13 @@
 """The loop that drives a reconstruction: online in a thread, offline by a virtual clock."""
 
 from ineus_core.pipeline.beside import Beside, Onlooker
-from ineus_core.pipeline.held_out import FULL_WIDTH_PX, ComparedView, compare_view, mean_figures
+from ineus_core.pipeline.held_out import (
+    FULL_WIDTH_PX,
+    ComparedView,
+    compare_view,
+    figures_text,
+    mean_figures,
+)
 from ineus_core.pipeline.kind_settings import KindSettings, settings_of_kind, with_settings
 from ineus_core.pipeline.loop import NullSink, Pipeline, PipelineConfig, Sink
 from ineus_core.pipeline.offline import (
@@ -30,6 +36,7 @@ __all__ = [
     "Sink",
     "Worker",
     "compare_view",
+    "figures_text",
     "mean_figures",
     "save_renders",
     "save_trajectory",

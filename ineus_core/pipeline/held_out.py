@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well a reconstruction predicts frames that it was not trained on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,22 @@ def mean_figures(views: Iterable[ComparedView]) -> dict[str, Any]:
     if of_lpips:
         means["lpips"] = float(np.mean(of_lpips))
     return means
+
+
+def figures_text(means: Mapping[str, Any]) -> str:
+    """Return mean figures in words, without those that no view has."""
+    said = (
+        ("psnr", "PSNR {:.2f} dB", 1.0),
+        ("ssim", "SSIM {:.3f}", 1.0),
+        ("lpips", "LPIPS {:.3f}", 1.0),
+        ("depth_l1_m", "depth L1 {:.2f} cm", 100.0),
+    )
+    parts = [
+        text.format(factor * means[name])
+        for name, text, factor in said
+        if means.get(name) is not None
+    ]
+    return ", ".join(parts) or "no figure can be measured"
 
 
 def reduced_frame(frame: Frame, max_width_px: int) -> Frame:

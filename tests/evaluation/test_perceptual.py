@@ -56,3 +56,21 @@ def test_views_have_the_figure_only_where_it_is_installed() -> None:
     is_installed = perceptual._network() is not None
     assert ("lpips" in view.figures) == ("lpips" in mean_figures([view])) == is_installed
     assert {"psnr", "ssim", "depth_l1_m"} <= set(mean_figures([view]))
+
+
+def test_a_picture_of_which_the_network_makes_nothing_has_no_figure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first two layers of AlexNet, each with its pooling."""
+    layers = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 1, 11, stride=4, padding=2),
+        torch.nn.MaxPool2d(3, 2),
+        torch.nn.Conv2d(1, 1, 5, padding=2),
+        torch.nn.MaxPool2d(3, 2),
+    )
+    monkeypatch.setattr(perceptual, "_network", lambda: lambda a, b: layers(a - b).mean())
+    image = np.zeros((31, 64, 3), dtype=np.uint8)
+    assert isinstance(lpips(image, image), float)
+    assert lpips(image[:30], image[:30]) is None
+    with pytest.raises(RuntimeError, match="too small"):
+        layers(torch.zeros(1, 3, 30, 64))

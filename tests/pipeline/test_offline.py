@@ -13,7 +13,7 @@ import pytest
 from tiny_scene import CPU, pose, tiny_config, wall_frame
 
 from ineus_core.pipeline import PipelineConfig
-from ineus_core.pipeline.held_out import reduced_frame
+from ineus_core.pipeline.held_out import figures_text, mean_figures, reduced_frame
 from ineus_core.pipeline.offline import OfflineRun, RunLimits, RunResult, save_renders
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.timing import WALL_CLOCK, Clock
@@ -76,6 +76,19 @@ def test_every_nth_frame_is_held_out_and_measured() -> None:
     assert report["held_out"]["depth_l1_m"] < 2
     assert [name for name, _ in result.renders] == [f"{i * 100_000_000:019d}" for i in (3, 7)]
     assert report["dropped"] == {"no_pose": 1}
+
+
+def test_pictures_too_small_for_one_figure_have_the_others() -> None:
+    source = Walls(0)
+    small = Camera(20, 10, 15.0, 15.0, 10.0, 5.0)
+    source._frames = [wall_frame(i, 2.0, pose(0.2 * i), small) for i in range(3)]
+    figures = run(source, hold_out=3).report["held_out"]
+    assert figures["frames"] == 1 and figures["ssim"] is None
+    assert figures["psnr"] > 5 and figures["depth_l1_m"] < 2
+    assert figures_text(figures) == (
+        f"PSNR {figures['psnr']:.2f} dB, depth L1 {100 * figures['depth_l1_m']:.2f} cm"
+    )
+    assert figures_text(mean_figures([])) == "no figure can be measured"
 
 
 def test_without_held_out_frames_there_are_pictures_but_no_figures() -> None:
