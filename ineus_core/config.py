@@ -12,7 +12,7 @@ import torch
 import yaml
 from pydantic import Field, ValidationError
 
-from ineus_core.config_model import ConfigModel, section_named, walk, walk_renamed
+from ineus_core.config_model import ConfigModel, section_named, walk, walk_renamed, walk_retired
 from ineus_core.errors import ConfigError
 from ineus_core.pipeline import PipelineConfig
 from ineus_core.reconstruction import ReconstructorConfig
@@ -88,7 +88,8 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -
 
 def config_from_tree(tree: dict[str, Any]) -> Config:
     """Validate a tree; the message names every wrong key, its value and what was expected."""
-    _refuse_unknown(tree, Config, "", {old for old, _ in walk_renamed(Config)})
+    former = {name for name, _ in (*walk_renamed(Config), *walk_retired(Config))}
+    _refuse_unknown(tree, Config, "", former)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:

@@ -26,6 +26,12 @@ class ConfigModel(BaseModel):
     merged: ClassVar[Mapping[str, Callable[..., Any]]] = {}
     """How numbers that were given under several former names of a key become its one value."""
 
+    retired: ClassVar[Mapping[str, str]] = {}
+    """Keys of the last release that say nothing any more, each with what is set instead.
+
+    They are left out with a warning: what they meant has no value in the terms of another key.
+    """
+
     added_sections: ClassVar[dict[str, type["ConfigModel"]]] = {}
     """Sections that a program has added beside the fields; only some classes take any."""
 
@@ -34,6 +40,7 @@ class ConfigModel(BaseModel):
     def _take_former_keys(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
+        given = without_retired(cls.retired, given)
         names = [name for name in (*cls.renamed, *cls.renamed.values()) if _holds(given, name)]
         former = [name for name in names if name in cls.renamed]
         if not former:
@@ -43,6 +50,24 @@ class ConfigModel(BaseModel):
         for new, value in with_present_names(cls, cls.renamed, values, names).items():
             _put(tree, new, value)
         return tree
+
+
+def without_retired(
+    retired: Mapping[str, str],
+    values: Mapping[str, Any],
+    warn: Callable[[str], object] = _LOG.warning,
+) -> Mapping[str, Any]:
+    """Return values without those of keys that say nothing any more.
+
+    Args:
+        retired: Names of such keys, and what is set instead.
+        values: By name.
+        warn: Told of each that is left out.
+    """
+    left_out = [name for name in values if name in retired]
+    for name in left_out:
+        warn(f"configuration key {name} says nothing any more: {retired[name]}")
+    return {name: values[name] for name in values if name not in retired} if left_out else values
 
 
 def with_present_names(
@@ -188,6 +213,16 @@ def walk_renamed(model: type[ConfigModel], prefix: str = "") -> Iterator[tuple[s
         section = section_of(field)
         if section is not None:
             yield from walk_renamed(section, f"{prefix}{name}.")
+
+
+def walk_retired(model: type[ConfigModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted names of keys that say nothing any more, and what is set instead."""
+    for name, instead in model.retired.items():
+        yield prefix + name, instead
+    for name, field in model.model_fields.items():
+        section = section_of(field)
+        if section is not None:
+            yield from walk_retired(section, f"{prefix}{name}.")
 
 
 def value_at(config: ConfigModel, name: str) -> Any:

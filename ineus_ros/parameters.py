@@ -25,7 +25,9 @@ from ineus_core.config_model import (
     value_at,
     walk,
     walk_renamed,
+    walk_retired,
     with_present_names,
+    without_retired,
 )
 from ineus_core.errors import ConfigError
 
@@ -76,12 +78,15 @@ def _with_present_names(
     node: Node, tree: type[ConfigModel], values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Take parameters under names of the last release for those that they have now."""
-    renamed = dict(walk_renamed(tree))
+    renamed, retired = dict(walk_renamed(tree)), dict(walk_retired(tree))
+    warn = node.get_logger().warning
     try:
-        present = with_present_names(tree, renamed, values, warn=node.get_logger().warning)
+        present = with_present_names(
+            tree, renamed, without_retired(retired, values, warn=warn), warn=warn
+        )
     except ValueError as error:
         raise ConfigError(f"parameter {error}") from error
-    for name in renamed.keys() & values.keys():
+    for name in (renamed.keys() | retired.keys()) & values.keys():
         node.undeclare_parameter(name)
     return present
 

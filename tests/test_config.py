@@ -243,6 +243,21 @@ def test_former_keys_that_cannot_be_taken(overrides: list[str], said: str) -> No
         load_config(overrides=overrides)
 
 
+def test_a_key_that_says_nothing_any_more_is_left_out_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "/**:\n  ros__parameters:\n    pipeline: {queue_frames: 16, mesh_rate_hz: 2.0}\n"
+    assert load(tmp_path, text) == load_config(overrides=["pipeline.mesh_rate_hz=2"])
+    assert load_config(overrides=["pipeline.queue_frames=many"]) == Config()
+    said = [record.message for record in caplog.records]
+    assert said == 2 * [
+        "configuration key queue_frames says nothing any more: "
+        "pipeline.queue_mb bounds the keyframes that wait"
+    ]
+    with pytest.raises(ConfigError, match="unknown configuration key queue_frames"):
+        load_config(overrides=["queue_frames=16"])
+
+
 def test_every_key_has_a_description() -> None:
     assert [name for name, field in walk(Config) if not field.description] == []
 

@@ -32,6 +32,8 @@ class PipelineConfig(ConfigModel):
     """Budget and rates of the loop."""
 
     renamed: ClassVar = {"settle_steps": "refine_steps"}
+    # A number of frames tells no memory before their size is known.
+    retired: ClassVar = {"queue_frames": "pipeline.queue_mb bounds the keyframes that wait"}
 
     steps_per_tick: int = Field(0, ge=0, description="Optimiser steps of a tick; 0 = by device.")
     queue_mb: float = Field(

@@ -58,6 +58,13 @@ def test_a_parameter_that_has_moved_is_taken_under_its_present_name(
     assert not made.has_parameter(former)
 
 
+def test_a_parameter_that_says_nothing_any_more_is_left_out(node: Callable[..., Node]) -> None:
+    made = node("pipeline.queue_frames:=16", "pipeline.mesh_rate_hz:=2.0")
+    config = declare_parameters(made, Config)
+    assert config.pipeline == Config().pipeline.model_copy(update={"mesh_rate_hz": 2.0})
+    assert not made.has_parameter("pipeline.queue_frames")
+
+
 def test_a_former_and_the_present_name_at_once_are_refused(node: Callable[..., Node]) -> None:
     made = node("keyframes.max_depth_m:=4.0", "depth.max_m:=4.0")
     with pytest.raises(ConfigError, match=r"keyframes\.max_depth_m is the former name of depth"):
