@@ -62,7 +62,7 @@ class ObservedMask:
         """Take in the rays of a depth image.
 
         Args:
-            range_m: Below 0 where there is no return.
+            range_m: Below 0 where there is no return; -inf where not even that is known.
             reach_m: A return counts for the cells that are so near, along each axis; at least
                 half a cell.
             spread: The same by the range of a return, where that is more.

@@ -26,7 +26,7 @@ def mark_observed(
         cells: The grid.
         origin_cells: Camera in units of cells from the lowest corner.
         directions: Unit length.
-        range_cells: Below 0 where there is no return.
+        range_cells: Below 0 where there is no return; -inf where not even that is known.
         reach_cells: Least half side of the cube around a return whose cells are set.
         spread: Half side by range, where that is more: rays drift apart. At most 3 cells.
         longest_cells: How far a ray without a return goes.

@@ -68,7 +68,7 @@ def _mark_observed(
                     cells, (x + a).to(tl.int32), (y + b).to(tl.int32), (z + c).to(tl.int32),
                     is_in_cube, gx, gy, gz,
                 )  # fmt: skip
-    lost = mask & (ray < 0)
+    lost = mask & (ray < 0) & (ray > float("-inf"))
     steps = tl.max(lost.to(tl.int32)) * tl.ceil(longest - 0.5).to(tl.int32)
     for step in range(0, steps):
         t = step + 0.5

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cells that the rays of a depth image have observed, in plain torch."""
 
+import math
 from itertools import product
 
 import torch
@@ -30,7 +31,8 @@ def mark_observed(
         cell = low + torch.tensor(offset, device=cells.device)
         _set(cells, cell[(cell <= high).all(dim=1)])
     t = torch.arange(0.5, max(longest_cells, 0.5), 1.0, device=cells.device)
-    along = origin_cells + directions[~returned][:, None] * t[:, None]
+    lost = (range_cells < 0) & (range_cells > -math.inf)
+    along = origin_cells + directions[lost][:, None] * t[:, None]
     _set(cells, torch.floor(along).long().view(-1, 3))
 
 

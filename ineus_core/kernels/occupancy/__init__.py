@@ -34,7 +34,7 @@ def integrate_depth(
         scratch: Zeros, and zeros again afterwards; room that some versions need.
         origin_cells: Camera in units of cells from the lowest corner.
         directions: Unit length.
-        range_cells: Of the returns; far below 0 where there is none.
+        range_cells: Of the returns; far below 0, or -inf, where there is none.
         truncation_cells: A ray says nothing of this stretch before its return.
         band_cells: Half length of the stretch around the return that gains.
         gains: Of a return, of a pass, and the bound of the log odds.
@@ -58,7 +58,8 @@ def rays_of_depth(
     """Return directions and ranges in m of a stored depth image; flag the blocks of its returns.
 
     Args:
-        depth: Along the axis of the camera, in steps; not above 0 where there is no return.
+        depth: Along the axis of the camera, in steps; 0 where there is no return, and below 0
+            where the pixel may not be used.
         camera_rays: Unit rays of the pixels, camera.
         world_from_camera: Pose.
         depth_step_m: Metres of a step.
@@ -68,7 +69,8 @@ def rays_of_depth(
         number: What is written where a flag is 0.
 
     Returns:
-        World directions, and ranges, which without a return are far below 0.
+        World directions, and ranges, which without a return are far below 0, and of pixels that
+        may not be used -inf.
     """
     return fastest("occupancy", depth.device).rays_of_depth(
         depth, camera_rays, world_from_camera, depth_step_m, width_px, stride_px, blocks, number

@@ -13,11 +13,12 @@ from jaxtyping import Float, Int8, Int16, UInt8
 from torch import Tensor
 
 from ineus_core.kernels.occupancy.block_flags import BlockFlags
-from ineus_core.kernels.occupancy.reference import NO_RETURN, PASSED, RETURNED
+from ineus_core.kernels.occupancy.reference import NO_RETURN, PASSED, RETURNED, UNKNOWN
 
 _RAYS = 128
 _CELLS = 2048
 _NO_RETURN = tl.constexpr(NO_RETURN)
+_UNKNOWN = tl.constexpr(UNKNOWN)
 _PASSED = tl.constexpr(PASSED)
 _RETURNED = tl.constexpr(RETURNED)
 _POSE_ROW = tl.constexpr(4)
@@ -98,15 +99,16 @@ def _mark(
     reach = tl.load(ranges + i, mask, other=_NO_RETURN)
     if MARK == _PASSED:
         # Half a cell off the camera, whose own cell says nothing.
-        t = 0.0 * reach + 0.5
+        t = tl.full((BLOCK,), 0.5, tl.float32)
         end = reach - back
     else:
         t = tl.maximum(reach - back, 0.0)
         end = reach + back
     # Rays that cross write the same mark, so it does not matter which of them wins.
     one = tl.full((BLOCK,), MARK, tl.uint8)
-    # As many rounds as the longest ray of the program needs.
-    longest = tl.max(tl.where(mask, end - t, -1.0))
+    # As many rounds as the longest ray of the program needs; bounded below, as a ray that nothing
+    # is known of is -inf long, which no integer is.
+    longest = tl.max(tl.where(mask, tl.maximum(end - t, -1.0), -1.0))
     for _ in range(0, tl.maximum(tl.floor(longest / STEP).to(tl.int32) + 1, 0)):
         live = mask & ((t < end) if MARK == _PASSED else (t <= end))
         at, inside = _cell(ox + dx * t, oy + dy * t, oz + dz * t, live, gx, gy, gz)
@@ -162,7 +164,8 @@ def _unproject(
     tl.store(directions + 3 * i, dx, mask)
     tl.store(directions + 3 * i + 1, dy, mask)
     tl.store(directions + 3 * i + 2, dz, mask)
-    tl.store(ranges + i, tl.where(hit, reach, _NO_RETURN), mask)
+    none = tl.where(steps < 0, _UNKNOWN, _NO_RETURN)
+    tl.store(ranges + i, tl.where(hit, reach, none), mask)
     # A return near a face of its block changes the block beyond too: both ends of the margin are
     # looked up.
     for side in tl.static_range(2):

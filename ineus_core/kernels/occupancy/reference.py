@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Log odds of the cells of a grid from a depth image, and its rays, in plain torch."""
 
+import math
+
 import torch
 from jaxtyping import Bool, Float, Int8, Int16, UInt8
 from torch import Tensor
@@ -12,6 +14,8 @@ PASSED, RETURNED = 1, 2
 """Marks of a cell while an image is taken in, the stronger one above the other."""
 NO_RETURN = -1e9
 """Range of a ray without a return: no cell is nearer than it."""
+UNKNOWN = -math.inf
+"""Range of a ray of a pixel that may not be used: not even that there is no return is known."""
 
 
 def integrate_depth(
@@ -86,4 +90,4 @@ def rays_of_depth(
         # The first image that had a return in a block keeps its number.
         old = blocks.flags[x, y, z]
         blocks.flags[x, y, z] = torch.where(old == 0, number, old).to(old.dtype)
-    return directions, torch.where(hit, range_m, NO_RETURN)
+    return directions, torch.where(hit, range_m, torch.where(image < 0, UNKNOWN, NO_RETURN))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cells that depth rays have observed: rays by hand, and the twins."""
 
+import math
 from importlib import import_module
 
 import pytest
@@ -45,6 +46,11 @@ def test_a_ray_without_a_return_has_observed_all_its_way(backend: str) -> None:
     assert along_x(backend, -1.0, longest_cells=4.0) == [0, 1, 2, 3]
     assert along_x(backend, -1e9) == list(range(10))
     assert along_x(backend, -1.0, longest_cells=0.0) == []
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_ray_of_which_nothing_is_known_has_observed_nothing(backend: str) -> None:
+    assert along_x(backend, -math.inf) == []
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

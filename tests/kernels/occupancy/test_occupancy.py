@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evidence of depth images: one ray by hand, an image counts once, and the CPU twin."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -89,6 +91,25 @@ def test_the_cpu_twin_gives_the_same_evidence() -> None:
     # A step that falls on the face between two cells may be rounded into either.
     assert (results[0] != results[1]).float().mean() < 1e-3
     assert (results[0] != 0).float().mean() > 0.2
+
+
+def test_pixels_that_may_not_be_used_have_no_range(device: torch.device) -> None:
+    depth = torch.tensor([200, -1, 0], dtype=torch.int16, device=device)
+    rays = torch.tensor([[0.0, 0, 1]], device=device).expand(3, 3).contiguous()
+    pose = torch.eye(4, device=device)[:3]
+    blocks = BlockFlags(
+        torch.zeros((4, 4, 4), dtype=torch.int32, device=device), (0, 0, 0), 1, 0.1
+    )
+    _, range_m = rays_of_depth(depth, rays, pose, 0.01, 3, 1, blocks, 7)
+    assert range_m.tolist() == [pytest.approx(2.0), -math.inf, -1e9]
+
+
+@pytest.mark.parametrize("backend", [carve_torch, carve_numba])
+def test_a_ray_of_which_nothing_is_known_changes_nothing(backend) -> None:
+    log_odds, scratch = empty(10, 1, 1)
+    look(backend.integrate_depth, log_odds, scratch, [-math.inf, -math.inf])
+    look(backend.integrate_depth, log_odds, scratch, [-math.inf, 3.5])
+    assert log_odds[:, 0, 0].tolist() == [-1, 0, 6, 6, 6, 0, 0, 0, 0, 0]
 
 
 def test_rays_of_depth_by_hand(device: torch.device) -> None:

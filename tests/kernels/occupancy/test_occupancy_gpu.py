@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Log odds on a GPU against the torch twin."""
 
+import math
+
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -28,13 +30,14 @@ def test_matches_torch(rays: int) -> None:
     assert (log_odds != twin).float().mean() < 1e-3
 
 
-def test_a_ray_without_a_return_says_nothing() -> None:
+@pytest.mark.parametrize("range_cells", [-1e9, -math.inf])
+def test_a_ray_without_a_return_says_nothing(range_cells: float) -> None:
     from ineus_core.kernels.occupancy import gpu as carve_triton
 
     log_odds = torch.zeros((4, 4, 4), dtype=torch.int8, device="cuda")
     scratch = torch.zeros((4, 4, 4), dtype=torch.uint8, device="cuda")
     directions = torch.tensor([[1.0, 0, 0]], device="cuda")
-    ranges = torch.tensor([-1e9], device="cuda")
+    ranges = torch.tensor([range_cells], device="cuda")
     origin = torch.full((3,), 0.5, device="cuda")
     carve_triton.integrate_depth(log_odds, scratch, origin, directions, ranges, 2.0, 1.5, GAINS)
     assert not log_odds.any()
