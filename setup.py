@@ -67,6 +67,7 @@ setup(
         "colmap": ["pycolmap>=4.0"],
         # The light of its surfaces fits the tones of this version.
         "view": ["viser==1.1.1"],
+        "texture": ["xatlas>=0.0.9"],
         "docs": ["pdoc>=15.0"],
         "dev": [
             "beartype>=0.18",

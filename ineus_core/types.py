@@ -282,6 +282,17 @@ class Mesh:
 
 
 @dataclass(frozen=True)
+class TexturedMesh:
+    """A mesh whose colours are a picture, to which each vertex has a place."""
+
+    mesh: Mesh
+    """Vertices on a seam of the texture are there once for each side."""
+    uv: Float[np.ndarray, "v 2"]
+    """0 to 1, from the left and from the bottom of the picture, as OBJ has it."""
+    texture: UInt8[np.ndarray, "h w 3"]
+
+
+@dataclass(frozen=True)
 class MeshBlock:
     """The triangles of one block, indexed within the block, as the map has them."""
 

@@ -70,7 +70,16 @@ ROS_PACKAGES = {
     "message_filters",
     "rosidl_runtime_py",
 }
-OPTIONAL_PACKAGES = {"nerfacc", "open3d", "pycolmap", "rosbags", "tinycudann", "triton", "viser"}
+OPTIONAL_PACKAGES = {
+    "nerfacc",
+    "open3d",
+    "pycolmap",
+    "rosbags",
+    "tinycudann",
+    "triton",
+    "viser",
+    "xatlas",
+}
 BACKEND_WORDS = {"gpu", "tcnn", "nerfacc"}
 """A file with one of these in its name is only imported where that backend was chosen."""
 CAPTURED = ROOT / "ineus_core" / "training" / "captured"

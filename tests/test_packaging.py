@@ -44,6 +44,7 @@ IF_INSTALLED = {
     "tf2_msgs",
     "tinycudann",
     "viser",
+    "xatlas",
 }
 """What is used where it happens to be installed."""
 FILES = ("package.xml", "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
@@ -140,7 +141,7 @@ def test_wheel_offers_the_commands(wheel: zipfile.ZipFile) -> None:
 
 def test_extras(wheel: zipfile.ZipFile) -> None:
     extras = set(re.findall(r"^Provides-Extra: (\w+)$", _metadata(wheel), re.MULTILINE))
-    assert extras == {"ros", "eval", "colmap", "view", "docs", "dev"}
+    assert extras == {"ros", "eval", "colmap", "view", "texture", "docs", "dev"}
 
 
 def test_ros_wheels_are_pinned_alike() -> None:

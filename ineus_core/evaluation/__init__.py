@@ -14,7 +14,11 @@ from ineus_core.evaluation.dtu_protocol import (
 from ineus_core.evaluation.image_metrics import depth_l1_m, psnr, ssim
 from ineus_core.evaluation.mesh_metrics import DEFAULT_THRESHOLDS_M, MeshMetrics, evaluate_mesh
 from ineus_core.evaluation.perceptual import lpips
-from ineus_core.evaluation.picture import overview_camera, render_mesh_picture
+from ineus_core.evaluation.picture import (
+    overview_camera,
+    render_mesh_picture,
+    render_textured_picture,
+)
 from ineus_core.evaluation.reference_fusion import ReferenceFusion, ReferenceFusionConfig
 from ineus_core.evaluation.report import GROUPS, Fact, Panel, facts_of, to_plain, write_report
 from ineus_core.evaluation.surface_samples import (
@@ -63,6 +67,7 @@ __all__ = [
     "read_dtu_reference",
     "read_tanks_reference",
     "render_mesh_picture",
+    "render_textured_picture",
     "sample_surface",
     "ssim",
     "to_plain",

@@ -1,19 +1,20 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of a mesh without a GPU or a display, by a rasteriser in numpy."""
+"""Pictures of a mesh without a GPU or a display, by a rasteriser on the CPU."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
+import cv2
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 
 from ineus_core.geometry import look_at, rigid_inverse
-from ineus_core.types import Camera, Mesh
+from ineus_core.kernels.rasterising import TrianglePixels, rasterise
+from ineus_core.types import Camera, Mesh, TexturedMesh
 
 _NEAR_M = 1e-2
 _BACKGROUND = (246, 247, 249)
-_PIXELS_AT_ONCE = 1 << 20
+_LONGEST_ROW = 32_000
 _LAMP = np.array((-0.45, -0.6, -1.0))
 """Direction to the lamp in the camera frame: left of it and above."""
 
@@ -84,39 +85,56 @@ def render_mesh_picture(
 
     Lens distortion is left out, and triangles that reach behind the camera are not drawn.
     """
+    seen = _seen(mesh, world_from_camera, camera)
+    vertices = mesh.triangles[seen.triangles]
+    colours = np.einsum("pi,pic->pc", seen.weights, mesh.colours[vertices])
+    normals = np.einsum("pi,pic->pc", seen.weights, mesh.normals[vertices])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    # The lamp is beside the camera, so that no visible face is black.
+    lamp = world_from_camera[:3, :3] @ (_LAMP / np.linalg.norm(_LAMP))
+    light = 0.5 + 0.55 * (normals @ lamp).clip(0, 1)
+    return _on_background((colours * light[:, None]).clip(0, 255), seen, camera)
+
+
+def render_textured_picture(
+    textured: TexturedMesh, world_from_camera: Float[np.ndarray, "4 4"], camera: Camera
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Draw the triangles that face the camera with their texture, without light.
+
+    Drawn is what `render_mesh_picture` draws.
+    """
+    seen = _seen(textured.mesh, world_from_camera, camera)
+    places = np.einsum(
+        "pi,pic->pc", seen.weights, textured.uv[textured.mesh.triangles[seen.triangles]]
+    )
+    rows, columns = textured.texture.shape[:2]
+    # OpenCV counts from the middle of the first texel, at the top; v counts from the bottom.
+    x = (places[:, 0] * columns - 0.5).astype(np.float32)
+    y = ((1 - places[:, 1]) * rows - 0.5).astype(np.float32)
+    colours = np.zeros((len(x), 3))
+    # OpenCV takes no longer rows.
+    for first in range(0, len(x), _LONGEST_ROW):
+        part = slice(first, first + _LONGEST_ROW)
+        row = cv2.remap(
+            textured.texture,
+            x[None, part],
+            y[None, part],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        colours[part] = row[0]
+    return _on_background(colours, seen, camera)
+
+
+def _seen(
+    mesh: Mesh, world_from_camera: Float[np.ndarray, "4 4"], camera: Camera
+) -> TrianglePixels:
+    """Find what each pixel shows, with weights of the corners that hold on the surface."""
     corners = _project(mesh, world_from_camera, camera)
-    boxes = _front_facing_boxes(mesh, corners, camera)
-    pixels = _Pixels(camera.height_px * camera.width_px)
-    for some in boxes.chunks():
-        _draw(pixels, some, corners[mesh.triangles[some.triangles]], camera.width_px)
-    picture = _shade(mesh, pixels, corners, world_from_camera)
-    return picture.reshape(camera.height_px, camera.width_px, 3)
-
-
-class _Pixels:
-    """The nearest triangle at each pixel, and two of its barycentric coordinates there."""
-
-    def __init__(self, count: int) -> None:
-        self.inverse_depth = np.zeros(count)
-        self.triangle = np.full(count, -1)
-        self.weights = np.zeros((count, 2))
-
-
-@dataclass(frozen=True)
-class _Boxes:
-    """Triangles and the pixels whose centres may lie in them: a first pixel, columns and rows."""
-
-    triangles: Int[np.ndarray, " n"]
-    first: Int[np.ndarray, "n 2"]
-    size: Int[np.ndarray, "n 2"]
-
-    def chunks(self) -> "Iterator[_Boxes]":
-        """Split into parts of about as many pixels as are worked on at once."""
-        # Triangles near the eye cover the whole picture: all at once may not fit in memory.
-        chunk = np.cumsum(self.size.prod(axis=1)) // _PIXELS_AT_ONCE
-        cuts = np.flatnonzero(np.diff(chunk)) + 1
-        for rows in np.split(np.arange(len(self.triangles)), cuts):
-            yield _Boxes(self.triangles[rows], self.first[rows], self.size[rows])
+    seen = rasterise(corners, mesh.triangles, camera.width_px, camera.height_px)
+    # What is linear on the surface is linear in the image only after division by depth.
+    weights = seen.weights * corners[mesh.triangles[seen.triangles], 2]
+    return replace(seen, weights=weights / weights.sum(axis=1, keepdims=True))
 
 
 def _project(
@@ -131,83 +149,10 @@ def _project(
     return np.stack((columns, rows, inverse), axis=1)
 
 
-def _front_facing_boxes(mesh: Mesh, corners: Float[np.ndarray, "v 3"], camera: Camera) -> _Boxes:
-    """Return boxes of the triangles that face the camera and touch a pixel's centre, clipped."""
-    a, b, c = (corners[mesh.triangles[:, i]] for i in range(3))
-    low, high = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
-    edge, other = (b - a)[:, :2], (c - a)[:, :2]
-    # Rows grow downwards, so what turns clockwise on the image shows us its back.
-    faces_us = edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0] < 0
-    image = (camera.width_px, camera.height_px)
-    first = np.ceil(low[:, :2] - 0.5).clip(0, image).astype(np.int64)
-    end = (np.floor(high[:, :2] - 0.5) + 1).clip(0, image).astype(np.int64)
-    size = end - first
-    keep = np.flatnonzero(faces_us & (low[:, 2] > 0) & (size > 0).all(axis=1))
-    return _Boxes(keep, first[keep], size[keep])
-
-
-def _draw(
-    pixels: _Pixels, boxes: _Boxes, corners: Float[np.ndarray, "n 3 3"], width_px: int
-) -> None:
-    """Put triangles into the pixels where they are nearest."""
-    counts = boxes.size.prod(axis=1)
-    owner = np.repeat(np.arange(len(counts)), counts)
-    place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    columns = boxes.first[owner, 0] + place % boxes.size[owner, 0]
-    rows = boxes.first[owner, 1] + place // boxes.size[owner, 0]
-    a, b, c = corners[:, 0, :2], corners[:, 1, :2], corners[:, 2, :2]
-    area = _cross(b - a, c - a)
-    # Barycentric coordinates are linear in the pixel: slope times its offset from corner c.
-    at_a = np.stack(((b - c)[:, 1], (c - b)[:, 0]), axis=1) / area[:, None]
-    at_b = np.stack(((c - a)[:, 1], (a - c)[:, 0]), axis=1) / area[:, None]
-    offset = np.stack((columns, rows), axis=1) + 0.5 - c[owner]
-    weight_a = (at_a[owner] * offset).sum(axis=1)
-    weight_b = (at_b[owner] * offset).sum(axis=1)
-    inside = np.flatnonzero(
-        np.minimum(np.minimum(weight_a, weight_b), 1 - weight_a - weight_b) > -1e-9
-    )
-    owner, weight_a, weight_b = owner[inside], weight_a[inside], weight_b[inside]
-    pixel = rows[inside] * width_px + columns[inside]
-    inverse = corners[:, :, 2]
-    depth = (
-        weight_a * (inverse[:, 0] - inverse[:, 2])[owner]
-        + weight_b * (inverse[:, 1] - inverse[:, 2])[owner]
-        + inverse[owner, 2]
-    )
-    # Inverse depth is linear in the picture, so the largest is exactly the nearest.
-    np.maximum.at(pixels.inverse_depth, pixel, depth)
-    nearest = depth == pixels.inverse_depth[pixel]
-    pixels.triangle[pixel[nearest]] = boxes.triangles[owner[nearest]]
-    pixels.weights[pixel[nearest]] = np.stack((weight_a[nearest], weight_b[nearest]), axis=1)
-
-
-def _cross(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-
-
-def _shade(
-    mesh: Mesh,
-    pixels: _Pixels,
-    corners: Float[np.ndarray, "v 3"],
-    world_from_camera: Float[np.ndarray, "4 4"],
-) -> UInt8[np.ndarray, "pixels 3"]:
-    """Shade under a lamp beside the camera, so that no visible face is black."""
-    picture = np.empty((len(pixels.triangle), 3), dtype=np.uint8)
+def _on_background(
+    colours: Float[np.ndarray, "hits 3"], seen: TrianglePixels, camera: Camera
+) -> UInt8[np.ndarray, "h w 3"]:
+    picture = np.empty((camera.height_px * camera.width_px, 3), dtype=np.uint8)
     picture[:] = _BACKGROUND
-    hit = np.flatnonzero(pixels.triangle >= 0)
-    if len(hit) == 0:
-        return picture
-    vertices = mesh.triangles[pixels.triangle[hit]]
-    weights = np.empty((len(hit), 3))
-    weights[:, :2] = pixels.weights[hit]
-    weights[:, 2] = 1 - weights[:, :2].sum(axis=1)
-    # What is linear on the surface is linear in the image only after division by depth.
-    weights *= corners[vertices, 2]
-    weights /= weights.sum(axis=1, keepdims=True)
-    colours = np.einsum("pi,pic->pc", weights, mesh.colours[vertices])
-    normals = np.einsum("pi,pic->pc", weights, mesh.normals[vertices])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    lamp = world_from_camera[:3, :3] @ (_LAMP / np.linalg.norm(_LAMP))
-    light = 0.5 + 0.55 * (normals @ lamp).clip(0, 1)
-    picture[hit] = (colours * light[:, None]).clip(0, 255)
-    return picture
+    picture[seen.pixels] = colours
+    return picture.reshape(camera.height_px, camera.width_px, 3)

@@ -5,14 +5,15 @@
 import io
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from ineus_core.errors import ConfigError, SourceError
 from ineus_core.files import DAMAGED_ARRAY, replace_file
 from ineus_core.geometry import as_precise, needs_double
-from ineus_core.types import Mesh
+from ineus_core.types import Mesh, TexturedMesh
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,6 +35,29 @@ def write_mesh(mesh: Mesh, path: str | Path) -> Path:
             f"mesh file {path}: suffix {path.suffix!r}, expected one of {', '.join(MESH_SUFFIXES)}"
         )
     return replace_file(path, encode(mesh))
+
+
+def write_textured_mesh(textured: TexturedMesh, path: str | Path) -> Path:
+    """Write a mesh with its texture: one GLB, or an OBJ with its .mtl and .png beside it.
+
+    Raises:
+        ConfigError: Another suffix, or a place that cannot be written.
+        CapacityError: The file system is full.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in TEXTURED_SUFFIXES:
+        raise ConfigError(
+            f"mesh file {path}: suffix {path.suffix!r}, expected one of "
+            f"{', '.join(TEXTURED_SUFFIXES)} for a texture"
+        )
+    if suffix == ".glb":
+        return replace_file(path, _encode_textured_glb(textured))
+    material, picture = path.with_suffix(".mtl"), path.with_suffix(".png")
+    # What a file names is there before it.
+    replace_file(picture, _encode_png(textured.texture))
+    replace_file(material, f"newmtl surface\nKa 0 0 0\nKd 1 1 1\nillum 0\nmap_Kd {picture.name}\n")
+    return replace_file(path, _encode_textured_obj(textured, material.name))
 
 
 def read_mesh(path: str | Path) -> Mesh:
@@ -145,6 +169,59 @@ def _encode_glb(mesh: Mesh) -> bytes:
     """Write single precision, which is all that the format has, and the place of the node."""
     import trimesh
 
+    place = _place_of_node(mesh)
+    solid = trimesh.Trimesh(
+        vertices=mesh.vertices - place[:3, 3],
+        faces=mesh.triangles,
+        vertex_normals=mesh.normals,
+        vertex_colors=mesh.colours,
+        process=False,
+    )
+    return _export_glb(solid, place)
+
+
+def _encode_textured_glb(textured: TexturedMesh) -> bytes:
+    """Write the texture as base colour of a surface that does not shine."""
+    import trimesh
+    from PIL import Image
+
+    mesh, place = textured.mesh, _place_of_node(textured.mesh)
+    material = trimesh.visual.material.PBRMaterial(
+        baseColorTexture=Image.fromarray(textured.texture),
+        metallicFactor=0.0,
+        roughnessFactor=1.0,
+    )
+    solid = trimesh.Trimesh(
+        vertices=mesh.vertices - place[:3, 3],
+        faces=mesh.triangles,
+        vertex_normals=mesh.normals,
+        visual=trimesh.visual.TextureVisuals(uv=textured.uv, material=material),
+        process=False,
+    )
+    return _export_glb(solid, place)
+
+
+def _encode_textured_obj(textured: TexturedMesh, material: str) -> bytes:
+    mesh, out = textured.mesh, io.StringIO()
+    out.write(f"# ineus, world frame, metres\nmtllib {material}\nusemtl surface\n")
+    np.savetxt(out, mesh.vertices, fmt="v %.6f %.6f %.6f")
+    np.savetxt(out, textured.uv, fmt="vt %.6f %.6f")
+    np.savetxt(out, mesh.normals, fmt="vn %.4f %.4f %.4f")
+    corners = np.repeat(mesh.triangles + 1, 3, axis=1)
+    np.savetxt(out, corners, fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
+    return out.getvalue().encode("ascii")
+
+
+def _encode_png(picture: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "PNG")
+    return out.getvalue()
+
+
+def _place_of_node(mesh: Mesh) -> Float[np.ndarray, "4 4"]:
+    """Return where the node of a GLB stands that its vertices count from."""
     place = np.eye(4)
     if needs_double(mesh.vertices):
         place[:3, 3] = np.round(np.median(mesh.vertices, axis=0))
@@ -153,13 +230,12 @@ def _encode_glb(mesh: Mesh) -> bytes:
             "viewers may round to half metres; PLY and OBJ hold the coordinates themselves",
             place[:3, 3].tolist(),
         )
-    solid = trimesh.Trimesh(
-        vertices=mesh.vertices - place[:3, 3],
-        faces=mesh.triangles,
-        vertex_normals=mesh.normals,
-        vertex_colors=mesh.colours,
-        process=False,
-    )
+    return place
+
+
+def _export_glb(solid: Any, place: Float[np.ndarray, "4 4"]) -> bytes:
+    import trimesh
+
     scene = trimesh.Scene()
     scene.add_geometry(solid, transform=place)
     return scene.export(file_type="glb", include_normals=True)
@@ -167,3 +243,4 @@ def _encode_glb(mesh: Mesh) -> bytes:
 
 _ENCODERS = {".ply": _encode_ply, ".obj": _encode_obj, ".glb": _encode_glb}
 MESH_SUFFIXES = tuple(_ENCODERS)
+TEXTURED_SUFFIXES = (".obj", ".glb")

@@ -5,11 +5,11 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from ineus_core.fields import HashSdf
 from ineus_core.keyframes import KeyframeBuffer, Replay
@@ -83,13 +83,10 @@ class Reconstruction:
             # What is dirty is meshed now; left there, it would be meshed again at once.
             self.surface.dirty.clear()
             self.visibility.find_surface()
-        # Colour alone leaves the surface blurred, and its colour beside it.
-        is_blurred = self.field.init != "depth" and self.field.config.kind == "sdf"
-        knows_views = self.config.training.view_dropout == 0
         update = self.surface.renew(
             self._blocks_with_surface() if everything else self.surface.take_dirty(within_s),
             self.field.sdf,
-            partial(vertex_colours, self.field, is_blurred, knows_views),
+            self.surface_colours,
             self.grid.may_hold_mesh,
             self.field.is_pointwise,
             stamp_ns,
@@ -99,6 +96,15 @@ class Reconstruction:
             self.planner.forget()
             self.visibility.on_surface_changed()
         return update
+
+    def surface_colours(
+        self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]
+    ) -> Float[Tensor, "n 3"]:
+        """Return the colour of points on the surface, 0 to 1, seen head-on."""
+        # Colour alone leaves the surface blurred, and its colour beside it.
+        is_blurred = self.field.init != "depth" and self.field.config.kind == "sdf"
+        knows_views = self.config.training.view_dropout == 0
+        return vertex_colours(self.field, is_blurred, knows_views, points, normals)
 
     def revisit_surface(self, within_s: float) -> None:
         """Have all blocks meshed in turn where there is no depth to tell which of them change.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from ineus_core.errors import CapacityError, CheckpointError, SourceError
 from ineus_core.geometry import up_of_cameras
@@ -429,6 +429,20 @@ class Reconstructor:
         if self._reconstruction is None:
             return weld(())
         return self.origin.mesh_in_world(self._reconstruction.surface.mesh())
+
+    def surface_colours(
+        self, points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"]
+    ) -> UInt8[np.ndarray, "n 3"]:
+        """Return the colours of points on the surface, seen head-on, as those of the mesh are.
+
+        Args:
+            points: In the world, m.
+            normals: Unit length.
+        """
+        in_map = self.origin.points_in_map(points)
+        on_device = (torch.from_numpy(a).float().to(self.device) for a in (in_map, normals))
+        rgb = self.reconstruction.surface_colours(*on_device)
+        return (rgb.clamp(0.0, 1.0) * 255).round().byte().cpu().numpy()
 
     def render(self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> RenderedImage:
         """Render colour, depth and normal as the camera would see them."""

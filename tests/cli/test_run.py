@@ -294,6 +294,7 @@ def test_mesh_at_another_resolution(ineus: Ineus, done: Path, tmp_path: Path) ->
     [
         (["nowhere", "--out", "m.ply"], 1, ["nowhere"]),
         (["DONE", "--out", "m.stl"], 2, ["m.stl", ".ply"]),
+        (["DONE", "--out", "m.ply", "--texture", "64"], 2, ["m.ply", ".obj, .glb", "texture"]),
         (["DONE", "--out", "m.ply", "--voxel-size", "0"], 2, ["--voxel-size"]),
         (["DONE", "--out", "m.ply", "--device", "cuda:99"], 2, ["cuda:99"]),
     ],

@@ -4,9 +4,9 @@
 
 import numpy as np
 
-from ineus_core.evaluation import overview_camera, render_mesh_picture
+from ineus_core.evaluation import overview_camera, render_mesh_picture, render_textured_picture
 from ineus_core.geometry import project, rigid_inverse
-from ineus_core.types import Camera, Mesh
+from ineus_core.types import Camera, Mesh, TexturedMesh
 
 CAMERA = Camera(20, 20, 10.0, 10.0, 10.0, 10.0)
 BACKGROUND = (246, 247, 249)
@@ -49,6 +49,23 @@ def test_a_square_covers_exactly_its_pixels() -> None:
     red, green, blue = picture[10, 10].astype(float)
     assert red / green == 2.0 or abs(red / green - 2.0) < 0.05
     assert abs(green / blue - 2.0) < 0.05
+
+
+def test_a_texture_is_seen_upright_and_unlit() -> None:
+    """Four texels of 5 x 5 pixels each; v counts from the bottom of the picture."""
+    texture = np.array((((255, 0, 0), (0, 255, 0)), ((0, 0, 255), (9, 9, 9))), dtype=np.uint8)
+    texture = texture.repeat(8, axis=0).repeat(8, axis=1)
+    uv = np.array(((0, 1), (1, 1), (1, 0), (0, 0)), dtype=np.float32)
+    made = TexturedMesh(quad(2.0, 1.0, (0, 0, 0)), uv, texture)
+    picture = render_textured_picture(made, np.eye(4), CAMERA)
+    for rows, columns, colour in (
+        (slice(5, 9), slice(5, 9), (255, 0, 0)),
+        (slice(5, 9), slice(11, 15), (0, 255, 0)),
+        (slice(11, 15), slice(5, 9), (0, 0, 255)),
+        (slice(11, 15), slice(11, 15), (9, 9, 9)),
+    ):
+        assert (picture[rows, columns] == colour).all()
+    assert drawn(picture).sum() == 100
 
 
 def test_the_nearer_surface_hides_the_farther_in_any_order() -> None:
