@@ -5,6 +5,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -87,7 +88,7 @@ class Reconstruction:
             self._blocks_with_surface() if everything else self.surface.take_dirty(within_s),
             self.field.sdf,
             self.surface_colours,
-            self.grid.may_hold_mesh,
+            partial(self.grid.may_hold_mesh, voxel_m=self.config.meshing.voxel_size_m),
             self.field.is_pointwise,
             stamp_ns,
         )

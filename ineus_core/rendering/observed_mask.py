@@ -33,7 +33,7 @@ class ObservedMask:
         self, shape: list[int], low_cell: list[int], cell_m: float, device: torch.device
     ) -> None:
         """Nothing is observed."""
-        self._cell_m, self._device = cell_m / _PARTS, device
+        self.cell_m, self._device = cell_m / _PARTS, device
         self._lie_over(shape, low_cell)
 
     def _lie_over(self, shape: list[int], low_cell: list[int]) -> None:
@@ -68,7 +68,7 @@ class ObservedMask:
             spread: The same by the range of a return, where that is more.
             longest_m: Up to where a ray without a return would have had one.
         """
-        per_m = 1.0 / self._cell_m
+        per_m = 1.0 / self.cell_m
         # No way through the grid is longer.
         diagonal = sum(n * n for n in self.cells.shape) ** 0.5
         origin_cells, range_cells = origin * per_m - self._low_cell_there, range_m * per_m
@@ -78,7 +78,7 @@ class ObservedMask:
     def at(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
         """Tell which points lie in observed cells."""
         x, y, z = self._low_cell
-        return cells_at(points, self.cells, (x, y, z), self._cell_m)
+        return cells_at(points, self.cells, (x, y, z), self.cell_m)
 
     def packed(self) -> UInt8[Tensor, " bytes"]:
         """Return eight cells a byte, on the host."""

@@ -5,6 +5,7 @@
 It decides where rays are sampled and where a mesh may be; it is not a map for planners.
 """
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -301,8 +302,28 @@ class OccupancyGrid:
         index = index[inside]
         cells[index] = cells[index].clamp(max=_MISS)
 
-    def may_hold_mesh(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
-        """Tell where a surface was seen: by returns, or by the field if there are none."""
+    def may_hold_mesh(
+        self, points: Float[Tensor, "n 3"], voxel_m: float = 0.0
+    ) -> Bool[Tensor, " n"]:
+        """Tell where a surface was seen: by returns, or by the field if there are none.
+
+        Args:
+            points: Centres of voxels.
+            voxel_m: Side of the voxels; one that is larger than the cells in which that is known
+                may hold a mesh if the middle of any of its parts, which are no larger, may.
+        """
+        known_m = self.observed.cell_m if self.has_sensor else self.cell_m
+        # Cells are made as large as voxels: what is left of a quotient is rounding.
+        parts = max(1, math.ceil(voxel_m / known_m - 1e-3))
+        if parts == 1:
+            return self._is_seen(points)
+        places = ((torch.arange(parts, device=points.device) + 0.5) / parts - 0.5) * voxel_m
+        may = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        for offset in torch.cartesian_prod(places, places, places):
+            may |= self._is_seen(points + offset)
+        return may
+
+    def _is_seen(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
         x, y, z = self._low_cell.tolist()
         may = cells_at(points, self.cells_of_mesh, (x, y, z), self.cell_m)
         return may & self.observed.at(points) if self.has_sensor else may

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import trimesh
 from bag_making import MS, START_NS, BagMaker, make_frame
 from command import CommandResult
 from folder_making import make_posed_images, replace_line, write_depth
@@ -281,12 +282,16 @@ def test_a_full_disk_leaves_the_result_of_an_older_run(
 
 
 def test_mesh_at_another_resolution(ineus: Ineus, done: Path, tmp_path: Path) -> None:
-    counts = []
+    counts, areas_m2 = [], []
     for voxel_m, name in ((0.2, "coarse.obj"), (0.1, "fine.ply")):
         result = ineus("mesh", done, "--voxel-size", voxel_m, "--out", tmp_path / "m" / name)
         assert result.exit_code == 0, result.stderr
-        counts.append(len(read_mesh(tmp_path / "m" / name).triangles))
+        mesh = read_mesh(tmp_path / "m" / name)
+        counts.append(len(mesh.triangles))
+        areas_m2.append(trimesh.Trimesh(mesh.vertices, mesh.triangles).area)
     assert 2 * counts[0] < counts[1]
+    # Triangles are larger, not fewer for holes.
+    assert areas_m2[0] > 0.85 * areas_m2[1]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,16 @@ def test_of_what_is_near_returns_a_mesh_is_only_where_a_ray_has_looked() -> None
     assert grid.may_hold_mesh(points).all()
 
 
+def test_a_large_voxel_may_hold_a_mesh_if_the_middle_of_a_part_may() -> None:
+    """What was looked at is from 1.0 to 1.1 along x, and from 0.5 to 0.6 across."""
+    grid = make_grid()
+    look(grid, 1.06)
+    points = torch.tensor([[0.98, 0.55, 0.55], [1.16, 0.55, 0.55], [1.05, 0.44, 0.55]])
+    assert not grid.may_hold_mesh(points, voxel_m=0.05).any()
+    assert grid.may_hold_mesh(points, voxel_m=0.1).tolist() == [True, False, False]
+    assert grid.may_hold_mesh(points, voxel_m=0.2).tolist() == [True, True, True]
+
+
 def test_what_was_observed_stays_where_it_is_when_the_grid_grows() -> None:
     grid = make_grid()
     look(grid, 1.05)
