@@ -182,6 +182,12 @@ class RosConfig(ConfigModel):
         ge=1,
         le=1000,
     )
+    mesh_colors: Literal["color", "shaded", "normal"] = Field(
+        "color",
+        description="Colours of ~/mesh: the scene's, the same with light and shade, which RViz "
+        "does not give to coloured triangles, or normals.",
+        json_schema_extra=CHANGEABLE,
+    )
     triangles_per_message: int = Field(
         500_000,
         description="Triangles in one message of ~/mesh before another one is begun.",

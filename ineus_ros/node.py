@@ -199,7 +199,7 @@ class ReconstructionNode(LifecycleNode):
         self, origin_frame: OriginFrame, publish_all: Callable[[], None]
     ) -> MeshPublisher:
         return MeshPublisher(
-            self, self.config, self._world_frame, origin_frame, self._now_ns, publish_all
+            self, lambda: self.config, self._world_frame, origin_frame, self._now_ns, publish_all
         )
 
     def _world_frame(self) -> str:

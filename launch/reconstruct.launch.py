@@ -13,7 +13,6 @@ from launch.actions import (
     OpaqueFunction,
     SetEnvironmentVariable,
 )
-from launch.conditions import IfCondition
 from launch.launch_context import LaunchContext
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -27,6 +26,7 @@ CAMERAS = {
         "color/image": "/camera/camera/color/image_raw",
         "color/camera_info": "/camera/camera/color/camera_info",
         "depth/image": "/camera/camera/aligned_depth_to_color/image_raw",
+        "depth/camera_info": "/camera/camera/aligned_depth_to_color/camera_info",
     },
     "zed": {
         "color/image": "/zed/zed_node/rgb/color/rect/image",
@@ -38,11 +38,13 @@ CAMERAS = {
         "color/image": "/oak/rgb/image_raw",
         "color/camera_info": "/oak/rgb/camera_info",
         "depth/image": "/oak/stereo/image_raw",
+        "depth/camera_info": "/oak/stereo/camera_info",
     },
     "kinect": {
         "color/image": "/rgb/image_raw",
         "color/camera_info": "/rgb/camera_info",
         "depth/image": "/depth_to_rgb/image_raw",
+        "depth/camera_info": "/depth_to_rgb/camera_info",
     },
     "isaac_sim": {
         "color/image": "/front_stereo_camera/left/image_raw",
@@ -95,14 +97,7 @@ def generate_launch_description() -> LaunchDescription:
         for name, default, about, choices in ARGUMENTS
     ]
     buffered = SetEnvironmentVariable("RCUTILS_LOGGING_BUFFERED_STREAM", "1")
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        arguments=["-d", str(share() / "config" / "ineus.rviz")],
-        condition=IfCondition(LaunchConfiguration("rviz")),
-        output="screen",
-    )
-    return LaunchDescription([buffered, *arguments, OpaqueFunction(function=start), rviz])
+    return LaunchDescription([buffered, *arguments, OpaqueFunction(function=start)])
 
 
 def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
@@ -120,8 +115,9 @@ def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
         if name in COMPRESSED
     ]
     # A bag brings its transforms on /tf, wherever the node stands.
-    if given("namespace") and not is_from_bag:
-        remappings += [("/tf", "tf"), ("/tf_static", "tf_static")]
+    follows = given("namespace") and not is_from_bag
+    of_tf = [("/tf", "tf"), ("/tf_static", "tf_static")] if follows else []
+    remappings += of_tf
     # The file comes first, so that arguments win over it; only those that were given do.
     parameters: list[str | dict[str, object]] = (
         [given("params_file")] if given("params_file") else []
@@ -150,15 +146,33 @@ def start(context: LaunchContext) -> list[Node | ExecuteProcess]:
         )
     ]
     if is_from_bag:
-        # Ours waits for the node, which takes seconds to start; `ros2 bag play` would begin.
-        ineus = ["ineus"] if shutil.which("ineus") else ["ros2", "run", PACKAGE, "ineus"]
-        play = [*ineus, "bag", "play", given("bag"), "--clock", "--rate", given("rate")]
-        play += ["--wait-subscribers", "120"] + ["--loop"] * (given("loop") == "true")
-        if given("namespace"):
-            # Where transforms cannot be played, the node hears the camera's poses.
-            play += ["--poses-topic", f"/{given('namespace').strip('/')}/transform"]
-        started.append(ExecuteProcess(cmd=play, output="screen"))
+        started.append(player(given("bag"), given("rate"), given("loop"), given("namespace")))
+    if given("rviz") == "true":
+        started.append(rviz(given("namespace"), given("global_frame"), of_tf))
     return started
+
+
+def player(bag: str, rate: str, loop: str, namespace: str) -> ExecuteProcess:
+    """Make what plays the bag; it waits for the node, which takes seconds to start."""
+    ineus = ["ineus"] if shutil.which("ineus") else ["ros2", "run", PACKAGE, "ineus"]
+    play = [*ineus, "bag", "play", bag, "--clock", "--rate", rate]
+    play += ["--wait-subscribers", "120"] + ["--loop"] * (loop == "true")
+    if namespace:
+        # Where transforms cannot be played, the node hears the camera's poses.
+        play += ["--poses-topic", f"/{namespace.strip('/')}/transform"]
+    return ExecuteProcess(cmd=play, output="screen")
+
+
+def rviz(namespace: str, fixed_frame: str, remappings: list[tuple[str, str]]) -> Node:
+    """Make RViz; its topics are relative, so that they are those of the node in its namespace."""
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=namespace,
+        arguments=["-d", str(share() / "config" / "ineus.rviz"), "-f", fixed_frame],
+        remappings=remappings,
+        output="screen",
+    )
 
 
 def share() -> Path:

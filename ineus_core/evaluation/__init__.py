@@ -21,6 +21,7 @@ from ineus_core.evaluation.picture import (
 )
 from ineus_core.evaluation.reference_fusion import ReferenceFusion, ReferenceFusionConfig
 from ineus_core.evaluation.report import GROUPS, Fact, Panel, facts_of, to_plain, write_report
+from ineus_core.evaluation.shading import LOOKS, Look, colours_on_screen
 from ineus_core.evaluation.surface_samples import (
     Culling,
     CullingView,
@@ -38,11 +39,13 @@ from ineus_core.evaluation.tanks_protocol import (
 __all__ = [
     "DEFAULT_THRESHOLDS_M",
     "GROUPS",
+    "LOOKS",
     "Culling",
     "CullingView",
     "DtuMetrics",
     "DtuReference",
     "Fact",
+    "Look",
     "MaskView",
     "MeshMetrics",
     "Panel",
@@ -51,6 +54,7 @@ __all__ = [
     "SurfacePoints",
     "TanksMetrics",
     "TanksReference",
+    "colours_on_screen",
     "cull",
     "depth_colours",
     "depth_l1_m",

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ineus_core.errors import CapacityError, MissingDependencyError
-from ineus_core.evaluation import overview_camera
+from ineus_core.evaluation import LOOKS, overview_camera
 from ineus_core.geometry import as_precise
 from ineus_core.types import Frame, Mesh, MeshUpdate, StepReport
 from ineus_core.viewer.ask import Ask
@@ -26,7 +26,6 @@ from ineus_core.viewer.config import ViewerConfig
 from ineus_core.viewer.curves import Curves, Sample
 from ineus_core.viewer.field_view import FieldView
 from ineus_core.viewer.run_link import RunLink
-from ineus_core.viewer.shading import LOOKS
 from ineus_core.viewer.slice_views import SliceViews
 from ineus_core.viewer.surface_view import SurfaceView
 from ineus_core.viewer.tiles import SurfaceTiles

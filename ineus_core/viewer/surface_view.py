@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ineus_core.evaluation import Look, colours_on_screen
 from ineus_core.viewer.glb import unlit_glb
-from ineus_core.viewer.shading import Look, vertex_colours
 from ineus_core.viewer.tiles import SurfaceTiles, TileIndex
 
 _TRIANGLES_AT_ONCE = 100_000
@@ -67,7 +67,7 @@ class SurfaceView:
             if len(mesh.triangles) == 0:
                 self._hide(index)
                 continue
-            colours = vertex_colours(mesh, self._look, self.upright_from_world)
+            colours = colours_on_screen(mesh, self._look, self.upright_from_world)
             self._show(index, unlit_glb(mesh.vertices, mesh.triangles, colours), now_s)
         return bool(changed)
 

@@ -6,6 +6,7 @@ import array
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
@@ -13,6 +14,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import PointCloud2, PointField
 from visualization_msgs.msg import MarkerArray
 
+from ineus_core.evaluation import Look, colours_on_screen
 from ineus_core.reconstruction import MapOrigin
 from ineus_core.ros_config import RosConfig
 from ineus_core.types import BlockIndex, MeshBlock, MeshUpdate
@@ -30,6 +32,10 @@ from ineus_ros.qos import latched
 from ineus_ros.timers import wall_timer
 
 NAMESPACE = "mesh"
+_LOOKS: dict[str, Look] = {"color": "colour", "shaded": "colour, shaded", "normal": "normals"}
+"""By `mesh_colors`."""
+_UPRIGHT = np.eye(3)
+"""z of the world is up (REP 103)."""
 VERTEX = np.dtype([("xyz", "<f4", 3), ("normal", "<f4", 3), ("bgrx", "u1", 4)])
 """One point of the cloud; `rgb` is packed as PCL and RViz read it."""
 
@@ -50,7 +56,7 @@ class MeshPublisher:
     def __init__(
         self,
         node: LifecycleNode,
-        config: RosConfig,
+        config: Callable[[], RosConfig],
         frame_id: Callable[[], str],
         origin_frame: OriginFrame,
         now_ns: Callable[[], int],
@@ -63,12 +69,14 @@ class MeshPublisher:
         """What the vertices of the blocks count from."""
         self._now_ns = now_ns
         self._node = node
-        self._markers = self._latched(MarkerArray, "~/mesh", config.mesh_queue_size, on_join)
+        queue_size = config().mesh_queue_size
+        self._markers = self._latched(MarkerArray, "~/mesh", queue_size, on_join)
         self._points = self._latched(PointCloud2, "~/mesh_points", 1, on_join)
         self._writer = MarkerArrayWriter()
         self._writes_bytes = self_check()
         self._blocks: dict[BlockIndex, MeshBlock] = {}
         self._ids: dict[BlockIndex, int] = {}
+        self._look = config().mesh_colors
         self._stamp_ns = 0
         self.counters: Counter[str] = Counter()
         self.build_ms = 0.0
@@ -88,7 +96,9 @@ class MeshPublisher:
         for block in update.upserts:
             self._blocks[block.index] = block
         self.counters["updates"] += 1
-        if self._markers.get_subscription_count():
+        if self._look != self._config().mesh_colors:
+            self.publish_all()
+        elif self._markers.get_subscription_count():
             # Only if someone listens: to build them takes longer than to keep the blocks.
             markers = [BlockMarker(self._id(index), DELETE) for index in removed]
             markers += [self._marker(block) for block in update.upserts]
@@ -100,6 +110,7 @@ class MeshPublisher:
     def publish_all(self) -> None:
         """Publish all of the mesh, for a late subscriber or a slow one that missed blocks."""
         if self._markers.get_subscription_count():
+            self._look = self._config().mesh_colors
             # Beginning with DELETE_ALL: who joins may hold blocks of an earlier run.
             everything = [self._marker(block) for block in self._blocks.values()]
             self._publish_markers([BlockMarker(0, DELETE_ALL), *everything])
@@ -123,7 +134,8 @@ class MeshPublisher:
         return sum(len(block.mesh.triangles) for block in self.blocks())
 
     def _marker(self, block: MeshBlock) -> BlockMarker:
-        return BlockMarker(self._id(block.index), ADD, block.mesh)
+        colours = colours_on_screen(block.mesh, _LOOKS[self._look], _UPRIGHT)
+        return BlockMarker(self._id(block.index), ADD, replace(block.mesh, colours=colours))
 
     def _id(self, index: BlockIndex) -> int:
         """Return the id of a block's marker, which it keeps for ever, also while it is empty."""
@@ -134,7 +146,7 @@ class MeshPublisher:
             return
         begin = time.perf_counter()
         write = self._writer.write if self._writes_bytes else marker_array_message
-        for part in split_by_triangles(markers, self._config.triangles_per_message):
+        for part in split_by_triangles(markers, self._config().triangles_per_message):
             place = self.origin.x_m, self.origin.y_m, self.origin.z_m
             message = write(self._stamp_ns, self._frame_id(), NAMESPACE, part, place)
             self._markers.publish(message)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of docs/ros.md are the interface of the node: names, types and delivery."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("rclpy", reason="needs rclpy")
 
@@ -19,6 +21,16 @@ from ineus_ros.node import ReconstructionNode
 pytestmark = pytest.mark.ros
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "ros.md").read_text(encoding="utf-8")
+CONFIG = Path(__file__).parents[2] / "config"
+SHOWN_BY_RVIZ = {
+    "MarkerArray": "visualization_msgs/MarkerArray",
+    "PointCloud2": "sensor_msgs/PointCloud2",
+    "Map": "nav_msgs/OccupancyGrid",
+    "Path": "nav_msgs/Path",
+    "PoseArray": "geometry_msgs/PoseArray",
+    "Image": "sensor_msgs/Image",
+}
+"""Message by display; of each there is one."""
 OF_EVERY_NODE = {"/rosout", "/parameter_events", "/clock", "/ineus/transition_event"}
 
 Rows = dict[str, tuple[str, str]]
@@ -74,6 +86,41 @@ def test_topics_out(configured: Callable[..., Any]) -> None:
     rows = found(configured().publishers)
     rows.pop("/ineus/static_map_slice", None)
     assert rows == documented("Topics out")
+
+
+def test_rviz_shows_topics_of_the_node_and_asks_for_what_was_said_before(
+    configured: Callable[..., Any],
+) -> None:
+    shown = yaml.safe_load((CONFIG / "ineus.rviz").read_text())
+    rows = found(configured().publishers)
+    displays = [item for item in shown["Visualization Manager"]["Displays"] if "Topic" in item]
+    kinds = {item["Class"].split("/")[1] for item in displays}
+    assert kinds == set(SHOWN_BY_RVIZ)
+    for item in displays:
+        # Relative, so that a namespace of RViz is theirs.
+        kind, delivery = rows["/" + item["Topic"]["Value"]]
+        assert kind == SHOWN_BY_RVIZ[item["Class"].split("/")[1]], item["Name"]
+        wants = item["Topic"]["Durability Policy"] == "Transient Local"
+        assert wants == delivery.endswith("transient local"), item["Name"]
+        assert item["Topic"]["Reliability Policy"] == "Reliable"
+    channels = {item.get("Channel Name", "distance") for item in displays}
+    assert channels == {"distance"}
+
+
+def test_foxglove_shows_topics_of_the_node(configured: Callable[..., Any]) -> None:
+    layout = json.loads((CONFIG / "ineus.foxglove.json").read_text())
+    rows = found(configured().publishers)
+    panels = layout["configById"]
+    shown = set(panels["3D!mesh"]["topics"])
+    images = {
+        panel["imageMode"]["imageTopic"] for name, panel in panels.items() if "Image" in name
+    }
+    assert len(shown) == 7 and len(images) == 3
+    assert {rows[topic][0] for topic in images} == {"sensor_msgs/Image"}
+    assert shown | {panels["DiagnosticSummary!node"]["topicToRender"]} <= set(rows)
+    assert set(re.findall(r'"(?:first|second)": "([^"]+)"', json.dumps(layout["layout"]))) == set(
+        panels
+    )
 
 
 def test_topics_in(configured: Callable[..., Any]) -> None:

@@ -30,7 +30,7 @@ def engine(ros: Callable[..., Any]) -> tuple[LifecycleNode, Engine]:
 
     def publisher(publish_all: Callable[[], None]) -> MeshPublisher:
         origin = OriginFrame(node, lambda: "odom")
-        return MeshPublisher(node, RosConfig(), lambda: "odom", origin, lambda: 0, publish_all)
+        return MeshPublisher(node, RosConfig, lambda: "odom", origin, lambda: 0, publish_all)
 
     return node, Engine(Reconstructor(tiny_config(), CPU), PipelineConfig(), lambda: 0, publisher)
 

@@ -10,7 +10,6 @@ from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pytest
-import yaml
 
 from ineus_core.config import Config, load_config
 from ineus_core.ros_config import PoseSource
@@ -44,13 +43,6 @@ def test_the_dds_profile_holds_an_image_of_full_hd() -> None:
     tree = ElementTree.parse(ROOT / "config" / "dds_large_messages.xml")
     size = tree.find(".//{*}segment_size")
     assert size is not None and int(str(size.text)) > 3 * 1920 * 1080
-
-
-def test_rviz_shows_the_topics_of_the_node_and_asks_for_what_was_said_before() -> None:
-    shown = yaml.safe_load((ROOT / "config" / "ineus.rviz").read_text())
-    displays = {item["Name"]: item for item in shown["Visualization Manager"]["Displays"]}
-    mesh = displays["Mesh"]["Topic"]
-    assert (mesh["Value"], mesh["Durability Policy"]) == ("/ineus/mesh", "Transient Local")
 
 
 def load(name: str) -> ModuleType:
@@ -109,6 +101,20 @@ def test_a_camera_and_a_bag_become_a_node_and_a_player(launch_file: ModuleType) 
     assert words[words.index("bag") : words.index("bag") + 3] == ["bag", "play", "walk.mcap"]
     assert {"--clock", "--loop", "--wait-subscribers"} <= set(words)
     assert type(node) is type(bag_node)
+
+
+def test_rviz_stands_in_the_namespace_of_the_node(launch_file: ModuleType) -> None:
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    defaults = {name: default for name, default, *_ in launch_file.ARGUMENTS}
+    given = {"namespace": "robot", "rviz": "true", "global_frame": "map"}
+    context.launch_configurations.update(defaults | given)
+    node, rviz = launch_file.start(context)
+    for started in (node, rviz):
+        assert started._Node__node_namespace == "robot"
+        assert "/tf" in [pair[0][0].text for pair in started._Node__remappings]
+    assert rviz._Node__arguments[-2:] == ["-f", "map"]
 
 
 def test_tf_follows_the_namespace_but_not_with_a_bag(launch_file: ModuleType) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import trimesh
 
+from ineus_core.evaluation import LOOKS, colours_on_screen
 from ineus_core.types import Mesh
 from ineus_core.viewer.glb import light_of, unlit_glb
-from ineus_core.viewer.shading import LOOKS, vertex_colours
 
 VERTICES = np.array(((0, 0, 0), (1, 0, 0), (0, 2, 0), (0, 0, 3)), np.float32)
 TRIANGLES = np.array(((0, 1, 2), (0, 2, 3)), np.int32)
@@ -54,7 +54,7 @@ def test_colours_look_as_they_were_seen() -> None:
 def test_what_faces_the_lamps_is_brighter_and_each_look_differs() -> None:
     up_and_down = np.array(((0, 0, 1), (0, 0, -1)), np.float32)
     mesh = Mesh(VERTICES[:2], TRIANGLES[:0], up_and_down, np.full((2, 3), (90, 120, 60), np.uint8))
-    seen = {look: vertex_colours(mesh, look, np.eye(3)) for look in LOOKS}
+    seen = {look: colours_on_screen(mesh, look, np.eye(3)) for look in LOOKS}
     assert (seen["colour, shaded"][0] > seen["colour, shaded"][1]).all()
     np.testing.assert_array_equal(seen["colour"], mesh.colours)
     np.testing.assert_array_equal(seen["normals"][0], (128, 128, 255))

@@ -119,7 +119,7 @@ def test_who_joins_later_hears_of_it_over_dds(ros: Callable[..., Any]) -> None:
 def test_a_map_that_begins_anew_takes_the_old_blocks_with_it(ros: Callable[..., Any]) -> None:
     node = ros(lambda context: LifecycleNode("ineus", context=context))
     origin = OriginFrame(node, lambda: "odom")
-    publisher = MeshPublisher(node, RosConfig(), lambda: "odom", origin, lambda: 0, lambda: None)
+    publisher = MeshPublisher(node, RosConfig, lambda: "odom", origin, lambda: 0, lambda: None)
     nothing = np.zeros((3, 3), np.float32)
     triangle = Mesh(nothing, np.array(((0, 1, 2),)), nothing, nothing.astype(np.uint8))
     blocks = tuple(MeshBlock((x, 0, 0), triangle) for x in range(4))

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a surface looks in a browser: its colours lit by fixed lamps, or its normals as colours."""
+"""How a surface looks on a screen: its colours lit by fixed lamps, or its normals as colours."""
 
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ineus_core.evaluation import normal_colours
+from ineus_core.evaluation.colours import normal_colours
 from ineus_core.types import Mesh
 
 Look = Literal["colour, shaded", "colour", "shape", "normals"]
@@ -18,13 +18,13 @@ _AMBIENT = 0.38
 _PLASTER = 214
 
 
-def vertex_colours(
+def colours_on_screen(
     mesh: Mesh, look: Look, upright_from_world: Float[np.ndarray, "3 3"]
 ) -> UInt8[np.ndarray, "v 3"]:
     """Return the colours that vertices have on the screen.
 
-    Light is part of the colours, as a browser would compute it from normals of its own, which
-    break where two tiles meet.
+    Light is part of the colours: a browser would compute it from normals of its own, which break
+    where two tiles meet, and RViz lights no triangles that have colours.
 
     Args:
         upright_from_world: Rotation that takes the direction against gravity to the z axis.
