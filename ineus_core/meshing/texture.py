@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from ineus_core.kernels.rasterising import rasterise
-from ineus_core.meshing.atlas import unfold
+from ineus_core.meshing.atlas import facing_us, on_picture, unfold
 from ineus_core.types import Mesh, TexturedMesh
 
 ColoursOfPoints = Callable[
@@ -35,9 +35,8 @@ def textured(mesh: Mesh, side_px: int, colours_fn: ColoursOfPoints) -> TexturedM
         MissingDependencyError: xatlas is not installed.
     """
     unfolded, uv = unfold(mesh, side_px)
-    # As a picture has it: rows from the top, and everything as far away.
-    corners = np.stack((uv[:, 0], 1 - uv[:, 1], np.ones(len(uv)) / side_px), axis=1) * side_px
-    triangles = _facing_us(corners, unfolded.triangles)
+    corners = on_picture(uv, side_px)
+    triangles = facing_us(corners, unfolded.triangles)
     seen = rasterise(corners, triangles, side_px, side_px)
     texture = np.zeros((side_px * side_px, 3), dtype=np.uint8)
     is_known = np.zeros(side_px * side_px, dtype=bool)
@@ -52,16 +51,6 @@ def textured(mesh: Mesh, side_px: int, colours_fn: ColoursOfPoints) -> TexturedM
     square = (side_px, side_px)
     picture = _dilated(texture.reshape(*square, 3), is_known.reshape(square))
     return TexturedMesh(unfolded, uv, picture)
-
-
-def _facing_us(
-    corners: Float[np.ndarray, "v 3"], triangles: Int[np.ndarray, "t 3"]
-) -> Int[np.ndarray, "t 3"]:
-    """Turn round the triangles that an atlas has laid on their face."""
-    a, b, c = (corners[triangles[:, i], :2] for i in range(3))
-    edge, other = b - a, c - a
-    is_turned = edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0] > 0
-    return np.where(is_turned[:, None], triangles[:, ::-1], triangles)
 
 
 def _dilated(

@@ -77,6 +77,25 @@ def test_the_surface_is_the_same(made: TexturedMesh) -> None:
     )
 
 
+def test_what_winds_over_itself_is_laid_side_by_side() -> None:
+    """Two turns of a ramp, which is seen from above everywhere, and in one piece."""
+    pytest.importorskip("xatlas")
+    turns, radii = np.linspace(0, 4 * np.pi, 200), np.linspace(0.3, 1.0, 12)
+    angle, radius = (a.ravel() for a in np.meshgrid(turns, radii, indexing="ij"))
+    vertices = np.stack((radius * np.cos(angle), radius * np.sin(angle), 0.05 * angle), axis=1)
+    first = (np.arange(199)[:, None] * 12 + np.arange(11)).ravel()
+    pieces = ((first, first + 1, first + 12), (first + 1, first + 13, first + 12))
+    triangles = np.concatenate([np.stack(piece, axis=1) for piece in pieces]).astype(np.int32)
+    up = np.tile(np.array((0, 0, 1), np.float32), (len(vertices), 1))
+    ramp = Mesh(vertices.astype(np.float32), triangles, up, up.astype(np.uint8))
+    made = textured(ramp, SIDE_PX, colours_of)
+    points, uv = points_on(made)
+    off = np.abs(looked_up(made, uv) - place_colours(points))
+    assert off.mean() < 1
+    # Where a turn is cut off, some texels show the other one.
+    assert np.quantile(off, 0.99) < 6
+
+
 def test_a_place_in_the_world_costs_no_precision() -> None:
     """At UTM coordinates, where single precision has steps of 0.5 m."""
     pytest.importorskip("xatlas")
