@@ -5,6 +5,7 @@
 import ast
 import fnmatch
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,27 @@ def test_readme_is_short_and_names_both_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 100
     assert "\nmake demo " in text and "\nmake test " in text
+
+
+def test_sentences_of_troubleshooting_are_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r'"([^"]+)"', page.split("\n## Nothing starts\n")[1])
+    sentences = [sentence for sentence in quoted if sentence not in ("Transient Local",)]
+    assert len(sentences) > 15
+    said = "\n".join(strings_of_the_code())
+    lost = [
+        part
+        for sentence in sentences
+        for part in (part.strip(" :;") for part in sentence.split("..."))
+        if part not in said
+    ]
+    assert not lost, f"nothing in the code says: {lost}"
+
+
+def strings_of_the_code() -> Iterator[str]:
+    """Yield all strings of both packages, in pieces between what changes."""
+    for package in ("ineus_core", "ineus_ros"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
