@@ -171,7 +171,7 @@ def test_one_process_writes_and_the_others_train(tmp_path: Path) -> None:
     ]  # fmt: skip
     words = [word for setting in small for word in ("--set", setting)]
     command = ["-m", "ineus_core.cli", "run", "synthetic:room", "--device", "cpu", *words]
-    processes = start(2, [*command, "--seconds", "4", "--out", str(out)])
+    processes = start(2, [*command, "--steps", "60", "--out", str(out)])
     (first, said), (second, silent) = finish(processes)
     assert (first, second) == (0, 0), said + silent
     assert sorted(path.name for path in out.iterdir()) == [
