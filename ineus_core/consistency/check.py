@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The input checked against itself: do views agree, and if not, what would make them agree."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,10 +25,10 @@ from ineus_core.consistency.hypotheses import (
     time_hypotheses,
     with_poses,
 )
-from ineus_core.consistency.pairs import Pair, find_pairs
+from ineus_core.consistency.pairs import Pair, find_pairs, overlaps
 from ineus_core.consistency.registration import Registration, registration
 from ineus_core.consistency.verdict import Verdict, explanation, settings_of, words
-from ineus_core.consistency.views import View
+from ineus_core.consistency.views import WIDTH_PX, View
 from ineus_core.sources import Adjustment
 
 _LEAST_FRAMES, _LEAST_PAIRS, _LEAST_ANCHORS = 8, 6, 3
@@ -38,9 +39,15 @@ _PNP_SHARE, _LOW = 0.7, 0.35
 _MISFIT, _FITS = 1.2, 1.5
 """Of edges: how much better another registration must fit, and how well."""
 _ALARM_PX, _SURE_PX, _AFTER_PX, _AFTER_SHARE = 1.5, 5.0, 3.0, 0.35
+_SURE_OWN_PX = 2.5
+"""Of the pictures themselves: in a small one features are found no better than that."""
 _MISPLACED = 0.025
 """Of the focal length, by which features with depth may miss."""
 _USUAL_M = (0.3, 8.0)
+_WIDE = 0.1
+"""Motion in a pair, as a share of the width, beyond which nearer frames would tell more."""
+_MOTION = "Record more motion with turns."
+_OVERLAP = "Record frames that are nearer to each other, so that neighbours overlap by half."
 _REGISTER = (
     "Use the registered topic (source.rosbag.depth_topic for a bag), or give the depth camera's "
     "own camera_info and place."
@@ -82,7 +89,7 @@ class InputCheck:
             is_thorough: Also look for what is only a little off.
         """
         if not self.pairs:
-            return self._cannot_tell("no two frames overlap")
+            return self._without_pairs()
         scorer = PairScorer(self.pairs, self._pose_at)
         base = scorer.score(Hypothesis("", self._given))
         self._note(scorer, base)
@@ -144,10 +151,11 @@ class InputCheck:
         if gross is not None:
             return self._named(gross, base)
         if self._is_little():
-            return self._cannot_tell(self._little())
+            return self._cannot_tell(self._little(), self._what_helps())
         static = float(self._figures["agreement_without_motion"] or 0)
         if static > _STATIC_SHARE * base.agreement and base.agreement > _LOW:
-            return self._cannot_tell("the views agree nearly as well if the camera does not move")
+            why = "the views agree nearly as well if the camera does not move"
+            return self._cannot_tell(why, _MOTION)
         return self._fine_or_unnamed(scorer, base, is_thorough)
 
     def _fine_or_unnamed(self, scorer: PairScorer, base: Scored, is_thorough: bool) -> Verdict:
@@ -159,6 +167,9 @@ class InputCheck:
             fine = self._fine(scorer, base)
             if fine is not None:
                 return self._named(fine, base)
+        if alarm and not any(pair.has_texture for pair in self.pairs):
+            why = "pictures without texture do not show which views overlap"
+            return self._cannot_tell(why, "Record places with texture.")
         if alarm:
             return self._verdict("contradicts", self._unnamed_message(base))
         misfit = float(self._figures["reprojection"] or 0)
@@ -217,7 +228,7 @@ class InputCheck:
 
     def _by_lines(self, scorer: PairScorer, base: Scored) -> Verdict:
         if self._is_little():
-            return self._cannot_tell(self._little())
+            return self._cannot_tell(self._little(), self._what_helps())
         error = base.error_px
         text = f"matched features lie {error:.1f} px (at a width of 640) from where the poses say"
         if error > _ALARM_PX:
@@ -232,11 +243,12 @@ class InputCheck:
             best = min(tried, key=lambda s: s.error_px)
             if best.error_px < min(_AFTER_PX, _AFTER_SHARE * error):
                 return self._named(best, base)
-            if error > _SURE_PX:
+            width_px = float(np.median([view.width_px for view in self._views]))
+            if error > max(_SURE_PX, _SURE_OWN_PX * WIDTH_PX / width_px):
                 # Half of the matches contradict each other already within a pair, where no pose is
                 # asked.
                 if np.median([pair.kept for pair in self.pairs]) < 0.5:
-                    return self._cannot_tell("parts of the pictures look alike")
+                    return self._cannot_tell("parts of the pictures look alike", _MOTION)
                 return self._verdict(
                     "contradicts",
                     f"Overlapping views contradict each other: {text}, and nothing that was tried "
@@ -315,13 +327,24 @@ class InputCheck:
     def _little(self) -> str:
         moved = self._figures["moved"]
         by = "" if moved is None else f", moving by {100 * moved:.0f} % of the image width"
-        return f"{len(self._views)} frames in {len(self.pairs)} pairs that overlap{by}"
-
-    def _cannot_tell(self, why: str) -> Verdict:
-        return self._verdict(
-            "cannot tell",
-            f"Cannot tell whether the poses are right: {why}. Record more motion with turns.",
+        frames, pairs = len(self._views), len(self.pairs)
+        return (
+            f"{frames} frame{'s' * (frames != 1)} in {pairs} pair{'s' * (pairs != 1)} that "
+            f"overlap{by}"
         )
+
+    def _without_pairs(self) -> Verdict:
+        if any(overlaps(a, b) for a, b in itertools.pairwise(self._views)):
+            return self._cannot_tell("the camera hardly moves from frame to frame", _MOTION)
+        return self._cannot_tell("no two frames overlap", _OVERLAP)
+
+    def _what_helps(self) -> str:
+        moved = self._figures["moved"]
+        return _OVERLAP if moved is not None and moved > _WIDE else _MOTION
+
+    def _cannot_tell(self, why: str, what_helps: str) -> Verdict:
+        message = f"Cannot tell whether the poses are right: {why}. {what_helps}"
+        return self._verdict("cannot tell", message)
 
     def _verdict(
         self,

@@ -11,6 +11,13 @@ from jaxtyping import Float
 from ineus_core.consistency.views import WIDTH_PX, View
 
 _LEAST_MATCHES = 12
+_LEAST_CONSENSUS = 14
+"""What the matches of one geometry times their share of all must reach.
+
+Views that show different places have matches too, a quarter of which fit some geometry by chance.
+"""
+_FEW_FEATURES = 80
+"""Of a view, below which no match says nothing about whether it overlaps another."""
 _LEAST_SHARE = 0.02
 """Of the width, that features move by; a pair below shows nothing."""
 _MOST_SHARE = 0.35
@@ -34,13 +41,24 @@ class Pair:
         """Return the median motion of features as a share of the width; 0 if nobody knows."""
         if len(self.pixels_a) == 0:
             return 0.0
-        motion = np.linalg.norm(self.pixels_a - self.pixels_b, axis=1)
-        return float(np.median(motion)) / self.a.width_px
+        # The two may be of different sizes: of both, pixels count from the axis in focal lengths.
+        from_axis = [
+            (pixels - view.intrinsics[2:]) / view.intrinsics[:2]
+            for view, pixels in ((self.a, self.pixels_a), (self.b, self.pixels_b))
+        ]
+        motion = np.linalg.norm(from_axis[0] - from_axis[1], axis=1)
+        return float(np.median(motion)) * self.a.intrinsics[0] / self.a.width_px
 
     @property
     def has_texture(self) -> bool:
         """Return whether there are matches."""
         return len(self.pixels_a) > 0
+
+    @property
+    def may_overlap(self) -> bool:
+        """Return whether the two have matches, or too few features for that to say anything."""
+        fewest = min(len(view.features[0]) for view in (self.a, self.b))
+        return self.has_texture or fewest < _FEW_FEATURES
 
 
 def matched(a: View, b: View) -> Pair:
@@ -65,7 +83,14 @@ def matched(a: View, b: View) -> Pair:
     if inliers is None or inliers.sum() < max(_LEAST_MATCHES, 0.2 * len(found)):
         return nothing
     kept = inliers[:, 0] > 0
+    if kept.sum() * kept.mean() < _LEAST_CONSENSUS:
+        return nothing
     return Pair(a, b, points_a[kept], points_b[kept], float(kept.mean()))
+
+
+def overlaps(a: View, b: View) -> bool:
+    """Decide whether two views are of one group and have matches, however little they moved."""
+    return a.anchor == b.anchor and matched(a, b).has_texture
 
 
 def find_pairs(views: list[View]) -> list[Pair]:
@@ -82,6 +107,6 @@ def find_pairs(views: list[View]) -> list[Pair]:
     pairs = [matched(a, b) for a, b in candidates]
     useful = [pair for pair in pairs if _LEAST_SHARE <= pair.moved <= _MOST_SHARE]
     if len(useful) < len(pairs) // 4:
-        useful += [pair for pair in pairs if not pair.has_texture]
+        useful += [pair for pair in pairs if not pair.has_texture and pair.may_overlap]
     # Evenly from all groups; more pairs only take time.
     return useful[:: -(-len(useful) // _MOST_PAIRS) or 1]

@@ -23,12 +23,16 @@ from ineus_core.types import Frame
 
 ANCHORS = 5
 A_GROUP = 4
+_LEAST_GROUPS = 3
+"""Of a short source, whose groups are smaller for it."""
 _STEP = 0.06
 """Share of the width by which pictures of one group move from one to the next."""
 _MOST_READ = 400
 """Frames that are read of a source that can only be read in order."""
 _THUMBNAIL_PX = 160
 _LOST = 1.0
+_SAME_SHAPE = 0.05
+"""Share by which the proportions of two pictures may differ that are laid on each other."""
 
 ReadFrame = Callable[[int], Frame]
 
@@ -66,33 +70,58 @@ def _first(source: Source, most: int) -> Iterator[Frame]:
 
 def _ordered(read: ReadFrame, count: int) -> list[View]:
     views: list[View] = []
-    span = count / ANCHORS
+    taken: set[int] = set()
     for anchor in range(ANCHORS):
-        # Groups of a short sequence overlap: a camera that moves slowly needs many frames.
-        first = min(round(anchor * span), count - 1)
-        views += _group(read, first, count, anchor)
+        # Groups of a short sequence interleave: a camera that moves slowly needs many frames.
+        first = _nearest_free(round(anchor * count / ANCHORS), 0, count, taken)
+        if first is not None:
+            views += _group(read, first, count, anchor, taken)
     return views
 
 
-def _group(read: ReadFrame, first: int, end: int, anchor: int) -> list[View]:
-    """Read a frame and those that follow as soon as the picture has moved by the step."""
+def _nearest_free(index: int, begin: int, end: int, taken: set[int]) -> int | None:
+    """Return a frame from begin to before end that is not taken: the next one, or else before."""
+    later, earlier = range(index, end), range(min(index, end) - 1, begin - 1, -1)
+    return next((i for i in (*later, *earlier) if i not in taken), None)
+
+
+def _size_of_group(count: int) -> int:
+    """Return how many frames a group has: fewer of a short source, for there to be more groups."""
+    if count < 2 * _LEAST_GROUPS:
+        return A_GROUP
+    return min(A_GROUP, -(-count // _LEAST_GROUPS))
+
+
+def _group(read: ReadFrame, first: int, end: int, anchor: int, taken: set[int]) -> list[View]:
+    """Read a frame and those that follow as soon as the picture has moved by the step.
+
+    Args:
+        taken: Frames of earlier groups, which are left out; those of this one are added.
+    """
     frame = read(first)
     views = [view_of(frame, first, anchor)]
+    taken.add(first)
     last, last_index, stride = thumbnail(frame), first, 1
+    size = _size_of_group(end)
     # A few groups may begin with many frames of a camera that stands still.
     for _ in range(4 * A_GROUP):
-        index = last_index + stride
-        if index >= end or len(views) == A_GROUP:
+        wanted = last_index + stride
+        if wanted >= end or len(views) >= size:
+            break
+        index = _nearest_free(wanted, last_index + 1, end, taken)
+        if index is None:
             break
         frame = read(index)
         small = thumbnail(frame)
         share = moved_share(last, small)
-        if share < _STEP and index + 1 < end:
+        # The last one is taken although it has not moved so far.
+        if share < _STEP and index >= wanted and index + 1 < end:
             growth = min(4.0, 1.2 * _STEP / max(share, 1e-3))
             # By how far it has moved so far: a slow camera is read in longer steps.
             stride = min(max(stride + 1, int(stride * growth)), end - 1 - last_index)
             continue
         views.append(view_of(frame, index, anchor))
+        taken.add(index)
         last, last_index = small, index
         if share > 3 * _STEP and stride > 1:
             stride //= 2
@@ -105,11 +134,16 @@ def _unordered(read: ReadFrame, poses: list[np.ndarray]) -> list[View]:
     The angle between two views is the same whether poses are inverted, of other axes or not.
     """
     count = len(poses)
-    views = []
+    views: list[View] = []
+    free = set(range(count))
     for anchor in range(min(ANCHORS, count)):
         first = round((anchor + 0.5) * count / min(ANCHORS, count) - 0.5)
-        near = sorted(range(count), key=lambda other: _angle(poses[first], poses[other]))
-        views += [view_of(read(index), index, anchor) for index in near[:A_GROUP]]
+        if first not in free:
+            continue
+        near = sorted(free, key=lambda other: _angle(poses[first], poses[other]))
+        near = near[: _size_of_group(count)]
+        views += [view_of(read(index), index, anchor) for index in near]
+        free.difference_update(near)
     return views
 
 
@@ -128,6 +162,11 @@ def thumbnail(frame: Frame) -> np.ndarray:
 
 def moved_share(a: np.ndarray, b: np.ndarray) -> float:
     """Return how far a picture has moved as a share of its width; 1 where nobody knows."""
+    if a.shape != b.shape:
+        # Sizes may differ by pixels; upright pictures and others show different parts.
+        if abs(a.shape[0] - b.shape[0]) > _SAME_SHAPE * a.shape[0]:
+            return _LOST
+        b = cv2.resize(b, a.shape[::-1], interpolation=cv2.INTER_AREA)
     points = cv2.goodFeaturesToTrack(a, 100, 0.01, 5)
     if points is None or len(points) < 8:
         return _LOST

@@ -16,6 +16,8 @@ WIDTH_PX = 640
 """Widest view; errors in pixels are given at this width."""
 _FEATURES = 800
 _SAMPLES = 1200
+_NODE_PX = 4
+"""Distance of the places where the distortion of a lens is asked for."""
 _EDGE_SPREAD = 0.03
 """Share of depth that a 3 x 3 neighbourhood may span; more is an edge."""
 
@@ -112,10 +114,27 @@ def view_of(frame: Frame, index: int, anchor: int = 0) -> View:
 
 @functools.lru_cache(maxsize=2)
 def _distorted_pixels(camera: Camera, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the pixels of the undistorted view lie in the picture, for OpenCV."""
+    """Return where the pixels of the undistorted view lie in the picture, for OpenCV.
+
+    A lens is smooth: asked for are nodes of a grid, as each photograph may have its own camera.
+    """
     small = camera.resized(width, height)
-    columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    at_columns, at_rows = _nodes(width), _nodes(height)
+    columns, rows = np.meshgrid(at_columns, at_rows)
     x, y = (columns - small.cx) / small.fx, (rows - small.cy) / small.fy
     rays = np.stack((x, y, np.ones_like(x)), axis=-1).reshape(-1, 3)
-    pixels = project(camera, rays).reshape(height, width, 2).astype(np.float32) - np.float32(0.5)
-    return np.ascontiguousarray(pixels[..., 0]), np.ascontiguousarray(pixels[..., 1])
+    nodes = project(camera, rays).reshape(len(at_rows), len(at_columns), 2) - 0.5
+    down, across = _shares_of_nodes(height), _shares_of_nodes(width)
+    found = [(down @ nodes[..., axis] @ across.T).astype(np.float32) for axis in (0, 1)]
+    return found[0], found[1]
+
+
+def _nodes(size: int) -> Float[np.ndarray, " n"]:
+    """Return places along a side, the centres of the first and the last pixel among them."""
+    return np.linspace(0.5, size - 0.5, max(2, -(-size // _NODE_PX)))
+
+
+def _shares_of_nodes(size: int) -> Float[np.ndarray, "size n"]:
+    """Return how much each node counts at the pixels of a side, linear between two."""
+    nodes, centres = _nodes(size), np.arange(size) + 0.5
+    return np.stack([np.interp(centres, nodes, one) for one in np.eye(len(nodes))], axis=1)

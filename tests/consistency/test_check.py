@@ -5,12 +5,15 @@
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from planted_faults import FAULTS, Fault, PlantedSource
 from scipy.spatial.transform import Rotation
 
-from ineus_core.consistency import Verdict, check_source
+from ineus_core.consistency import Verdict, check_source, choose_views
+from ineus_core.consistency.pairs import matched
+from ineus_core.consistency.views import view_of
 from ineus_core.sources import Adjustment, PoseReadingConfig, SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 
@@ -136,3 +139,82 @@ def test_few_frames_tell_nothing_but_what_is_gross() -> None:
     few = RenderedOnce("room", 3, 100)
     assert check(PlantedSource(few)).result == "cannot tell"
     assert check(PlantedSource(few, BY_NAME["inverted poses"])).hypothesis == "inverted"
+
+
+class Some(RenderedOnce):
+    """Some frames of the room, in whatever size they are."""
+
+    def __init__(self, room: RenderedOnce, indices: list[int], is_mixed: bool = False) -> None:
+        self._room, self._indices, self._is_mixed = room, indices, is_mixed
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def frame(self, index: int) -> Frame:
+        frame = self._room.frame(self._indices[index])
+        return of_another_size(frame, index) if self._is_mixed else frame
+
+    def pose_at(self, stamp_ns: int) -> np.ndarray:
+        return self._room.pose_at(stamp_ns)
+
+
+def of_another_size(frame: Frame, index: int) -> Frame:
+    """Return every third picture cut upright, and all as large as no other."""
+    camera, rgb, depth_m = frame.camera, frame.rgb, frame.depth_m
+    assert depth_m is not None
+    if index % 3 == 1:
+        rgb, depth_m = rgb[:, 35:125], depth_m[:, 35:125]
+        camera = replace(camera, width_px=90, cx=camera.cx - 35)
+    factor = 1 + 0.05 * (index % 17)
+    size = round(camera.width_px * factor), round(camera.height_px * factor)
+    return replace(
+        frame,
+        camera=camera.resized(*size),
+        rgb=cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR),
+        depth_m=cv2.resize(depth_m, size, interpolation=cv2.INTER_NEAREST),
+    )
+
+
+@pytest.mark.parametrize("name", ["", "poses of a marker"])
+def test_views_that_do_not_overlap_tell_nothing(room: RenderedOnce, name: str) -> None:
+    far_apart = Some(room, list(range(0, 96, 6)))
+    verdict = check(PlantedSource(far_apart, BY_NAME.get(name)))
+    assert verdict.result == "cannot tell", verdict
+    assert verdict.figures["frames"] == 16
+    assert "overlap" in verdict.message and "nearer to each other" in verdict.message
+
+
+@pytest.mark.parametrize("count", [1, 5, 8, 16, 40, 100])
+def test_no_frame_is_compared_twice(room: RenderedOnce, count: int) -> None:
+    views = choose_views(PlantedSource(Some(room, list(range(count))))).views
+    indices = [view.index for view in views]
+    assert len(set(indices)) == len(indices) <= min(count, 20)
+    assert len(indices) == count or count > 8
+
+
+def test_pictures_of_many_sizes_agree(room: RenderedOnce) -> None:
+    mixed = check(PlantedSource(Some(room, list(range(100)), is_mixed=True)))
+    assert mixed.result == "agrees", mixed
+    assert mixed.figures["agreement"] > 0.9
+
+
+def test_motion_in_a_pair_is_the_same_in_whatever_size(room: RenderedOnce) -> None:
+    frames = [room.frame(0), room.frame(2)]
+    large = [
+        replace(
+            frame,
+            camera=frame.camera.resized(200, 150),
+            rgb=cv2.resize(frame.rgb, (200, 150)),
+            depth_m=None,
+        )
+        for frame in frames
+    ]
+    first = view_of(large[0], 0)
+    same, other = matched(first, view_of(large[1], 1)), matched(first, view_of(frames[1], 1))
+    assert same.has_texture and other.has_texture
+    assert other.moved == pytest.approx(same.moved, rel=0.2)
+
+
+def test_an_inverted_pose_is_told_from_pictures_of_many_sizes(room: RenderedOnce) -> None:
+    mixed = Some(room, list(range(100)), is_mixed=True)
+    assert check(PlantedSource(mixed, BY_NAME["inverted poses"])).hypothesis == "inverted"
