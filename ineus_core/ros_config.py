@@ -94,6 +94,20 @@ class RosConfig(ConfigModel):
     depth_transport: Literal["same", "raw", "compressed"] = Field(
         "same", description="Transport of the depth image where it differs from image_transport."
     )
+    camera_frame: str = Field(
+        "",
+        description="Frame id of the colour images of one camera; empty: as their headers say, "
+        "or camera_info if they leave it out.",
+    )
+    stamps: Literal["header", "receipt"] = Field(
+        "header",
+        description="Times of images, poses and transforms: those of their headers, or when they "
+        "were received, for clocks that do not agree.",
+    )
+    image_bits: Literal[0, 8, 10, 12, 14, 16] = Field(
+        0,
+        description="Bits that raw images of 16 bits use; 0: by the first ones, 10, 12 or 16.",
+    )
     rectified: bool = Field(
         False,
         description="The images are rectified: P of camera_info is their camera, not K and D.",
@@ -279,6 +293,13 @@ class RosConfig(ConfigModel):
     @classmethod
     def _has_rotations(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         return with_unit_quaternions(value)
+
+    @field_validator("camera_frame")
+    @classmethod
+    def _is_of_one_camera(cls, value: str, info: ValidationInfo) -> str:
+        if value and len(info.data.get("cameras", ())) > 1:
+            raise ValueError(f"{value!r} with several cameras; expected frame ids in their images")
+        return value
 
     @field_validator("cameras")
     @classmethod

@@ -106,6 +106,7 @@ class AwaitingPose:
             except SourceError as error:
                 self._drops.add("no_pose" if reason == "no_pose_in_time" else reason, error)
             else:
+                waiting.camera.warn_of_body_axes()
                 images = waiting.images
                 self._take(
                     PlacedImages(
@@ -133,7 +134,7 @@ class AwaitingPose:
         camera, first = waiting.camera, self._first
         pose = self._poses.world_from_camera(stamp, camera.mounting(frame_id))
         # Cameras of a rig are fixed to each other, so one moment tells for all.
-        if camera.camera_id not in self.first_from_camera and first.color_frame:
+        if camera.camera_id not in self.first_from_camera and first.frame_of(first.color_frame):
             mounting = first.mounting(first.color_frame)
             world_from_first = self._poses.world_from_camera(stamp, mounting)
             self.first_from_camera[camera.camera_id] = rigid_inverse(world_from_first) @ pose

@@ -16,7 +16,8 @@ from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_transform
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources import own_depth_camera
-from ineus_core.sources.bags.pose_policy import Mounting
+from ineus_core.sources.bags.frame_making import frame_id_of, used_depth_frame
+from ineus_core.sources.bags.pose_policy import Mounting, optical_frame_below
 from ineus_core.sources.bags.ros_messages import decode_camera, stamp_ns
 from ineus_core.sources.bags.transforms import bare_frame_id
 from ineus_core.types import Camera
@@ -24,6 +25,7 @@ from ineus_ros.drops import Drops
 from ineus_ros.inputs.decoding import Decoders
 from ineus_ros.inputs.message_loss import LossCounter
 from ineus_ros.inputs.pairing import ImagePairing, Images
+from ineus_ros.inputs.receipt import ReceiptTimes
 from ineus_ros.inputs.tf import Tf
 from ineus_ros.qos import of_sensors
 
@@ -39,6 +41,7 @@ class Shared:
     counters: Counter[str]
     losses: dict[str, LossCounter]
     tf: Tf | None
+    receipt: ReceiptTimes
     holds: set[str]
     """Why images go by unused, if they do."""
     on_images: Callable[["CameraInput", list[Images]], None]
@@ -75,6 +78,7 @@ class CameraInput:
         self._is_mounting_told = is_moved or bool(config.body_from_cameras)
         self.color_frame = ""
         """Frame id of the newest colour image; empty before the first."""
+        self._has_looked_at_axes = False
         self._newest_ns: int | None = None
         self.pairing = ImagePairing(config, self._is_offered, shared.drops, shared.now_s)
         self._topics: dict[str, Subscription] = {}
@@ -82,7 +86,25 @@ class CameraInput:
 
     def mounting(self, frame_id: str) -> Mounting:
         """Return where the camera sits, of an image with a frame id."""
-        return Mounting(bare_frame_id(frame_id), self._body_from_camera, self._is_mounting_told)
+        frame = self.frame_of(frame_id)
+        return Mounting(frame, self._body_from_camera, self._is_mounting_told)
+
+    def frame_of(self, frame_id: str) -> str:
+        """Return where an image is seen from whose header has a frame id, or none."""
+        return frame_id_of(self._config.camera_frame, frame_id, self.color_calibration.frame_id)
+
+    def warn_of_body_axes(self) -> None:
+        """Say once that images are in a frame below which TF has an optical one of its own."""
+        tf, frame = self._shared.tf, self.frame_of(self.color_frame)
+        if self._has_looked_at_axes or tf is None:
+            return
+        self._has_looked_at_axes = True
+        child = optical_frame_below(tf, frame)
+        if child:
+            self._node.get_logger().warning(
+                f"images are in frame {frame!r}, below which TF has {child!r}; if the first has x "
+                f"ahead (REP 103), camera_frame:={child} is meant"
+            )
 
     def depth_camera(self) -> Camera | None:
         """Return the camera of the depth images if it is not that of the colour images.
@@ -99,9 +121,10 @@ class CameraInput:
             if must or self._node.count_publishers(self._topics["depth_info"].topic_name):
                 raise SourceError(f"no usable {self._prefix}depth/camera_info")
             return None
-        color = self.color_calibration.camera, self.color_calibration.frame_id
-        mode = self._config.depth_camera
-        return own_depth_camera(mode, color, (depth.camera, depth.frame_id))
+        said = self.color_calibration.frame_id or self.color_frame
+        color = self.color_calibration.camera, self.frame_of(said)
+        frame_id = used_depth_frame(depth.frame_id, bare_frame_id(said), color[1])
+        return own_depth_camera(self._config.depth_camera, color, (depth.camera, frame_id))
 
     def color_from_depth(self, images: Images) -> np.ndarray:
         """Return the place of the depth camera in the frame of the colour camera.
@@ -110,10 +133,13 @@ class CameraInput:
             SourceError: If nobody tells, or `TransformNotYet` if TF may still.
         """
         assert images.depth is not None
-        color, depth = images.color.header.frame_id, images.depth.header.frame_id
         if self._color_from_depth is not None:
             return self._color_from_depth
-        if color == depth:
+        said = frame_id_of("", images.color.header.frame_id, self.color_calibration.frame_id)
+        color = self.frame_of(images.color.header.frame_id)
+        told = images.depth.header.frame_id or self.depth_calibration.frame_id
+        depth = used_depth_frame(told, said, color)
+        if depth in ("", color):
             return np.eye(4)
         if (color, depth) not in self._told_by_tf:
             if self._shared.tf is None:
@@ -179,7 +205,7 @@ class CameraInput:
                 subscribe("depth", CompressedImage, topic, self._on_depth)
             else:
                 subscribe("depth", Image, "depth/image", self._on_depth)
-        return Decoders(is_compressed, is_depth_compressed)
+        return Decoders(is_compressed, is_depth_compressed, config.image_bits)
 
     def _on_color_info(self, message: CameraInfo) -> None:
         self._count("camera_info_received")
@@ -194,6 +220,7 @@ class CameraInput:
 
         def receive(message: Any, info: Any) -> None:
             lost.on_message(info)
+            self._shared.receipt.stamp(message.header, self._prefix + topic, info)
             callback(message)
 
         subscription = self._node.create_subscription(

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages to frames, on threads of their own: callbacks only queue."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from ineus_core.sources.bags.frame_making import (
     make_frame,
 )
 from ineus_core.sources.bags.ros_messages import (
+    UsedBits,
     decode_compressed_depth,
     decode_compressed_image,
     decode_depth,
@@ -28,12 +30,21 @@ from ineus_core.sources.bags.ros_messages import (
 from ineus_core.types import Camera, Frame
 from ineus_ros.drops import Drops
 
+_LOG = logging.getLogger(__name__)
+
 
 class Decoders:
-    """The decoders for the transports of colour and depth."""
+    """The decoders for the transports of colour and depth.
 
-    def __init__(self, is_color_compressed: bool, is_depth_compressed: bool) -> None:
+    Args:
+        image_bits: Bits that raw images of 16 bits use; 0: by the first ones.
+    """
+
+    def __init__(
+        self, is_color_compressed: bool, is_depth_compressed: bool, image_bits: int = 0
+    ) -> None:
         """Choose."""
+        self._used_bits, self._has_told_bits = UsedBits(image_bits), image_bits > 0
         self._is_color_compressed = is_color_compressed
         self._is_depth_compressed = is_depth_compressed
 
@@ -42,13 +53,25 @@ class Decoders:
         # A compressed one may claim any size; a raw one has the bytes that it claims.
         if self._is_color_compressed:
             return partial(decode_compressed_image, camera=camera)
-        return decode_any_image
+        return self._decode_any_image
 
     def depth(self, camera: Camera) -> Decode:
         """Return the decoder of depth images of a camera."""
         if self._is_depth_compressed:
             return partial(decode_compressed_depth, camera=camera)
         return decode_depth
+
+    def _decode_any_image(self, message: Any) -> np.ndarray:
+        used = self._used_bits
+        used.look(message)
+        if used.is_known and used.bits < 16 and not self._has_told_bits:
+            self._has_told_bits = True
+            _LOG.warning(
+                "raw images use %d of their 16 bits and are read so; image_bits:=16 reads them as "
+                "they are",
+                used.bits,
+            )
+        return decode_any_image(message, used.bits)
 
 
 class FrameDecoder:
@@ -165,8 +188,12 @@ class FrameDecoder:
             return None
 
 
-def decode_any_image(message: Any) -> np.ndarray:
-    """Decode a sensor_msgs/Image to RGB; by cv_bridge, if installed, what we do not know."""
+def decode_any_image(message: Any, bits: int = 16) -> np.ndarray:
+    """Decode a sensor_msgs/Image to RGB; by cv_bridge, if installed, what we do not know.
+
+    Args:
+        bits: How many of 16 the values have.
+    """
     if not knows_encoding(message.encoding):
         try:
             from cv_bridge import CvBridge
@@ -174,4 +201,4 @@ def decode_any_image(message: Any) -> np.ndarray:
             pass
         else:
             return np.asarray(CvBridge().imgmsg_to_cv2(message, "rgb8"))
-    return decode_image(message)
+    return decode_image(message, bits)

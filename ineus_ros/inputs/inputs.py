@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from rclpy.node import Node
 
+from ineus_core.errors import ConfigError
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources import Adjustment
 from ineus_core.types import Frame
@@ -21,6 +22,7 @@ from ineus_ros.inputs.decoding import FrameDecoder
 from ineus_ros.inputs.message_loss import LossCounter
 from ineus_ros.inputs.pairing import Images
 from ineus_ros.inputs.poses import make_poses
+from ineus_ros.inputs.receipt import ReceiptTimes
 from ineus_ros.inputs.tf import make_tf
 from ineus_ros.timers import wall_timer
 
@@ -68,6 +70,9 @@ class Inputs:
         on_jump: Called when stamps jump back and the map is not to be kept.
         now_s: The clock by which depth and poses are waited for.
         adjustment: What is meant otherwise than the messages say.
+
+    Raises:
+        ConfigError: The adjustment has another scale than the world.
     """
 
     def __init__(
@@ -81,6 +86,11 @@ class Inputs:
     ) -> None:
         """Subscribe."""
         self._adjustment = adjustment or Adjustment()
+        if self._adjustment.scale != 1:
+            raise ConfigError(
+                f"source.scale {self._adjustment.scale:g}: the map of a node is in metres, as all "
+                "that shares its frames; expected 1, which an offline run may change"
+            )
         self.drops = Drops(node.get_logger())
         # The decoders' threads count frames, and must not add a name while others are read.
         self.counters: Counter[str] = Counter(color_received=0, frames=0)
@@ -91,12 +101,14 @@ class Inputs:
         self._holds: set[str] = set()
         self._config, self._submit, self._on_reset = config, submit, on_jump
         self._now_s, self._ticked_s = now_s, now_s()
-        self._tf = make_tf(node, config, self.drops, self.retry)
+        receipt = ReceiptTimes(node, config)
+        self._tf = make_tf(node, config, self.drops, self.retry, receipt)
         shared = Shared(
             self.drops,
             self.counters,
             self.losses,
             self._tf,
+            receipt,
             self._holds,
             self._on_images,
             self._on_time_jump,
@@ -110,7 +122,9 @@ class Inputs:
         self._capacity = config.input_queue_size * len(self._cameras)
         decoders = [camera.decoders for camera in self._cameras]
         self._decoder = FrameDecoder(decoders, self.drops, self._take_frame)
-        self.poses = make_poses(node, config, self._tf, self.drops, self.retry, now_s=now_s)
+        self.poses = make_poses(
+            node, config, self._tf, self.drops, self.retry, now_s=now_s, receipt=receipt
+        )
         self._awaiting_pose = AwaitingPose(
             config,
             self.poses,
@@ -189,7 +203,7 @@ class Inputs:
             frame = self._adjustment.frame(frame)
         # A rig of cameras would let rendered images jump from one view to the other.
         if frame.camera_id == 0:
-            self.newest = NewestFrame(frame, header.frame_id)
+            self.newest = NewestFrame(frame, self._cameras[0].frame_of(header.frame_id))
         self.counters["frames"] += 1
         self._submit(frame)
 

@@ -14,6 +14,7 @@ from rclpy.node import Node
 from ineus_core.errors import MissingDependencyError, SourceError
 from ineus_core.ros_config import RosConfig
 from ineus_core.sources.bags.pose_policy import (
+    NO_FRAME_ID,
     CameraPoses,
     Mounting,
     TfPoses,
@@ -22,6 +23,7 @@ from ineus_core.sources.bags.pose_policy import (
 )
 from ineus_core.sources.pose_track import TransformNotYet
 from ineus_ros.drops import Drops
+from ineus_ros.inputs.receipt import ReceiptTimes
 from ineus_ros.inputs.tf import Tf
 from ineus_ros.qos import of_sensors
 
@@ -62,6 +64,7 @@ def make_poses(
     on_pose: Callable[[], None],
     may_wait: Callable[[str], bool] | None = None,
     now_s: Callable[[], float] = time.monotonic,
+    receipt: ReceiptTimes | None = None,
 ) -> CameraPoses:
     """Subscribe to the poses that the configuration asks for.
 
@@ -69,14 +72,18 @@ def make_poses(
         on_pose: Called after each new pose.
         may_wait: Decides whether TF may still come to know a frame id.
         now_s: The clock by which it does unless that is given.
+        receipt: Stamps messages that need it; made here if not given.
     """
+    receipt = receipt or ReceiptTimes(node, config)
     patience = may_wait or Patience(config, now_s)
     if config.pose_source == "tf":
         if tf is None:
             raise MissingDependencyError("tf2_ros (or tf2_msgs)", "ros")
         return TfPoses(config, tf, config.global_frame)
     wanted = list(KINDS) if config.pose_source == "auto" else [config.pose_source]
-    topics = [PoseTopic(node, config, name, tf, patience, drops, on_pose) for name in wanted]
+    topics = [
+        PoseTopic(node, config, name, tf, patience, drops, on_pose, receipt) for name in wanted
+    ]
     if config.pose_source != "auto":
         return topics[0].poses
     return AutoPoses(node, config, topics, tf, patience)
@@ -94,8 +101,10 @@ class PoseTopic:
         may_wait: Callable[[str], bool],
         drops: Drops,
         on_pose: Callable[[], None],
+        receipt: ReceiptTimes,
     ) -> None:
         """Subscribe to the topic of a name of `KINDS`."""
+        self._receipt = receipt
         is_rig = len(config.cameras) > 1
         self.poses = TopicPoses(name, config, tf, may_wait=may_wait, is_rig=is_rig)
         # Only who remaps a topic has said that his poses come on it.
@@ -103,11 +112,15 @@ class PoseTopic:
         self.is_named = node.resolve_topic_name(name) != expanded
         self._node, self._drops, self._on_pose = node, drops, on_pose
         qos = of_sensors(config, config.pose_queue_size)
-        self._subscription = node.create_subscription(KINDS[name], name, self._on_message, qos)
+        self._subscription = node.create_subscription(KINDS[name], name, self._receive, qos)
 
     def close(self) -> None:
         """Stop listening."""
         self._node.destroy_subscription(self._subscription)
+
+    def _receive(self, message: Any, info: Any) -> None:
+        self._receipt.stamp(message.header, self.poses.topic, info)
+        self._on_message(message)
 
     def _on_message(self, message: Any) -> None:
         try:
@@ -167,6 +180,8 @@ class AutoPoses:
         if self._tf is not None and self._tf.is_joined(mounting):
             self._node.get_logger().warning("the camera does not move, by all transforms")
             return self._tf
+        if not mounting.camera_frame and self._tf is not None:
+            raise TransformNotYet(NO_FRAME_ID)
         names = ", ".join(topic.topic for topic in poses)
         raise TransformNotYet(f"no pose yet on {names}" + " or TF" * (self._tf is not None))
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TF by whatever is installed: tf2_ros, else our own tree fed by /tf, else none."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -17,8 +18,11 @@ from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.bags.transforms import TransformTree
 from ineus_core.sources.pose_track import TransformNotYet, TransformUnknown
 from ineus_ros.drops import Drops
+from ineus_ros.inputs.receipt import ReceiptTimes
 from ineus_ros.origin_name import origin_frame_name
 from ineus_ros.qos import latched
+
+_PARENT = re.compile(r"^Frame (.+) exists with parent (.+)\.$", re.MULTILINE)
 
 
 class Tf(FrameTree, Protocol):
@@ -30,24 +34,32 @@ class Tf(FrameTree, Protocol):
 
 
 def make_tf(
-    node: Node, config: RosConfig, drops: Drops, on_transform: Callable[[], None]
+    node: Node,
+    config: RosConfig,
+    drops: Drops,
+    on_transform: Callable[[], None],
+    receipt: ReceiptTimes | None = None,
 ) -> Tf | None:
     """Listen to TF if its packages are installed.
 
     Args:
         on_transform: Called after new transforms, where our own tree is used.
+        receipt: Stamps transforms that need it; made here if not given.
     """
     try:
         import tf2_ros
     except ImportError:
         pass
     else:
-        return BufferTf(node, tf2_ros)
+        # Its listener goes by the headers alone.
+        if config.stamps == "header":
+            return BufferTf(node, tf2_ros)
     try:
         from tf2_msgs.msg import TFMessage
     except ImportError:
         return None
-    return TreeTf(node, config, TFMessage, drops, on_transform)
+    receipt = receipt or ReceiptTimes(node, config)
+    return TreeTf(node, config, TFMessage, drops, on_transform, receipt)
 
 
 class BufferTf:
@@ -78,6 +90,11 @@ class BufferTf:
         """Ask for the beginning of time, at which only what is static is known."""
         return not self._buffer.can_transform(target, source, Time(nanoseconds=1))
 
+    def children(self, frame_id: str) -> list[str]:
+        """Read them off what the buffer says of all frames."""
+        said = _PARENT.findall(self._buffer.all_frames_as_string())
+        return sorted(child for child, parent in said if parent == frame_id)
+
     @property
     def is_empty(self) -> bool:
         """Whether the buffer knows of no frame but ours."""
@@ -100,8 +117,10 @@ class TreeTf:
         message_type: type,
         drops: Drops,
         on_transform: Callable[[], None],
+        receipt: ReceiptTimes | None = None,
     ) -> None:
         """Subscribe to /tf and /tf_static."""
+        self._receipt = receipt or ReceiptTimes(node, config)
         self._tree = TransformTree(round(config.pose_tolerance_s * 1e9))
         self._drops = drops
         self._ours = origin_frame_name(node)
@@ -126,6 +145,10 @@ class TreeTf:
         """Ask the tree."""
         return self._tree.moves(target, source)
 
+    def children(self, frame_id: str) -> list[str]:
+        """Ask the tree."""
+        return self._tree.children(frame_id)
+
     @property
     def is_empty(self) -> bool:
         """Whether neither topic has told anything."""
@@ -147,6 +170,8 @@ class TreeTf:
         others = (link for link in message.transforms if link.child_frame_id != self._ours)
         self._is_silent = self._is_silent and not any(others)
         for link in message.transforms:
+            if not static:
+                self._receipt.stamp(link.header, f"tf {link.child_frame_id}")
             try:
                 self._tree.add(
                     link.header.frame_id,

@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One camera of a bag: its topics, its calibration, and which of its images belong together."""
 
-import itertools
 import logging
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_transform
@@ -20,23 +19,26 @@ from ineus_core.sources.bags.cameras import (
     read_cameras,
 )
 from ineus_core.sources.bags.file import BagFile
-from ineus_core.sources.bags.frame_making import PlacedImages, make_frame
+from ineus_core.sources.bags.frame_making import (
+    PlacedImages,
+    frame_id_of,
+    make_frame,
+    used_depth_frame,
+)
 from ineus_core.sources.bags.matcher import NearestStampMatcher
 from ineus_core.sources.bags.poses import PoseConfig
 from ineus_core.sources.bags.ros_messages import (
+    UsedBits,
     decode_compressed_image,
     decode_image,
     image_decoder,
-    used_bits,
 )
 from ineus_core.sources.bags.topics import find_depth_info, find_images
-from ineus_core.sources.bags.transforms import TransformTree, bare_frame_id
+from ineus_core.sources.bags.transforms import TransformTree
 from ineus_core.sources.depth_registration import own_depth_camera
 from ineus_core.types import Camera, Frame
 
 _log = logging.getLogger(__name__)
-_LOOKED_AT = 10
-"""Images whose values tell how many bits they use."""
 
 
 class RosbagConfig(PoseConfig, CameraConfig):
@@ -87,6 +89,13 @@ class RosbagConfig(PoseConfig, CameraConfig):
     )
     queue_size: int = Field(default=60, ge=1, description="Images of a topic held while matching")
 
+    @field_validator("camera_frame")
+    @classmethod
+    def _is_of_one_camera(cls, value: str, info: ValidationInfo) -> str:
+        if value and len(info.data.get("cameras", ())) > 1:
+            raise ValueError(f"{value!r} with several cameras; expected frame ids in their images")
+        return value
+
     @field_validator("color_from_depth")
     @classmethod
     def _is_a_transform(cls, value: tuple[float, ...]) -> tuple[float, ...]:
@@ -123,9 +132,9 @@ class BagCamera:
             bag, config.color_topic, config.depth_topic, within, tree.is_connected
         )
         self._cameras = read_cameras(bag, self.colour, config)
-        # Some drivers set it in camera_info only.
-        told = self.colour.frame_id or self._cameras.frame_id
-        self.frame_id = bare_frame_id(config.camera_frame or told)
+        told = (self.colour.frame_id, self._cameras.frame_id)
+        self._said_frame_id = frame_id_of("", *told)
+        self.frame_id = frame_id_of(config.camera_frame, *told)
         self._bits = config.image_bits or self._used_bits(bag)
         self._depth_cameras = self._own_depth(bag)
         self._color_from_depth: np.ndarray | None = None
@@ -143,8 +152,11 @@ class BagCamera:
     @property
     def _depth_frame(self) -> str:
         """Frame id of depth; some drivers set it in camera_info only."""
-        own = "" if self._depth_cameras is None else bare_frame_id(self._depth_cameras.frame_id)
-        return (self.depth.frame_id if self.depth else "") or own
+        own = "" if self._depth_cameras is None else self._depth_cameras.frame_id
+        return self._used_frame((self.depth.frame_id if self.depth else "") or own)
+
+    def _used_frame(self, depth_frame: str) -> str:
+        return used_depth_frame(depth_frame, self._said_frame_id, self.frame_id)
 
     @property
     def registers_depth(self) -> bool:
@@ -223,12 +235,17 @@ class BagCamera:
     def _used_bits(self, bag: BagFile) -> int:
         if self.colour.is_compressed:
             return 16
-        raw = itertools.islice(bag.messages([self.colour.name]), _LOOKED_AT)
+        used = UsedBits()
         try:
-            bits = used_bits(bag.decode(name, data) for name, _, data in raw)
+            for name, _, data in bag.messages([self.colour.name]):
+                message = bag.decode(name, data)
+                if used.is_known or "16" not in message.encoding:
+                    break
+                used.look(message)
         except SourceError:
             # Damaged ones are counted when they are read.
             return 16
+        bits = used.bits
         if bits < 16:
             _log.warning(
                 "bag %s: images of %s use %d of their 16 bits and are read so; "
@@ -258,7 +275,7 @@ class BagCamera:
             return None
         color = self._cameras.at(color_log_ns), self.frame_id
         own = self._depth_cameras
-        depth = own.at(depth_log_ns), bare_frame_id(own.frame_id)
+        depth = own.at(depth_log_ns), self._used_frame(own.frame_id)
         return own_depth_camera(self._config.depth_camera, color, depth)
 
     def _place_of_depth(self, stamp: int) -> Float[np.ndarray, "4 4"]:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from ineus_core.errors import SourceError
 from ineus_core.sources.bags.ros_messages import decode_mask, stamp_ns
+from ineus_core.sources.bags.transforms import bare_frame_id
 from ineus_core.sources.depth_registration import register_depth
 from ineus_core.types import Camera, Frame
 
@@ -75,6 +76,26 @@ def make_frame(images: PlacedImages, decode_color: Decode, decode_depth: Decode)
         )
     except Exception as error:
         raise UnusableImages(reason, error) from error
+
+
+def frame_id_of(configured: str, of_image: str, of_info: str) -> str:
+    """Return where colour is seen from: as configured, else as images say, else as camera_info.
+
+    Some drivers set a frame id in camera_info only.
+    """
+    return bare_frame_id(configured or of_image or of_info)
+
+
+def used_depth_frame(frame_id: str, color_said: str, color_used: str) -> str:
+    """Return where depth is seen from, which moves with colour if both name the same frame.
+
+    Args:
+        frame_id: As depth itself says.
+        color_said: Where colour is seen from, as its messages say.
+        color_used: Where it is seen from indeed.
+    """
+    bare = bare_frame_id(frame_id)
+    return color_used if bare == color_said else bare
 
 
 def usable_pixels(message: Any, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:

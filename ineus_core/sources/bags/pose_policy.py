@@ -14,14 +14,17 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Float
 
+from ineus_core.errors import SourceError
 from ineus_core.sources.bags.ros_messages import decode_transform, stamp_ns
 from ineus_core.sources.bags.transforms import bare_frame_id
 from ineus_core.sources.pose_track import PoseTrack, TransformNotYet, TransformUnknown
 
 _log = logging.getLogger(__name__)
 
+_BODY_FROM_OPTICAL = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], dtype=np.float64)
 _FRAMES = 8
 """Pairs of frame ids that the poses of a topic may have at a time; the oldest goes first."""
+NO_FRAME_ID = "images have no frame id, and camera_info has none: expected one, or camera_frame"
 _HINT = (
     "expected one on /tf_static, body_from_camera, or the frame id of the camera as pose_frame "
     "if the poses are the camera's"
@@ -57,6 +60,10 @@ class FrameTree(Protocol):
 
     def moves(self, target: str, source: str) -> bool:
         """Decide whether a link of the way, which there must be, is not static."""
+        ...
+
+    def children(self, frame_id: str) -> list[str]:
+        """Return the frame ids right below one."""
         ...
 
     @property
@@ -334,6 +341,8 @@ class TfPoses:
 
     def world_from_camera(self, stamp: int, mounting: Mounting) -> Float[np.ndarray, "4 4"]:
         """Look up the way from the camera, or from `pose_frame` and on as configured."""
+        if not self.tracked_frame(mounting):
+            raise TransformUnknown(NO_FRAME_ID)
         world_from_body = self._tf.lookup(self.world_frame, self.tracked_frame(mounting), stamp)
         if self.tracked_frame(mounting) == mounting.camera_frame:
             return world_from_body
@@ -347,6 +356,24 @@ class TfPoses:
         """Decide whether TF says how the camera moves, not only how it is mounted."""
         frame = self.tracked_frame(mounting)
         return self.is_joined(mounting) and self._tf.moves(self.world_frame, frame)
+
+
+def optical_frame_below(tf: FrameTree, frame_id: str) -> str:
+    """Return the optical frame of a camera whose images name the frame of its body; else "".
+
+    The two share a place, and differ in axes as REP 103 has them.
+    """
+    if "optical" in frame_id or not frame_id:
+        return ""
+    for child in tf.children(frame_id):
+        try:
+            body_from_optical = tf.lookup(frame_id, child, 0)
+        except SourceError:
+            continue
+        is_turned = np.abs(body_from_optical[:3, :3] - _BODY_FROM_OPTICAL).max() < 0.1
+        if "optical" in child and is_turned:
+            return child
+    return ""
 
 
 def preferred_topic(topics: list[TopicPoses], camera_frame: str) -> TopicPoses | None:

@@ -22,6 +22,7 @@ from ineus_core.sources.bags.pose_policy import (
     Mounting,
     TfPoses,
     TopicPoses,
+    optical_frame_below,
     preferred_topic,
 )
 from ineus_core.sources.bags.ros_messages import used_stamp_ns
@@ -36,7 +37,6 @@ from ineus_core.sources.bags.topics import (
 from ineus_core.sources.bags.transforms import bare_frame_id
 
 _log = logging.getLogger(__name__)
-_BODY_FROM_OPTICAL = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], dtype=np.float64)
 
 
 class PoseConfig(ConfigModel):
@@ -165,16 +165,13 @@ class BagPoses:
 
     def warn_of_body_axes(self) -> None:
         """Say that images are in a frame below which TF has an optical one of its own."""
-        frame = self._camera_frame
-        if "optical" in frame or not frame:
-            return
-        for child in self._tree.children(frame):
-            if "optical" in child and self._is_turned_to_optical(frame, child):
-                _log.warning(
-                    "bag %s: images are in frame %r, below which TF has %r; if the first has x "
-                    "ahead (REP 103), source.rosbag.camera_frame=%s is meant",
-                    *(self._bag.path, frame, child, child),
-                )
+        frame, child = self._camera_frame, optical_frame_below(self._tree, self._camera_frame)
+        if child:
+            _log.warning(
+                "bag %s: images are in frame %r, below which TF has %r; if the first has x "
+                "ahead (REP 103), source.rosbag.camera_frame=%s is meant",
+                *(self._bag.path, frame, child, child),
+            )
 
     def _world(self, config: PoseConfig) -> str:
         """Return the frame id of the world: as configured, or what corrects its drift.
@@ -239,10 +236,15 @@ class BagPoses:
             _log.warning("bag %s: the camera does not move, by all transforms", bag.path)
             return self._of_transforms(tf)
         raise SourceError(
-            f"bag {bag.path}: no poses for the camera {self._camera_frame!r} with pose_source "
+            f"bag {bag.path}: no poses for {self._camera_in_words()} with pose_source "
             f"{wanted}: expected {self._expected()}{self._frame_hint(self._camera_frame)}; "
             f"{topic_list(bag)}{self._bad_note()}"
         )
+
+    def _camera_in_words(self) -> str:
+        if not self._camera_frame:
+            return "the camera, whose images and camera_info have no frame id,"
+        return f"the camera {self._camera_frame!r}"
 
     def _topics(self) -> list[TopicPoses]:
         """Read the topics of poses that may be used, by falling preference."""
@@ -312,13 +314,6 @@ class BagPoses:
             return f" (TF has {near[0]!r}; {setting}={near[0]} if that is the camera)"
         shown = ", ".join(known[:12])
         return f" (TF has {shown}; {setting} says which is the camera)" if known else ""
-
-    def _is_turned_to_optical(self, frame: str, child: str) -> bool:
-        try:
-            body_from_optical = self._tree.lookup(frame, child, 0)
-        except SourceError:
-            return False
-        return bool(np.abs(body_from_optical[:3, :3] - _BODY_FROM_OPTICAL).max() < 0.1)
 
     def _of_topic(self, topic: TopicPoses) -> TopicPoses:
         configured = bare_frame_id(self._config.pose_frame)

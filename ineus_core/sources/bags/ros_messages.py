@@ -3,7 +3,8 @@
 """ROS messages to arrays and cameras, by attribute, be they of rosbags or of rclpy."""
 
 import struct
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -75,6 +76,8 @@ _TO_RGB = {
 DEPTH_ENCODINGS = ("16UC1", "32FC1")
 _COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
 _RVL_SIZE = struct.Struct("<ii")
+_LOOKED_AT = 10
+"""Images whose values tell how many bits they use."""
 _PNG_MAGIC = b"\x89PNG"
 _COEFFICIENTS = {"plumb_bob": 5, "rational_polynomial": 8, "equidistant": 4}
 _MODEL_NAMES = {
@@ -134,19 +137,37 @@ def decode_image(msg: Any, bits: int = 16) -> UInt8[np.ndarray, "h w 3"]:
         raise SourceError(f"image of {size} pixels does not fit {encoding!r}: {error}") from error
 
 
-def used_bits(msgs: Iterable[Any]) -> int:
-    """Return of how many bits the images of a camera are: 10 or 12 where their 16 are never used.
+class UsedBits:
+    """Of how many bits the images of a camera are: 10 or 12 where their 16 are never used.
 
     Args:
-        msgs: Some images, raw; of other than 16 bits none says anything.
+        told: What somebody has said; 0: it is judged by the first images.
     """
-    highest = 0
-    for msg in msgs:
-        if _LAYOUTS.get(msg.encoding, ("", 0))[0] != "u2":
-            return 16
-        highest = max(highest, int(_pixels(msg).max(initial=0)))
-    # Images that are black say nothing either.
-    return next((bits for bits in (10, 12) if 255 < highest < 1 << bits), 16)
+
+    def __init__(self, told: int = 0) -> None:
+        self._told, self._highest, self._looked_at = told, 0, 0
+        self._lock = threading.Lock()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether further images change nothing."""
+        return self._told > 0 or self._looked_at >= _LOOKED_AT
+
+    @property
+    def bits(self) -> int:
+        """As judged by now."""
+        # Images that are black say nothing.
+        by_values = (bits for bits in (10, 12) if 255 < self._highest < 1 << bits)
+        return self._told or next(by_values, 16)
+
+    def look(self, msg: Any) -> None:
+        """Look at a raw image, on any thread; one of other than 16 bits says nothing."""
+        if self.is_known or _LAYOUTS.get(msg.encoding, ("", 0))[0] != "u2":
+            return
+        highest = int(_pixels(msg).max(initial=0))
+        with self._lock:
+            self._highest = max(self._highest, highest)
+            self._looked_at += 1
 
 
 def decode_compressed_image(msg: Any, camera: Camera | None = None) -> UInt8[np.ndarray, "h w 3"]:
