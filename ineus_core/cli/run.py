@@ -293,16 +293,20 @@ def _write(
     from ineus_core.evaluation import write_report
     from ineus_core.meshing import write_mesh
     from ineus_core.pipeline import save_renders, save_trajectory
+    from ineus_core.sources import moved_pose
 
     mesh = reconstructor.current_mesh()
     write_mesh(reconstructor.mesh_to_save(), out / "mesh.ply")
     reconstructor.save(out / "checkpoint")
     save_renders(out / "renders", result.renders)
-    save_trajectory(reconstructor.keyframe_poses(), out / "trajectory.tum")
+    # In the coordinates of the mesh beside it.
+    to_dataset = reconstructor.dataset_from_world
+    poses = {k: moved_pose(to_dataset, p) for k, p in reconstructor.keyframe_poses().items()}
+    save_trajectory(poses, out / "trajectory.tum")
     report = {
         "source": path,
         **result.report,
-        "dataset_from_world": reconstructor.dataset_from_world.tolist(),
+        "dataset_from_world": to_dataset.tolist(),
         "config": config.model_dump(mode="json"),
     }
     name = Path(path).name or path

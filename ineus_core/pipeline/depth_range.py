@@ -18,6 +18,8 @@ _FRAMES = 8
 _STRIDE_PX = 8
 _CUT_SHARE = 0.5
 """Share of the returns that are cut, above which limits or unit are hardly meant so."""
+_ALL_SHARE = 0.98
+"""Share that is cut, above which depth has shown nothing at all."""
 _USUAL_M = ((0.3, 8.0), (0.1, 30.0))
 """Median of the returns of most recordings, and of nearly all."""
 _FACTORS = (0.001, 0.1, 10.0, 1000.0, 0.2, 5.0)
@@ -65,6 +67,12 @@ class DepthRange:
         """Decide by what there was, if that was less."""
         if len(self._returns) < _FRAMES:
             self._judge()
+
+    @property
+    def is_all_cut(self) -> bool:
+        """Whether hardly any return of the first frames was believed."""
+        returns = self._all()
+        return len(returns) > 0 and sum(self._cut(returns)) > _ALL_SHARE
 
     def as_json(self) -> dict[str, Any] | None:
         """Return what was seen, or nothing where no frame had any return."""
@@ -119,11 +127,17 @@ def _sentence(returns: np.ndarray, near: float, far: float, limits: DepthConfig)
             f"if depth is in another unit, source.depth_factor={factor:g} makes that "
             f"{_length(median_m * factor)}; "
         )
-    settings = " ".join(f"--set {name}={value:g}" for name, value in wanted.items())
+    settings = ", ".join(f"{name}={value:g}" for name, value in wanted.items())
     return (
         f"{found} and count as none, their median is {_length(median_m)}: {unit}if the scene "
-        f"is of that size, it needs {settings}"
+        f"is of that size, source.scale={_scale_of(median_m):g} brings it to that of a room "
+        f"(offline; the mesh stays in its unit), and a node needs {settings}"
     )
+
+
+def _scale_of(median_m: float) -> float:
+    """Return what brings a median to that of a room, by one digit."""
+    return float(f"{_MEDIAN_OF_A_ROOM_M / median_m:.1g}")
 
 
 def _lengths_of(median_m: float) -> dict[str, float]:

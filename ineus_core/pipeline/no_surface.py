@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a run has ended without any surface, and which setting would help."""
+"""Why a run has ended without any surface, or any that was measured; which setting would help."""
 
 from ineus_core.pipeline.loop import Pipeline
 
@@ -38,4 +38,6 @@ def why_no_surface(pipeline: Pipeline, contradiction: str = "") -> str:
         "`ineus check` tells whether poses are right",
     )
     found = next((reason for reason in reasons if reason), "`ineus check` looks at the input")
+    if len(reconstructor.current_mesh().triangles):
+        return f"what came out is not what depth shows: {found}"
     return f"no surface came out: {found}"

@@ -279,8 +279,9 @@ class OfflineRun:
         self.beside.turn(self._pipeline, lambda: None)
 
     def why_no_surface(self) -> str:
-        """Return why the run has ended without any surface; empty if there is some."""
-        if len(self._reconstructor.current_mesh().triangles):
+        """Return why the run has ended without any surface that was measured; else nothing."""
+        has_surface = len(self._reconstructor.current_mesh().triangles) > 0
+        if has_surface and not self._pipeline.depth_range.is_all_cut:
             return ""
         check = self._pipeline.input_check
         verdict = None if check is None else check.verdict

@@ -126,6 +126,8 @@ class Adjustment:
     poses: PoseReadingConfig = field(default_factory=PoseReadingConfig)
     depth_factor: float = 1.0
     focal_factor: float = 1.0
+    scale: float = 1.0
+    """Factor on all lengths, positions and depth alike, after all else."""
 
     @property
     def is_none(self) -> bool:
@@ -137,6 +139,14 @@ class Adjustment:
         factor = self.focal_factor
         return replace(camera, fx=camera.fx * factor, fy=camera.fy * factor)
 
+    def world_from_camera(self, given: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
+        """Return the pose that a given one stands for, in the scaled world."""
+        pose = self.poses.world_from_camera(given)
+        if self.scale != 1:
+            pose = pose.copy()
+            pose[:3, 3] *= self.scale
+        return pose
+
     def frame(self, frame: Frame, given: Float[np.ndarray, "4 4"] | None = None) -> Frame:
         """Return a frame read so.
 
@@ -144,13 +154,14 @@ class Adjustment:
             given: Its pose as the source has it at the shifted time; else that of the frame.
         """
         depth_m = frame.depth_m
-        if depth_m is not None and self.depth_factor != 1:
-            depth_m = depth_m * np.float32(self.depth_factor)
+        factor = self.depth_factor * self.scale
+        if depth_m is not None and factor != 1:
+            depth_m = depth_m * np.float32(factor)
         pose = frame.world_from_camera if given is None else given
         return replace(
             frame,
             camera=self.camera(frame.camera),
-            world_from_camera=self.poses.world_from_camera(pose),
+            world_from_camera=self.world_from_camera(pose),
             depth_m=depth_m,
         )
 
@@ -180,11 +191,15 @@ class AdjustedSource:
         # What the inner source lacks must be lacking here, too: abilities are told by attributes.
         poses, points = known_poses(source), known_points(source)
         if poses is not None:
-            self.world_from_camera = [adjustment.poses.world_from_camera(pose) for pose in poses]
+            self.world_from_camera = [adjustment.world_from_camera(pose) for pose in poses]
         if points is not None:
-            self.points = points
+            self.points = points * (adjustment.poses.scale * adjustment.scale)
+        # What is written is in the source's own unit.
+        shrunk = np.diag((*(1 / adjustment.scale,) * 3, 1.0))
         if isinstance(source, HasDatasetFrame):
-            self.dataset_from_world = source.dataset_from_world
+            self.dataset_from_world = source.dataset_from_world @ shrunk
+        elif adjustment.scale != 1:
+            self.dataset_from_world = shrunk
         if isinstance(source, HasReferenceMesh):
             self.reference_mesh = source.reference_mesh
         if isinstance(source, HasDescription):
@@ -211,7 +226,7 @@ class AdjustedSource:
         """Return the pose at a stamp."""
         assert isinstance(self.inner, HasPosesBetween)
         given = self.inner.pose_at(stamp_ns + self._offset_ns)
-        return self._adjustment.poses.world_from_camera(given)
+        return self._adjustment.world_from_camera(given)
 
     def _frame_at(self, index: int) -> Frame:
         assert isinstance(self.inner, HasRandomAccess)

@@ -5,7 +5,6 @@
 from pathlib import Path
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
-_FEWEST_PICTURES = 2
 _COLOUR_FOLDERS = ("color", "colour", "rgb", "image", "images")
 _MODEL_FILES, _ENDS = ("cameras", "images"), (".bin", ".txt")
 _TUM_LISTS = ("rgb.txt", "depth.txt")
@@ -22,14 +21,7 @@ def missing_part(path: Path) -> str:
     note = _missing_model_file(path) or _missing_trajectory(path) or _of_llff(path)
     if note:
         return note
-    for folder in (path, path / "images"):
-        count = _picture_count(folder)
-        if count >= _FEWEST_PICTURES:
-            return (
-                f"{folder} has {count} pictures without poses, which `ineus colmap {folder} "
-                f"--out DIR` finds if they are photographs; then `ineus run DIR`"
-            )
-    return ""
+    return _plain_photographs(path) or _plain_photographs(path / "images")
 
 
 def _missing_list(path: Path) -> str:
@@ -58,10 +50,10 @@ def _missing_model_file(path: Path) -> str:
 def _of_llff(path: Path) -> str:
     if not (path / "poses_bounds.npy").is_file():
         return ""
-    return (
-        "it has poses_bounds.npy of LLFF, which is not read; expected the model of COLMAP that "
-        f"was made for it as sparse/0, or `ineus colmap {path / 'images'} --out DIR`"
-    )
+    others = sorted(folder.name for folder in path.glob("images*") if folder.is_dir())
+    reads = "--source llff --set source.llff.images_folder"
+    named = f" (`{reads}={others[0]}` reads {others[0]}/)" if others else ""
+    return "it has poses_bounds.npy of LLFF without its pictures; expected them in images/" + named
 
 
 def _missing_trajectory(path: Path) -> str:
@@ -76,6 +68,21 @@ def _missing_trajectory(path: Path) -> str:
         f"it has colour in {colour.name}/ and depth in depth/ but no trajectory{found}; expected "
         f"poses world_from_camera as traj.txt, or `--source rgbd_folder --set "
         f"source.rgbd_folder.trajectory=FILE`"
+    )
+
+
+def _plain_photographs(folder: Path) -> str:
+    count = _picture_count(folder)
+    if count == 1:
+        return (
+            f"{folder} has one picture without a pose; a surface needs several from different "
+            "places, whose poses `ineus colmap FOLDER --out DIR` finds"
+        )
+    if not count:
+        return ""
+    return (
+        f"{folder} has {count} pictures without poses, which `ineus colmap {folder} --out DIR` "
+        "finds if they are photographs; then `ineus run DIR`"
     )
 
 

@@ -26,6 +26,8 @@ from ineus_core.sources.photographs import (
     ColmapSource,
     DtuConfig,
     DtuSource,
+    LlffConfig,
+    LlffSource,
     SdfStudioConfig,
     SdfStudioSource,
     TransformsJsonConfig,
@@ -34,6 +36,7 @@ from ineus_core.sources.photographs import (
     blender,
     colmap,
     dtu,
+    llff,
     sdfstudio,
     transforms_json,
 )
@@ -106,6 +109,12 @@ class SourceConfig(ConfigModel):
         gt=0,
         description="Factor on focal lengths, for a source whose calibration is off",
     )
+    scale: float = Field(
+        default=1.0,
+        gt=0,
+        description="Factor on positions and depth alike, for a scene far smaller or larger than "
+        "a room, whose size all other lengths are for; meshes stay in the unit of the source",
+    )
     rosbag: RosbagConfig = Field(default=RosbagConfig(), description="Bags of ROS 2 and ROS 1")
     posed_images: PosedImagesConfig = Field(
         default=PosedImagesConfig(), description="Folders of posed images"
@@ -143,6 +152,9 @@ class SourceConfig(ConfigModel):
     blended_mvs: BlendedMvsConfig = Field(
         default=BlendedMvsConfig(), description="Scenes of BlendedMVS"
     )
+    llff: LlffConfig = Field(
+        default=LlffConfig(), description="Captures of LLFF, with poses_bounds.npy"
+    )
     transforms_json: TransformsJsonConfig = Field(
         default=TransformsJsonConfig(), description="Captures of nerfstudio and instant-ngp"
     )
@@ -174,7 +186,7 @@ class SourceConfig(ConfigModel):
     @property
     def adjustment(self) -> Adjustment:
         """What is read otherwise than a source of whatever kind says."""
-        return Adjustment(self.poses, self.depth_factor, self.focal_factor)
+        return Adjustment(self.poses, self.depth_factor, self.focal_factor, self.scale)
 
     @property
     def read_options(self) -> ReadOptions:
@@ -213,6 +225,8 @@ _KINDS: dict[str, SourceKind] = {
     "dtu": SourceKind(DtuSource, dtu.is_scan),
     "blended_mvs": SourceKind(blended_mvs.open_blended_mvs, blended_mvs.is_scene),
     "colmap": SourceKind(ColmapSource, colmap.holds_model),
+    # Often made from a model of COLMAP, whose pictures have names.
+    "llff": SourceKind(LlffSource, llff.is_capture),
     # By no more than names of folders, so after all others.
     "rgbd_folder": SourceKind(RgbdFolderSource, rgbd_folder.is_rgbd_folder),
     "synthetic": SourceKind(open_built_in, is_built_in, reads_files=False),

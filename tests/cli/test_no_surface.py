@@ -6,8 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import CommandResult
+
+from ineus_core.meshing import read_mesh
 
 Ineus = Callable[..., CommandResult]
 TINY = """
@@ -47,3 +50,26 @@ def test_a_strict_run_ends_where_limits_cut_the_depth(ineus: Ineus, tmp_path: Pa
     options = ("--config", tmp_path / "tiny.yaml", "--set", "depth.max_m=0.5", "--strict")
     result = ineus("run", "synthetic:room", "--out", tmp_path / "out", *options)
     result.assert_fails(1, "depth.max_m (0.5 m)", "--strict")
+
+
+def test_a_scene_of_centimetres_comes_out_as_its_room_does(ineus: Ineus, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    factor = 0.024
+    small = (
+        f"source.depth_factor={factor}",
+        f"source.poses.scale={factor}",
+        f"source.scale={1 / factor}",
+    )
+    sizes = []
+    for name, settings in (("room", ()), ("small", small)):
+        out = tmp_path / name
+        sets = [word for setting in settings for word in ("--set", setting)]
+        options = ("--config", tmp_path / "tiny.yaml", *sets)
+        result = ineus("run", "synthetic:room", "--out", out, *options)
+        assert result.exit_code == 0, result.stderr
+        vertices = read_mesh(out / "mesh.ply").vertices
+        sizes.append(vertices.max(axis=0) - vertices.min(axis=0))
+        path = np.loadtxt(out / "trajectory.tum")
+        sizes.append(np.linalg.norm(np.diff(path[:, 1:4], axis=0), axis=1).sum())
+    np.testing.assert_allclose(sizes[2], factor * sizes[0], rtol=0.05)
+    assert sizes[3] == pytest.approx(factor * sizes[1], rel=0.05)

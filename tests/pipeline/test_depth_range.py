@@ -34,7 +34,12 @@ def depth(nearest: float, farthest: float) -> np.ndarray:
         (
             1000.0,
             3000.0,
-            ("depth.max_m (10 m)", "source.depth_factor=0.001", "depth.max_m=1000 "),
+            (
+                "depth.max_m (10 m)",
+                "source.depth_factor=0.001",
+                "source.scale=0.001 ",
+                "depth.max_m=1000, ",
+            ),
         ),
         (
             10.0,
@@ -42,11 +47,16 @@ def depth(nearest: float, farthest: float) -> np.ndarray:
             (
                 "depth.max_m",
                 "source.depth_factor=0.1 ",
-                "--set depth.max_m=30 --set meshing.voxel_size_m=0.3 ",
+                "source.scale=0.1 ",
+                "depth.max_m=30, meshing.voxel_size_m=0.3, ",
             ),
         ),
         (2e-4, 6e-4, ("depth.min_m (0.1 m)", "source.depth_factor=1000", "depth.min_m=9e-05")),
-        (0.024, 0.08, ("depth.min_m", "source.depth_factor=10 ", "depth.min_m=0.01")),
+        (
+            0.024,
+            0.08,
+            ("depth.min_m", "source.depth_factor=10 ", "source.scale=40 ", "depth.min_m=0.01"),
+        ),
     ],
 )
 def test_returns_that_the_limits_cut_are_said_with_both_keys(
@@ -67,7 +77,13 @@ def test_it_is_silent_on_usual_depth_and_on_none(caplog: pytest.LogCaptureFixtur
 
 
 def test_limits_that_fit_the_scene_are_heeded() -> None:
-    assert not looked_at(depth(20.0, 200.0), limits=DepthConfig(max_m=250.0)).sentence
+    found = looked_at(depth(20.0, 200.0), limits=DepthConfig(max_m=250.0))
+    assert not found.sentence and not found.is_all_cut
+
+
+def test_depth_that_is_cut_as_a_whole_has_shown_nothing() -> None:
+    assert looked_at(depth(20.0, 200.0)).is_all_cut
+    assert not looked_at(depth(5.0, 20.0)).is_all_cut and not looked_at(None).is_all_cut
 
 
 def test_a_short_source_is_judged_at_its_end() -> None:

@@ -18,7 +18,9 @@ from ineus_core.sources import (
     HasRandomAccess,
     PoseReadingConfig,
     SourceConfig,
+    dataset_from_world,
     frame_count,
+    moved_pose,
     open_source,
 )
 
@@ -71,6 +73,23 @@ def test_all_frames_of_a_folder_are_adjusted(tmp_path: Path) -> None:
         wanted = before.world_from_camera.copy()
         wanted[:3, 3] *= 2
         np.testing.assert_allclose(after.world_from_camera, wanted @ OPENGL_CAMERA_FROM_CAMERA)
+
+
+def test_a_scene_is_scaled_as_a_whole_and_back_again(tmp_path: Path) -> None:
+    folder = make_posed_images(tmp_path / "data")
+    config = SourceConfig.model_validate({"scale": 40, "poses": {"scale": 2}})
+    plain, source = open_source(folder), open_source(folder, config=config)
+    for before, after in zip(plain, source, strict=True):
+        assert after.camera == before.camera
+        np.testing.assert_allclose(after.depth_m, 40 * before.depth_m)
+        wanted = before.world_from_camera.copy()
+        wanted[:3, 3] *= 80
+        np.testing.assert_allclose(after.world_from_camera, wanted)
+        np.testing.assert_allclose(
+            moved_pose(dataset_from_world(source), after.world_from_camera)[:3, 3],
+            2 * before.world_from_camera[:3, 3],
+        )
+    np.testing.assert_allclose(dataset_from_world(source), np.diag((0.025, 0.025, 0.025, 1)))
 
 
 def test_poses_are_shifted_in_time(tmp_path: Path) -> None:

@@ -32,7 +32,6 @@ def test_the_list_that_a_tum_sequence_lacks_is_named(tmp_path: Path, name: str) 
 
 
 def test_of_other_folders_nothing_is_guessed(tmp_path: Path) -> None:
-    write_colour(tmp_path / "one.png", 1)
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(SourceError, match=r"can be recognised; expected one of"):
         source_kind(tmp_path)
@@ -51,11 +50,17 @@ def test_colour_and_depth_without_a_trajectory(tmp_path: Path) -> None:
     assert "source.rgbd_folder.trajectory=FILE" in str(caught.value)
 
 
-def test_poses_of_llff_are_sent_to_the_model_they_come_from(tmp_path: Path) -> None:
+def test_poses_of_llff_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "poses_bounds.npy").write_bytes(b"")
     with pytest.raises(
-        SourceError, match=r"poses_bounds\.npy of LLFF, .* sparse/0, or `ineus col"
+        SourceError, match=r"poses_bounds\.npy of LLFF .*; expected them in images/"
     ):
+        source_kind(tmp_path)
+
+
+def test_a_single_photograph_is_not_enough(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    with pytest.raises(SourceError, match=r"one picture without a pose; .*`ineus colmap FOLDER"):
         source_kind(tmp_path)
 
 

@@ -6,6 +6,7 @@ from ineus_core.sources.photographs.blended_mvs import BlendedMvsConfig, Blended
 from ineus_core.sources.photographs.blender import BlenderConfig, BlenderSource
 from ineus_core.sources.photographs.colmap import ColmapConfig, ColmapSource
 from ineus_core.sources.photographs.dtu import DtuConfig, DtuSource
+from ineus_core.sources.photographs.llff import LlffConfig, LlffSource
 from ineus_core.sources.photographs.normalisation import (
     NormalisationConfig,
     moved_pose,
@@ -31,6 +32,8 @@ __all__ = [
     "ColmapSource",
     "DtuConfig",
     "DtuSource",
+    "LlffConfig",
+    "LlffSource",
     "NormalisationConfig",
     "Photo",
     "PhotoSet",

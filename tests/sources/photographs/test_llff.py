@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Captures of LLFF: a table of poses whose axes point down, right and back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scene_formats import VIEWS, moved, object_scene, similarity, write_picture
+
+from ineus_core.errors import SourceError
+from ineus_core.sources import Source, SourceConfig, open_source, source_kind
+
+AS_IT_IS = SourceConfig.model_validate({"llff": {"normalisation": {"enabled": False}}})
+
+
+def write_llff(folder: Path, full: int = 1) -> Path:
+    """Write the object; the table is for pictures `full` times as large."""
+    scene, rows = object_scene(), []
+    camera = scene.camera
+    for i, frame in enumerate(scene.frames):
+        write_picture(folder / "images" / f"IMG_{i:03d}.png", frame.rgb)
+        pose = moved(similarity(), frame.world_from_camera)
+        right, down, forward, place = pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3]
+        size = full * np.array((camera.height_px, camera.width_px, camera.fx))
+        matrix = np.stack((down, right, -forward, place, size), axis=1)
+        rows.append([*matrix.ravel(), 1.0, 9.0])
+    np.save(folder / "poses_bounds.npy", np.array(rows))
+    return folder
+
+
+@pytest.mark.parametrize("full", [1, 4])
+def test_cameras_and_pixels_are_those_of_the_scene(tmp_path: Path, full: int) -> None:
+    folder, scene = write_llff(tmp_path / "data", full), object_scene()
+    assert source_kind(folder) == "llff"
+    frames = list(open_source(folder, config=AS_IT_IS))
+    assert len(frames) == VIEWS
+    for frame, true in zip(frames, scene.frames, strict=True):
+        expected = moved(similarity(), true.world_from_camera)
+        np.testing.assert_allclose(frame.world_from_camera, expected, rtol=0, atol=1e-6)
+        found, wanted = ((c.fx, c.fy, c.cx, c.cy) for c in (frame.camera, true.camera))
+        assert found == pytest.approx(wanted, abs=1e-6)
+        assert frame.camera.distortion_model == "none"
+        np.testing.assert_array_equal(frame.rgb, true.rgb)
+
+
+def test_the_way_back_is_to_the_coordinates_of_the_table(tmp_path: Path) -> None:
+    source: Source = open_source(write_llff(tmp_path / "data"))
+    for frame, true in zip(source, object_scene().frames, strict=True):
+        back = moved(source.dataset_from_world, frame.world_from_camera)  # type: ignore[attr-defined]
+        expected = moved(similarity(), true.world_from_camera)
+        assert np.abs(back - expected).max() < 1e-6 * np.abs(expected).max()
+
+
+def test_another_number_of_pictures_than_poses_is_refused(tmp_path: Path) -> None:
+    folder = write_llff(tmp_path / "data")
+    (folder / "images" / "IMG_003.png").unlink()
+    with pytest.raises(SourceError, match=rf"has {VIEWS} poses, images/ has {VIEWS - 1} pictures"):
+        open_source(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (np.zeros((VIEWS, 15)), r"\(12, 15\); expected a table of 17"),
+        (np.zeros((0, 17)), r"\(0, 17\); expected a table"),
+        (np.zeros((VIEWS, 17)), r"poses_bounds\.npy, row 0"),
+        (np.array([{"a": 1}], dtype=object), "cannot be read"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(tmp_path: Path, table: np.ndarray, message: str) -> None:
+    folder = write_llff(tmp_path / "data")
+    np.save(folder / "poses_bounds.npy", table, allow_pickle=True)
+    with pytest.raises(SourceError, match=message):
+        open_source(folder)
+
+
+def test_pictures_of_another_folder_are_named(tmp_path: Path) -> None:
+    folder = write_llff(tmp_path / "data", 4)
+    (folder / "images").rename(folder / "images_4")
+    config = SourceConfig.model_validate({"llff": {"images_folder": "images_4"}})
+    assert len(list(open_source(folder, "llff", config))) == VIEWS
+    with pytest.raises(SourceError, match=r"--source llff .*images_folder=images_4"):
+        source_kind(folder)
