@@ -13,14 +13,14 @@ from ineus_core.sources.bags.ros_messages import stamp_ns
 class ReceiptTimes:
     """Puts the time of receipt into headers without a stamp, or into all if that is asked.
 
-    Whatever reads a stamp later on then need not know of it. A clock may begin at zero, so that a
-    stamp of zero is none only from the second one of a topic on.
+    Whatever reads a stamp later on then need not know of it. A clock may begin at zero, as a bag
+    does that is played in a loop, so that a stamp of zero is none only after another one.
     """
 
     def __init__(self, node: Node, config: RosConfig) -> None:
         """Stamp by the clock of the node."""
         self._node, self._is_for_all = node, config.stamps == "receipt"
-        self._has_had_none: set[str] = set()
+        self._was_zero: set[str] = set()
 
     def stamp(self, header: Any, of: str, info: Any = None) -> None:
         """Set the stamp of a header that needs it.
@@ -36,10 +36,11 @@ class ReceiptTimes:
 
     def _is_without(self, header: Any, of: str) -> bool:
         if stamp_ns(header):
+            self._was_zero.discard(of)
             return False
-        is_first = of not in self._has_had_none
-        self._has_had_none.add(of)
-        return not is_first
+        is_again = of in self._was_zero
+        self._was_zero.add(of)
+        return is_again
 
     def _received_ns(self, info: Any) -> int:
         clock = self._node.get_clock()
