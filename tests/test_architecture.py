@@ -31,6 +31,7 @@ LAYERS: tuple[set[str], ...] = (
         "sources",
         "keyframes",
         "fields",
+        "fusion",
         "rendering",
         "meshing",
         "planning",

@@ -282,7 +282,7 @@ class _Samples:
         return ((block * self._side + x) * self._side + y) * self._side + z
 
     def _gradients(self, keys: Int[Tensor, " n"]) -> Float[Tensor, "n 3"]:
-        """Central differences per voxel."""
+        """Central differences per voxel, of one side where there is nothing on the other."""
         side, samples = self._side, self._sdf.reshape(-1)
         stride = torch.tensor((side * side, side, 1), device=keys.device)
         ahead, behind = keys[:, None] + stride, keys[:, None] - stride
@@ -291,7 +291,9 @@ class _Samples:
         missing = stencil[samples[stencil].isnan()]
         place = torch.stack((missing // side**2, missing // side, missing), dim=-1) % side - 1
         samples[missing] = self._sampler.evaluate(self._origins[missing // side**3] + place)
-        return samples[ahead] - samples[behind]
+        here, after, before = samples[keys][:, None], samples[ahead], samples[behind]
+        mirrored = torch.where(after.isnan(), 2 * here - before, after)
+        return mirrored - torch.where(before.isnan(), 2 * here - after, before)
 
 
 def _corners_of(cells: Bool[Tensor, "b n n n"]) -> Bool[Tensor, "b k k k"]:

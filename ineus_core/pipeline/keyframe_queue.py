@@ -4,10 +4,13 @@
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ineus_core.reconstruction import JudgedFrame
 from ineus_core.types import Frame
+
+_MOST_PASSING = 32
+"""Frames that wait between keyframes, for what they show; of others only the stamp is kept."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class KeyframeQueue:
 
     def __init__(self, most_bytes: int) -> None:
         """Begin empty."""
-        self._most_bytes, self._bytes = most_bytes, 0
+        self._most_bytes, self._bytes, self._passing = most_bytes, 0, 0
         self._frames: deque[WaitingFrame] = deque()
         self._lock = threading.Lock()
         self.keyframes = 0
@@ -43,10 +46,11 @@ class KeyframeQueue:
         return self.keyframes == 0 or self._bytes + frame.bytes <= self._most_bytes
 
     def put(self, waiting: WaitingFrame) -> None:
-        """Let a frame wait; of frames in a row that are not needed, only the newest is kept."""
+        """Let a frame wait; of frames in a row with nothing to take, only the newest is kept."""
         with self._lock:
-            is_needed = waiting.judged.frame is not None
-            if not is_needed and self._frames and self._frames[-1].judged.frame is None:
+            if self._passing >= _MOST_PASSING:
+                waiting = replace(waiting, judged=replace(waiting.judged, passing=None))
+            if self._frames and _has_nothing(waiting) and _has_nothing(self._frames[-1]):
                 self._frames.pop()
             self._frames.append(waiting)
             self._note(waiting, 1)
@@ -63,7 +67,7 @@ class KeyframeQueue:
     def clear(self) -> int:
         """Forget all; how many keyframes they were."""
         with self._lock:
-            forgotten, self.keyframes, self._bytes = self.keyframes, 0, 0
+            forgotten, self.keyframes, self._bytes, self._passing = self.keyframes, 0, 0, 0
             self._frames.clear()
             return forgotten
 
@@ -72,3 +76,9 @@ class KeyframeQueue:
         if frame is not None:
             self.keyframes += sign
             self._bytes += sign * frame.bytes
+        elif waiting.judged.passing is not None:
+            self._passing += sign
+
+
+def _has_nothing(waiting: WaitingFrame) -> bool:
+    return waiting.judged.frame is None and waiting.judged.passing is None

@@ -24,6 +24,8 @@ _LOG = logging.getLogger(__name__)
 _MOST_REASONS = 64
 _MESHING_S, _MESHING_BY_TIME_S = 0.03, 0.5
 """How long a tick meshes on a GPU online, and how long one of a run by time."""
+_PASSED_AT_ONCE = 4
+"""Frames between keyframes, of which only what they show is taken in, before one of those."""
 _TAKING_GPU_S, _TAKING_CPU_S = 0.02, 0.2
 """How long a tick takes keyframes, of many that wait online."""
 
@@ -334,10 +336,11 @@ class Pipeline:
             self._submitted_s = None
 
     def take_frame(self) -> None:
-        """Hand over the keyframe that has waited longest, if one has, without any training."""
-        # Frames that are not needed take no tick.
-        while (waiting := self._queue.pop()) is not None:
+        """Hand over the keyframe that has waited longest, and some of what came before it."""
+        passed = 0
+        while passed < _PASSED_AT_ONCE and (waiting := self._queue.pop()) is not None:
             judged = waiting.judged
+            passed += judged.passing is not None
             is_taken = self._is_good(partial(self.reconstructor.take, judged))
             if is_taken:
                 self._submitted_s = waiting.submitted_s

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from ineus_core.dynamic_objects import DynamicFilter
 from ineus_core.errors import CapacityError
 from ineus_core.fields import FieldConfig, HashSdf, add_background, make_field
+from ineus_core.fusion import FusedVolume
 from ineus_core.keyframes import KeyframeBuffer, KeyframePolicy, KeyframeSelector, Replay
 from ineus_core.meshing import Surface
 from ineus_core.planning import Planner
@@ -23,6 +24,7 @@ from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.frame_gate import FrameGate
+from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.gone_surface import GoneSurface
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
@@ -75,7 +77,27 @@ class Assembly:
     def gate(self) -> FrameGate:
         """Make what decides on each frame as it comes."""
         config = self.config
-        return FrameGate(self.policy, config.keyframes.capacity, config.bounds.frames_to_start)
+        return FrameGate(
+            self.policy,
+            config.keyframes.capacity,
+            config.bounds.frames_to_start,
+            passes_on=self._fuses,
+        )
+
+    @property
+    def _fuses(self) -> bool:
+        """Whether measured depth is fused beside the field."""
+        return self.config.fusion.enabled and self.device.type == "cpu"
+
+    def _fused(
+        self, config: ReconstructorConfig, field: HashSdf, volume: FusedVolume | None
+    ) -> FusedMap | None:
+        """Make what stands in the map until the field is better, if that is wanted."""
+        if not self._fuses or field.init != "depth":
+            return None
+        if volume is None:
+            volume = FusedVolume(config.fusion, config.meshing.voxel_size_m)
+        return FusedMap(volume, field, config.depth, config.meshing.block_size_m)
 
     def estimates_depth(
         self,
@@ -184,7 +206,13 @@ class Assembly:
         config = self.config.with_voxels_of(content.voxel_size_m)
         has_foreground = content.meta.has_foreground
         restored = self._assemble(
-            config, content.origin, field, grid, content.camera, has_foreground
+            config,
+            content.origin,
+            field,
+            grid,
+            content.camera,
+            has_foreground,
+            content.fused(config.fusion),
         )
         restored.replay.keep(content.rays)
         restored.replay.image_background.copy_(content.image_background)
@@ -205,6 +233,7 @@ class Assembly:
         grid: OccupancyGrid,
         camera: Camera,
         knows_foreground: bool,
+        volume: FusedVolume | None = None,
     ) -> Reconstruction:
         """Put together what trains a field, takes in frames and shows the surface.
 
@@ -213,6 +242,7 @@ class Assembly:
             origin: What the coordinates of all that is given count from.
             camera: Of the first frame.
             knows_foreground: Frames say which pixels show the object.
+            volume: What was fused already, if anything was.
         """
         device = self.device
         training = resolved_training(config.training, device, field.init)
@@ -231,8 +261,9 @@ class Assembly:
         )
         surface = Surface(config.meshing, device)
         counters: Counter[str] = Counter()
+        fused = self._fused(config, field, volume)
         inserter = _inserter(
-            config, origin, field, grid, buffer, replay, surface, self._holes(), counters
+            config, origin, field, grid, buffer, replay, surface, self._holes(), fused, counters
         )
         voxel_m, truncation_m = config.meshing.voxel_size_m, config.ray_sampling.truncation_m
         return Reconstruction(
@@ -251,6 +282,7 @@ class Assembly:
             renderer=ImageRenderer(field, grid),
             surface=surface,
             planner=Planner(config.planning, voxel_m, truncation_m, device),
+            fused=fused,
             counters=counters,
             pace=Pace(device),
             grid_generator=of_cells,
@@ -317,6 +349,7 @@ def _inserter(
     replay: Replay,
     surface: Surface,
     holes: EstimatedDepth | None,
+    fused: FusedMap | None,
     counters: Counter[str],
 ) -> KeyframeInserter:
     integrator = DepthIntegrator(
@@ -347,5 +380,6 @@ def _inserter(
         dynamic,
         GoneSurface(surface.dirty),
         holes,
+        fused,
         counters,
     )

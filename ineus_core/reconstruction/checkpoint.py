@@ -24,6 +24,7 @@ from ineus_core.fields import (
     add_background,
     restore_field,
 )
+from ineus_core.fusion import FusedVolume, FusionConfig
 from ineus_core.kernels.ray_batch import RESERVOIR_COLUMNS
 from ineus_core.reconstruction.checkpoint_files import read_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
@@ -210,6 +211,11 @@ class CheckpointContent:
             )
         return OccupancyGrid.from_state(config, tensors, self.meta.grid.model_dump(), device)
 
+    def fused(self, config: FusionConfig) -> FusedVolume | None:
+        """Return what was fused; None if the field alone was the map."""
+        state = self._tensors_of("fusion.")
+        return FusedVolume.from_state(config, state) if state else None
+
     def _tensors_of(self, part: str) -> dict[str, Tensor]:
         return {k[len(part) :]: v for k, v in self.tensors.items() if k.startswith(part)}
 
@@ -229,6 +235,8 @@ def content_of(
     tensors = {f"field.{k}": v for k, v in field.state_dict().items()}
     tensors |= {f"grid.{k}": v for k, v in grid_tensors.items()}
     tensors["replay.rays"] = reconstruction.replay.rays_to_save()
+    if reconstruction.fused is not None:
+        tensors |= {f"fusion.{k}": v for k, v in reconstruction.fused.volume.state().items()}
     meta = {
         "step": reconstruction.train_step.steps,
         "stamp_ns": stamp_ns,

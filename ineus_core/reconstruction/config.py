@@ -9,6 +9,7 @@ from pydantic import Field
 from ineus_core.config_model import ConfigModel
 from ineus_core.dynamic_objects import DynamicObjectsConfig
 from ineus_core.fields import BackgroundConfig, FieldConfig
+from ineus_core.fusion import FusionConfig
 from ineus_core.keyframes import DepthConfig, KeyframeConfig, ReplayConfig, SelectorConfig
 from ineus_core.meshing import MeshingConfig
 from ineus_core.planning import PlanningConfig
@@ -46,6 +47,7 @@ class ReconstructorConfig(ConfigModel):
     ray_sampling: RaySamplingConfig = RaySamplingConfig()
     rendering: RenderingConfig = RenderingConfig()
     training: TrainingConfig = TrainingConfig()
+    fusion: FusionConfig = FusionConfig()
     meshing: MeshingConfig = MeshingConfig()
     planning: PlanningConfig = PlanningConfig()
 

@@ -22,6 +22,8 @@ class JudgedFrame:
     """None if it is not needed as a keyframe."""
     map_number: int
     """Of the map that it was judged for."""
+    passing: Frame | None = None
+    """A frame with depth that is not needed, where the map takes in what such frames show."""
 
 
 class FrameGate:
@@ -31,14 +33,19 @@ class FrameGate:
         make_policy: Makes a policy for each map.
         capacity: Keyframes that a map holds at most.
         first_frames: So many poses are remembered of frames before there is a map.
+        passes_on: Whether frames that are not needed are handed on, if they have depth.
     """
 
     def __init__(
-        self, make_policy: Callable[[], KeyframePolicy], capacity: int, first_frames: int
+        self,
+        make_policy: Callable[[], KeyframePolicy],
+        capacity: int,
+        first_frames: int,
+        passes_on: bool = False,
     ) -> None:
         """Wait for the first frame of the first map."""
         self._make_policy, self._capacity = make_policy, capacity
-        self._most_poses = first_frames
+        self._most_poses, self._passes_on = first_frames, passes_on
         # Frames are judged on the thread that they come on, while another begins maps.
         self._lock = threading.Lock()
         self._map_number = 0
@@ -83,7 +90,13 @@ class FrameGate:
                 or self._policy.is_keyframe(frame)
                 or (frame.depth_m is None and 0 < expected <= self._held)
             )
-            return JudgedFrame(frame.stamp_ns, frame if is_needed else None, self._map_number)
+            is_passed_on = self._passes_on and not is_needed and frame.depth_m is not None
+            return JudgedFrame(
+                frame.stamp_ns,
+                frame if is_needed else None,
+                self._map_number,
+                frame if is_passed_on else None,
+            )
 
     def judged_again(self, judged: JudgedFrame, expected: int = 0) -> JudgedFrame:
         """Return what holds for the present map of a frame that was judged for another."""

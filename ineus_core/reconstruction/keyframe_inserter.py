@@ -15,11 +15,13 @@ from jaxtyping import Float
 from ineus_core.dynamic_objects import DynamicFilter, told_of
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
+from ineus_core.geometry import rigid_inverse
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
 from ineus_core.pose_refinement import PoseRefiner
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
+from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.gone_surface import GoneSurface
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.scene_bounds import BoundsConfig, box_of_depth
@@ -52,6 +54,7 @@ class KeyframeInserter:
         dynamic: Finds what moves in the depth that a sensor measures; None: nobody does.
         gone: Has the blocks meshed in which something is not there any more.
         holes: Estimates what the sensor has not returned, later; None: nobody does.
+        fused: Takes in what keyframes have measured; None: nobody does.
         counters: Counts what becomes of the frames.
     """
 
@@ -70,6 +73,7 @@ class KeyframeInserter:
         dynamic: DynamicFilter | None,
         gone: GoneSurface,
         holes: EstimatedDepth | None,
+        fused: FusedMap | None,
         counters: Counter[str],
     ) -> None:
         """Begin without a keyframe."""
@@ -77,8 +81,9 @@ class KeyframeInserter:
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
         self._refiner, self._dynamic, self._holes = refiner, dynamic, holes
-        self._gone = gone
+        self._gone, self._fused = gone, fused
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
+        self._refined_from_given = np.eye(4)
 
     def insert(self, frame: Frame) -> bool:
         """Take a frame that is needed, or better depth of one that is held; False if not."""
@@ -104,6 +109,7 @@ class KeyframeInserter:
             slot = self._store(frame)
         if frame.depth_m is not None:
             self._integrator.integrate_added(frame, self._buffer, slot)
+            self._fuse((frame.stamp_ns, frame.camera_id))
             if self._holes is not None and not is_estimate:
                 self._fill(self._holes.add(frame))
         return True
@@ -145,7 +151,20 @@ class KeyframeInserter:
         pose = poses.pop((frame.stamp_ns, frame.camera_id), None)
         self.follow(poses)
         self._counters.update(refiner.take_counts())
-        return frame if pose is None else replace(frame, world_from_camera=pose)
+        if pose is None:
+            return frame
+        self._refined_from_given = pose @ rigid_inverse(frame.world_from_camera)
+        return replace(frame, world_from_camera=pose)
+
+    def pass_by(self, frame: Frame) -> Float[np.ndarray, "n 3"] | None:
+        """Fuse a frame that is not kept, where that is done; return some points of its returns.
+
+        Its pose is refined as that of the newest keyframe was.
+        """
+        if self._fused is None:
+            return None
+        pose = self._refined_from_given @ frame.world_from_camera
+        return self._fused.fuse(replace(frame, world_from_camera=pose))
 
     def _without_movers(self, frame: Frame, dynamic: DynamicFilter) -> Frame:
         """Return a keyframe without what moves; earlier ones lose what it looks through."""
@@ -175,6 +194,16 @@ class KeyframeInserter:
             self._buffer.replace_pose(keyframe, world_from_camera)
             if self._integrator.is_out_of_place(keyframe, world_from_camera):
                 self._integrator.integrate_held(keyframe, self._buffer)
+                self._fuse(keyframe)
+
+    def _fuse(self, keyframe: KeyframeId) -> None:
+        """Fuse a keyframe as it is held, so that just this can be taken back when it moves."""
+        if self._fused is None:
+            return
+        frame = self._buffer.frame_of(keyframe)
+        if frame is not None and frame.depth_m is not None:
+            self._fused.fuse_keyframe(frame)
+        self._fused.hold_only(self._buffer.ids)
 
     def dynamic_points(self) -> Float[np.ndarray, "n 3"]:
         """Return where the newest keyframe shows something that may move."""
@@ -232,6 +261,7 @@ class KeyframeInserter:
             frame = self._buffer.frame_of(keyframe)
             if frame is not None and frame.depth_m is not None and self._grow(frame):
                 self._integrator.integrate(frame)
+                self._fuse(keyframe)
         return moved
 
 

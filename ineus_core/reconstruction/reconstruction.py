@@ -17,14 +17,22 @@ from ineus_core.keyframes import KeyframeBuffer, Replay
 from ineus_core.meshing import Surface
 from ineus_core.planning import EsdfSlice, OccupancySlice, Planner, PlanningAnswer, PlanningScene
 from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.fused_map import (
+    ColourFunction,
+    FusedMap,
+    ObservedFunction,
+    SdfFunction,
+)
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.rendering import ImageRenderer, OccupancyGrid, ViewVisibility, vertex_colours
 from ineus_core.timing import InParts, Pace
 from ineus_core.training import Step
-from ineus_core.types import BlockIndex, Camera, KeyframeId, MeshUpdate, RenderedImage
+from ineus_core.types import BlockIndex, Camera, Frame, KeyframeId, MeshUpdate, RenderedImage
 
 _CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 20}
+_WEIGHED_RAYS = 1 << 13
+"""Of keyframes, by which field and fused blocks are compared now and then."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class Reconstruction:
     renderer: ImageRenderer
     surface: Surface
     planner: Planner
+    fused: FusedMap | None
+    """What stands in the map until the field is better; None where the field alone is the map."""
     counters: Counter[str]
     """Of what became of the frames."""
     pace: Pace
@@ -62,6 +72,17 @@ class Reconstruction:
     def update_occupancy(self) -> None:
         """Let the occupancy grid follow the field in some of its cells."""
         self.train_step.update_grid(_CELLS_PER_UPDATE[self.device.type], self.grid_generator)
+
+    def weigh_field(self) -> None:
+        """See where the field has become better than what was fused, if anything was."""
+        if self.fused is not None:
+            rays = self.replay.draw(_WEIGHED_RAYS)
+            self.surface.dirty.add(self.fused.weigh(rays, self._knows_views))
+
+    @property
+    def _knows_views(self) -> bool:
+        """Whether colours were never trained without a direction."""
+        return self.config.training.view_dropout == 0
 
     def refine(self, remaining: float) -> None:
         """Lower the learning rates; see `Reconstructor.refine`."""
@@ -84,11 +105,20 @@ class Reconstruction:
             # What is dirty is meshed now; left there, it would be meshed again at once.
             self.surface.dirty.clear()
             self.visibility.find_surface()
+        sdf: SdfFunction = self.field.sdf
+        colours: ColourFunction = self.surface_colours
+        may_hold_mesh: ObservedFunction = partial(
+            self.grid.may_hold_mesh, voxel_m=self.config.meshing.voxel_size_m
+        )
+        if self.fused is not None:
+            sdf = self.fused.sdf_of_mesh
+            may_hold_mesh = partial(self.fused.may_hold_mesh, may_hold_mesh)
+            colours = partial(self.fused.colours, colours)
         update = self.surface.renew(
             self._blocks_with_surface() if everything else self.surface.take_dirty(within_s),
-            self.field.sdf,
-            self.surface_colours,
-            partial(self.grid.may_hold_mesh, voxel_m=self.config.meshing.voxel_size_m),
+            sdf,
+            colours,
+            may_hold_mesh,
             self.field.is_pointwise,
             stamp_ns,
         )
@@ -126,7 +156,14 @@ class Reconstruction:
         return self.surface.dirty.known > 0 or self.visibility.is_looking
 
     def _blocks_with_surface(self) -> list[BlockIndex]:
-        return self.surface.blocks_with_surface(self.grid.occupied_centres(), self.grid.cell_m)
+        blocks = self.surface.blocks_with_surface(self.grid.occupied_centres(), self.grid.cell_m)
+        return blocks if self.fused is None else sorted({*blocks, *self.fused.mesh_blocks()})
+
+    def pass_by(self, frame: Frame) -> None:
+        """Take in what a frame shows that is not kept."""
+        points = self.inserter.pass_by(frame)
+        if points is not None:
+            self.surface.dirty.mark(points)
 
     def render_in_parts(
         self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]
@@ -157,7 +194,11 @@ class Reconstruction:
         has_log_odds = grid.has_sensor or self.is_empty
         log_odds = grid.log_odds if has_log_odds else self.visibility.log_odds()
         return PlanningScene(
-            log_odds, grid.aabb[0], grid.cell_m, self.surface.blocks, self.field.sdf
+            log_odds,
+            grid.aabb[0],
+            grid.cell_m,
+            self.surface.blocks,
+            self.field.sdf if self.fused is None else self.fused.sdf,
         )
 
     def keyframe_poses(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:

@@ -220,8 +220,11 @@ class Reconstructor:
     def take(self, judged: JudgedFrame) -> bool:
         """Take a frame that was judged; False if it is not needed as a keyframe."""
         self._newest_stamp_ns = max(self._newest_stamp_ns, judged.stamp_ns)
-        frame = self._gate.judged_again(judged, self._kept_anyway).frame
+        judged = self._gate.judged_again(judged, self._kept_anyway)
+        frame = judged.frame
         if frame is None:
+            if judged.passing is not None and self._reconstruction is not None:
+                self._reconstruction.pass_by(self.origin.frame_in_map(judged.passing))
             if self._waiting:
                 self._start_if_enough()
             return False
@@ -379,6 +382,7 @@ class Reconstructor:
         started.pace.after_step()
         if started.train_step.steps % started.config.occupancy.update_every == 0:
             started.update_occupancy()
+            started.weigh_field()
 
     def refine(self, remaining: float) -> None:
         """Lower the learning rates for the end of an offline run, and draw from all frames alike.

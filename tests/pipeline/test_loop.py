@@ -32,6 +32,7 @@ class Notes(Reconstructor):
         self._given_config, self._reconstruction = ReconstructorConfig(), None
         self.frames: list[int] = []
         self.unneeded: set[int] = set()
+        self.passes_on = False
         self.within_s: list[float | None] = []
         self.passed: list[int] = []
         self.extractions = self.whole = self.revisits = 0
@@ -39,7 +40,8 @@ class Notes(Reconstructor):
 
     def judge(self, frame: Frame) -> JudgedFrame:
         is_needed = frame.stamp_ns not in self.unneeded
-        return JudgedFrame(frame.stamp_ns, frame if is_needed else None, 1)
+        passing = frame if self.passes_on and not is_needed else None
+        return JudgedFrame(frame.stamp_ns, frame if is_needed else None, 1, passing)
 
     def take(self, judged: JudgedFrame) -> bool:
         if judged.frame is not None:
@@ -177,6 +179,22 @@ def test_frames_that_are_not_needed_take_no_room_and_are_passed_in_their_order()
     pipeline.tick(0)
     assert notes.passed == [2 * S, 4 * S]
     assert pipeline.counters["frames_used"] == 5
+
+
+def test_what_frames_between_keyframes_show_waits_within_a_bound_and_is_taken_in_parts() -> None:
+    pipeline, notes, _ = make()
+    notes.unneeded, notes.passes_on = {stamp_s * S for stamp_s in range(1, 50)}, True
+    for stamp_s in range(51):
+        pipeline.submit(frame_at(stamp_s))
+    pipeline.tick(0)
+    assert (notes.frames, notes.passed) == ([0], [])
+    pipeline.tick(0)
+    assert notes.passed == [1 * S, 2 * S, 3 * S, 4 * S]
+    for _ in range(8):
+        pipeline.tick(0)
+    # Of those beyond the bound only the newest stamp is told.
+    assert notes.passed == [stamp_s * S for stamp_s in (*range(1, 33), 49)]
+    assert notes.frames == [0, 50 * S]
 
 
 def test_a_frame_for_which_the_queue_has_no_room_is_dropped_unjudged_and_counted() -> None:

@@ -41,6 +41,13 @@ def test_the_policy_decides_and_only_needed_frames_keep_their_images() -> None:
     assert [told.stamp_ns for told in judged] == [frame.stamp_ns for frame in frames]
 
 
+def test_where_it_is_wanted_frames_with_depth_that_are_not_needed_are_handed_on() -> None:
+    gate = FrameGate(EveryOther, capacity=8, first_frames=3, passes_on=True)
+    frames = [wall_frame(0), wall_frame(1), wall_frame(2), wall_frame(3, None)]
+    judged = [gate.judge(frame) for frame in frames]
+    assert [told.passing for told in judged] == [None, frames[1], None, None]
+
+
 def test_a_policy_does_not_see_frames_from_where_no_map_reaches() -> None:
     policies: list[EveryOther] = []
     gate = gate_of(policies)

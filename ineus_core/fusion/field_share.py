@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the field has become better than what was fused, told by what keyframes have measured."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+_LEAST_RETURNS = 16.0
+"""Of a block, before the field is asked."""
+_MOST_RETURNS = 64.0
+"""Of a block that are remembered: older ones fade, as the field becomes better."""
+_EQUAL, _BETTER = 1.0, 0.8
+"""Error of the field, by that of what was fused, down to which it has no share, and all of it."""
+
+
+class FieldShare:
+    """Errors of the field and of what was fused at returns, and the share that follows of each."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        # Returns, and sums over them: both errors of the distance, both of the colour.
+        self._sums = np.zeros((0, 5))
+
+    def forget(self, slots: Int[np.ndarray, " n"]) -> None:
+        """Forget what was told of blocks."""
+        self._sums[slots[slots < len(self._sums)]] = 0
+
+    def tell(
+        self, slots: Int[np.ndarray, " n"], count: int, errors: Float[np.ndarray, "n 4"]
+    ) -> None:
+        """Tell errors at returns.
+
+        Args:
+            slots: Of the blocks that they lie in.
+            count: Slots that there are.
+            errors: Of the distance by the field and by what was fused, then those of the colour.
+        """
+        if count > len(self._sums):
+            more = np.zeros((count - len(self._sums), 5))
+            self._sums = np.concatenate((self._sums, more))
+        rows = np.concatenate((np.ones((len(errors), 1)), errors), axis=1)
+        for column in range(5):
+            self._sums[:, column] += np.bincount(slots, rows[:, column], len(self._sums))
+        is_old = self._sums[:, 0] > _MOST_RETURNS
+        self._sums[is_old] *= 0.5
+
+    def shares(self) -> Float[np.ndarray, "slots 2"]:
+        """Return the share of the field in each slot, 0 to 1, for distance and for colour."""
+        fused = np.maximum(self._sums[:, 2::2], 1e-9)
+        ratio = self._sums[:, 1::2] / fused
+        share = ((_EQUAL - ratio) / (_EQUAL - _BETTER)).clip(0, 1)
+        return (share * (self._sums[:, :1] >= _LEAST_RETURNS)).astype(np.float32)

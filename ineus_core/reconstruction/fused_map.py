@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""The map that goes out on a CPU: what depth has measured, until the field is better than it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from ineus_core.fields import HashSdf
+from ineus_core.fusion import FieldShare, FusedVolume
+from ineus_core.geometry import blocks_touched
+from ineus_core.keyframes import DepthConfig, believed_depth, world_points
+from ineus_core.types import BlockIndex, Camera, Frame, KeyframeId, RayBatch
+
+ColourFunction = Callable[[Tensor, Tensor], Tensor]
+ObservedFunction = Callable[[Tensor], Tensor]
+SdfFunction = Callable[[Tensor], Tensor]
+
+_SURE = 0.99
+"""Confidence of depth that a sensor has measured; what was estimated is not fused."""
+_STRIDE_PX = 8
+_KNOWN = 0.5
+_FLATTEST = 0.2
+"""Gradient of a field below which its values say nothing of distances."""
+_CHANGED = 0.2
+"""Change of a share that makes a mesh out of date."""
+
+
+class FusedMap:
+    """Blends what was fused with the field, block by block and without steps between them.
+
+    Args:
+        volume: What was fused.
+        field: What is trained.
+        depth: The depth that is believed.
+        block_m: Side of the blocks that are meshed.
+    """
+
+    def __init__(
+        self, volume: FusedVolume, field: HashSdf, depth: DepthConfig, block_m: float
+    ) -> None:
+        """Hold nothing yet."""
+        self.volume, self._field, self._depth, self._block_m = volume, field, depth, block_m
+        self._share = FieldShare()
+        self._places: dict[KeyframeId, Float[np.ndarray, "4 4"]] = {}
+
+    def fuse(self, frame: Frame) -> Float[np.ndarray, "n 3"]:
+        """Take in a frame that is not kept; return some of the points where it has returns."""
+        self._share.forget(self.volume.fuse(*self._measured(frame)))
+        return world_points(frame, self._depth, _STRIDE_PX)
+
+    def fuse_keyframe(self, frame: Frame) -> None:
+        """Take in a keyframe; if its pose has changed since, what it told before is taken back."""
+        keyframe = frame.stamp_ns, frame.camera_id
+        before = self._places.get(keyframe)
+        depth_m, rgb, camera, pose = self._measured(frame)
+        if frame.depth_confidence is not None:
+            self.volume.is_complete = False
+        if before is not None:
+            self.volume.take_back(depth_m, rgb, camera, before)
+        self._places[keyframe] = pose
+        self._share.forget(self.volume.fuse(depth_m, rgb, camera, pose))
+
+    def hold_only(self, keyframes: list[KeyframeId]) -> None:
+        """Forget where other keyframes were taken in."""
+        self._places = {key: self._places[key] for key in keyframes if key in self._places}
+
+    def _measured(
+        self, frame: Frame
+    ) -> tuple[
+        Float[np.ndarray, "h w"], UInt8[np.ndarray, "h w 3"], Camera, Float[np.ndarray, "4 4"]
+    ]:
+        """Return the depth of a frame that a sensor has measured, and what goes with it."""
+        depth_m, is_return = believed_depth(frame, self._depth)
+        if frame.depth_confidence is not None:
+            is_return = is_return & (frame.depth_confidence >= _SURE)
+        believed_m = np.where(is_return, depth_m, np.float32(0))
+        return believed_m, frame.rgb, frame.camera, frame.world_from_camera
+
+    def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Return the distance at points; the field's where nothing is fused."""
+        fused = self.volume.at(points.numpy())
+        share = torch.from_numpy(np.where(fused.known > _KNOWN, fused.shares[:, 0], 1))
+        return self._blended(points, torch.from_numpy(fused.distance_m), share)
+
+    def sdf_of_mesh(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        """Return the distance at points; NaN in gaps between what was measured.
+
+        There a field that is hardly trained would close the gap with a surface of its own.
+        """
+        fused = self.volume.at(points.numpy())
+        is_known = fused.known > _KNOWN
+        is_gap = ~is_known & (fused.shares[:, 0] < _KNOWN)
+        share = np.where(is_gap, 0, np.where(is_known, fused.shares[:, 0], 1))
+        fused_m = torch.from_numpy(fused.distance_m)
+        distance = self._blended(points, fused_m, torch.from_numpy(share))
+        distance[torch.from_numpy(is_gap)] = torch.nan
+        return distance
+
+    def _blended(
+        self,
+        points: Float[Tensor, "n 3"],
+        fused_m: Float[Tensor, " n"],
+        share: Float[Tensor, " n"],
+    ) -> Float[Tensor, " n"]:
+        """Ask the field only where it has a share: that is what costs time."""
+        asked = (share > 0).nonzero()[:, 0]
+        if len(asked) == 0:
+            return fused_m
+        blended = fused_m.clone()
+        of_field = self._field.sdf(points[asked])
+        blended[asked] = torch.lerp(fused_m[asked], of_field, share[asked])
+        return blended
+
+    def colours(
+        self,
+        of_field: ColourFunction,
+        points: Float[Tensor, "n 3"],
+        normals: Float[Tensor, "n 3"],
+    ) -> Float[Tensor, "n 3"]:
+        """Return the colours, 0 to 1, of surface points."""
+        fused = self.volume.at(points.numpy())
+        share = torch.from_numpy(np.where(fused.rgb_known > 0, fused.shares[:, 1], 1))
+        blended = torch.from_numpy(fused.rgb) / 255
+        asked = (share > 0).nonzero()[:, 0]
+        if len(asked):
+            rgb = of_field(points[asked], normals[asked])
+            blended[asked] = torch.lerp(blended[asked], rgb, share[asked, None])
+        return blended
+
+    def may_hold_mesh(
+        self, of_field: ObservedFunction, points: Float[Tensor, "n 3"]
+    ) -> Bool[Tensor, " n"]:
+        """Tell for the centres of cells whether something is fused, or the field may show it.
+
+        While no part of the map is the field's, it is not asked: that takes half of the time of a
+        mesh.
+        """
+        is_fused = torch.from_numpy(self.volume.are_cells_known(points.numpy()))
+        if self.volume.is_complete and self.volume.shares.max(initial=0) < _KNOWN:
+            return is_fused
+        return is_fused | of_field(points)
+
+    @torch.no_grad()
+    def weigh(self, rays: RayBatch, knows_views: bool) -> list[BlockIndex]:
+        """Compare field and fused blocks at returns; return the blocks whose mesh has changed.
+
+        Args:
+            rays: Drawn from keyframes.
+            knows_views: Colours were never trained without a direction.
+        """
+        usable = rays.valid & rays.has_depth
+        if rays.depth_weight is not None:
+            usable &= rays.depth_weight >= _SURE
+        directions = rays.directions[usable]
+        points = rays.origins[usable] + directions * rays.range_m[usable, None]
+        fused = self.volume.at(points.numpy())
+        slots = self.volume.slots_at(points.numpy())
+        is_known = (fused.known > _KNOWN) & (fused.rgb_known > _KNOWN) & (slots >= 0)
+        output = self._field(points, directions if knows_views else torch.zeros_like(directions))
+        steepness = output.gradient.norm(dim=1).clamp(min=_FLATTEST)
+        measured = rays.rgb[usable]
+        errors = torch.stack(
+            (
+                (output.sdf / steepness).abs(),
+                torch.from_numpy(fused.distance_m).abs(),
+                (output.rgb - measured).abs().mean(dim=1),
+                (torch.from_numpy(fused.rgb) / 255 - measured).abs().mean(dim=1),
+            ),
+            dim=1,
+        ).numpy()
+        shares = self.volume.shares
+        self._share.tell(slots[is_known], len(shares), errors[is_known].astype(np.float64))
+        return self._follow(self._share.shares())
+
+    def _follow(self, shares: Float[np.ndarray, "slots 2"]) -> list[BlockIndex]:
+        """Adopt shares of blocks that have changed; return the blocks to mesh anew."""
+        slots = self.volume.slots_in_use
+        moved = np.abs(shares[slots] - self.volume.shares[slots]).max(axis=1) > _CHANGED
+        self.volume.shares[slots[moved]] = shares[slots[moved]]
+        return self._mesh_blocks(self.volume.blocks_in_use[moved])
+
+    def mesh_blocks(self) -> list[BlockIndex]:
+        """Return the blocks that what was fused reaches into."""
+        return self._mesh_blocks(self.volume.blocks_in_use)
+
+    def _mesh_blocks(self, blocks: Int[np.ndarray, "n 3"]) -> list[BlockIndex]:
+        side_m = self.volume.block_m
+        # Shares reach from centre to centre, so over half of the blocks around.
+        return blocks_touched((blocks + 0.5) * side_m, side_m, self._block_m)

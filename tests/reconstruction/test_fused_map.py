@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""On a CPU the map has what was measured at once, and the field where that is better."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_scene import CPU, pose, room_source, tiny_config, wall_frame
+
+from ineus_core.reconstruction import Reconstructor
+from ineus_core.reconstruction.fused_map import FusedMap
+from ineus_core.sources import SyntheticSource
+from ineus_core.types import Frame
+
+
+@pytest.fixture(scope="module")
+def source() -> SyntheticSource:
+    return room_source(8)
+
+
+@pytest.fixture(scope="module")
+def frames(source: SyntheticSource) -> list[Frame]:
+    return list(source)
+
+
+def _after(frames: list[Frame], **sections: dict[str, Any]) -> Reconstructor:
+    reconstructor = Reconstructor(tiny_config(**{"fusion": {"enabled": True}, **sections}), CPU)
+    for frame in frames:
+        reconstructor.add_frame(frame)
+    return reconstructor
+
+
+def _fused(reconstructor: Reconstructor) -> FusedMap:
+    fused = reconstructor.reconstruction.fused
+    assert fused is not None
+    return fused
+
+
+def test_the_mesh_is_right_before_any_step(source: SyntheticSource, frames: list[Frame]) -> None:
+    mesh = _after(frames).mesh()
+    assert len(mesh.triangles) > 5000
+    error_m = np.abs(source.sdf(mesh.vertices.astype(np.float64)))
+    # As good as is asked of the field after 80 steps, in `test_reconstructor`.
+    assert error_m.mean() < 0.03
+    assert np.quantile(error_m, 0.9) < 0.08
+
+
+def test_its_colours_are_those_of_the_pictures() -> None:
+    grey = np.full((30, 40, 3), (180, 90, 30), np.uint8)
+    mesh = _after([wall_frame(rgb=grey)]).mesh()
+    np.testing.assert_allclose(
+        mesh.colours, np.tile((180, 90, 30), (len(mesh.colours), 1)), atol=1
+    )
+
+
+def test_without_it_the_field_alone_is_the_map(frames: list[Frame]) -> None:
+    untrained = _after(frames, fusion={"enabled": False})
+    assert untrained.reconstruction.fused is None
+    assert len(untrained.mesh().triangles) < len(_after(frames).mesh().triangles)
+
+
+def test_frames_between_keyframes_are_fused_too() -> None:
+    first, near = wall_frame(0), wall_frame(1, world_from_camera=pose(x=0.02))
+    config = tiny_config(selector={"min_translation_m": 1.0}, fusion={"enabled": True})
+    reconstructor = Reconstructor(config, CPU)
+    reconstructor.add_frame(first)
+    before = _fused(reconstructor).volume.state()["values"][..., 1].sum()
+    reconstructor.extract_mesh(everything=True)
+    assert not reconstructor.add_frame(near)
+    assert len(reconstructor.keyframe_poses()) == 1
+    assert _fused(reconstructor).volume.state()["values"][..., 1].sum() > 1.5 * before
+    assert reconstructor.reconstruction.surface.dirty.known > 0
+
+
+def test_a_keyframe_that_moves_takes_its_surface_with_it() -> None:
+    reconstructor = _after([wall_frame()], pose_refinement={"enabled": False})
+    moved = pose(z=0.5)
+    assert reconstructor.move_keyframes({(0, 0): moved}) == 1
+    fused = _fused(reconstructor)
+    points = torch.tensor([[0.1, 0.1, 2.5], [0.1, 0.1, 2.0]])
+    known = fused.volume.at(points.numpy())
+    assert abs(known.distance_m[0]) < 0.01
+    # Where it was, the wall's view from its new place says free.
+    assert known.distance_m[1] > 0.1
+
+
+def test_where_the_field_is_better_it_is_the_map_and_the_blocks_are_meshed_anew(
+    frames: list[Frame],
+) -> None:
+    reconstructor = _after(frames)
+    fused, field = _fused(reconstructor), reconstructor.reconstruction.field
+    reconstructor.extract_mesh(everything=True)
+    volume = fused.volume
+    slots = volume.slots_in_use
+    # Everything fused is made wrong by more than any field is.
+    volume._values[slots, ..., 0] = 0.3
+    for _ in range(8):
+        for _ in range(16):
+            reconstructor.step()
+    shares = volume.shares[slots, 0]
+    assert (shares == 1).mean() > 0.3
+    assert reconstructor.reconstruction.surface.dirty.known > 0
+    all_taken = volume.blocks_in_use[shares == 1]
+    centres = torch.from_numpy((all_taken + 0.5) * volume.block_m).float()
+    of_map, of_field = fused.sdf(centres), field.sdf(centres)
+    is_alone = torch.from_numpy(volume.at(centres.numpy()).shares[:, 0]) == 1
+    assert is_alone.any()
+    torch.testing.assert_close(of_map[is_alone], of_field[is_alone], atol=1e-5, rtol=1e-4)
+
+
+def test_the_map_has_no_step_between_blocks(frames: list[Frame]) -> None:
+    reconstructor = _after(frames)
+    fused = _fused(reconstructor)
+    volume = fused.volume
+    rng = np.random.default_rng(0)
+    volume.shares[:] = rng.uniform(size=volume.shares.shape)
+    mesh = reconstructor.mesh()
+    edges = np.sort(mesh.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    _, times = np.unique(edges, axis=0, return_counts=True)
+    # No edge lies in more than two triangles, and welded blocks leave open edges at rims alone.
+    assert times.max() <= 2
+    assert (times == 2).mean() > 0.9
+
+
+def test_a_planner_asks_the_map_that_is_meshed() -> None:
+    reconstructor = _after([wall_frame()])
+    reconstructor.extract_mesh(everything=True)
+    answer = reconstructor.query(np.array([[0.1, 0.1, 1.96], [0.1, 0.1, 1.0]]))
+    np.testing.assert_allclose(answer.distance_m, [0.04, 1.0], atol=0.02)
+    assert answer.observed.all()
+
+
+def test_estimated_depth_is_not_fused() -> None:
+    frame = wall_frame()
+    doubtful = np.full((30, 40), 0.5, np.float32)
+    reconstructor = _after([replace(frame, depth_confidence=doubtful)], stereo={"enabled": True})
+    fused = reconstructor.reconstruction.fused
+    assert fused is None or len(fused.volume) == 0
+
+
+def test_a_checkpoint_has_what_was_fused(frames: list[Frame], tmp_path: Path) -> None:
+    reconstructor = _after(frames)
+    mesh = reconstructor.mesh()
+    loaded = Reconstructor(tiny_config(fusion={"enabled": True}), CPU)
+    loaded.load(reconstructor.save(tmp_path / "checkpoint"))
+    np.testing.assert_array_equal(loaded.mesh().vertices, mesh.vertices)
