@@ -15,6 +15,7 @@ from ineus_core.errors import SourceError
 from ineus_core.meshing import remove_small_components, weld, write_mesh
 from ineus_core.pipeline import Pipeline, PipelineConfig, Worker
 from ineus_core.reconstruction import Reconstructor
+from ineus_core.timing import InParts
 from ineus_core.types import Camera, Frame, Mesh, MeshUpdate, RenderedImage, StepReport
 from ineus_core.viewer import LivePage
 from ineus_ros.outputs import MeshPublisher
@@ -107,7 +108,7 @@ class Engine:
             return
         # The next period begins now, whether or not anything has changed since the last mesh.
         self._last_frame_s = time.monotonic()
-        self._refresh = self.worker.call(self._refresh_mesh)
+        self._refresh = self.worker.call_in_parts(self._refresh_mesh)
 
     def counters(self) -> dict[str, int]:
         """Return the frames as the pipeline counts them."""
@@ -135,16 +136,16 @@ class Engine:
     def save_mesh(self, path: Path) -> "Future[str]":
         """Mesh everything anew, publish and write it."""
 
-        def job(pipeline: Pipeline) -> str:
+        def job(pipeline: Pipeline) -> InParts[str]:
             # Blocks that training has moved since they were meshed would be as they were.
-            pipeline.update_mesh(everything=True)
+            yield from pipeline.update_mesh_in_parts()
             mesh = pipeline.reconstructor.current_mesh()
             if not len(mesh.triangles):
                 expected = pipeline.depth_range.sentence or "expected frames with poses first"
                 raise SourceError(f"there is no mesh yet: {expected}")
             return str(write_mesh(mesh, path))
 
-        return self.worker.call(job, key=("save_mesh", path))
+        return self.worker.call_in_parts(job, key=("save_mesh", path))
 
     def save_checkpoint(self, path: Path) -> "Future[str]":
         """Write a checkpoint."""
@@ -154,14 +155,14 @@ class Engine:
     def load_checkpoint(self, path: Path) -> "Future[str]":
         """Take over a checkpoint and publish its mesh."""
 
-        def job(pipeline: Pipeline) -> str:
+        def job(pipeline: Pipeline) -> InParts[str]:
             pipeline.reconstructor.load(path)
             # Subscribers hold blocks of another map.
             self._clear_mesh()
-            pipeline.update_mesh(everything=True)
+            yield from pipeline.update_mesh_in_parts()
             return str(path)
 
-        return self.worker.call(job, key=("load_checkpoint", path))
+        return self.worker.call_in_parts(job, key=("load_checkpoint", path))
 
     def reset(self) -> "Future[str]":
         """Forget everything; a worker that has died works again."""
@@ -186,8 +187,8 @@ class Engine:
     def _republish(self) -> None:
         self.worker.call(lambda _: self.mesh.publish_all(), key="publish the whole mesh")
 
-    def _refresh_mesh(self, pipeline: Pipeline) -> None:
+    def _refresh_mesh(self, pipeline: Pipeline) -> InParts[None]:
         steps = pipeline.reconstructor.steps
         if steps != self._refreshed_step:
             self._refreshed_step = steps
-            pipeline.update_mesh(everything=True)
+            yield from pipeline.update_mesh_in_parts()

@@ -3,7 +3,12 @@
 """Surfaces out of a signed distance: blocks, welding and cleaning, mesh files."""
 
 from ineus_core.meshing.atlas import load_xatlas
-from ineus_core.meshing.blocks import BlockMesher, MeshingConfig
+from ineus_core.meshing.blocks import (
+    BlockMesher,
+    ColourFunction,
+    MeshingConfig,
+    ObservedFunction,
+)
 from ineus_core.meshing.clean import moved_mesh, remove_small_components, weld
 from ineus_core.meshing.dirty import DirtyBlocks, blocks_of_cells
 from ineus_core.meshing.io import (
@@ -14,6 +19,7 @@ from ineus_core.meshing.io import (
     write_mesh,
     write_textured_mesh,
 )
+from ineus_core.meshing.samples import SdfFunction
 from ineus_core.meshing.surface import Surface
 from ineus_core.meshing.texture import textured
 
@@ -21,8 +27,11 @@ __all__ = [
     "MESH_SUFFIXES",
     "TEXTURED_SUFFIXES",
     "BlockMesher",
+    "ColourFunction",
     "DirtyBlocks",
     "MeshingConfig",
+    "ObservedFunction",
+    "SdfFunction",
     "Surface",
     "blocks_of_cells",
     "load_xatlas",

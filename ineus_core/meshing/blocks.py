@@ -15,6 +15,7 @@ from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.marching_cubes import BlockTriangles, marching_cubes
 from ineus_core.meshing.device_blocks import DeviceBlocks
 from ineus_core.meshing.samples import LatticeSampler, SdfFunction, in_batches
+from ineus_core.timing import InParts, at_once
 from ineus_core.types import BlockIndex, Mesh, MeshBlock
 
 ColourFunction = Callable[[Tensor, Tensor], Tensor]
@@ -85,7 +86,6 @@ class BlockMesher:
     def __init__(self, config: MeshingConfig) -> None:
         self.config = config
 
-    @torch.no_grad()
     def extract(
         self,
         sdf_fn: SdfFunction,
@@ -107,12 +107,32 @@ class BlockMesher:
             is_pointwise: What `sdf_fn` gives for a point does not depend, to the last bit, on the
                 other points of the call.
         """
+        return at_once(
+            self.extract_in_parts(sdf_fn, colour_fn, blocks, observed_fn, device, is_pointwise)
+        )
+
+    @torch.no_grad()
+    def extract_in_parts(
+        self,
+        sdf_fn: SdfFunction,
+        colour_fn: ColourFunction,
+        blocks: list[BlockIndex],
+        observed_fn: ObservedFunction,
+        device: torch.device,
+        is_pointwise: bool = False,
+    ) -> InParts[list[MeshBlock]]:
+        """Mesh as `extract` does, with pauses in which the field may change.
+
+        Blocks meet without a crack all the same, as what they share is sampled once.
+        """
         config = _resolved(self.config, device)
         if is_pointwise and device.type == "cuda":
             return _extract_on_gpu(config, sdf_fn, colour_fn, blocks, observed_fn, device)
         sampler = LatticeSampler(sdf_fn, config.voxel_size_m, config.points_per_batch, device)
         meshes: list[MeshBlock] = []
         for batch in _batches(blocks, config.blocks_per_batch):
+            if meshes:
+                yield
             meshes += self._extract_batch(sampler, colour_fn, batch, observed_fn, device)
         return meshes
 

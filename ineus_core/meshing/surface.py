@@ -19,6 +19,7 @@ from ineus_core.meshing.blocks import (
 from ineus_core.meshing.clean import remove_small_components, weld
 from ineus_core.meshing.dirty import DirtyBlocks, blocks_of_cells
 from ineus_core.meshing.samples import SdfFunction
+from ineus_core.timing import InParts, at_once
 from ineus_core.types import BlockIndex, Mesh, MeshBlock, MeshUpdate
 
 _BLOCKS_PER_UPDATE = {"cpu": 48, "cuda": 4096}
@@ -92,20 +93,36 @@ class Surface:
             sdf_fn: This and what follows as of `BlockMesher.extract`.
             stamp_ns: Of the newest frame.
         """
-        upserts, removed = [], []
         begin_s = self._now_s()
-        for block in self._mesher.extract(
+        update = at_once(
+            self.renew_in_parts(blocks, sdf_fn, colour_fn, observed_fn, is_pointwise, stamp_ns)
+        )
+        if blocks:
+            # What an update takes whatever its size is counted too, so that few blocks seem slow:
+            # the number grows until the time is filled.
+            self._block_took_s = max((self._now_s() - begin_s) / len(blocks), 1e-9)
+        return update
+
+    def renew_in_parts(
+        self,
+        blocks: list[BlockIndex],
+        sdf_fn: SdfFunction,
+        colour_fn: ColourFunction,
+        observed_fn: ObservedFunction,
+        is_pointwise: bool,
+        stamp_ns: int,
+    ) -> InParts[MeshUpdate]:
+        """Mesh blocks as `renew` does, with pauses; until the end the surface is as it was."""
+        found = yield from self._mesher.extract_in_parts(
             sdf_fn, colour_fn, blocks, observed_fn, self.device, is_pointwise
-        ):
+        )
+        upserts, removed = [], []
+        for block in found:
             if len(block.mesh.triangles):
                 self.blocks[block.index] = block
                 upserts.append(block)
             elif self.blocks.pop(block.index, None) is not None:
                 removed.append(block.index)
-        if blocks:
-            # What an update takes whatever its size is counted too, so that few blocks seem slow:
-            # the number grows until the time is filled.
-            self._block_took_s = max((self._now_s() - begin_s) / len(blocks), 1e-9)
         return MeshUpdate(stamp_ns, tuple(upserts), tuple(removed))
 
     def mesh(self) -> Mesh:

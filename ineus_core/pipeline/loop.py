@@ -18,6 +18,7 @@ from ineus_core.pipeline.depth_range import DepthRange
 from ineus_core.pipeline.input_check import BackgroundCheck
 from ineus_core.pipeline.keyframe_queue import KeyframeQueue, WaitingFrame
 from ineus_core.reconstruction import Reconstructor
+from ineus_core.timing import InParts
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
 _LOG = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ class Pipeline:
         if is_live:
             reconstructor.limit_estimation(config.stereo_share)
         self._mesh_took_s = self._mesh_end_s = 0.0
-        self._has_mesh_left = False
+        self._has_mesh_left = self._meshes_all = False
         self._queue = KeyframeQueue(round(1e6 * config.queue_mb))
         # Frames are counted on other threads than the one that ticks.
         self._lock = threading.Lock()
@@ -235,7 +236,7 @@ class Pipeline:
             within_s: Time that it may take; what is left over is dirty still.
         """
         is_due = self._is_due(now_ns, self._last_mesh_ns, self._mesh_rate_hz)
-        if not (is_due or self._has_mesh_left):
+        if self._meshes_all or not (is_due or self._has_mesh_left):
             return
         if keeps_share and not self._has_share_left():
             return
@@ -328,7 +329,23 @@ class Pipeline:
         """Extract what changed, or as much of it as there is time for, and hand it over."""
         if not self.reconstructor.is_ready:
             return
-        update = self.reconstructor.extract_mesh(everything, within_s)
+        self._hand_over(self.reconstructor.extract_mesh(everything, within_s))
+
+    def update_mesh_in_parts(self) -> InParts[None]:
+        """Extract all of the mesh and hand it over, with pauses in which the pipeline may tick.
+
+        Meanwhile ticks do not mesh: of two blocks side by side one would be of another field.
+        """
+        if not self.reconstructor.is_ready:
+            return
+        self._meshes_all = True
+        try:
+            update = yield from self.reconstructor.extract_mesh_in_parts()
+        finally:
+            self._meshes_all = False
+        self._hand_over(update)
+
+    def _hand_over(self, update: MeshUpdate) -> None:
         if update.upserts or update.removed:
             self.sink.on_mesh(update)
         if self._submitted_s is not None:

@@ -22,13 +22,15 @@ REQUEST_SHARE = 0.5
 """Most of the time that requests take from training, as long as there is anything to train."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Request:
     """Work beside training, and those who wait for its result."""
 
     begin: Callable[[Pipeline], InParts[Any]]
     key: Hashable
     futures: list[Future]
+    is_short: bool
+    """Whether it is done in one part."""
     parts: InParts[Any] | None = None
     """What is left of the work, once it has begun."""
 
@@ -98,6 +100,7 @@ class Worker:
         self._now_s = now_s
         self._requests: deque[_Request] = deque()
         self._begun: _Request | None = None
+        self._was_short = False
         self._owed_s = 0.0
         self._has_ticked = True
         self._wake = threading.Condition()
@@ -187,15 +190,21 @@ class Worker:
             key: Names what is asked for: while one of the same key has not begun, the function is
                 run once for both. None is equal to nothing.
         """
-        return self.call_in_parts(_in_one_part(function), key)
+        return self._add(_in_one_part(function), key, is_short=True)
 
     def call_in_parts(
         self, begin: Callable[[Pipeline], InParts[_T]], key: Hashable = None
     ) -> "Future[_T]":
         """Request work whose parts are done between ticks, as `call` does for work in one part.
 
-        Others wait until it is done, so that there are never many at once.
+        One at a time has begun, as many at once would take much memory; requests in one part are
+        answered between its parts.
         """
+        return self._add(begin, key, is_short=False)
+
+    def _add(
+        self, begin: Callable[[Pipeline], InParts[_T]], key: Hashable, is_short: bool
+    ) -> "Future[_T]":
         future: Future[_T] = Future()
         with self._wake:
             if self._stopping:
@@ -206,7 +215,7 @@ class Worker:
             same = (r for r in self._requests if key is not None and r.key == key)
             request = next(same, None)
             if request is None:
-                self._requests.append(_Request(begin, key, [future]))
+                self._requests.append(_Request(begin, key, [future], is_short))
             else:
                 request.futures.append(future)
             self._wake.notify()
@@ -265,15 +274,20 @@ class Worker:
         self._has_ticked = False
 
     def _next_request(self) -> _Request | None:
-        """Take the one that has begun, else the oldest that somebody waits for."""
-        if self._begun is not None:
-            request, self._begun = self._begun, None
-            return request
-        while self._requests:
-            request = self._requests.popleft()
+        """Take the oldest that is waited for; of one that has begun and short ones in turn."""
+        begun = self._begun
+        if begun is not None and self._was_short:
+            self._begun, self._was_short = None, False
+            return begun
+        self._was_short = begun is not None
+        for request in list(self._requests):
+            if begun is not None and not request.is_short:
+                continue
+            self._requests.remove(request)
             if request.take():
                 return request
-        return None
+        self._begun, self._was_short = None, False
+        return begun
 
     def _has_work(self) -> bool:
         with self._wake:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ineus_core.fields import HashSdf
 from ineus_core.keyframes import KeyframeBuffer, Replay
-from ineus_core.meshing import Surface
+from ineus_core.meshing import ColourFunction, ObservedFunction, SdfFunction, Surface
 from ineus_core.planning import EsdfSlice, OccupancySlice, Planner, PlanningAnswer, PlanningScene
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.fused_map import (
@@ -26,7 +26,7 @@ from ineus_core.reconstruction.fused_map import (
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.rendering import ImageRenderer, OccupancyGrid, ViewVisibility, vertex_colours
-from ineus_core.timing import InParts, Pace
+from ineus_core.timing import InParts, Pace, at_once
 from ineus_core.training import Step
 from ineus_core.types import BlockIndex, Camera, Frame, KeyframeId, MeshUpdate, RenderedImage
 
@@ -102,9 +102,20 @@ class Reconstruction:
             within_s: Time that meshing what changed may take; the rest comes with later calls.
         """
         if everything:
-            # What is dirty is meshed now; left there, it would be meshed again at once.
-            self.surface.dirty.clear()
-            self.visibility.find_surface()
+            return at_once(self.extract_all_in_parts(stamp_ns))
+        dirty = self.surface.take_dirty(within_s)
+        return self._noted(self.surface.renew(dirty, *self._what_is_meshed(), stamp_ns))
+
+    def extract_all_in_parts(self, stamp_ns: int) -> InParts[MeshUpdate]:
+        """Mesh all of it, with pauses in which the caller may train but not mesh."""
+        # What is dirty is meshed now; left there, it would be meshed again at once.
+        self.surface.dirty.clear()
+        yield from self.visibility.find_surface_in_parts()
+        blocks = self._blocks_with_surface()
+        update = yield from self.surface.renew_in_parts(blocks, *self._what_is_meshed(), stamp_ns)
+        return self._noted(update)
+
+    def _what_is_meshed(self) -> tuple[SdfFunction, ColourFunction, ObservedFunction, bool]:
         sdf: SdfFunction = self.field.sdf
         colours: ColourFunction = self.surface_colours
         may_hold_mesh: ObservedFunction = partial(
@@ -114,14 +125,10 @@ class Reconstruction:
             sdf = self.fused.sdf_of_mesh
             may_hold_mesh = partial(self.fused.may_hold_mesh, may_hold_mesh)
             colours = partial(self.fused.colours, colours)
-        update = self.surface.renew(
-            self._blocks_with_surface() if everything else self.surface.take_dirty(within_s),
-            sdf,
-            colours,
-            may_hold_mesh,
-            self.field.is_pointwise,
-            stamp_ns,
-        )
+        return sdf, colours, may_hold_mesh, self.field.is_pointwise
+
+    def _noted(self, update: MeshUpdate) -> MeshUpdate:
+        """Let those who ask the surface know that it has changed."""
         if update.upserts or update.removed:
             # Its discs are those of the mesh.
             self.planner.forget()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ from ineus_core.training import Ranks, check_device
 from ineus_core.types import Camera, Frame, KeyframeId, Mesh, MeshUpdate, RenderedImage, StepReport
 
 _LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
 _PHOTOGRAPHS = 64
 """So many pictures are a set of photographs, whose unit of length may be any; more are a video."""
 
@@ -401,9 +403,41 @@ class Reconstructor:
         """
         if not self.is_ready:
             return MeshUpdate(self._newest_stamp_ns, (), ())
-        update = self.reconstruction.extract_mesh(everything, self._newest_stamp_ns, within_s)
+        return self._in_world(
+            self.reconstruction.extract_mesh(everything, self._newest_stamp_ns, within_s)
+        )
+
+    def extract_mesh_in_parts(self) -> InParts[MeshUpdate]:
+        """Mesh all of it, with pauses in which the caller may train but not mesh.
+
+        Raises:
+            SourceError: The map was replaced in a pause.
+        """
+        if not self.is_ready:
+            return MeshUpdate(self._newest_stamp_ns, (), ())
+        parts = self.reconstruction.extract_all_in_parts(self._newest_stamp_ns)
+        return self._in_world((yield from self._of_one_map(parts, "it was meshed")))
+
+    def _in_world(self, update: MeshUpdate) -> MeshUpdate:
+        """Say of an update of the map where that lies, and once that it is a new one."""
         begins_anew, self._begins_anew = self._begins_anew, False
         return replace(update, origin_m=self.origin_m, begins_anew=begins_anew)
+
+    def _of_one_map(self, parts: InParts[_T], what: str) -> InParts[_T]:
+        """Do parts as long as the map stays.
+
+        Args:
+            what: Was done with the map meanwhile, for the error.
+        """
+        started = self._reconstruction
+        # Between two parts a reset may have come.
+        while self._reconstruction is started:
+            try:
+                next(parts)
+            except StopIteration as end:
+                return end.value
+            yield
+        raise SourceError(f"the map was replaced while {what}")
 
     def revisit_surface(self, within_s: float = math.inf) -> None:
         """Have all blocks meshed in turn where there is no depth to tell which of them change.
@@ -458,16 +492,9 @@ class Reconstructor:
         """Render as `render` does, with pauses in which the caller may train."""
         if not self.is_ready:
             raise SourceError("nothing to render: no keyframe has come yet")
-        started = self.reconstruction
-        parts = started.render_in_parts(camera, self.origin.pose_in_map(world_from_camera))
-        # Between two parts a reset may have come.
-        while self._reconstruction is started:
-            try:
-                next(parts)
-            except StopIteration as end:
-                return end.value
-            yield
-        raise SourceError("the map was replaced while a view of it was rendered")
+        pose = self.origin.pose_in_map(world_from_camera)
+        parts = self.reconstruction.render_in_parts(camera, pose)
+        return (yield from self._of_one_map(parts, "a view of it was rendered"))
 
     def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
         """Tell distance to the surface as last extracted, gradient, and what was observed."""

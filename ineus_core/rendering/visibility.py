@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which cells hold surface that a camera has seen, and which it saw through, told by the field."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 
 from ineus_core.rendering.occupancy import OccupancyGrid
+from ineus_core.timing import InParts
 from ineus_core.types import RayBatch
 
 Rays = tuple[Float[Tensor, "rays 3"], Float[Tensor, "rays 3"]]
@@ -54,10 +54,11 @@ class ViewVisibility:
         self._log_odds: Int8[Tensor, "gx gy gz"] | None = None
         self._is_current = False
 
-    def find_surface(self) -> None:
+    def find_surface_in_parts(self) -> InParts[None]:
         """Let views without depth say which surface they see, as a field invents more of it."""
         self._look = None
-        self.look_on(math.inf)
+        while not self.look_on(0.0):
+            yield
 
     @property
     def is_looking(self) -> bool:

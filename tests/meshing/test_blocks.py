@@ -108,6 +108,27 @@ def test_a_field_that_depends_on_its_batch_does_not_crack() -> None:
     assert_closed(weld(blocks))
 
 
+def test_a_field_that_is_trained_while_it_is_meshed_does_not_crack() -> None:
+    """It shrinks by 2 mm in each pause, of eight blocks one after the other."""
+    radius_m = RADIUS_M
+    parts = mesher(blocks_per_batch=1).extract_in_parts(
+        lambda points: (points - CENTRE_M).norm(dim=-1) - radius_m,
+        colour_of_normal,
+        blocks_around_origin(),
+        everywhere,
+        CPU,
+    )
+    for _ in range(7):
+        next(parts)
+        radius_m -= 0.002
+    with pytest.raises(StopIteration) as end:
+        next(parts)
+    mesh = weld(end.value.value)
+    assert_closed(mesh)
+    distance_m = np.linalg.norm(mesh.vertices - CENTRE_M.numpy(), axis=1)
+    assert distance_m.max() > 0.499 and distance_m.min() < 0.488
+
+
 def test_normals_point_to_free_space_and_colours_follow_them() -> None:
     """The gradient of a sphere is radial, at block borders too."""
     mesh = sphere_mesh()

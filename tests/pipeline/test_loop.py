@@ -15,6 +15,7 @@ from tiny_scene import wall_frame
 from ineus_core.errors import CapacityError, SourceError
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
 from ineus_core.reconstruction import JudgedFrame, Reconstructor, ReconstructorConfig
+from ineus_core.timing import InParts
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
 S = 1_000_000_000
@@ -73,6 +74,11 @@ class Notes(Reconstructor):
         self.extractions += 1
         self.whole += everything
         return MeshUpdate(0, (), ((0, 0, 0),))
+
+    def extract_mesh_in_parts(self) -> InParts[MeshUpdate]:
+        for _ in range(3):
+            yield
+        return self.extract_mesh(everything=True)
 
     def report(self) -> StepReport:
         return StepReport(self.steps, 0, {}, {}, 1.0, 0.0, 0.0, 0)
@@ -362,6 +368,24 @@ def test_mesh_and_report_come_at_their_rates() -> None:
         pipeline.tick(tick * S // 10)
     # 0, 0.5, ... 4.0 and 0, 1, ... 4
     assert (len(sink.meshes), len(sink.reports)) == (9, 5)
+
+
+def test_between_the_parts_of_a_whole_mesh_ticks_train_and_do_not_mesh() -> None:
+    pipeline, notes, sink = make()
+    assert list(pipeline.update_mesh_in_parts()) == [] and not sink.meshes
+    pipeline.submit(frame_at(0))
+    pipeline.tick(0)
+    parts = pipeline.update_mesh_in_parts()
+    for second, _ in enumerate(parts, 1):
+        pipeline.tick(second * S)
+    assert (notes.extractions, notes.whole, len(sink.meshes)) == (2, 1, 2)
+    assert notes.steps == 4 * 3
+    # Nor for ever: one that is given up has no further part.
+    parts = pipeline.update_mesh_in_parts()
+    next(parts)
+    parts.close()
+    pipeline.tick(9 * S)
+    assert (notes.extractions, notes.whole) == (3, 1)
 
 
 def test_online_reports_go_on_when_the_clock_of_a_bag_has_stopped() -> None:

@@ -331,6 +331,33 @@ def test_updates_add_up_to_the_mesh(frames: list[Frame]) -> None:
     assert after == set(reconstructor.reconstruction.surface.blocks)
 
 
+def test_a_whole_mesh_in_parts_survives_training_but_not_the_map(frames: list[Frame]) -> None:
+    batches = {"block_size_vox": 16, "blocks_per_batch": 2}
+    made = Reconstructor(tiny_config(meshing=batches), CPU)
+    for frame in frames[:3]:
+        made.add_frame(frame)
+        made.step()
+    whole = made.extract_mesh(everything=True)
+    surface = made.reconstruction.surface
+    parts = made.extract_mesh_in_parts()
+    next(parts)
+    # Until the end, those who look see what there was.
+    assert tuple(surface.blocks.values()) == whole.upserts
+    update = at_once(parts)
+    assert [block.index for block in update.upserts] == [block.index for block in whole.upserts]
+    for block, other in zip(update.upserts, whole.upserts, strict=True):
+        np.testing.assert_array_equal(block.mesh.vertices, other.mesh.vertices)
+    pauses = [made.step() for _ in made.extract_mesh_in_parts()]
+    assert len(pauses) > 3 and len(surface.mesh().triangles) > 100
+    parts = made.extract_mesh_in_parts()
+    next(parts)
+    made.reset()
+    with pytest.raises(SourceError, match="replaced while it was meshed"):
+        next(parts)
+    with pytest.raises(StopIteration):
+        next(made.extract_mesh_in_parts())
+
+
 def test_all_blocks_that_a_surface_point_touches_are_dirty() -> None:
     surface = Surface(tiny_config(meshing={"block_size_vox": 8}).meshing, CPU)
     # A point beside an edge of blocks: near a face on one side in x and on the other in y.
