@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The map that goes out on a CPU: what depth has measured, until the field is better than it."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -13,11 +11,8 @@ from ineus_core.fields import HashSdf
 from ineus_core.fusion import FieldShare, FusedVolume
 from ineus_core.geometry import blocks_touched
 from ineus_core.keyframes import DepthConfig, believed_depth, world_points
+from ineus_core.meshing import ColourFunction, ObservedFunction
 from ineus_core.types import BlockIndex, Camera, Frame, KeyframeId, RayBatch
-
-ColourFunction = Callable[[Tensor, Tensor], Tensor]
-ObservedFunction = Callable[[Tensor], Tensor]
-SdfFunction = Callable[[Tensor], Tensor]
 
 _SURE = 0.99
 """Confidence of depth that a sensor has measured; what was estimated is not fused."""

@@ -17,12 +17,7 @@ from ineus_core.keyframes import KeyframeBuffer, Replay
 from ineus_core.meshing import ColourFunction, ObservedFunction, SdfFunction, Surface
 from ineus_core.planning import EsdfSlice, OccupancySlice, Planner, PlanningAnswer, PlanningScene
 from ineus_core.reconstruction.config import ReconstructorConfig
-from ineus_core.reconstruction.fused_map import (
-    ColourFunction,
-    FusedMap,
-    ObservedFunction,
-    SdfFunction,
-)
+from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.rendering import ImageRenderer, OccupancyGrid, ViewVisibility, vertex_colours
