@@ -10,6 +10,7 @@ from pathlib import Path
 import folder_making as sequences
 import numpy as np
 import scene_formats as photographs
+import sequence_formats
 import torch
 from fuzz_messages import damaged
 
@@ -99,10 +100,15 @@ def _write_all(folder: Path) -> None:
         "blender": photographs.write_blender,
         "transforms": photographs.write_transforms_json,
         "dtu": photographs.write_dtu,
+        "llff": photographs.write_llff,
         "blended_mvs": photographs.write_blended_mvs,
         "colmap-text": lambda path: photographs.write_colmap(path, binary=False),
         "colmap-binary": lambda path: photographs.write_colmap(path, binary=True),
     }
+    # Every other program's layout that there is a writer for.
+    for name in vars(sequence_formats):
+        if name.startswith("write_") and name not in ("write_millimetres", "write_picture"):
+            writers[name.removeprefix("write_")] = getattr(sequence_formats, name)
     for name, write in writers.items():
         write(folder / name)
     frames = scene.frames

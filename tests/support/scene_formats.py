@@ -216,3 +216,18 @@ def _binary_model(sparse: Path, camera: Camera, rows: list[tuple], points: np.nd
     for i, point in enumerate(points):
         cloud += struct.pack("<Q3d3BdQ", i + 1, *point, 9, 9, 9, 0.1, 0)
     (sparse / "points3D.bin").write_bytes(cloud)
+
+
+def write_llff(folder: Path, full: int = 1) -> Path:
+    """Write the object; the table is for pictures `full` times as large."""
+    scene, rows = object_scene(), []
+    camera = scene.camera
+    for i, frame in enumerate(scene.frames):
+        write_picture(folder / "images" / f"IMG_{i:03d}.png", frame.rgb)
+        pose = moved(similarity(), frame.world_from_camera)
+        right, down, forward, place = pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3]
+        size = full * np.array((camera.height_px, camera.width_px, camera.fx))
+        matrix = np.stack((down, right, -forward, place, size), axis=1)
+        rows.append([*matrix.ravel(), 1.0, 9.0])
+    np.save(folder / "poses_bounds.npy", np.array(rows))
+    return folder

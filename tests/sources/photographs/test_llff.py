@@ -6,27 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scene_formats import VIEWS, moved, object_scene, similarity, write_picture
+from scene_formats import VIEWS, moved, object_scene, similarity, write_llff
 
 from ineus_core.errors import SourceError
 from ineus_core.sources import Source, SourceConfig, open_source, source_kind
 
 AS_IT_IS = SourceConfig.model_validate({"llff": {"normalisation": {"enabled": False}}})
-
-
-def write_llff(folder: Path, full: int = 1) -> Path:
-    """Write the object; the table is for pictures `full` times as large."""
-    scene, rows = object_scene(), []
-    camera = scene.camera
-    for i, frame in enumerate(scene.frames):
-        write_picture(folder / "images" / f"IMG_{i:03d}.png", frame.rgb)
-        pose = moved(similarity(), frame.world_from_camera)
-        right, down, forward, place = pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3]
-        size = full * np.array((camera.height_px, camera.width_px, camera.fx))
-        matrix = np.stack((down, right, -forward, place, size), axis=1)
-        rows.append([*matrix.ravel(), 1.0, 9.0])
-    np.save(folder / "poses_bounds.npy", np.array(rows))
-    return folder
 
 
 @pytest.mark.parametrize("full", [1, 4])
