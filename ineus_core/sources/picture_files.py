@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8, UInt16
 from PIL import Image
 
 from ineus_core.errors import SourceError
+from ineus_core.files import DAMAGED_ARRAY
 from ineus_core.sources.lfs import lfs_note
 
 MOST_MPX = 64.0
@@ -147,7 +148,7 @@ def _array(path: Path) -> np.ndarray:
     try:
         # Mapped, so that the size is known before memory is taken.
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except DAMAGED_ARRAY as error:
         reason = f"{str(error)[:200]}{lfs_note(path)}"
         raise SourceError(f"{path}: cannot be read as npy ({reason})") from error
     if values.ndim == 3 and values.shape[2] == 1:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from pydantic import Field
 
 from ineus_core.errors import SourceError
+from ineus_core.files import DAMAGED_ARRAY
 from ineus_core.sources.parsing import checked_pose
 from ineus_core.sources.photographs.normalisation import (
     NormalisationConfig,
@@ -89,8 +90,9 @@ def is_capture(path: Path) -> bool:
 
 def _read_rows(file: Path) -> Float[np.ndarray, "n 3 5"]:
     try:
-        values = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        # Mapped, so that a header that claims more than the file holds takes no memory.
+        values = np.load(file, mmap_mode="r", allow_pickle=False)
+    except DAMAGED_ARRAY as error:
         raise SourceError(f"{file}: cannot be read: {error}") from error
     is_table = isinstance(values, np.ndarray) and values.ndim == 2
     if not is_table or values.shape[1] != _COLUMNS or not len(values):

@@ -67,3 +67,13 @@ def test_pictures_of_another_folder_are_named(tmp_path: Path) -> None:
     assert len(list(open_source(folder, "llff", config))) == VIEWS
     with pytest.raises(SourceError, match=r"--source llff .*images_folder=images_4"):
         source_kind(folder)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{'descr': (\n", b"\x93NUMPY\x01\x00\x10\x00{'descr': (1,\n   "]
+)
+def test_a_damaged_table_is_named(tmp_path: Path, content: bytes) -> None:
+    folder = write_llff(tmp_path / "data")
+    (folder / "poses_bounds.npy").write_bytes(content)
+    with pytest.raises(SourceError, match=r"poses_bounds\.npy: cannot be read"):
+        open_source(folder)

@@ -179,6 +179,10 @@ def test_depth_of_other_proportions_or_kind_is_named(tmp_path: Path) -> None:
     np.save(folder / "d.npy", np.array([None]))
     with pytest.raises(SourceError, match="cannot be read as npy"):
         next(iter(open_source(folder)))
+    # A header that ends in the middle of its literal, which Python's tokenizer does not forgive.
+    (folder / "d.npy").write_bytes(b"\x93NUMPY\x01\x00\x0e\x00{'descr': (1,\n")
+    with pytest.raises(SourceError, match="cannot be read as npy"):
+        next(iter(open_source(folder)))
     (folder / "d.npy").unlink()
     assert cv2.imwrite(str(folder / "d.png"), np.ones((40, 40), np.uint8))
     frames[0]["depth_file_path"] = "d.png"
