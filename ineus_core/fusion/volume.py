@@ -43,7 +43,8 @@ class FusionConfig(ConfigModel):
     enabled: bool = Field(
         False,
         description="Whether, on a CPU, the map holds what depth has measured until the field is "
-        "better than it; what moves leaves ghosts in it. On a GPU the field alone is the map.",
+        "better than it. Frames between keyframes are fused only without dynamic_objects.enabled, "
+        "as what moves is not found in them. On a GPU the field alone is the map.",
     )
     truncation_vox: float = Field(
         4.0, ge=2, description="Least half width of the band around the surface, voxels."
@@ -86,14 +87,16 @@ class FusedVolume:
         self._values = np.zeros((0, SIDE, SIDE, SIDE, COLUMNS), np.float32)
         self.shares = np.zeros((0, 2), np.float32)
         """Of the field in each slot, for distance and for colour."""
-        self._seen_at = np.zeros(0, np.int64)
+        self._seen_at, self._used_since = (np.zeros(0, np.int64) for _ in range(2))
+        """Number of the image that last came near to the block in a slot, and of the first one."""
         self._keys = np.zeros(0, np.int64)
         self._slots = np.zeros(0, np.int64)
         self._blocks = np.zeros((0, 3), np.int64)
         self._free: list[int] = []
         self.is_complete = True
         """Whether all that was measured is in here; else some of it is in the field alone."""
-        self._images = 0
+        self.images = 0
+        """That were fused so far."""
 
     def __len__(self) -> int:
         """Return the number of blocks in use."""
@@ -121,9 +124,9 @@ class FusedVolume:
         Args:
             depth_m: 0 where nothing is believed.
         """
-        self._images += 1
+        self.images += 1
         new = self._allocate(self._blocks_of(depth_m, camera, world_from_camera))
-        self._apply(depth_m, rgb, camera, world_from_camera, 1)
+        self._apply(depth_m, rgb, camera, world_from_camera, 1, self.images)
         return new
 
     def take_back(
@@ -132,9 +135,15 @@ class FusedVolume:
         rgb: UInt8[np.ndarray, "h w 3"],
         camera: Camera,
         world_from_camera: Float[np.ndarray, "4 4"],
+        image: int,
     ) -> None:
-        """Undo `fuse` of the same frame, where weights have not reached their limit since."""
-        self._apply(depth_m, rgb, camera, world_from_camera, -1)
+        """Undo `fuse` of the same frame, where weights have not reached their limit since.
+
+        Args:
+            image: The value of `images` after it: blocks that are in use since later have nothing
+                of it.
+        """
+        self._apply(depth_m, rgb, camera, world_from_camera, -1, image)
 
     def at(self, points: Float[np.ndarray, "n 3"]) -> FusedValues:
         """Return what is fused at points."""
@@ -221,12 +230,13 @@ class FusedVolume:
         blocks = blocks[: self._most]
         keys = block_keys(blocks)
         is_new = ~np.isin(keys, self._keys)
-        self._seen_at[self._slots[np.isin(self._keys, keys)]] = self._images
+        self._seen_at[self._slots[np.isin(self._keys, keys)]] = self.images
         new = blocks[is_new]
         self._free_oldest(len(self._keys) + len(new) - self._most)
         self._grow_to(len(self._keys) + len(new))
         taken = np.array([self._free.pop() for _ in range(len(new))], np.int64)
-        self._values[taken], self.shares[taken], self._seen_at[taken] = 0, 0, self._images
+        self._values[taken], self.shares[taken] = 0, 0
+        self._seen_at[taken] = self._used_since[taken] = self.images
         keys = np.concatenate((self._keys, keys[is_new]))
         order = np.argsort(keys)
         self._keys = keys[order]
@@ -259,6 +269,7 @@ class FusedVolume:
         self._values = np.concatenate((self._values, empty))
         self.shares = np.concatenate((self.shares, np.zeros((more, 2), np.float32)))
         self._seen_at = np.concatenate((self._seen_at, np.zeros(more, np.int64)))
+        self._used_since = np.concatenate((self._used_since, np.zeros(more, np.int64)))
         self._free += range(held, size)
 
     def _apply(
@@ -268,9 +279,11 @@ class FusedVolume:
         camera: Camera,
         world_from_camera: Float[np.ndarray, "4 4"],
         sign: int,
+        image_number: int,
     ) -> None:
         camera_from_world = rigid_inverse(world_from_camera)
         seen = self._in_view(camera, camera_from_world, float(depth_m.max(initial=0)))
+        seen = seen[self._used_since[self._slots[seen]] <= image_number]
         image = DepthImage(depth_m, incidence(depth_m, camera), rgb, camera, camera_from_world)
         fuse_depth(self._values, self._slots[seen], self._blocks[seen], image, self._limits, sign)
 

@@ -81,7 +81,8 @@ class Assembly:
             self.policy,
             config.keyframes.capacity,
             config.bounds.frames_to_start,
-            passes_on=self._fuses,
+            # Frames that are not kept are not judged, so that what moves would stay in the map.
+            passes_on=self._fuses and not self.config.dynamic_objects.enabled,
         )
 
     @property

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The map that goes out on a CPU: what depth has measured, until the field is better than it."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -40,7 +42,8 @@ class FusedMap:
         """Hold nothing yet."""
         self.volume, self._field, self._depth, self._block_m = volume, field, depth, block_m
         self._share = FieldShare()
-        self._places: dict[KeyframeId, Float[np.ndarray, "4 4"]] = {}
+        self._places: dict[KeyframeId, tuple[Float[np.ndarray, "4 4"], int]] = {}
+        """Where keyframes were taken in, and as which image."""
 
     def fuse(self, frame: Frame) -> Float[np.ndarray, "n 3"]:
         """Take in a frame that is not kept; return some of the points where it has returns."""
@@ -48,16 +51,30 @@ class FusedMap:
         return world_points(frame, self._depth, _STRIDE_PX)
 
     def fuse_keyframe(self, frame: Frame) -> None:
-        """Take in a keyframe; if its pose has changed since, what it told before is taken back."""
-        keyframe = frame.stamp_ns, frame.camera_id
-        before = self._places.get(keyframe)
-        depth_m, rgb, camera, pose = self._measured(frame)
+        """Take in a keyframe; if only its pose has changed since, what it told is taken back."""
+        self.take_back(frame)
         if frame.depth_confidence is not None:
             self.volume.is_complete = False
-        if before is not None:
-            self.volume.take_back(depth_m, rgb, camera, before)
-        self._places[keyframe] = pose
-        self._share.forget(self.volume.fuse(depth_m, rgb, camera, pose))
+        self._share.forget(self.volume.fuse(*self._measured(frame)))
+        keyframe = frame.stamp_ns, frame.camera_id
+        self._places[keyframe] = frame.world_from_camera, self.volume.images
+
+    def take_back(self, frame: Frame) -> None:
+        """Undo `fuse_keyframe`, if that was done, of a frame with the same depth at any pose."""
+        place = self._places.pop((frame.stamp_ns, frame.camera_id), None)
+        if place is not None:
+            pose, image = place
+            self.volume.take_back(*self._measured(replace(frame, world_from_camera=pose)), image)
+
+    def distrust_field(self, points: Float[np.ndarray, "n 3"]) -> None:
+        """Have what was fused stand alone where something is gone, until returns say otherwise.
+
+        The field still shows it there until it has learnt of the free space.
+        """
+        slots = self.volume.slots_at(points)
+        slots = slots[slots >= 0]
+        self._share.forget(slots)
+        self.volume.shares[slots] = 0
 
     def hold_only(self, keyframes: list[KeyframeId]) -> None:
         """Forget where other keyframes were taken in."""

@@ -104,7 +104,7 @@ class KeyframeInserter:
             self._counters["keyframes_completed"] += 1
         # Only what was estimated becomes better when later frames come.
         is_estimate = frame.depth_confidence is not None
-        slot = self._buffer.replace_depth(frame) if is_estimate else None
+        slot = self._replace_depth(frame) if is_estimate else None
         if slot is None:
             slot = self._store(frame)
         if frame.depth_m is not None:
@@ -123,8 +123,11 @@ class KeyframeInserter:
         """Take in keyframes again whose holes are filled, if they are still held."""
         for filled in keyframes:
             keyframe = filled if self._dynamic is None else self._dynamic.usable(filled)
-            slot = self._buffer.replace_depth(keyframe)
-            if slot is not None and self._grow(keyframe):
+            slot = self._replace_depth(keyframe)
+            if slot is None:
+                continue
+            self._fuse((keyframe.stamp_ns, keyframe.camera_id))
+            if self._grow(keyframe):
                 self._integrator.integrate_added(keyframe, self._buffer, slot)
                 self._counters["keyframes_filled"] += 1
 
@@ -144,6 +147,11 @@ class KeyframeInserter:
         self._replay.on_keyframe_added()
         self._counters["keyframes"] += 1
         return slot
+
+    def _replace_depth(self, frame: Frame) -> int | None:
+        """Give a keyframe other depth, to be fused; return its slot, None if it is not held."""
+        self._take_back((frame.stamp_ns, frame.camera_id))
+        return self._buffer.replace_depth(frame)
 
     def _refined(self, frame: Frame, refiner: PoseRefiner) -> Frame:
         """Return a keyframe with its refined pose; others move with it."""
@@ -170,12 +178,18 @@ class KeyframeInserter:
         """Return a keyframe without what moves; earlier ones lose what it looks through."""
         verdict = dynamic.add(frame)
         for keyframe, pixels in verdict.excluded.items():
+            self._take_back(keyframe)
             self._buffer.exclude(keyframe, pixels)
         for released in verdict.released:
-            self._buffer.replace_depth(released)
+            self._replace_depth(released)
+        changed = {(released.stamp_ns, released.camera_id) for released in verdict.released}
+        for keyframe in sorted(changed | set(verdict.excluded)):
+            self._fuse(keyframe)
         self._replay.judge_kept(partial(told_of, dynamic.newest_as_witness()))
         if len(verdict.gone_points):
             self._gone.add(verdict.gone_points)
+            if self._fused is not None:
+                self._fused.distrust_field(verdict.gone_points)
             # A return outweighs six views through it, so that planners would long see it there.
             gone = torch.as_tensor(verdict.gone_points, dtype=torch.float32)
             self._grid.forget_returns(gone.to(self._grid.log_odds.device))
@@ -204,6 +218,12 @@ class KeyframeInserter:
         if frame is not None and frame.depth_m is not None:
             self._fused.fuse_keyframe(frame)
         self._fused.hold_only(self._buffer.ids)
+
+    def _take_back(self, keyframe: KeyframeId) -> None:
+        """Take back what a keyframe has told, before its depth changes."""
+        frame = None if self._fused is None else self._buffer.frame_of(keyframe)
+        if self._fused is not None and frame is not None and frame.depth_m is not None:
+            self._fused.take_back(frame)
 
     def dynamic_points(self) -> Float[np.ndarray, "n 3"]:
         """Return where the newest keyframe shows something that may move."""

@@ -18,6 +18,11 @@ def _fuse(volume: FusedVolume, frame: Frame) -> np.ndarray:
     return volume.fuse(frame.depth_m, frame.rgb, frame.camera, frame.world_from_camera)
 
 
+def _take_back(volume: FusedVolume, frame: Frame, image: int) -> None:
+    assert frame.depth_m is not None
+    volume.take_back(frame.depth_m, frame.rgb, frame.camera, frame.world_from_camera, image)
+
+
 def _volume(**settings: float) -> FusedVolume:
     return FusedVolume(FusionConfig(**settings), voxel_m=0.05)  # type: ignore[arg-type]
 
@@ -61,7 +66,7 @@ def test_a_frame_that_is_taken_back_leaves_nothing() -> None:
     before = volume.at(there).distance_m
     assert wrong.depth_m is not None
     _fuse(volume, wrong)
-    volume.take_back(wrong.depth_m, wrong.rgb, wrong.camera, wrong.world_from_camera)
+    _take_back(volume, wrong, volume.images)
     np.testing.assert_allclose(volume.at(there).distance_m, before, atol=1e-5)
     assert volume.at(np.array([[0.1, 0.1, 1.5]])).known[0] == 0
 
@@ -109,3 +114,39 @@ def test_what_cannot_be_fused_blocks_is_refused(name: str) -> None:
     state[name] = state[name][:-1]
     with pytest.raises(ValueError, match="of shape"):
         FusedVolume.from_state(FusionConfig(), state)
+
+
+def test_pixels_that_are_taken_back_leave_what_all_others_tell() -> None:
+    # A thing that goes while another one comes nearer, in blocks that were not in use before.
+    with_thing, with_other = (np.full((30, 40), 2.0, np.float32) for _ in range(2))
+    with_thing[10:20, 15:25] = 1.6
+    with_other[10:20, 18:28] = 1.0
+    seen = np.ones((30, 40), bool)
+    seen[10:20, 15:25] = False
+    first, second = wall_frame(depth_m=with_thing), wall_frame(depth_m=with_other)  # type: ignore[arg-type]
+    rest = wall_frame(depth_m=np.where(seen, with_thing, 0).astype(np.float32))  # type: ignore[arg-type]
+    changed, at_once = _volume(), _volume()
+    for volume, is_gone_first in ((changed, False), (at_once, True)):
+        _fuse(volume, first)
+        if is_gone_first:
+            _take_back(volume, first, 1)
+        _fuse(volume, second)
+        if not is_gone_first:
+            _take_back(volume, first, 1)
+        _fuse(volume, rest)
+    ones, others = (volume.state()["values"].numpy() for volume in (changed, at_once))
+    np.testing.assert_allclose(ones[..., 1], others[..., 1], atol=1e-4)
+    is_known = others[..., 1] > 0
+    assert is_known.sum() > 1000
+    np.testing.assert_allclose(ones[is_known], others[is_known], atol=2e-2)
+
+
+def test_hundreds_of_frames_that_are_taken_back_leave_nothing() -> None:
+    volume = _volume()
+    frames = [wall_frame(world_from_camera=pose(x=0.1 * np.sin(n))) for n in range(300)]
+    for frame in frames:
+        _fuse(volume, frame)
+    for number, frame in enumerate(frames):
+        _take_back(volume, frame, number + 1)
+    # Blocks that came into use late, at the rim, have nothing of the first ones.
+    assert not volume.state()["values"][..., 1].any()

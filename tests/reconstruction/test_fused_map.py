@@ -63,9 +63,13 @@ def test_without_it_the_field_alone_is_the_map(frames: list[Frame]) -> None:
     assert len(untrained.mesh().triangles) < len(_after(frames).mesh().triangles)
 
 
-def test_frames_between_keyframes_are_fused_too() -> None:
+def test_frames_between_keyframes_are_fused_too_where_nobody_looks_for_what_moves() -> None:
     first, near = wall_frame(0), wall_frame(1, world_from_camera=pose(x=0.02))
-    config = tiny_config(selector={"min_translation_m": 1.0}, fusion={"enabled": True})
+    config = tiny_config(
+        selector={"min_translation_m": 1.0},
+        fusion={"enabled": True},
+        dynamic_objects={"enabled": False},
+    )
     reconstructor = Reconstructor(config, CPU)
     reconstructor.add_frame(first)
     before = _fused(reconstructor).volume.state()["values"][..., 1].sum()
