@@ -250,6 +250,8 @@ def _train_and_write(
             return run
 
         try:
+            # The first step may be half a minute away, while kernels compile.
+            progress.update("preparing (first use: compiling)", 0.0, None)
             run, result = _run_or_again(
                 new_run, lambda: job.start.prepare(reconstructor, job.frames), check
             )

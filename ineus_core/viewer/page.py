@@ -37,6 +37,11 @@ _FRAME_S = 0.5
 _MARGIN = 1.15
 """How much farther away a camera stands than it must to see all; a panel covers a side."""
 DEFAULT_PORT = 8080
+_WAITING = "Waiting for the first frame."
+_PREPARING = (
+    "The first frame is here, its mesh follows. "
+    "At the first use on a machine kernels are compiled, once."
+)
 
 
 class LivePage:
@@ -142,7 +147,7 @@ class LivePage:
         # The name of a file may hold anything: it is shown as text, not as markdown.
         if title:
             gui.add_text("showing", title, disabled=True)
-        self._state = gui.add_markdown("Waiting for the first frame.")
+        self._state = gui.add_markdown(_WAITING)
         self._buttons = Buttons(server, self._link, self._show_all, self._world_mesh)
         look = gui.add_dropdown("surface", LOOKS, initial_value=LOOKS[0])
         look.on_update(lambda _: self._surface.set_look(look.value))
@@ -229,12 +234,13 @@ class LivePage:
             return triangles
         report = self._report
         if report is None:
-            return f"Waiting for the first frame. {triangles}"
+            return f"{_WAITING if self._frame is None else _PREPARING} {triangles}"
         if self._has_ended:
             return f"**Done** after {report.step:,} steps  \n{triangles}"
         parts = (
             f"**{'Paused' if self._link.is_paused() else 'Training'}**, step {report.step:,}, "
-            f"{rate_hz:.0f} a second",
+            # On a CPU that is shared it may be less than one.
+            f"{rate_hz:.{0 if rate_hz >= 10 else 1}f} a second",
             f"{report.keyframes} keyframes, {drops} frames dropped",
             triangles + ("" if math.isnan(age_s) else f", {age_s:.0f} s old"),
         )

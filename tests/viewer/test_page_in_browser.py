@@ -102,6 +102,8 @@ def test_the_surface_grows_and_buttons_work(
     page.wait_for(lambda: "Waiting for the first frame" in page.text(), "the page")
     # A name is text, whatever it holds.
     assert page.run("return document.querySelector('b')?.innerText !== 'a name'")
+    run.page.on_frame(run.frames[0])
+    page.wait_for(lambda: "kernels are compiled" in page.text(), "why there is no mesh yet")
     run.show(range(1))
     page.wait_for(lambda: triangles(page) > 100, "a mesh")
     page.wait_for(lambda: coloured_pixels(page) > 2000, "the mesh in the scene")
