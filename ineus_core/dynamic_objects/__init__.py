@@ -3,7 +3,14 @@
 """What moves or has been taken away, found in the depth of keyframes and left out of the map."""
 
 from ineus_core.dynamic_objects.config import DynamicObjectsConfig
-from ineus_core.dynamic_objects.dynamic_filter import DynamicFilter, Verdict
+from ineus_core.dynamic_objects.dynamic_filter import EVIDENCE, DynamicFilter, Verdict
 from ineus_core.dynamic_objects.kept_rays import DepthWitness, told_of
 
-__all__ = ["DepthWitness", "DynamicFilter", "DynamicObjectsConfig", "Verdict", "told_of"]
+__all__ = [
+    "EVIDENCE",
+    "DepthWitness",
+    "DynamicFilter",
+    "DynamicObjectsConfig",
+    "Verdict",
+    "told_of",
+]

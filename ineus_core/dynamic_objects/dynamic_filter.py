@@ -37,9 +37,9 @@ _RECENT = 4
 _COARSE_STRIDE_PX = 8
 _LEAST_OVERLAP = 0.05
 """Share of the compared pixels of a keyframe that a partner has to tell something of."""
-_CONTRADICTED, _CERTAIN = -2, 3
-"""Evidence at which a pixel is excluded, and its upper bound, so that what is taken away after an
-hour goes as fast as what is taken away after a minute."""
+EVIDENCE = (-2, 3)
+"""Evidence at which a return is not used any more, and its upper bound, so that what is taken away
+after an hour goes as fast as what is taken away after a minute."""
 _FREE_VIEWS = 2
 """Earlier keyframes that have to have looked through the place of something new."""
 _HELD_FRAMES = 24
@@ -59,6 +59,8 @@ class Verdict:
     """Earlier keyframes of which pixels that were held back may be used now."""
     gone_points: Float[np.ndarray, "n 3"] = field(default_factory=lambda: np.zeros((0, 3)))
     """Where excluded pixels had their returns, in the coordinates of the poses."""
+    witness: DepthWitness | None = None
+    """What the new keyframe tells of points; None if it could not be compared."""
 
 
 class DynamicFilter:
@@ -95,7 +97,7 @@ class DynamicFilter:
         new = frame.stamp_ns, frame.camera_id
         partners = self._partners(new)
         if not partners:
-            return Verdict(frame)
+            return Verdict(frame, witness=self._witness(new))
         told_of_new = self._told(partners, is_of_new=True)
         told_by_new = self._told(partners, is_of_new=False)
         excluded, released, gone_points = {}, [], [np.zeros((0, 3))]
@@ -111,7 +113,8 @@ class DynamicFilter:
         self._hold_back(frame, partners, told_of_new)
         self._forget_settled()
         gone_at = np.concatenate(gone_points)
-        return Verdict(self.usable(frame), excluded, tuple(released), gone_at)
+        witness = self._witness(new)
+        return Verdict(self.usable(frame), excluded, tuple(released), gone_at, witness)
 
     def usable(self, frame: Frame) -> Frame:
         """Return a keyframe, as it came or with its holes filled, without what is left out."""
@@ -143,22 +146,15 @@ class DynamicFilter:
         newest = next(reversed(self._row_of))
         return self._points(newest, self._state[self._row_of[newest]] == _HELD_BACK)
 
-    def newest_as_witness(self) -> DepthWitness:
-        """Return the depth of the newest keyframe, to tell of points.
-
-        Raises:
-            ValueError: No keyframe is held.
-        """
-        if not self._row_of:
-            raise ValueError("no keyframe is held: expected one that was added")
-        newest = next(reversed(self._row_of))
-        row = self._row_of[newest]
+    def _witness(self, keyframe: KeyframeId) -> DepthWitness:
+        """Return the depth of a keyframe, to tell of points."""
+        row = self._row_of[keyframe]
         fx, fy, cx, cy = self._intrinsics[row].tolist()
         return DepthWitness(
             torch.from_numpy(self._depth_m[row]),
             torch.from_numpy(self._nearest_m[row]),
             (fx, fy, cx, cy),
-            torch.from_numpy(rigid_inverse(self._poses[newest])),
+            torch.from_numpy(rigid_inverse(self._poses[keyframe])),
             self._config.tolerance_m,
             _TOLERANCE_PER_M,
         )
@@ -247,8 +243,8 @@ class DynamicFilter:
         if now_ns <= partner[0]:
             return None
         evidence = self._evidence[row]
-        np.clip(evidence + told, _CONTRADICTED, _CERTAIN, out=evidence)
-        contradicted = (evidence <= _CONTRADICTED) & (self._state[row] != _EXCLUDED)
+        np.clip(evidence + told, *EVIDENCE, out=evidence)
+        contradicted = (evidence <= EVIDENCE[0]) & (self._state[row] != _EXCLUDED)
         if not contradicted.any():
             return None
         # The edge of a thing that moved is as wrong, though not as clearly.

@@ -8,10 +8,13 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
 
-from ineus_core.kernels.depth_comparison import LOOKS_THROUGH, SHOWS, TELLS_NOTHING
+from ineus_core.kernels.depth_comparison import (
+    LOOKS_THROUGH,
+    NEAREST_M,
+    SHOWS,
+    TELLS_NOTHING,
+)
 from ineus_core.kernels.host_copy import write_to
-
-_NEAREST_M = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ def told_of(witness: DepthWitness, points: Float[Tensor, "n 3"]) -> Int8[Tensor,
     motion = _there(witness.camera_from_world.float(), points.device)
     x, y, z = (points @ motion[:3, :3].T + motion[:3, 3]).unbind(1)
     fx, fy, cx, cy = witness.intrinsics
-    is_ahead = z > _NEAREST_M
-    depth = z.clamp(min=_NEAREST_M)
+    is_ahead = z > NEAREST_M
+    depth = z.clamp(min=NEAREST_M)
     u, v = fx * x / depth + cx, fy * y / depth + cy
     inside = is_ahead & (u >= 0) & (v >= 0) & (u < width_px) & (v < height_px)
     pixel = v.clamp(0, height_px - 1).long() * width_px + u.clamp(0, width_px - 1).long()

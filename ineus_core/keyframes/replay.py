@@ -28,9 +28,6 @@ from ineus_core.kernels.ray_batch import (
 from ineus_core.keyframes.buffer import MASKED, KeyframeBuffer
 from ineus_core.types import RayBatch
 
-_CONTRADICTED, _CERTAIN = -2, 3
-"""Bounds of the evidence for a kept return; at the lower one it is not used any more."""
-
 
 class ReplayConfig(ConfigModel):
     """Shares of a batch."""
@@ -83,7 +80,7 @@ class Replay:
         self._reservoir_count = torch.zeros((), device=device)
         self._filled = 0
         self._evidence = torch.zeros(len(self._reservoir), dtype=torch.int8, device=device)
-        """That returns of the reservoir are still there, from `_CONTRADICTED` to `_CERTAIN`."""
+        """That returns of the reservoir are still there, by who judges them."""
 
     @property
     def width_px(self) -> int:
@@ -189,20 +186,25 @@ class Replay:
         self._reservoir_share.fill_(self._config.reservoir_share)
         self._has_reservoir = True
 
-    def judge_kept(self, told_of: Callable[[Float[Tensor, "n 3"]], Int8[Tensor, " n"]]) -> None:
+    def judge_kept(
+        self,
+        told_of: Callable[[Float[Tensor, "n 3"]], Int8[Tensor, " n"]],
+        bounds: tuple[int, int],
+    ) -> None:
         """Use rays of the reservoir no more that keyframes contradict.
 
         Args:
             told_of: Tells of points: 1 there is a surface, -1 there is none, 0 nobody knows.
+            bounds: Of the sum of what is told of a ray; at the lower one it is not used any more.
         """
         if not self._has_reservoir:
             return
         kept = self._reservoir[: self._filled]
         returns = kept[:, ORIGIN:DIRECTION] + kept[:, DIRECTION:RGB] * kept[:, RANGE, None]
         told = torch.where(kept[:, RANGE] > 0, told_of(returns), 0)
-        evidence = (self._evidence[: self._filled] + told).clamp(_CONTRADICTED, _CERTAIN)
+        evidence = (self._evidence[: self._filled] + told).clamp(*bounds)
         self._evidence[: self._filled] = evidence
-        kept[:, USE] = torch.where(evidence <= _CONTRADICTED, UNUSABLE, kept[:, USE])
+        kept[:, USE] = torch.where(evidence <= bounds[0], UNUSABLE, kept[:, USE])
 
     def rays_to_save(self) -> Float[Tensor, "n 14"]:
         """Pack rays that stand for all frames: the reservoir, and some of every keyframe."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ineus_core.dynamic_objects import DynamicFilter, told_of
+from ineus_core.dynamic_objects import EVIDENCE, DynamicFilter, told_of
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
 from ineus_core.geometry import rigid_inverse
@@ -185,7 +185,8 @@ class KeyframeInserter:
         changed = {(released.stamp_ns, released.camera_id) for released in verdict.released}
         for keyframe in sorted(changed | set(verdict.excluded)):
             self._fuse(keyframe)
-        self._replay.judge_kept(partial(told_of, dynamic.newest_as_witness()))
+        if verdict.witness is not None:
+            self._replay.judge_kept(partial(told_of, verdict.witness), EVIDENCE)
         if len(verdict.gone_points):
             self._gone.add(verdict.gone_points)
             if self._fused is not None:

@@ -141,3 +141,8 @@ def test_a_camera_of_another_shape_is_left_alone() -> None:
     rgb = np.zeros((40, 30, 3), np.uint8)
     other = Frame(10**9, upright, np.eye(4), rgb, np.full((40, 30), 2.0, np.float32))
     assert found.add(other).frame is other
+    # Nor does it have an earlier keyframe judge kept rays a second time, or one that is not held.
+    assert found.add(other).witness is None
+    found.hold_only([])
+    assert found.add(other).witness is None
+    assert found.add(frame(2)).witness is not None

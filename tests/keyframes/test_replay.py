@@ -230,9 +230,9 @@ def test_kept_returns_that_keyframes_contradict_are_not_used_any_more() -> None:
     def nothing_on_the_left(points: torch.Tensor) -> torch.Tensor:
         return torch.where(points[:, 0] < 0, -1, 1).to(torch.int8)
 
-    replay.judge_kept(nothing_on_the_left)
+    replay.judge_kept(nothing_on_the_left, (-2, 3))
     assert bool(replay.draw(500).valid.all())
-    replay.judge_kept(nothing_on_the_left)
+    replay.judge_kept(nothing_on_the_left, (-2, 3))
     batch = replay.draw(2000)
     points = batch.origins + batch.directions * batch.range_m[:, None]
     assert torch.equal(batch.valid, points[:, 0] >= 0)

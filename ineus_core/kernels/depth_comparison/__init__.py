@@ -11,13 +11,21 @@ from jaxtyping import Float, Int, Int8
 
 from ineus_core.kernels.depth_comparison.reference import (
     LOOKS_THROUGH,
+    NEAREST_M,
     SHOWS,
     TELLS_NOTHING,
     DepthViews,
 )
 from ineus_core.kernels.dispatch import HOST, fastest
 
-__all__ = ["LOOKS_THROUGH", "SHOWS", "TELLS_NOTHING", "DepthViews", "compare_depth"]
+__all__ = [
+    "LOOKS_THROUGH",
+    "NEAREST_M",
+    "SHOWS",
+    "TELLS_NOTHING",
+    "DepthViews",
+    "compare_depth",
+]
 
 
 def compare_depth(
