@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ineus_core.reconstruction import Reconstructor
 
 _MANY_TRIANGLES = 1_000_000
-_TRIANGLES_A_MINUTE = 500_000
-"""That were unfolded on one core of an AMD EPYC."""
+_TRIANGLES_A_MINUTE = 1_300_000
+"""That one core of an Intel Xeon unfolded, at the rate of a mesh of 146,000."""
 
 
 def command(
