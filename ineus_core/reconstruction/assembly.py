@@ -94,6 +94,7 @@ class Assembly:
         self, config: ReconstructorConfig, field: HashSdf, volume: FusedVolume | None
     ) -> FusedMap | None:
         """Make what stands in the map until the field is better, if that is wanted."""
+        # Without depth nothing is measured that could stand in the map for the field.
         if not self._fuses or field.init != "depth":
             return None
         if volume is None:
@@ -189,6 +190,8 @@ class Assembly:
             bounds = at_camera
         try:
             field, grid = _first_field_and_grid(config, bounds, given, self.device)
+        # A box that was given, or that cameras span, is meant as it is: a smaller one would cut
+        # the scene.
         except CapacityError:
             if not is_by_depth:
                 raise
@@ -215,6 +218,7 @@ class Assembly:
             has_foreground,
             content.fused(config.fusion),
         )
+        # Rays stand for the keyframes that they were drawn from, whose pictures are not saved.
         restored.replay.keep(content.rays)
         restored.replay.image_background.copy_(content.image_background)
         restored.train_step.resume_at(content.meta.step)
@@ -261,6 +265,7 @@ class Assembly:
             training, config.ray_sampling, field, grid, replay, of_rays, rendering, self.ranks
         )
         surface = Surface(config.meshing, device)
+        # One for both: the inserter counts, the reconstruction reports.
         counters: Counter[str] = Counter()
         fused = self._fused(config, field, volume)
         inserter = _inserter(
@@ -327,6 +332,8 @@ def _first_field_and_grid(
     voxel_m, aabb = config.meshing.voxel_size_m, bounds.aabb
     if given is not None:
         field = given.field
+        # With depth the grid grows with the frames that come; without, nobody would widen it
+        # later.
         aabb = aabb if field.init == "depth" else given.aabb
     else:
         init = bounds.scene_kind if config.field.init == "auto" else config.field.init

@@ -33,9 +33,11 @@ from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import OccupancyConfig, OccupancyGrid
 from ineus_core.types import Camera
 
+# Checkpoints of 0.1.0 have the former names, and still load.
 _RENAMED_TENSORS = {"grid.evidence": "grid.log_odds", "grid.probed": "grid.observed"}
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Cell = Annotated[float, Field(ge=-1e9, le=1e9)]
+# Twice what UTM (1e7 m) and earth-centred coordinates (6.4e6 m) need.
 _Coordinate = Annotated[float, Field(ge=-2e7, le=2e7)]
 DOES_NOT_FIT = (
     ArithmeticError,
@@ -142,6 +144,8 @@ class CheckpointContent:
         if meta.get("init") == "free":
             meta["init"] = "depth"
         for name, tensor in tensors.items():
+            # One such weight makes all that the field answers NaN: it would be found much later,
+            # as a mesh without surface, and without a reason.
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
                 raise CheckpointError(
                     f"checkpoint {directory}: {name} holds numbers that are not finite"
@@ -190,6 +194,7 @@ class CheckpointContent:
     def field(self, backend: str, device: torch.device) -> HashSdf:
         """Return the field with its weights, on the backend that is configured now."""
         side_m, background = self.meta.side_m, self.meta.config.background
+        # Weights are the same on all backends, and this machine may lack the one that saved them.
         config = self.meta.field.model_copy(update={"backend": backend})
         centre_m = self.tensors["field.origin_m"] + side_m / 2
         field = restore_field(config, self.meta.init, centre_m, side_m, device)

@@ -26,11 +26,13 @@ def write_checkpoint(
 ) -> Path:
     """Write a checkpoint; an older one of that name stays until the new one is complete."""
     directory = Path(directory)
+    # The folder is replaced as a whole: what somebody keeps beside a checkpoint would be gone.
     if directory.is_dir() and not {p.name for p in directory.iterdir()} <= {_TENSORS, _META}:
         raise CheckpointError(
             f"checkpoint {directory}: the folder holds other files; "
             "expected a free name or an older checkpoint"
         )
+    # The format knows no strides.
     content = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
     with replacing(directory) as beside:
         beside.mkdir()

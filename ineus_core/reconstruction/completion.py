@@ -128,6 +128,8 @@ class DepthCompletion:
         slopes = _slopes(_reduced_rays(frame.camera, keyframe.depth_m.shape))
         holes = planar_holes(keyframe.depth_m, slopes, usable, self._limits)
         agreed = self._agreed(keyframe, holes, slopes) if holes else []
+        # After it was asked about, so that none is its own reference; and with the depth as it was
+        # given, so that no plane that was filled in vouches for the next.
         self._remember(keyframe)
         if not agreed:
             return frame
@@ -154,6 +156,8 @@ class DepthCompletion:
 
         What is all of one colour and stands out a little differs only along its contour.
         """
+        # All holes at once: each reference view then projects once for a keyframe, not once for a
+        # hole.
         some = [hole.some() for hole in holes]
         number = np.repeat(np.arange(len(holes)), [len(hole.rows) for hole in some])
         rows = np.concatenate([hole.rows for hole in some])
@@ -169,6 +173,7 @@ class DepthCompletion:
             return np.bincount(number[of], votes[of, side], len(holes))
 
         everywhere = np.ones_like(edge)
+        # A hole that hardly any view sees from elsewhere stays open: silence is no agreement.
         is_enough = count(everywhere, 0) + count(everywhere, 1) >= _LEAST_VOTES
         for part in (everywhere, edge):
             alike, other = count(part, 0), count(part, 1)
@@ -193,6 +198,7 @@ def planar_holes(
         limits: The depth that is believed.
     """
     hole = depth_m == 0 if usable is None else (depth_m == 0) & usable
+    # At least 1 mm, as it is divided by, and 0 means that there is no return.
     known = (depth_m >= max(limits.min_m, 1e-3)) & (depth_m <= limits.max_m)
     _, label, boxes, _ = cv2.connectedComponentsWithStats(hole.astype(np.uint8), connectivity=4)
     found = []
@@ -256,6 +262,7 @@ def _is_in_range(
     slopes: Float[np.ndarray, "n 2"],
     limits: DepthConfig,
 ) -> bool:
+    # Compared by products: where the plane goes behind the camera the inverse is 0 or below.
     inverse = slopes @ plane[:2] + plane[2]
     return bool(inverse.min() * limits.max_m > 1.0 and inverse.max() * limits.min_m < 1.0)
 
@@ -296,9 +303,12 @@ def _votes(
         return votes
     column, row = pixels.astype(np.int64).T
     measured_m, depth_m = view.depth_m[row, column], local[visible, 2]
+    # OpenCV counts from the centre of the first pixel.
     x, y = (pixels - 0.5).astype(np.float32).T
     there = cv2.remap(view.rgb, x[:, None], y[:, None], cv2.INTER_LINEAR)[:, 0]
     alike = np.abs(there - rgb[visible]).mean(axis=1) < _COLOUR_DIFFERENCE
+    # A return far behind a point is against it whatever its colour is. One before it hides it, so
+    # that the view says nothing.
     hidden = (measured_m > 0) & (measured_m < depth_m - _IN_FRONT_M)
     absent = measured_m > depth_m + _BEHIND_M
     votes[visible, 0] = alike & ~hidden & ~absent

@@ -89,6 +89,7 @@ class DepthIntegrator:
         """Mark cells by fine rays with a return, and by coarse rays without, which take longer."""
         spread = _OBSERVED_OVERLAP * stride_px / min(camera.fx, camera.fy)
         # What is 0.0 long marks nothing: fine rays without a return are left to the coarse ones.
+        # With all fine rays a keyframe of a Kinect took twice as long on a CPU.
         for (directions, range_m), longest_m in ((fine, 0.0), (coarse, self._config.max_m)):
             self._grid.observed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
 

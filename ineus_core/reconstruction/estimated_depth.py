@@ -60,6 +60,7 @@ class EstimatedDepth:
 
     def add(self, frame: Frame) -> list[Frame]:
         """Take a keyframe; return those whose depth is there now, or better now, with it."""
+        # It must not wait, as the matcher never gets it and so would never answer.
         if not self._time.is_due():
             self.counters["keyframes_without_time_for_depth"] += 1
             return []

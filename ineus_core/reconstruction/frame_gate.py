@@ -100,6 +100,8 @@ class FrameGate:
 
     def judged_again(self, judged: JudgedFrame, expected: int = 0) -> JudgedFrame:
         """Return what holds for the present map of a frame that was judged for another."""
+        # A frame that was not needed is gone already; only what was kept can be judged for a new
+        # map.
         if judged.frame is None or judged.map_number == self._map_number:
             return judged
         return self.judge(judged.frame, expected)

@@ -94,6 +94,7 @@ class KeyframeInserter:
         # Only frames in a row count: one that fits says that the map is not in the wrong place.
         self._outside.clear()
         is_measured = frame.depth_m is not None and frame.depth_confidence is None
+        # The pose comes first: at one that is off, what stands still would look as if it moved.
         if is_measured and self._refiner is not None:
             frame = self._refined(frame, self._refiner)
         if is_measured and self._dynamic is not None:
@@ -177,11 +178,13 @@ class KeyframeInserter:
     def _without_movers(self, frame: Frame, dynamic: DynamicFilter) -> Frame:
         """Return a keyframe without what moves; earlier ones lose what it looks through."""
         verdict = dynamic.add(frame)
+        # Taken back before its pixels are excluded: what is undone has to be what was fused.
         for keyframe, pixels in verdict.excluded.items():
             self._take_back(keyframe)
             self._buffer.exclude(keyframe, pixels)
         for released in verdict.released:
             self._replace_depth(released)
+        # Each is fused once, whatever has happened to it, and in an order that repeats.
         changed = {(released.stamp_ns, released.camera_id) for released in verdict.released}
         for keyframe in sorted(changed | set(verdict.excluded)):
             self._fuse(keyframe)
@@ -267,6 +270,8 @@ class KeyframeInserter:
 
     def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> int:
         """Give keyframes corrected poses, and observe their depth anew; how many are held."""
+        # Other than a refinement, a correction as of a closed loop may be of metres: it may leave
+        # the box, and depth falls into other cells in any case.
         moved = 0
         if self._refiner is not None:
             self._refiner.move(poses)

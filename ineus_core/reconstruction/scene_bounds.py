@@ -15,6 +15,7 @@ from ineus_core.geometry import box_of_cameras
 from ineus_core.keyframes import DepthConfig, believed_depth, world_points
 from ineus_core.types import Frame
 
+# A keyframe waits meanwhile, and a box needs no more.
 _STRIDE_PX = 8
 ROOM_VOXEL_M = 0.025
 """Voxels of a room, which a depth camera sees from 1 m or more."""
@@ -145,6 +146,7 @@ def box_of_points(
 ) -> Float[np.ndarray, "2 3"]:
     """Bound cameras and all points but strays by a cube, a tenth to spare on every side."""
     positions = np.stack([pose[:3, 3] for pose in poses])
+    # Structure from motion puts some points far off, and one of them would stretch the box.
     low, high = np.percentile(points, (1.0, 99.0), axis=0)
     low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))
     # A cube, as the field is one.

@@ -70,6 +70,7 @@ def _walk(config: ReconstructorConfig, device: torch.device) -> None:
     for has_depth in (True, False):
         frames = list(_frames(config, has_depth))
         made = Reconstructor(config, device)
+        # Else frames without depth would wait for more of them, and nothing would be run.
         made.expect([frame.world_from_camera for frame in frames])
         for frame in frames:
             made.add_frame(frame)

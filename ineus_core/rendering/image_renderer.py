@@ -178,6 +178,7 @@ class ImageRenderer:
         behind = getattr(self._field, "background", None)
         if behind is None:
             return rendered
+        # Without jitter, as `march_view`: the same view is to look the same twice.
         middle = torch.full((len(directions),), 0.5, device=device)
         further, _ = behind(origins, directions, self._grid.aabb, middle)
         return replace(rendered, rgb=rendered.rgb + further.rgb * (1 - rendered.opacity[:, None]))

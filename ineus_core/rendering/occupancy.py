@@ -27,6 +27,7 @@ from ineus_core.rendering.cell_storage import CellStorage
 from ineus_core.rendering.observed_mask import ObservedMask
 from ineus_core.types import RaySamples
 
+# A hit on top of the bound still fits into 8 bits with a sign.
 _HIT, _MISS, _LIMIT = 6, -1, 120
 """Log odds that a keyframe adds to a cell, and their bound.
 
@@ -104,6 +105,8 @@ class OccupancyGrid:
         self._config, self.cell_m, self._device = config, cell_m, device
         on_gpu = device.type == "cuda"
         self._may_be_captured = on_gpu if may_be_captured is None else may_be_captured
+        # A box on the borders of cells stays there: a quotient just beside a whole number would
+        # add a layer of cells.
         self._low_cell = torch.floor(aabb[0].cpu() / cell_m + 1e-4).long()
         high_cell = torch.ceil(aabb[1].cpu() / cell_m - 1e-4).long()
         shape = (high_cell - self._low_cell).clamp(min=1)
@@ -214,6 +217,7 @@ class OccupancyGrid:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, object]]:
         """Return what a checkpoint needs."""
+        # Which cells are occupied follows from these two.
         tensors = {"log_odds": self.log_odds, "opacity": self.opacity}
         if self.has_sensor:
             tensors["observed"] = self.observed.packed()
@@ -275,6 +279,7 @@ class OccupancyGrid:
         shape = torch.tensor(self.log_odds.shape, device=self._device)
         cell = torch.floor(points / self.cell_m).long() - self._low_cell_there
         inside = ((cell >= 0) & (cell < shape)).all(dim=1)
+        # What is outside gets some cell, so that the index is one; the caller leaves it out.
         cell = cell.clamp(min=0).minimum(shape - 1)
         return (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2], inside
 
@@ -300,6 +305,7 @@ class OccupancyGrid:
         index, inside = self._cell_index(points)
         cells = self.log_odds.view(-1)
         index = index[inside]
+        # Cells that are surer to be free stay so.
         cells[index] = cells[index].clamp(max=_MISS)
 
     def may_hold_mesh(
@@ -389,6 +395,7 @@ class OccupancyGrid:
         old = flat[index]
         # The first evaluation counts alone: fading from 1 would take more than a hundred updates.
         old = torch.where(old == _UNEVALUATED, 0.0, old * self._config.decay)
+        # Up at once, down by the decay (instant-ngp): a single low value does not close a cell.
         flat[index] = torch.maximum(alpha.half(), old)
         # With the room behind the cells, so that this holds when they have grown.
         self._combine(*(self._storage.flat(name) for name in _COMBINED))
@@ -401,6 +408,8 @@ class OccupancyGrid:
                 # All of them in turn, where that costs no more.
                 return torch.arange(total, device=self._device)
             return torch.randint(total, (cells,), generator=generator, device=self._device)
+        # The range of a draw is a number of the launch, but how many cells there are is known on
+        # the device: so a far larger number is drawn, of which the rest is even enough.
         total_there = self.sizes.long().prod()
         in_turn = torch.arange(cells, device=self._device)
         drawn = torch.randint(1 << 62, (cells,), generator=generator, device=self._device)
@@ -472,6 +481,7 @@ class OccupancyGrid:
         per_ray: int,
         jitter: Float[Tensor, " rays"],
     ) -> RaySamples:
+        # A ray that is not active gets no length instead of being left out: shapes stay the same.
         t_near, t_far = ray_box(origins, directions, self.aabb)
         t_starts, count = march_padded(
             origins, directions, t_near, torch.where(active, t_far, t_near), cells, self.aabb[0],

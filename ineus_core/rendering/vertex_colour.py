@@ -40,6 +40,7 @@ def vertex_colours(
     valid = torch.ones_like(points[:, 0], dtype=torch.bool)
     clear, total = torch.ones_like(points[:, 0]), torch.zeros_like(points[:, 0])
     colour = torch.zeros_like(points)
+    # From outside inwards, as a camera comes upon it.
     for index in range(_SAMPLES):
         height_m = _REACH / inv_s - (index + 0.5) * step_m
         output = field(points + height_m * normals, directions)

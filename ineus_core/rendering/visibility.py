@@ -57,6 +57,7 @@ class ViewVisibility:
     def find_surface_in_parts(self) -> InParts[None]:
         """Let views without depth say which surface they see, as a field invents more of it."""
         self._look = None
+        # No time at all is one batch a part.
         while not self.look_on(0.0):
             yield
 

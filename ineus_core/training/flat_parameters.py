@@ -89,6 +89,7 @@ class FlatParameters:
 
         A table gets its gradients through the networks, whose own show what is wrong.
         """
+        # One number instead of a mask: NaN and infinity survive a sum.
         return self.gradient[self._dense_start :].sum().isfinite()
 
     def update(self, rates: Mapping[str, Float[Tensor, ""]], config: OptimiserConfig) -> None:

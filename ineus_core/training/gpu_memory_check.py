@@ -43,6 +43,7 @@ def memory_needs(
 ) -> list[MemoryNeed]:
     """Bytes on a GPU before anything is known of the images and of the scene: upper bounds."""
     training = resolved_training(training, torch.device("cuda"))
+    # Squares: no picture has come yet, and one that stands upright is higher than wide.
     pixels = keyframes.capacity * keyframes.max_width_px**2
     images = min(int(keyframes.memory_mb * 1e6), pixels * _PIXEL_BYTES)
     capped = images < pixels * _PIXEL_BYTES

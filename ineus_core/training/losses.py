@@ -194,6 +194,7 @@ _BUILT_IN = (
         has_kernel=True,
         is_always_reported=True,
     ),
+    # Far more than colour, which else asks for surface before what is dark or glossy.
     Loss(
         "band",
         10.0,
@@ -351,6 +352,7 @@ def register_loss(loss: Loss) -> None:
     """
     if loss.name in _TABLE:
         raise ConfigError(f"loss {loss.name}: there is a term of this name; expected another one")
+    # `total` is the weighted sum in the report.
     if not loss.name.isidentifier() or hasattr(LossRamps, loss.name) or loss.name == "total":
         raise ConfigError(f"loss {loss.name!r}: expected a name that can be a configuration key")
     _add([loss])
@@ -444,7 +446,7 @@ def _distance_errors(
     # Bounded, as normals of grazing rays are mostly noise.
     cosine = torch.where(known, cosine.clamp(0.1, 1.0), torch.ones_like(cosine))[ray]
     trust = torch.ones_like(batch.range_m) if batch.depth_weight is None else batch.depth_weight
-    # Noise grows with the square of the range, so far returns weigh less.
+    # Noise grows with the square of the range, so far returns weigh less: half at 4 m.
     weight = (trust / (1.0 + (batch.range_m / 4.0) ** 2))[ray]
     in_band = measured & (along_m.abs() <= truncation_m)
     band_error = weight * (sdf - along_m * cosine).abs() / truncation_m

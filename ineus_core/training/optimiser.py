@@ -43,6 +43,8 @@ class OptimiserConfig(ConfigModel):
     )
     beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the mean gradient.")
     beta2: float = Field(0.99, ge=0, lt=1, description="Decay of the squared gradient.")
+    # As in instant-ngp (section 4): gradients of table entries are rare and small, and a larger
+    # term would hold them back.
     epsilon: float = Field(1e-15, gt=0, description="Term against division by zero.")
     warm_up_steps: int = Field(
         0, ge=0, description="Steps over which the rates rise to their values."
@@ -181,6 +183,7 @@ class Optimiser:
                 continue
             adam_step(
                 parameter.view(-1),
+                # Autograd may hand out a transposed gradient, which has no flat view.
                 parameter.grad.contiguous().view(-1),
                 *self._moments[name],
                 torch.tensor(self._rates.of(name) * factor, device=device),

@@ -150,5 +150,6 @@ def device_of(ranks: Ranks | None, device: torch.device) -> torch.device:
             f"process {ranks.local_rank} of this machine has no GPU of its own, as there are "
             f"{gpus}: expected at most as many processes"
         )
+    # What is allocated on `cuda` without a number then lies on this one.
     torch.cuda.set_device(ranks.local_rank)
     return device

@@ -117,6 +117,7 @@ class EagerStep:
             self._work()
         else:
             self._recorded()
+        # It does not count: schedules follow the steps that the parameters have taken.
         if self._is_rolled_back:
             return
         self._record.end_step()
@@ -241,6 +242,7 @@ class EagerStep:
         match self._config.background:
             case "white":
                 return torch.ones((rays, 3), device=device)
+            # Compositing leaves black anyhow.
             case "black" | "none":
                 return None
         return torch.rand((1, 3), generator=self._generator, device=device).expand(rays, 3)

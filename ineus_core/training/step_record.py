@@ -86,6 +86,7 @@ class StepRecord:
         # An entry that no ray has touched since makes no step bad, but a snapshot that is.
         sums = torch.stack([value.detach().sum() for value in self._values])
         is_broken = ~sums.sum().isfinite()
+        # Values that broke without a bad step count as one, as nobody knows since when.
         bad = int(torch.maximum(self.bad_steps, is_broken.long()))
         if bad:
             self.roll_back(bad)

@@ -28,6 +28,7 @@ def unseen_inputs(field: HashSdf) -> list[tuple[str, slice]]:
     """Return weights of the first layers, and their columns that the networks may not see."""
     unseen = []
     if not field.config.include_points:
+        # The coordinates stand first.
         unseen.append(("w1", slice(0, 3)))
     if field.config.colour == "direction":
         # The normal stands last.

@@ -40,6 +40,7 @@ def gradient_errors(step: "CapturedStep", batches: int = 9) -> dict[str, float]:
 def _by_torch(step: "CapturedStep", sampled: SampledRays) -> tuple[dict[str, Tensor], Tensor]:
     """Return gradients by parameter, and losses."""
     rays, samples = sampled.batch, sampled.samples
+    # Over the colour that the kernels have drawn, or the two would compare other pictures.
     if step.config.background == "random":
         rays = over_colour(rays, step.background[None], step.image_background)
     field = step.field
@@ -54,6 +55,7 @@ def _by_torch(step: "CapturedStep", sampled: SampledRays) -> tuple[dict[str, Ten
     )
     points = rays.origins[ray] + rays.directions[ray] * t_mid[:, None]
     output = field.by_torch(points, sampled.seen_directions[ray])
+    # The exact cosine, as `gradients_once` has it.
     one = torch.ones((), device=points.device)
     rendered = render_rays(rays.directions, samples, output, field.inv_s, one)
     behind = (1.0 - rendered.opacity[:, None]) * step.background

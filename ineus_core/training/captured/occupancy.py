@@ -52,6 +52,7 @@ class CapturedOccupancyUpdate:
             if isinstance(self._field, VariantField) and self._field.config.kind == "density":
                 self._grid.update_density(self._density, cells, generator)
                 return
+            # Worked out within the capture: each replay has the sharpness of its own time.
             inv_s = self._field.inv_s.detach()
             self._grid.update(self._sdf, inv_s, cells, generator)
 

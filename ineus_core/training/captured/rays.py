@@ -55,6 +55,7 @@ class KernelRays:
         self.budget = with_depth if has_sensor else config.samples_per_step
         self.batch = drawn_rays(self.rays, device, replay.has_confidence)
         self.samples = sample_buffers(self.rays, self.budget, device)
+        # Axis by axis, so that neighbouring threads touch neighbouring numbers.
         self.points = torch.zeros((3, self.budget), device=device).t()
         """Middles of the samples, in the unit cube of the field."""
         self.total = torch.zeros((), dtype=torch.int32, device=device)
@@ -114,6 +115,7 @@ class KernelRays:
         smooth = 0.9 * self.limit + 0.1 * wanted
         limit = torch.where(self.demand > self.budget, wanted, smooth)
         # In place, as the next replay reads it from there.
+        # Never 0, from which no factor would bring it back.
         self.limit.copy_(limit.clamp(64, self.rays))
 
     def sampled(self) -> SampledRays:

@@ -267,6 +267,7 @@ class CapturedStep:
         self._ranks.average([self._losses])
 
     def _composite(self, rays: KernelRays) -> None:
+        # As `HashSdf.inv_s`, but into the place that the kernels read.
         torch.exp(10.0 * self._field.log_inv_s.detach(), out=self._inv_s)
         composite_forward(
             rays.batch.directions, rays.samples, self._output, self._inv_s,
@@ -288,6 +289,8 @@ class CapturedStep:
 
     def _composite_backward(self, rays: KernelRays) -> None:
         batch, samples = rays.batch, rays.samples
+        # A batch without samples must not divide by 0, and asking whether it is one would be a
+        # wait.
         share = rays.total.clamp(min=1)
         torch.div(self._scalars.weights[_EIKONAL], share, out=self._eikonal_scale)
         composite_backward(
@@ -306,6 +309,7 @@ class CapturedStep:
         )  # fmt: skip
 
     def _freeze(self) -> None:
+        # Adam leaves a weight that is 0 where it is, if its gradient is always 0.
         for weight, columns in self._frozen:
             self._flat.gradient_views()[weight][:, columns].zero_()
 
@@ -329,6 +333,7 @@ class CapturedStep:
         for stage in stages.values():
             stage()
         gradients = {name: view.clone() for name, view in self._flat.gradient_views().items()}
+        # What the optimiser would have cleared: the next step adds to it.
         self._flat.gradient.zero_()
         assert self._rays is not None
         return gradients, self._losses.clone(), self._rays.sampled()
