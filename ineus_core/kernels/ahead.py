@@ -62,6 +62,7 @@ def compile_all(launches: Sequence[Launch], processes: int | None = None) -> Non
 
     # As the other processes do, or what they compile would not be found.
     use_sound_assembler()
+    # From disk one by one until one is missing: where all are there, no other process is started.
     left = list(launches)
     while left:
         if not _prepare(left.pop()) and left:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+# A copy took the host 11 us at 68 bytes and at 1 kB, 38 us at 16 kB (benchmarks/README.md).
 _SENT_WITH_COMMAND = 1024
 """Bytes that a driver takes along with the command to copy: without waiting, from any memory."""
 

@@ -52,7 +52,8 @@ class StepScalars:
             *(self._rates.of(part) * factor for part in self._parts),
             *(getattr(weights, name) for name in self._names),
         )
-        # In most steps nothing has changed, and no copy is the cheapest.
+        # In most steps nothing has changed, and no copy is the cheapest. Where something has, one
+        # copy takes the host 7 us, a launch for each of five scalars 32 us (benchmarks/README.md).
         if values != self._written:
             self._written = values
             write_to(self._all, np.array(values, dtype=np.float32))

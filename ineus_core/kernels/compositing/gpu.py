@@ -138,7 +138,10 @@ class _Composite(torch.autograd.Function):
     def backward(ctx, d_rendered):  # type: ignore[no-untyped-def]
         directions, sdf, gradient, rgb, inv_s, cos_anneal, rendered = ctx.saved_tensors
         d_output = FieldOutput(
-            torch.empty_like(sdf), torch.empty_like(gradient), torch.empty_like(rgb)
+            # The kernel writes all of them, padding included.
+            torch.empty_like(sdf),
+            torch.empty_like(gradient),
+            torch.empty_like(rgb),
         )
         d_inv_s = torch.zeros_like(inv_s)
         composite_backward(

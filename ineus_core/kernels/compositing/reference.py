@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ineus_core.types import FieldOutput, RaySamples, RenderedRays
 
+# As in the code of NeuS.
 _EPSILON = 1e-5
 
 

@@ -58,6 +58,7 @@ def _compare(  # type: ignore[no-untyped-def]
         )  # fmt: skip
 
 
+# Threads share pairs, not rows: each writes to a part of the result of its own.
 @jit()
 def _compare_pair(  # type: ignore[no-untyped-def]
     first, second, nearest, of_first, of_second, motion, tolerance_m, per_m, stride_px, told
@@ -68,8 +69,10 @@ def _compare_pair(  # type: ignore[no-untyped-def]
         for j in range(told.shape[1]):
             column = stride_px // 2 + j * stride_px
             depth = np.float64(first[row, column])
+            # Also NaN, which is above nothing.
             if not depth > 0:
                 continue
+            # Centres of pixels are at halves.
             px = depth * (column + 0.5 - of_first[2]) / of_first[0]
             py = depth * (row + 0.5 - of_first[3]) / of_first[1]
             z = motion[2, 0] * px + motion[2, 1] * py + motion[2, 2] * depth + motion[2, 3]
@@ -81,8 +84,11 @@ def _compare_pair(  # type: ignore[no-untyped-def]
             if not (u >= 0 and v >= 0 and u < width_px and v < height_px):
                 continue
             there = np.float64(second[int(v), int(u)])
+            # The noise of depth sensors grows with the square of the range.
             limit = tolerance_m + per_m * z * z
             if there > 0 and abs(there - z) <= limit:
                 told[i, j] = SHOWS
+            # All returns around have to lie behind: beside an edge a single pixel may just miss
+            # what stands there.
             elif np.float64(nearest[int(v), int(u)]) > z + limit:
                 told[i, j] = LOOKS_THROUGH

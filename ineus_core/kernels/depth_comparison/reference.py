@@ -49,10 +49,12 @@ def compare_depth(
         motion = second_from_first[number]
         points = (rays * depth_m[..., None]) @ motion[:3, :3].T + motion[:3, 3]
         is_ahead = (depth_m > 0) & (points[..., 2] > NEAREST_M)
+        # All are divided by it, also those that are left out.
         z = np.where(is_ahead, points[..., 2], 1.0)
         fx, fy, cx, cy = views.intrinsics[second]
         u, v = fx * points[..., 0] / z + cx, fy * points[..., 1] / z + cy
         inside = is_ahead & (u >= 0) & (v >= 0) & (u < width_px) & (v < height_px)
+        # Some pixel for those outside, so that the index is one.
         v, u = (np.where(inside, at, 0).astype(int) for at in (v, u))
         there_m = views.depth_m[second, v, u].astype(np.float64)
         nearest_m = views.nearest_m[second, v, u].astype(np.float64)

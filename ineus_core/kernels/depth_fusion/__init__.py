@@ -58,7 +58,7 @@ def fuse_depth(
 
     The distance of a voxel is that to the plane of the return that its ray meets, cut off at the
     truncation, by which also the weight fades behind the surface. What lies in front of it by more
-    than the truncation is free, and counts as much however far the return is.
+    than the truncation is free, has the truncation as its distance, and gets no colour.
 
     Args:
         values: Of all blocks, by `COLUMNS`; changed in place.

@@ -98,11 +98,13 @@ def are_cells_known(
 def _depth_at(depth_m, u, v, column, row):  # type: ignore[no-untyped-def]
     """Interpolate the depth between returns that lie on one surface, else take the nearest."""
     nearest = depth_m[row, column]
+    # Centres of pixels are at halves.
     left, top = int(np.floor(u - 0.5)), int(np.floor(v - 0.5))
     if left < 0 or top < 0 or left + 1 >= depth_m.shape[1] or top + 1 >= depth_m.shape[0]:
         return nearest
     a, b = depth_m[top, left], depth_m[top, left + 1]
     c, d = depth_m[top + 1, left], depth_m[top + 1, left + 1]
+    # A missing return is 0, and so a jump like that at an edge.
     if max(a, b, c, d) - min(a, b, c, d) > JUMP * nearest:
         return nearest
     right, down = u - 0.5 - left, v - 0.5 - top
@@ -114,6 +116,7 @@ def _average(voxel, value, weight, column, weight_column, most):  # type: ignore
     """Move one column of a voxel towards a value; the caller then adds to the weight."""
     held = min(voxel[weight_column], most)
     total = held + weight
+    # What has been taken back as a whole has no mean.
     if total > NOTHING:
         voxel[column] += (value - voxel[column]) * weight / total
 
@@ -159,6 +162,7 @@ def _fuse(  # type: ignore[no-untyped-def]
             x, y = x / z, y / z
             bent_x, bent_y = bend(x, y, is_equidistant, k)
             u, v = pinhole[0] * bent_x + pinhole[2], pinhole[1] * bent_y + pinhole[3]
+            # In this form a pixel that is NaN falls out, too.
             if not (u >= 0 and u < width_px and v >= 0 and v < height_px):
                 continue
             column, row = int(u), int(v)
@@ -166,18 +170,24 @@ def _fuse(  # type: ignore[no-untyped-def]
                 continue
             d = _depth_at(depth_m, u, v, column, row)
             cosine = incidence[row >> 1, column >> 1]
+            # Along the axis, stretched to the ray, and shortened to the normal of the surface.
             distance_m = (d - z) * np.sqrt(x * x + y * y + 1) * cosine
             band_m = max(least_m, SIGMAS * noise * d * d)
+            # Behind the band nothing was seen: neither air nor how thick the thing is.
             if distance_m <= -band_m:
                 continue
             weight = cosine / (1 + (d / NOISE_RANGE_M) ** 2)
             is_free = distance_m > band_m
+            # Fades to 0 at the end of the band, but not within a voxel of the surface, which is
+            # interpolated from there.
             if distance_m < -voxel_m:
                 weight *= (band_m + distance_m) / (band_m - voxel_m)
             weight *= sign
             voxel = values[slots[at], i, j, k_]
+            # Cut off: farther from the surface something else may be nearer.
             _average(voxel, min(distance_m, least_m), weight, 0, 1, most)
             voxel[1] = _kept(voxel[1] + weight, most)
+            # Air has no colour.
             if not is_free:
                 for channel in range(3):
                     _average(
@@ -189,6 +199,7 @@ def _fuse(  # type: ignore[no-untyped-def]
 @jit(inline="always")
 def _slot_of(x, y, z, keys, slots):  # type: ignore[no-untyped-def]
     """Return the slot of a block, -1 if it is not in use."""
+    # As `layout.block_keys`: 21 bits an axis, counted from the middle.
     key = ((x + (1 << 20)) << 42) | ((y + (1 << 20)) << 21) | (z + (1 << 20))
     at = np.searchsorted(keys, key)
     if at < len(keys) and keys[at] == key:
@@ -198,6 +209,8 @@ def _slot_of(x, y, z, keys, slots):  # type: ignore[no-untyped-def]
 
 @jit()
 def _look_at_cells(centres, values, keys, slots, are_known):  # type: ignore[no-untyped-def]
+    # No such block, so that the first is looked up. Points that follow each other mostly lie in
+    # one block, whose search is spared.
     last_x, last_y, last_z, slot = 1 << 40, 0, 0, -1
     for n in range(len(centres)):
         is_known = True
@@ -288,4 +301,5 @@ def _share(point, keys, slots, shares, row, around):  # type: ignore[no-untyped-
         row[6] /= total
         row[7] /= total
     else:
+        # Where nothing is fused the map is the field.
         row[6], row[7] = 1.0, 1.0

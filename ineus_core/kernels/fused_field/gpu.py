@@ -34,6 +34,8 @@ from ineus_core.types import FieldOutput
 POINT_MAP = (2.0, -1.0)
 """Factor and summand that take the unit cube to -1..1, as the SDF head sees it."""
 
+# With runs on these the gradient of the table took 0.231 instead of 0.359 ms
+# (benchmarks/README.md).
 RUN_LEVELS = 10
 """Coarse levels, where neighbouring samples share cells and runs of them are summed first."""
 Stages = dict[str, Callable[[], None]]

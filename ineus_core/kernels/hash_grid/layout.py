@@ -43,6 +43,7 @@ class HashGridLayout:
         offsets = [0]
         for resolution, dense in zip(self.resolutions, self.is_dense, strict=True):
             entries = (resolution + 1) ** 3 if dense else 1 << self.log2_entries
+            # Multiples of 8, as tiny-cuda-nn has them, so that its rows are ours.
             offsets.append(offsets[-1] + -(-entries // 8) * 8)
         return tuple(offsets)
 

@@ -87,6 +87,7 @@ def keep_visible(
 
 @triton.jit
 def _slab(origin, direction, low, high):
+    # A ray along a wall of the box would divide by 0.
     safe = tl.where(tl.abs(direction) < 1e-12, 1e-12, direction)
     a, b = (low - origin) / safe, (high - origin) / safe
     return tl.minimum(a, b), tl.maximum(a, b)

@@ -247,6 +247,7 @@ def _ray_losses(
     mask = i < rays
     kind = tl.load(kinds + i, mask, other=0)
     visible = mask & (kind > 0) & (tl.load(ray_counts + i, mask, other=0) > 0)
+    # Counted in a launch before, so that this one has means and their cotangents at once.
     share = 1.0 / tl.maximum(tl.load(counts + _VISIBLE_RAYS), 1.0)
     ray = rendered + i * _COLUMNS
     d_ray = d_rendered + i * _COLUMNS
@@ -259,6 +260,7 @@ def _ray_losses(
     d_opacity = tl.zeros((BLOCK,), tl.float32)
     for c in tl.static_range(3):
         behind = tl.load(background + c)
+        # Composited rays come without the background, so that it is not drawn before it is needed.
         value = tl.load(ray + c, mask, other=0.0) + behind * (1.0 - opacity)
         target = tl.load(colours + i * 3 + c, mask, other=0.0)
         if image_background is not None:
@@ -270,7 +272,9 @@ def _ray_losses(
         slope = _sign(difference) * photometric + 2.0 * difference * squared
         d_value = slope * share / 3.0
         tl.store(d_ray + c, d_value, mask)
+        # More opacity shows less of what is behind.
         d_opacity -= behind * d_value
+        # No term knows the normal, but the way back reads its cotangent.
         tl.store(d_ray + _NORMAL + c, 0.0 * d_value, mask)
     with_depth = visible & ((kind & _HAS_DEPTH) != 0)
     depth = tl.load(weights + _DEPTH)
@@ -278,6 +282,7 @@ def _ray_losses(
     range_m = tl.load(ranges + i, mask, other=0.0)
     difference = tl.load(ray + _RANGE, mask, other=0.0) - range_m
     scaled = tl.abs(difference) / truncation
+    # The error of an outlier is constant, and so without a slope.
     inlier = with_depth & (scaled < _MOST_RANGE_ERROR)
     trust = _trust_of(trusts, i, mask, error, fades_below, FADES)
     slope = trust * _sign(difference) * depth * depth_share / truncation

@@ -20,6 +20,8 @@ from ineus_core.kernels.mlp.reference import SH_CHANNELS, ColourHeadWeights, Sdf
 
 use_sound_assembler()
 
+# Against tiles of 128 with 8 warps the way back takes 0.099 instead of 0.124 ms through the SDF
+# head, 0.076 instead of 0.096 ms through the colour head (benchmarks/README.md).
 _TILES = {
     sdf_forward: {"BLOCK": 64, "num_warps": 4, "num_stages": 3},
     sdf_backward: {"BLOCK": 64, "num_warps": 4, "num_stages": 1},
@@ -66,6 +68,8 @@ def sdf_head_forward(
         TYPE=_type(features), WITH_SDF=sdf is not None, WITH_GRADIENT=jacobian is not None,
         **_TILES[sdf_forward],
     )  # fmt: skip
+    # A kernel of its own, as the tiles of the head would wait at 64 barriers instead of 15: both
+    # launches take 0.074 instead of 0.098 ms (benchmarks/README.md).
     if jacobian is not None:
         add_gradient[(triton.cdiv(n, _STREAM),)](
             jacobian, slopes, gradient, n, *jacobian.stride(), *_strides(slopes, 2),

@@ -13,6 +13,8 @@ _INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
 _BETA = tl.constexpr(SOFTPLUS_BETA)
 _BETA_LOG2_E = tl.constexpr(SOFTPLUS_BETA / math.log(2))
 _LN_2_OVER_BETA = tl.constexpr(math.log(2) / SOFTPLUS_BETA)
+# As float32 vectors in registers they had 816 bytes spilled on the way back, so 96
+# (benchmarks/README.md).
 _COORDINATES = tl.constexpr(16)
 """Columns of the tile of coordinates: three of each of the next, then two of the bias, then 0.
 

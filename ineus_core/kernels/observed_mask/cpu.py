@@ -48,6 +48,7 @@ def _mark_observed(cells, origin, directions, ranges, reach, spread, longest):  
                     for z in range(_first(pz - half), _last(pz + half, cells.shape[2]) + 1):
                         cells[x, y, z] = True
             continue
+        # Of a pixel that may not be used it is not even known that it had no return.
         if t == -np.inf:
             continue
         # In steps of a cell from the middle of the first: few cells at corners are missed.

@@ -47,6 +47,7 @@ def _mark(scratch, origin, direction, t, value):  # type: ignore[no-untyped-def]
     y = np.int64(np.floor(origin[1] + direction[1] * t))
     z = np.int64(np.floor(origin[2] + direction[2] * t))
     if 0 <= x < scratch.shape[0] and 0 <= y < scratch.shape[1] and 0 <= z < scratch.shape[2]:
+        # The stronger mark stays: a return is evidence, a pass beside it may be of the same cell.
         scratch[x, y, z] = max(scratch[x, y, z], value)
 
 

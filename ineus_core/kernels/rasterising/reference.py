@@ -85,6 +85,7 @@ def _front_facing_boxes(
     edge, other = (b - a)[:, :2], (c - a)[:, :2]
     # Rows grow downwards, so what turns clockwise on the image shows us its back.
     faces_us = edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0] < 0
+    # Centres of pixels are at halves.
     first = np.ceil(low[:, :2] - 0.5).clip(0, image).astype(np.int64)
     end = (np.floor(high[:, :2] - 0.5) + 1).clip(0, image).astype(np.int64)
     size = end - first
@@ -110,6 +111,7 @@ def _draw(
     weight_a = (at_a[owner] * offset).sum(axis=1)
     weight_b = (at_b[owner] * offset).sum(axis=1)
     inside = np.flatnonzero(
+        # A centre on a common edge is of both triangles rather than of none.
         np.minimum(np.minimum(weight_a, weight_b), 1 - weight_a - weight_b) > -1e-9
     )
     owner, weight_a, weight_b = owner[inside], weight_a[inside], weight_b[inside]
@@ -122,6 +124,7 @@ def _draw(
     )
     # Inverse depth is linear in the picture, so the largest is exactly the nearest.
     np.maximum.at(nearest.inverse_depth, pixel, depth)
+    # Only after all of the chunk is known which one has won; it is found by the very number.
     is_nearest = depth == nearest.inverse_depth[pixel]
     nearest.triangle[pixel[is_nearest]] = boxes.triangles[owner[is_nearest]]
     two = np.stack((weight_a[is_nearest], weight_b[is_nearest]), axis=1)

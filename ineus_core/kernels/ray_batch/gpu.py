@@ -165,6 +165,7 @@ def _store_trust(trusts, confidence, at, i, old, mask):
 
 @triton.jit
 def _random_row(u, count):
+    # A number just below 1 times the count may round up to it.
     return tl.minimum(u * count, tl.maximum(count - 1.0, 0.0)).to(tl.int32)
 
 

@@ -63,6 +63,7 @@ def matching_cost(
             source.source_from_reference, *coefficients_of(source.camera),
             _AROUND, sharpness, costs, seen,
         )  # fmt: skip
+    # Two census values, each -1 to 1, differ by up to 2.
     _mean(costs, seen, np.float32(0.5 / len(_AROUND)), np.float32(UNSEEN_COST))
     return torch.from_numpy(costs)
 
@@ -271,6 +272,7 @@ def _box(image, radius, scratch, out):  # type: ignore[no-untyped-def]
             column -= image[y - radius - 1]
         rows = min(y + radius, height - 1) - max(y - radius, 0) + 1
         scratch[:] = 0
+        # By shifts of the whole row, as a running sum along it could not be vectorised.
         for d in range(-radius, radius + 1):
             begin, end = max(0, -d), min(width, width - d)
             for x in range(begin, end):
@@ -299,9 +301,11 @@ def _guided(costs, guide, radius, edge_square, filtered):  # type: ignore[no-unt
         for y in range(height):
             for x in range(width):
                 covariance = slope[y, x] - mean[y, x] * mean_guide[y, x]
+                # A difference of means of squares may round to below 0.
                 a = covariance / (max(variance[y, x], np.float32(0)) + edge_square)
                 slope[y, x] = a
                 mean[y, x] -= a * mean_guide[y, x]
+        # Into buffers that are done with: a plane of each stays in the cache.
         _box(slope, radius, row, product)
         _box(mean, radius, row, slope)
         for y in range(height):
@@ -331,6 +335,7 @@ def _best(costs, index, cost, margin):  # type: ignore[no-untyped-def]
             if 0 < at < planes - 1:
                 before, after = costs[at - 1, y, x], costs[at + 1, y, x]
                 curvature = before + after - 2 * least[x]
+                # Where three costs are on a line the parabola has no vertex.
                 if curvature > 1e-12:
                     shift = 0.5 * (before - after) / curvature
                     index[y, x] = at + shift
@@ -370,6 +375,7 @@ def _agree(
             if theirs < expected - tolerated:
                 against[y, x] += 1
             elif theirs <= expected + tolerated:
+                # The inverse depth along our ray at which the other view would find what it did.
                 moved = theirs * turned / (1 - theirs * pose[2, 3])
                 agreeing[y, x] += 1
                 total[y, x] += moved
@@ -382,6 +388,7 @@ def _found(image, left, top, fu, fv, most):  # type: ignore[no-untyped-def]
     a, b = image[top, left], image[top, left + 1]
     c, d = image[top + 1, left], image[top + 1, left + 1]
     low, high = min(a, b, c, d), max(a, b, c, d)
+    # Interpolated across an edge it would be a depth between the two, which is nowhere.
     if low > 0 and high - low <= 2 * most * high:
         upper, lower = a + fu * (b - a), c + fu * (d - c)
         return upper + fv * (lower - upper)

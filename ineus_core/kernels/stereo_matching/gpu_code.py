@@ -141,6 +141,7 @@ def add_cost(
         other = tl.minimum(tl.maximum(other, -1.0), 1.0)
         difference += tl.abs(one - other)
     share = tl.load(sees + plane + i, mask, other=0.0)
+    # 16 differences, each up to 2.
     cost = difference * share / 32
     if not IS_FIRST:
         cost += tl.load(total + plane + i, mask, other=0.0)
@@ -306,6 +307,7 @@ def add_agreement(
     low = tl.minimum(tl.minimum(a, b), tl.minimum(c, d))
     high = tl.maximum(tl.maximum(a, b), tl.maximum(c, d))
     nearest = tl.where(fv < 0.5, tl.where(fu < 0.5, a, b), tl.where(fu < 0.5, c, d))
+    # Interpolated across an edge it would be a depth between the two, which is nowhere.
     is_smooth = (low > 0) & (high - low <= 2.0 * most * high)
     theirs = tl.where(is_smooth, _between(a, b, c, d, fu, fv), nearest)
     expected = q / z

@@ -123,6 +123,7 @@ def matching_cost(
     seen = torch.zeros_like(inverse_depth)
     for source in sources:
         warped, sees = warp(source, plane_xy, inverse_depth)
+        # Two census values, each -1 to 1, differ by up to 2.
         difference = (_census(warped, dead_zone) - ours).abs().mean(dim=0) / 2
         total += difference * sees
         seen += sees
@@ -171,9 +172,11 @@ def _project(
     rays = functional.pad(plane_xy, (0, 1), value=1.0) @ rotation.T
     x, y, z = (rays[..., i] + inverse_depth * translation[i] for i in range(3))
     in_front = z > NEAREST_Z
+    # All are divided by it, also those that are not seen.
     z = z.clamp(min=NEAREST_Z)
     x, y = x / z, y / z
     in_front &= x * x + y * y <= coefficients_of(camera)[4]
+    # What lies outside would overflow in the powers of the lens.
     x, y = torch.where(in_front, x, 0.0), torch.where(in_front, y, 0.0)
     bent_x, bent_y = _bend(camera, x, y)
     u, v = camera.fx * bent_x + camera.cx - 0.5, camera.fy * bent_y + camera.cy - 0.5

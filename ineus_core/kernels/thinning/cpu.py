@@ -47,6 +47,7 @@ def _thin(points, keys, order, unique, first, offsets, radius_squared, stays):  
                 continue
             for at in range(first[cell], first[cell + 1]):
                 j = order[at]
+                # Earlier ones have had their turn: they stay, or are gone.
                 if j <= i:
                     continue
                 dx = points[i, 0] - points[j, 0]

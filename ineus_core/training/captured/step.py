@@ -267,7 +267,7 @@ class CapturedStep:
         self._ranks.average([self._losses])
 
     def _composite(self, rays: KernelRays) -> None:
-        # As `HashSdf.inv_s`, but into the place that the kernels read.
+        # `HashSdf.inv_s`, less its bounds, into the place that the kernels read.
         torch.exp(10.0 * self._field.log_inv_s.detach(), out=self._inv_s)
         composite_forward(
             rays.batch.directions, rays.samples, self._output, self._inv_s,
