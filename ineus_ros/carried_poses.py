@@ -15,6 +15,7 @@ from ineus_core.sources.bags.ros_messages import stamp_ns
 from ineus_core.sources.bags.transforms import bare_frame_id
 
 TF_TYPE = "tf2_msgs/msg/TFMessage"
+# Poses are small, and one that is lost may cost its image: a deep queue costs little.
 _DEPTH = 200
 
 
@@ -46,6 +47,7 @@ class CarriedPoses:
         frame_id = bare_frame_id(header.frame_id) or self._camera_frame
         try:
             pose = self._poses.at(stamp_ns(header), frame_id)
+        # The image goes out all the same, and the node counts it among those without a pose.
         except SourceError:
             return False
         self._publisher.publish(self._message(header, frame_id, pose))

@@ -145,6 +145,7 @@ class Engine:
                 raise SourceError(f"there is no mesh yet: {expected}")
             return str(write_mesh(mesh, path))
 
+        # Of equal requests that wait, one is done and all get its result.
         return self.worker.call_in_parts(job, key=("save_mesh", path))
 
     def save_checkpoint(self, path: Path) -> "Future[str]":
@@ -174,6 +175,7 @@ class Engine:
             self._clear_mesh()
             return "forgot everything"
 
+        # First, as a worker that has died takes no job.
         self.worker.restart()
         # What waits was seen before.
         self._pipeline.clear()
@@ -185,6 +187,8 @@ class Engine:
             self._page.clear()
 
     def _republish(self) -> None:
+        # On the worker's thread, which owns the blocks; several that join at once get one and the
+        # same.
         self.worker.call(lambda _: self.mesh.publish_all(), key="publish the whole mesh")
 
     def _refresh_mesh(self, pipeline: Pipeline) -> InParts[None]:

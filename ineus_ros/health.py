@@ -55,6 +55,8 @@ class Health:
         dropped = sum(drops.values()) + sum(lost.values())
         # The sums are among the values; a warning is for what has happened since the last status.
         new_drops, self._drops_before = dropped - self._drops_before, dropped
+        # By what was received, not by what became a frame: a camera that sends nothing is another
+        # trouble than images that are dropped.
         rate_hz = self._colour_rate.per_second(counts["color_received"])
         level, message = "ok", f"{rate_hz:.1f} images/s"
         if not inputs.is_active:
@@ -101,14 +103,17 @@ class Health:
         values |= {f"pipeline.{name}": count for name, count in counters.items()}
         values["pipeline.frames_waiting"] = worker.frames_waiting
         values["pipeline.requests_waiting"] = worker.requests_waiting
+        # Without frames in the queue a still worker is one that has nothing to do.
         is_due = bool(worker.frames_waiting) and not worker.paused
         stalled_s = self._stall.seconds(worker.ticks, is_due)
+        # First, as nothing else that training says is true any more.
         if worker.error is not None:
             message = f"the worker died: {worker.error!r}; ~/reset begins anew"
             return PartStatus("training", "error", message, values)
         if report is not None:
             steps_hz = self._step_rate.per_second(report.step)
             values |= _of_report(report) | {"steps_per_second": steps_hz}
+        # Also before the first report, as it may be the first step that does not come.
         if stalled_s > STALLED_S:
             message = f"no step for {stalled_s:.0f} s while {worker.frames_waiting} frames wait"
             return PartStatus("training", "warning", message, values)

@@ -32,6 +32,7 @@ def finished(node: Node, job: "Future[Result]") -> Coroutine[Any, Any, "Future[R
     bridge = RosFuture(executor=node.executor)
     # Without a callback of its own, a finished future would not wake the executor.
     bridge.add_done_callback(lambda _: None)
+    # The job itself is the result, so that its error is raised where it is awaited.
     job.add_done_callback(bridge.set_result)
     return bridge
 

@@ -11,6 +11,7 @@ VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Of Jazzy and older, and of Kilted and newer."""
 _PROFILE = "config/dds_large_messages.xml"
 _SHARED_MEMORY = Path("/dev/shm")
+# Each process has a segment of 64 MB of its own; containers often have no more in all.
 _LEAST_FREE_BYTES = 256 << 20
 
 
@@ -32,6 +33,7 @@ def make_room_for_images(environment: MutableMapping[str, str] = os.environ) -> 
     except OSError:
         return None
     for name in VARIABLES:
+        # Both, as which one is read depends on the release, and no release minds the other.
         environment[name] = str(profile)
     return profile
 

@@ -35,12 +35,14 @@ def offer_live_page(
         engine.set_paused(not inputs.is_active)
 
     def reset() -> None:
+        # Before the map: what waits was seen before the reset, and must not begin the new one.
         inputs.clear()
         engine.reset()
 
     def save() -> "Future[Any]":
         checkpoint = confined_path(config.output_dir, config.save.checkpoint_path)
         engine.save_checkpoint(checkpoint)
+        # The worker does one after the other, so that the mesh tells when both are written.
         return engine.save_mesh(confined_path(config.output_dir, config.save.mesh_path))
 
     link = RunLink(

@@ -27,6 +27,7 @@ class Namesakes:
             f"{self._count} nodes are named {name}, whose topics and services are mixed: expected "
             "one; rename the others with -r __node:=NAME"
         )
+        # Once for each that comes, as the status is asked for every second or so.
         if self._count > before:
             node.get_logger().warning(message)
         return PartStatus("node", "warning", message)

@@ -91,6 +91,7 @@ class ReconstructionNode(LifecycleNode):
         except IneusError as error:
             self.failure = error
             self.get_logger().fatal(str(error))
+            # Back to where configure may be tried again; an error would end the node for good.
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
             # rclpy would swallow it without a word.
@@ -211,6 +212,7 @@ class ReconstructionNode(LifecycleNode):
     def _set_active(self, is_active: bool) -> None:
         assert self._engine is not None and self._inputs is not None
         (self._inputs.release if is_active else self._inputs.hold)("inactive")
+        # A node that was paused before stays so when it becomes active.
         self._engine.set_paused(not self._inputs.is_active)
 
     def _save_at_end(self) -> None:
@@ -239,6 +241,8 @@ class ReconstructionNode(LifecycleNode):
         # Configure may follow, and makes them anew.
         self._engine = self._inputs = self._page = None
         self._parts = ()
+        # By what is there now and was not before, as parts hold publishers of their own that
+        # nobody lists here.
         for kind, entities in self._entities().items():
             for entity in entities - self._before.get(kind, set()):
                 self._destroy(kind, entity)
@@ -345,6 +349,7 @@ def _spin(node: ReconstructionNode, interrupted: threading.Event) -> None:
     interrupted.set()
     # Else it would sit in its wait set until the next message.
     executor.wake()
+    # Half of the time to end: a callback that hangs leaves the worker some for its step.
     thread.join(0.5 * STOP_TIMEOUT_S)
 
 
@@ -369,6 +374,7 @@ def _forward_logging(node: ReconstructionNode) -> None:
     for name in ("ineus_core", "ineus_ros"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.DEBUG)  # the node's own level decides
+        # Else the root logger would print each line once more.
         logger.propagate = False
         logger.addHandler(_RosHandler(node.get_logger()))
 

@@ -68,6 +68,7 @@ def declare_parameters(node: Node, tree: type[Tree]) -> Tree:
         if node.has_parameter(name):
             # An override has declared it, without description and range.
             node.undeclare_parameter(name)
+        # Overrides are in `config` already, under their present names and checked.
         node.declare_parameter(
             name, to_ros(value_at(config, name)), describe(field), ignore_override=True
         )
@@ -86,6 +87,7 @@ def _with_present_names(
         )
     except ValueError as error:
         raise ConfigError(f"parameter {error}") from error
+    # Left among the parameters they would look as if they still did something.
     for name in (renamed.keys() | retired.keys()) & values.keys():
         node.undeclare_parameter(name)
     return present
@@ -103,6 +105,7 @@ def describe(field: FieldInfo) -> ParameterDescriptor:
             IntegerRange(from_value=int(first), to_value=int(last), step=1)
         ]
     elif field.annotation is float and (low is not None or high is not None):
+        # The largest double, as ROS knows no open range.
         limit = 1.7976931348623157e308
         descriptor.floating_point_range = [
             FloatingPointRange(
@@ -175,6 +178,7 @@ def _decode(field: FieldInfo, value: Any) -> Any:
     if isinstance(value, str):
         if value == "" and type(None) in get_args(field.annotation):
             return None
+        # What ROS has no type for is JSON text, as `to_ros` makes it.
         if not _is_text(field) and value[:1] in ("[", "{"):
             return json.loads(value)
         return value

@@ -29,6 +29,7 @@ POSES_TOPIC = "/transform"
 """What a node without a namespace listens on for TransformStamped."""
 _DEPTH = 20
 _CLOCK_PERIOD_S = 0.01
+# How long no further subscriber may come for all to count as there.
 _SETTLE_S = 0.3
 _ACKNOWLEDGE_S = 20.0
 """For subscribers on a busy machine; one that is gone is waited for as long."""
@@ -106,11 +107,13 @@ class Player:
             self._sleep_until(due, log_ns, rate)
             if self.stop.is_set():
                 return
+            # Without a rate no message is due at any time.
             if rate > 0:
                 late_s = max(0.0, time.monotonic() - due)
                 self._late_s += late_s
                 self.worst_s = max(self.worst_s, late_s)
             if self._carried is not None and topic == self._carried.colour_topic:
+                # Before its image, so that the pose is there when it is asked for.
                 self._carried.publish(raw)
             self._publishers[topic].publish(bytes(raw))
             self.played[topic] += 1
@@ -129,9 +132,11 @@ class Player:
         if self._clock is None:
             self.stop.wait(max(0.0, due - time.monotonic()))
             return
+        # Also between messages, as timers of those that listen go by it.
         while (left_s := due - time.monotonic()) > _CLOCK_PERIOD_S and not self.stop.is_set():
             self._clock.publish(log_ns - round(left_s * rate * 1e9))
             self.stop.wait(_CLOCK_PERIOD_S)
+        # An event and no sleep, so that a signal ends it at once.
         self.stop.wait(max(0.0, due - time.monotonic()))
         self._clock.publish(log_ns)
 

@@ -55,6 +55,7 @@ class Services:
 
     def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         (self._inputs.hold if request.data else self._inputs.release)("paused")
+        # Not by the request alone: a node that is not active stays at rest.
         self._engine.set_paused(not self._inputs.is_active)
         response.success = True
         response.message = "paused" if request.data else "going on"

@@ -30,6 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"ineus: error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        # What a shell says of a program that SIGINT has ended.
         return 130
     for line in missing:
         print(f"ineus: error: {line}", file=sys.stderr)

@@ -111,7 +111,9 @@ def _over_topics(config: DemoConfig, bag: Path, clock: Clock, console: Console) 
     """Play the bag into the node; everything passes through DDS, in a domain of our own."""
     with ExitStack() as stack:
         environment = stack.enter_context(private_domain())
+        # This process too, as its listener has to be in the same domain as the children.
         os.environ.update(environment)
+        # Before the node, so that it misses nothing that the node says.
         listener = stack.enter_context(Listener())
         node = _start_node(config, environment)
         stack.callback(node.stop)
@@ -164,7 +166,9 @@ def _start_node(config: DemoConfig, environment: Mapping[str, str]) -> ChildProc
     parameters = {
         "device": config.device,
         "pose_source": "odom",
+        # Odometry in the bag is of the robot's body, not of the camera.
         "body_from_camera": body_from_camera,
+        # The player sends images reliably, and at the end each has to be accounted for.
         "reliable": "true",
         "output_dir": config.out / "node",
         # Enough for a room, and several times as fast on two cores.
@@ -192,6 +196,7 @@ def _await(condition: Any, timeout_s: float, node: ChildProcess, failure: str) -
 def _has_taken_all(listener: Listener) -> bool:
     """Decide whether each received image is a frame in use or a counted drop."""
     number = listener.number
+    # While images still come, all of those so far may be decided, and yet not all.
     is_quiet = float(listener.status["input"]["color_rate_hz"]) == 0
     frames = number("input", "frames")
     names = ("pipeline.frames_used", "pipeline.frames_dropped")

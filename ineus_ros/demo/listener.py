@@ -46,8 +46,10 @@ class Listener:
         self.node: Node = rclpy.create_node(
             "ineus_listener", context=self._context, enable_rosout=False
         )
+        # Deep, as a whole mesh comes in many messages one after the other.
         latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         create = self.node.create_subscription
+        # As bytes: rclpy would make an object of every vertex.
         create(MarkerArray, f"{node}/mesh", self.receiver.on_message, latched, raw=True)
         create(DiagnosticArray, "/diagnostics", self._on_status, 10)
         self._executor = SingleThreadedExecutor(context=self._context)

@@ -141,9 +141,12 @@ def _soup(marker: ReceivedMarker) -> Mesh:
 def _with_normals(mesh: Mesh) -> Mesh:
     """Return the normals of the vertices: the mean of their triangles', by area."""
     a, b, c = (mesh.vertices[corner].astype(np.float64) for corner in mesh.triangles.T)
+    # As long as twice the area, which so is the weight.
     across = np.cross(b - a, c - a)
     normals = np.zeros((len(mesh.vertices), 3))
     for corner in mesh.triangles.T:
+        # `at`, as a vertex is the same corner of several triangles, of which a plain index keeps
+        # one.
         np.add.at(normals, corner, across)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     normals /= np.where(length > 0, length, 1.0)

@@ -125,6 +125,7 @@ class ChildProcess:
     def stop(self, patience_s: float = 10.0) -> int:
         """Interrupt, wait, kill if need be; return the exit code."""
         if self.is_running:
+            # While it runs: of a process that has ended, /proc tells nothing.
             _leftovers.update(_shared_memory_of(str(self.process.pid)))
             self.process.send_signal(signal.SIGINT)
             try:
@@ -144,6 +145,8 @@ class ChildProcess:
     def cpu_s(self) -> float:
         """Return the processor time that the program has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        # utime and stime, the 14th and 15th field of proc(5), counted from behind the name, which
+        # may hold spaces.
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

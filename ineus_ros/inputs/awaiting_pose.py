@@ -89,6 +89,7 @@ class AwaitingPose:
         # Once around: those that wait on keep their order.
         for _ in range(len(self._waiting)):
             waiting = self._waiting.popleft()
+            # What is asked for at the moment, so that whatever fails is counted under it.
             reason = "no_camera_info"
             try:
                 camera = _camera_of(waiting)
@@ -104,6 +105,7 @@ class AwaitingPose:
             except TransformNotYet as error:
                 self._wait_on(waiting, reason, error)
             except SourceError as error:
+                # It cannot come any more, so nobody waits for it.
                 self._drops.add("no_pose" if reason == "no_pose_in_time" else reason, error)
             else:
                 waiting.camera.warn_of_body_axes()
@@ -144,6 +146,7 @@ class AwaitingPose:
 def _camera_of(waiting: _Waiting) -> Camera:
     camera = waiting.camera.color_calibration.camera
     if camera is None:
+        # As a transform that has not come: it may be published later.
         raise TransformNotYet("no usable color/camera_info")
     return camera
 

@@ -70,6 +70,7 @@ class CameraInput:
         self._color_from_depth = transform_of(config.color_from_depth)
         self._told_by_tf: dict[tuple[str, str], np.ndarray] = {}
         mountings = config.body_from_cameras or config.body_from_camera
+        # x y z and a quaternion for each.
         first = 7 * camera_id if config.body_from_cameras else 0
         mounting = transform_of(mountings[first : first + 7])
         self._body_from_camera = np.eye(4) if mounting is None else mounting
@@ -220,6 +221,7 @@ class CameraInput:
 
         def receive(message: Any, info: Any) -> None:
             lost.on_message(info)
+            # Before the callback, as all that follows goes by the stamp.
             self._shared.receipt.stamp(message.header, self._prefix + topic, info)
             callback(message)
 
@@ -264,6 +266,8 @@ class Calibration:
             self._key, self.frame_id = key, frame_id
         except Exception as error:
             self.camera = None
+            # No older one in its place: after a change of size it would be wrong, and nobody would
+            # know.
             self._drops.add("bad_camera_info", error)
 
 

@@ -106,6 +106,8 @@ class FrameDecoder:
     def submit(self, images: PlacedImages) -> None:
         """Let images wait for their turn."""
         with self._wake:
+            # All are woken, as those that wait for their turn to hand on wait for the same
+            # condition.
             self._waiting.append(images)
             self._wake.notify_all()
 

@@ -98,6 +98,8 @@ class Inputs:
         """Messages that the middleware did not deliver, by stream."""
         self.newest: NewestFrame | None = None
         """Of the first camera."""
+        # More than one: a node may be paused and not active at once, and then either alone does
+        # not start it.
         self._holds: set[str] = set()
         self._config, self._submit, self._on_reset = config, submit, on_jump
         self._now_s, self._ticked_s = now_s, now_s()

@@ -47,5 +47,6 @@ class LossCounter:
         return SubscriptionEventCallbacks(message_lost=self._on_lost)
 
     def _on_lost(self, info: Any) -> None:
+        # Counted once: where messages have numbers, their gaps tell of these too.
         if not self._is_numbered:
             self.count += info.total_count_change

@@ -45,6 +45,7 @@ class Patience:
 
     def __init__(self, config: RosConfig, now_s: Callable[[], float] = time.monotonic) -> None:
         """Begin with nothing asked."""
+        # When it is over, the images that have waited meanwhile are still there.
         self._limit_s, self._now_s = 0.5 * config.tf_timeout_s, now_s
         self._asked_s: dict[str, float] = {}
 

@@ -24,6 +24,7 @@ class ImageTopics:
 
     def __init__(self, node: LifecycleNode, prefix: str) -> None:
         """Advertise."""
+        # Whoever is slow wants the newest view, not those that it has missed.
         qos = QoSProfile(depth=1)
         create = node.create_lifecycle_publisher
         self._images = {
@@ -71,6 +72,7 @@ def camera_info_message(header: Header, camera: Camera) -> CameraInfo:
     message.distortion_model = "plumb_bob"
     message.d = [0.0] * 5
     message.k = matrix.ravel()
+    # Without distortion a picture is its own rectified one: no rotation, and P is K.
     message.r = np.eye(3).ravel()
     message.p = np.hstack((matrix, np.zeros((3, 1)))).ravel()
     return message

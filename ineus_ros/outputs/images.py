@@ -79,6 +79,7 @@ class ViewRequests:
         """Have a view rendered, if someone looks."""
         self.counters["requests"] += 1
         if not self._renderings.is_wanted:
+            # On a CPU a view takes seconds, in which nobody would look.
             self.counters["requests_without_listener"] += 1
             return
         view, world = self._inputs.newest, self._inputs.world_frame

@@ -55,6 +55,7 @@ class KeyframePublisher:
         self.counters: Counter[str] = Counter()
         self.drops = Drops(node.get_logger())
         create = node.create_lifecycle_publisher
+        # Latched: who joins late would else know nothing until a keyframe comes or moves.
         self._keyframes = create(PoseArray, "~/keyframes", latched(1))
         self._path = create(Path, "~/path", latched(1))
         self._sent: tuple[tuple[KeyframeId, bytes], ...] | None = None

@@ -87,6 +87,7 @@ class MarkerArrayWriter:
                 pieces += [count, gap, points, count, colours]
                 offset += 8 + len(gap) + len(points) + len(colours)
             else:
+                # Two empty sequences, of points and of colours.
                 pieces.append(bytes(8))
                 offset += 8
             first += marker.corners

@@ -96,6 +96,7 @@ class MeshPublisher:
         for block in update.upserts:
             self._blocks[block.index] = block
         self.counters["updates"] += 1
+        # Blocks that do not change would keep the look that they have.
         if self._look != self._config().mesh_colors:
             self.publish_all()
         elif self._markers.get_subscription_count():
@@ -202,6 +203,8 @@ class _JoinWatch:
 
     def look(self) -> None:
         count = self._count()
+        # Who joins within the same half second in which another leaves is not noticed, and gets
+        # blocks as they change.
         if count > self._last:
             self._on_join()
         self._last = count

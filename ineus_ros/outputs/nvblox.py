@@ -21,6 +21,7 @@ from ineus_ros.outputs.headers import header_of
 
 UNKNOWN_IN_GRID, UNKNOWN_IN_SLICE = -1000.0, 1000.0
 """What nvblox's clients take for unknown, here and nowhere else."""
+# An answer of 64 MiB, for which the map is asked at as many points.
 MAX_VOXELS = 1 << 24
 
 
@@ -88,6 +89,7 @@ class NvbloxInterface:
         )
 
     async def _on_request(self, request: Any, response: Any) -> Any:
+        # A refusal until all is there, whatever goes wrong on the way.
         response.success = False
         try:
             frame, world = request.frame_id.lstrip("/"), self._world_frame()
@@ -173,6 +175,7 @@ def fill_response(
     response.header = header_of(stamp_ns, world_frame)
     response.origin_m.x, response.origin_m.y, response.origin_m.z = map(float, origin_m)
     response.voxel_size_m = float(voxel_m)
+    # By std_msgs/MultiArrayLayout a stride counts the entries from its axis on.
     strides = (shape[0] * shape[1] * shape[2], shape[1] * shape[2], shape[2])
     response.esdf_and_gradients.layout.dim = [
         MultiArrayDimension(label=label, size=size, stride=stride)

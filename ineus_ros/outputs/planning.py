@@ -30,6 +30,7 @@ from ineus_ros.qos import latched
 
 ESDF_POINT = np.dtype([(name, "<f4") for name in ("x", "y", "z", "distance")])
 DYNAMIC_POINT = np.dtype([(name, "<f4") for name in ("x", "y", "z")])
+# Filled up to 32 bytes, so that the floats of all points stay aligned.
 ANSWER_POINT = np.dtype(
     [(name, "<f4") for name in ("x", "y", "z", "distance", "gx", "gy", "gz")]
     + [("observed", "u1"), ("_", "u1", 3)]
@@ -62,6 +63,7 @@ class PlanningPublisher:
         create = node.create_lifecycle_publisher
         self._occupancy = create(OccupancyGrid, "~/occupancy", latched(1))
         self._esdf = create(PointCloud2, "~/esdf_slice", latched(1))
+        # Not latched: what moved a while ago is elsewhere by now.
         self._dynamic = create(PointCloud2, "~/dynamic", 1)
         self._answers = create(PointCloud2, "~/query_result", config().query_queue_size)
         self._queries = Backlog(

@@ -58,6 +58,7 @@ class Renderings:
 
     def begin(self, camera: Camera, world_from_camera: np.ndarray, header: Header) -> None:
         """Have a view rendered, without distortion, and published under a header."""
+        # As a pinhole, which is all that camera_info without coefficients can say.
         camera = rendered_camera(camera, self._width_px())
         self._pending = self._render(camera, world_from_camera)
         self._pending.add_done_callback(lambda done: self._publish(done, camera, header))

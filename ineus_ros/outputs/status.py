@@ -79,6 +79,7 @@ class Rate:
         now_s = time.monotonic()
         rate = (count - self._last) / max(now_s - self._since_s, 1e-9)
         self._last, self._since_s = count, now_s
+        # A count that begins anew, as after a reset, did not run backwards.
         return max(rate, 0.0)
 
 
