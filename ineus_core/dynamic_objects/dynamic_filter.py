@@ -98,6 +98,7 @@ class DynamicFilter:
         partners = self._partners(new)
         if not partners:
             return Verdict(frame, witness=self._witness(new))
+        # Both ways before anything is excluded, so that the order of the partners does not matter.
         told_of_new = self._told(partners, is_of_new=True)
         told_by_new = self._told(partners, is_of_new=False)
         excluded, released, gone_points = {}, [], [np.zeros((0, 3))]
@@ -269,12 +270,15 @@ class DynamicFilter:
     ) -> None:
         """Hold back what the new keyframe shows in free space, unless it was there before."""
         age_ns = np.array([frame.stamp_ns - partner[0] for partner in partners])
+        # Only by what was seen before: from a frame that came late nothing follows for this one.
         through = (told[age_ns > 0] == LOOKS_THROUGH).sum(axis=0)
+        # What somebody has seen there for so long is no news, whoever looks through it.
         settled = (told[age_ns >= self._settle_ns] == SHOWS).any(axis=0)
         is_new = (through >= _FREE_VIEWS) & ~settled
         if not is_new.any():
             return
         supported = (told == SHOWS).any(axis=0)
+        # Its edge as well, but for pixels in which others see the same.
         is_new |= _widened(is_new) & ~supported
         keyframe = frame.stamp_ns, frame.camera_id
         self._state[self._row_of[keyframe]][is_new] = _HELD_BACK

@@ -99,6 +99,7 @@ def _sides(
     solid = trimesh.Trimesh(vertices, triangles, process=False)
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     normals = np.cross(b - a, c - a)
+    # A triangle without area has no normal, and NaN would spread to its neighbours.
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
     cosines = normals @ _SIDES.T
     one, other = solid.face_adjacency.T
@@ -123,6 +124,7 @@ def _packed(
 ]:
     """Lay parts flat and pack them: which vertex and side each is of, triangles, and places."""
     count = int(part.max()) + 1
+    # A vertex is repeated for each part that it is in.
     corners, triangles = np.unique(triangles * count + part[:, None], return_inverse=True)
     triangles = triangles.reshape(-1, 3)
     source, side = corners // count, corners % count % len(_SIDES)

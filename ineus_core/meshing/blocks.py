@@ -286,6 +286,7 @@ class _Samples:
         yet are sampled now, so that neighbouring blocks find the same normals.
         """
         start = vertices.floor()
+        # A vertex lies on an edge of the lattice: along the two other axes there is no fraction.
         fraction, axis = (vertices - start).max(dim=-1)
         end = start.long() + torch.nn.functional.one_hot(axis, 3)
         ends, index = torch.unique(

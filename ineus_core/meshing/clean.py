@@ -41,6 +41,7 @@ def remove_small_components(mesh: Mesh, min_triangles: int) -> Mesh:
     links = (np.concatenate((start[0], end[0])), np.concatenate((start[1], end[1])))
     graph = coo_matrix((np.ones(len(links[0]), dtype=np.int8), links), shape=(n, n))
     _, label_of_vertex = connected_components(graph, directed=False)
+    # One corner tells for all three, which are linked.
     label = label_of_vertex[mesh.triangles[:, 0]]
     return _keep_triangles(mesh, np.bincount(label)[label] >= min_triangles)
 
@@ -53,6 +54,7 @@ def moved_mesh(mesh: Mesh, other_from_world: Float[np.ndarray, "4 4"]) -> Mesh:
     linear = np.asarray(other_from_world, dtype=np.float64)[:3, :3]
     determinant = np.linalg.det(linear)
     vertices = mesh.vertices @ linear.T + other_from_world[:3, 3]
+    # A similarity stretches all axes alike.
     scale = np.cbrt(abs(determinant))
     normals = mesh.normals @ (linear / scale).T
     # A mirror turns the winding round, and with it the side that faces free space.

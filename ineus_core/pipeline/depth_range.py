@@ -117,6 +117,7 @@ def _sentence(returns: np.ndarray, near: float, far: float, limits: DepthConfig)
         found = f"{100 * far:.0f} % of the returns are farther than {key} ({limit_m:g} m)"
     else:
         key, limit_m = "depth.min_m", limits.min_m
+        # Rounded down, by way of the negative: half of what is nearest shall stay in.
         wanted = {key: -_rounded_up(-0.5 * float(np.percentile(returns, 1)))}
         found = f"{100 * near:.0f} % of the returns are nearer than {key} ({limit_m:g} m)"
     wanted |= _lengths_of(median_m)

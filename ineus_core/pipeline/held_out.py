@@ -32,6 +32,7 @@ def compare_view(reconstructor: Reconstructor, frame: Frame, max_width_px: int) 
     """Render the view of a frame and compare the two, depth where it is believed."""
     reduced = reduced_frame(frame, max_width_px)
     if reduced.depth_m is not None:
+        # Depth that is not believed was not trained on either, and is no truth to measure by.
         depth_m, is_return = believed_depth(reduced, reconstructor.config.depth)
         reduced = replace(reduced, depth_m=np.where(is_return, depth_m, np.float32(0)))
     image = reconstructor.render(reduced.camera, reduced.world_from_camera)

@@ -168,6 +168,7 @@ class Pipeline:
         before it is judged: its view is then still missing when there is room again.
         """
         self._count("frames_in")
+        # Before there is a decision: what is dropped tells the range of the depth as well.
         self.depth_range.add(frame)
         if not self._queue.has_room_for(frame):
             self._drop("keyframes come faster than they are taken")
@@ -289,6 +290,7 @@ class Pipeline:
             # Frames that still wait get the steps of frames that came in time.
             for _ in range(self.steps_per_tick):
                 self.reconstructor.step()
+        # Frames that wait for more of them wait for nothing now.
         self.reconstructor.start()
         self._refine(self.refine_steps if steps is None else steps, until_s, on_progress)
         self.refined_s = self._clock_s()
@@ -300,6 +302,7 @@ class Pipeline:
     ) -> None:
         begin_s = last_report_s = self.now_s()
         if until_s is not None and self.reconstructor.ranks is not None:
+            # The first one's for all: who takes a step more would wait for gradients of nobody.
             until_s = self.reconstructor.ranks.broadcast(until_s)
         share, step = 0.0, 0
         while share < 1.0 and self.reconstructor.is_ready:
@@ -348,6 +351,7 @@ class Pipeline:
     def _hand_over(self, update: MeshUpdate) -> None:
         if update.upserts or update.removed:
             self.sink.on_mesh(update)
+        # Also where nothing has changed: the mesh knows of the frame all the same.
         if self._submitted_s is not None:
             self.staleness_ms.append(1e3 * (self._clock_s() - self._submitted_s))
             self._submitted_s = None
@@ -374,6 +378,7 @@ class Pipeline:
             # What cannot even begin, as with too little memory, is not the fault of a frame.
             if isinstance(error, CapacityError) and not self.reconstructor.is_ready:
                 raise
+            # Cut off, as a reason becomes the name of a counter.
             self._drop(f"refused: {error}"[:80])
             return False
         # No frame ends the loop, also for a reason that nobody has thought of.

@@ -260,6 +260,7 @@ class OfflineRun:
 
     def _leave_rest(self, index: int) -> None:
         """Count the frames from one on as dropped, for whom there is no time."""
+        # At least the one that was read, whatever length was expected.
         left = max(1, self._expected_frames() - index)
         self._unread["time_over"] = left
         _LOG.warning(
@@ -374,6 +375,7 @@ class OfflineRun:
             return mean_figures([]) | {"frames": 0}, [], []
         width_px = FULL_WIDTH_PX[self._reconstructor.device.type]
         frames = self._held_out or self._shown
+        # Spread over the run, as frames in a row show the same.
         some = frames[:: max(1, len(frames) // _FULL_FRAMES)][:_FULL_FRAMES]
         views = [compare_view(self._reconstructor, frame, width_px) for frame in some]
         panels = [

@@ -20,6 +20,7 @@ def save_trajectory(poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]], path: 
         if camera_id == 0:
             seconds, rest_ns = divmod(stamp_ns, 1_000_000_000)
             numbers = (*pose[:3, 3], *rotation_to_quaternion(pose[:3, :3]))
+            # By whole numbers, as a float of a stamp of these years holds no nanoseconds.
             lines.append(f"{seconds}.{rest_ns:09d} " + " ".join(f"{x:.7f}" for x in numbers))
     replace_file(path, ("\n".join(lines) + "\n").encode())
     return path

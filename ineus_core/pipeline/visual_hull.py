@@ -38,6 +38,7 @@ def visual_hull_box(
         if not left.any():
             return None
         found = points[left]
+        # From the centres half a cell to the border, and one to spare.
         box = np.stack((found.min(axis=0) - 1.5 * cell, found.max(axis=0) + 1.5 * cell))
     return box
 

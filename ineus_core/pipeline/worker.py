@@ -142,6 +142,7 @@ class Worker:
         with self._wake:
             self._stopping = True
             self._wake.notify()
+        # One that was never started cannot be joined.
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -234,6 +235,7 @@ class Worker:
                     self._rest()
                 else:
                     self._tick()
+        # Of any kind: a thread that ended in silence would leave all others waiting.
         except BaseException as error:
             self.error = error
             _LOG.exception("the worker died")
@@ -270,6 +272,7 @@ class Worker:
         begin_s = self._now_s()
         if not request.advance(self._pipeline):
             self._begun = request
+        # What training gets before the next one, by the shares of both.
         self._owed_s = (self._now_s() - begin_s) * (1.0 / REQUEST_SHARE - 1.0)
         self._has_ticked = False
 

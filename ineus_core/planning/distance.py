@@ -67,10 +67,13 @@ class DistanceMap:
     ) -> None:
         """Build the map at once."""
         self._batch = _BATCH[device.type]
+        # More than half of the diagonal between four neighbours, which is 0.71: discs leave no
+        # gap.
         self._per_cell, self._radius_m = config.elements_per_cell, 0.75 * spacing_m
         self._low_m = aabb[0].to(device)
         extent = (aabb[1] - aabb[0]).cpu()
         self.cell_m = cell_m * _coarsening(extent / cell_m, config.max_cells)
+        # A quotient just above a whole number is one, but for rounding.
         shape = torch.ceil(extent / self.cell_m - 1e-3).long().clamp(min=1)
         self._shape = shape.to(device)
         place, normals = (

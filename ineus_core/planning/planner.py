@@ -85,6 +85,7 @@ class Planner:
         """Begin without a map."""
         self._config, self._device = config, device
         self._spacing_m, self._truncation_m = spacing_m, truncation_m
+        # Along each axis, so that the corners of the cube are as far away as is said.
         reach_m = _AROUND_SPACINGS * spacing_m / math.sqrt(3)
         self._around_m = torch.tensor(list(product((-reach_m, reach_m), repeat=3))).to(device)
         self._map: DistanceMap | None = None

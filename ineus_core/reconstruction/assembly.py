@@ -373,6 +373,7 @@ def _inserter(
     if config.pose_refinement.enabled:
         refiner = PoseRefiner(config.pose_refinement, *limits)
     if config.dynamic_objects.enabled:
+        # One more than are held, as the newest is compared before it takes a slot.
         dynamic = DynamicFilter(config.dynamic_objects, 1 + limits[0], *limits[1:])
     return KeyframeInserter(
         origin,

@@ -79,6 +79,7 @@ def _with_fill(view: StereoView, found: CheckedDepth, config: StereoConfig) -> C
     q = torch.where(sure > 0, 1 / found.depth.clamp(min=1e-12), 0.0)
     # Through sure pixels only: a plane through doubtful ones would confirm them.
     plane = plane_fill(q, sure, at.grey, at.plane_xy, measured.pixel_step)
+    # A single plane without offset: the fill itself, asked of the same pictures.
     one = Planes(0.0, 1.0, 1)
     costs = matching_cost(at.grey, at.plane_xy, plane, one, measured.sources, config.noise_grey)
     cost = filtered_cost(costs, at.grey, RADIUS_PX, EDGE_GREY)[0]

@@ -193,6 +193,7 @@ class DepthFromMotion:
         """Points by a sweep of the smallest picture over all depths, where none are known."""
         alike = [other for other in others if angle_deg(view, other) < _FIRST_ANGLE_DEG]
         baselines = [float(np.linalg.norm(o.position_m - view.position_m)) for o in alike]
+        # The longest baselines first, as they tell depth best.
         order = np.argsort(baselines)[::-1][: self._config.sources]
         # From one place nothing has a parallax.
         if len(order) == 0 or baselines[order[0]] == 0:

@@ -65,6 +65,7 @@ def sweep(
     passes = [*passes, (0, _LAST_PLANES)][: levels - 1 if levels else None]
     for number, (level, planes) in enumerate(passes):
         if number == 0 or level != passes[number - 1][0]:
+            # Each size has twice as many pixels to tell depths by.
             step /= 2
         around = Planes(-(planes // 2) * step, step, planes)
         size = reference.levels[level].grey.shape
