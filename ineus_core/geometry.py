@@ -263,11 +263,14 @@ def box_of_cameras(
     distance = np.linalg.norm(focus - positions, axis=1)
     # By what cameras are apart, as scenes may be of any unit.
     spread = np.linalg.norm(positions - positions.mean(axis=0), axis=1).max()
+    # Nine in ten see the point within 45 degrees of their axis, and no camera stands in the
+    # object.
     looks_inwards = (along > 0.7 * distance).mean() > 0.9 and distance.min() > 0.3 * spread
     if looks_inwards:
         half = 0.5 * float(np.median(distance))
         return "object", np.stack((focus - half, focus + half))
     centre = 0.5 * (positions.min(axis=0) + positions.max(axis=0))
+    # Walls are beyond the cameras: half as far again as these go, and 2.5 m.
     half = 1.5 * float(np.abs(positions - centre).max()) + 2.5
     return "room", np.stack((centre - half, centre + half))
 
@@ -303,6 +306,7 @@ def needs_double(points: Float[np.ndarray, "n 3"], metre: float = 1.0) -> bool:
         metre: Units of the coordinates in a metre.
     """
     largest = np.float32(np.abs(points).max(initial=0.0))
+    # The step to the next number in single precision there.
     return bool(np.spacing(largest) > _LARGEST_STEP_M * metre)
 
 

@@ -74,6 +74,7 @@ def _one_way(
     moved = points @ np.swapaxes(b_from_a[:, :3, :3], 1, 2)
     moved += (b_from_a[:, :3, 3] / factors[:, None])[:, None]
     fx, fy, cx, cy = b.intrinsics
+    # All are divided by it, also what lies behind and is left out below.
     z = np.maximum(moved[..., 2], 1e-9)
     columns = moved[..., 0] / z * (fx * focal_factor) + cx
     rows = moved[..., 1] / z * (fy * focal_factor) + cy

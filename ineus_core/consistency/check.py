@@ -136,6 +136,7 @@ class InputCheck:
         shifts = np.linalg.norm(motions[:, :3, 3], axis=1)
         traces = np.trace(motions[:, :3, :3], axis1=1, axis2=2)
         angles = np.arccos(np.clip((traces - 1) / 2, -1, 1))
+        # A tenth of a millimetre, and 0.06 degrees.
         return bool(np.median(shifts) < 1e-4 and np.median(angles) < 1e-3)
 
     def _still_message(self) -> str:

@@ -123,6 +123,7 @@ def _group(read: ReadFrame, first: int, end: int, anchor: int, taken: set[int]) 
         views.append(view_of(frame, index, anchor))
         taken.add(index)
         last, last_index = small, index
+        # The camera has become faster: it is read in shorter steps again.
         if share > 3 * _STEP and stride > 1:
             stride //= 2
     return views

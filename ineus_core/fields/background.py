@@ -136,9 +136,11 @@ class Background(nn.Module):
     ) -> RaySamples:
         """Intervals that grow with their distance, as what they show is as large in the image."""
         rays, per_ray = len(t_exit), self.config.samples
+        # At most half way to the end, so that there is something left to sample.
         t_near = t_exit.clamp(self.config.near_m, 0.5 * self.config.far_m)[:, None]
         edge = torch.arange(per_ray + 1, device=t_exit.device)
         shifted = edge - 1 + jitter[:, None]
+        # The first edge is not shifted, so that nothing is left out behind the box.
         share = torch.where(edge == 0, 0.0, shifted.clamp(min=0.0)) / per_ray
         # Even in the logarithm.
         t = t_near * (self.config.far_m / t_near) ** share

@@ -57,6 +57,8 @@ def restore_field(
         config.features,
         config.log2_entries,
         base_resolution=side_m / config.coarsest_cell_m,
+        # The root of as many steps as there are between levels, so that the last has the finest
+        # cells.
         growth=(config.coarsest_cell_m / config.finest_cell_m) ** (1 / max(config.levels - 1, 1)),
     )
     _LOG.info(

@@ -127,6 +127,7 @@ class VariantField(HashSdf):
         weights = [1.0] * (layout.channels - hidden) + [0.0] * hidden
         if self._encoding is not None:
             weights += self._encoding.weights_at(step)
+        # A copy to the device is made only when a level appears.
         if weights != self._written:
             self._written = weights
             self.channel_weights.copy_(torch.tensor(weights))

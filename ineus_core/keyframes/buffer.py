@@ -156,6 +156,7 @@ class KeyframeBuffer:
             del self.ids[victim], self._poses[victim]
         device = self.rgb.device
         rgb, depth_m, mask = self._reduced(frame)
+        # Not by a plain copy, which would wait for all steps that a GPU has still to do.
         write_to(self.rgb[slot], rgb)
         self._write_depth(slot, frame, depth_m, mask)
         if self.foreground is not None:
@@ -231,6 +232,7 @@ class KeyframeBuffer:
             return None
         age = self.ids.index(keyframe)
         slot, size = self.slots[age], (self.height_px, self.width_px)
+        # On a GPU this waits: what must not goes by the slot instead, see `DepthIntegrator`.
         steps = self.depth[slot].view(size).cpu().numpy()
         has_depth = bool((steps > 0).any())
         return Frame(
@@ -238,6 +240,7 @@ class KeyframeBuffer:
             self._reduced_camera(self._cameras[self._camera_of_slot[slot]]),
             self._poses[age],
             self.rgb[slot].view(*size, 3).cpu().numpy(),
+            # Masked pixels are below 0, and have no depth.
             np.maximum(steps, 0).astype(np.float32) * self.depth_step_m if has_depth else None,
             steps != MASKED,
             camera_id=keyframe[1],
@@ -275,6 +278,7 @@ class KeyframeBuffer:
     def _nearest(self, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
         """Find rows and columns of an image that lie in the middle of the stored pixels."""
         rows, columns = (
+            # The middle of each stored pixel, in whole numbers: no rounding makes it another one.
             ((2 * np.arange(stored) + 1) * given) // (2 * stored)
             for stored, given in (
                 (self.height_px, camera.height_px),
@@ -343,6 +347,7 @@ class KeyframeBuffer:
             self._knows_background = True
             # The median, which strays do not move.
             colour = np.median(background, axis=0).astype(np.float32) / 255
+            # In place, as a captured step reads it from there.
             self.image_background.copy_(torch.from_numpy(colour))
 
     def _row_of(self, camera: Camera) -> int:

@@ -70,6 +70,7 @@ class Replay:
         device = buffer.rgb.device
         self.device = device
         self._slot_cdf = torch.zeros(buffer.capacity, device=device)
+        # At least one row, so that kernels have something to point at.
         self._reservoir = torch.zeros(
             (max(config.reservoir_rays, 1), RESERVOIR_COLUMNS), device=device
         )
@@ -175,10 +176,13 @@ class Replay:
         if filled + len(packed) <= len(self._reservoir):
             rows = torch.arange(filled, filled + len(packed), device=self.device)
         else:
+            # Any rows give way, so that what is kept thins out alike for all places that were
+            # seen.
             rows = torch.randperm(
                 len(self._reservoir), generator=self._generator, device=self.device
             )
         self._reservoir[rows[: len(packed)]] = packed
+        # Nobody has judged the new ones yet.
         self._evidence[rows[: len(packed)]] = 0
         self._filled = min(filled + len(packed), len(self._reservoir))
         # In place and as float, as kernels multiply random numbers by it.

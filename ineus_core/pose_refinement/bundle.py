@@ -132,6 +132,7 @@ def _step(
     weight = ahead / sightings.noise**2
     # Cauchy, anew in each step: wrong matches let go as poses become right.
     weight = weight / (1 + (off**2).sum(axis=1) / (2 * sightings.noise) ** 2)
+    # Normal equations in blocks: of poses, of points, and across, as a sighting is of one of each.
     by_pose, by_point = _jacobians(sightings, poses, points, local, ahead)
     views, count = len(poses), len(points)
     weighted = by_pose.transpose(0, 2, 1) * weight[:, None, None]
@@ -139,6 +140,7 @@ def _step(
     np.add.at(of_poses, sightings.views, weighted @ by_pose)
     np.add.at(right, sightings.views, -np.einsum("nij,nj->ni", weighted, off))
     across = np.zeros((views, count, 6, 3))
+    # Assigned and not added: a view sees a point once.
     across[sightings.views, sightings.points] = weighted @ by_point
     weighted = by_point.transpose(0, 2, 1) * weight[:, None, None]
     of_points, point_right = np.zeros((count, 3, 3)), np.zeros((count, 3))
@@ -148,6 +150,7 @@ def _step(
     damping = _DAMPING * np.trace(of_points, axis1=1, axis2=2) + 1e-9
     inverse = np.linalg.inv(of_points + damping[:, None, None] * np.eye(3))
     depth = float(np.median(local[ahead, 2])) if ahead.any() else 1.0
+    # How sure given poses are; of shifts by the depth of the scene, so that its unit is no matter.
     sure = np.repeat((1 / (_SHIFT_BY_TURN * depth * spread) ** 2, 1 / spread**2), 3)
     # Around the given poses, not around those of the last step: they hold the scale.
     right -= sure * between(given, poses)
@@ -163,6 +166,7 @@ def _step(
     steps = np.zeros(6 * views)
     steps[free] = np.linalg.solve(matrix[np.ix_(free, free)], flat[free])
     motion = steps.reshape(views, 6)
+    # Back to the points, now that it is known how the poses move.
     point_right = point_right - np.einsum("vpij,vi->pj", across, motion)
     return moved(poses, motion), points + np.einsum("pij,pj->pi", inverse, point_right)
 
@@ -178,8 +182,10 @@ def _jacobians(
     at = poses[sightings.views]
     z = np.where(ahead, local[:, 2], 1.0)
     projection = np.zeros((len(sightings), 2, 3))
+    # Derivatives of x / z and y / z.
     projection[:, 0, 0] = projection[:, 1, 1] = 1 / z
     projection[:, :, 2] = -local[:, :2] / z[:, None] ** 2
     by_point = projection @ at[:, :3, :3].transpose(0, 2, 1)
+    # A turn of the camera moves a point across its arm.
     arm = points[sightings.points] - at[:, :3, 3]
     return np.concatenate((-by_point, by_point @ cross_matrices(arm)), axis=2), by_point

@@ -73,6 +73,7 @@ class PictureRefiner:
             return
         is_free = np.ones(len(self._views), dtype=bool)
         if len(self._views) == _WINDOW:
+            # Without any pose that holds, the window would wander off from what was told before.
             is_free[:_HELD] = False
         before = _usual_error(sightings, given, triangulated(sightings, given))
         refined, points = adjusted(sightings, given, poses, is_free, spread=max(before, 1e-5))

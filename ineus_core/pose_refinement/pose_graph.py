@@ -104,6 +104,7 @@ def _prior_blocks(
     each = np.arange(count)
     one = np.eye(6)
     sure = one / white[:, None, None] ** 2
+    # Of (pose - drift - given) over its deviation: the same block, by turns with another sign.
     blocks = [
         (each, each, sure),
         (each, each + count, -sure),
@@ -115,6 +116,7 @@ def _prior_blocks(
     right[:count], right[count:] = -off, off
     # A walk's variance grows with its steps, also those of keyframes that are no longer held.
     steady = 1 / (max(drift_of_one, _LEAST_DRIFT) ** 2 * np.maximum(np.diff(ages), 1.0))
+    # Likewise of the difference between the drift of two keyframes in a row.
     chain = one * steady[:, None, None]
     later, earlier = each[1:] + count, each[:-1] + count
     blocks += [

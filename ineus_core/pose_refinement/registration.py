@@ -57,6 +57,7 @@ def registered(
         found = Constraints.measured(views, rows, pairs, relative(poses, pairs), scale_m)
         # Compared anew in each step, as other pixels meet when the pose has moved.
         about, information, pull = found.in_world(poses)
+        # The information of surfaces counts in square distances, so the prior is brought to these.
         about_t, sure = about.transpose(0, 2, 1), (noise.surface_m / spread) ** 2
         matrix = sure * np.eye(6) + (about_t @ information @ about).sum(axis=0)
         right = -sure * between(expected, poses[-1:])[0]
