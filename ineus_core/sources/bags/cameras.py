@@ -99,6 +99,7 @@ def _configured(config: CameraConfig, colour: ImageTopic) -> Camera:
     model = "plumb_bob" if any(config.distortion) else "none"
     lens = config.distortion if any(config.distortion) else ()
     fy = config.fy or config.fx
+    # Given with pixel centres at integers, as in camera_info; here they are at halves.
     return Camera(width, height, config.fx, fy, cx + 0.5, cy + 0.5, model, lens)
 
 

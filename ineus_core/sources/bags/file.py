@@ -136,6 +136,7 @@ class BagFile:
     def _list_topics(self) -> None:
         used = [reader for reader in self._readers if reader.message_count]
         self.start_ns = min((reader.start_time for reader in used), default=0)
+        # rosbags has the nanosecond behind the last message.
         self.end_ns = max((reader.end_time - 1 for reader in used), default=0)
         for connection in (c for reader in self._readers for c in reader.connections):
             known = self.topics.get(connection.topic)

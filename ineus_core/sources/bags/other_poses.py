@@ -42,5 +42,6 @@ def _candidates(
     for found in topics_within(bag, within, *POSES):
         yield topic | {"pose_topic": found.name, "pose_source": "pose"}
     names = transforms.tree.ancestors(camera_frame)
+    # The root first: what is above corrects the drift of what is below.
     for world in reversed(names[1:]):
         yield topic | {"global_frame": world, "pose_source": "tf"}

@@ -51,6 +51,7 @@ def encode_compressed_image(
     return make(
         "sensor_msgs/msg/CompressedImage",
         header=header,
+        # As image_transport writes it: what the image was, and what the JPEG holds.
         format="rgb8; jpeg compressed bgr8",
         data=data.reshape(-1),
     )
@@ -72,6 +73,7 @@ def encode_compressed_depth(
 ) -> Any:
     """Make a sensor_msgs/CompressedImage of format compressedDepth, 16UC1 as PNG."""
     _, png = cv2.imencode(".png", _millimetres(depth_m))
+    # The header of compressed_depth_image_transport; millimetres need no quantisation.
     data = np.frombuffer(struct.pack("<iff", 0, 0.0, 0.0) + png.tobytes(), dtype=np.uint8)
     return make(
         "sensor_msgs/msg/CompressedImage",

@@ -204,6 +204,7 @@ def decode_mask(msg: Any) -> Bool[np.ndarray, "h w"]:
 def decode_depth(msg: Any) -> Float[np.ndarray, "h w"]:
     """Decode a sensor_msgs/Image to depth in m, float32; 0 where there is no return."""
     if msg.encoding in ("16UC1", "mono16"):
+        # REP 118: whole numbers are millimetres.
         return _pixels(msg)[..., 0].astype(np.float32) * np.float32(1e-3)
     if msg.encoding == "32FC1":
         return _without_invalid(_pixels(msg)[..., 0])
@@ -236,6 +237,7 @@ def decode_compressed_depth(msg: Any, camera: Camera | None = None) -> Float[np.
         )
     if not (has_header and msg.format.startswith("32FC1")):
         return values.astype(np.float32) * np.float32(1e-3)
+    # Metres are sent as inverse depth between two bounds.
     _, quant_a, quant_b = _COMPRESSED_DEPTH_HEADER.unpack_from(data)
     # Values without a return divide by 0, and are taken out below.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -352,6 +354,7 @@ def _pixels(msg: Any) -> np.ndarray:
     kind, channels = _LAYOUTS[msg.encoding]
     dtype = np.dtype(kind).newbyteorder(">" if msg.is_bigendian else "<")
     width, height = int(msg.width), int(msg.height)
+    # Below the grey stand pairs of colour, one for four pixels, in half as many rows.
     rows = height * 3 // 2 if msg.encoding in ("nv12", "nv21") else height
     shaped = _rows(msg, rows, width * channels * dtype.itemsize).view(dtype)
     return shaped.reshape(rows, width, channels).astype(dtype.newbyteorder("="), copy=False)
