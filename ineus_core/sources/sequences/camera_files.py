@@ -51,6 +51,7 @@ class Calibration:
 
     def camera(self, size: tuple[int, int]) -> Camera:
         """Return the camera of pictures of a size, resized from that of the calibration."""
+        # Files have pixel centres at integers; here they are at halves.
         centre = (self.cx + 0.5, self.cy + 0.5)
         return Camera(*(self.size or size), self.fx, self.fy, *centre).resized(*size)
 

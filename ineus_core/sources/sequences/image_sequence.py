@@ -101,6 +101,7 @@ class ImageSequence:
         self.dropped: Counter[str] = Counter()
         self._depth = depth
         self._files = self._by_rising_stamp(files)[: max_frames or None]
+        # Before the first frame, not in the middle of a run.
         for path in (path for frame in self._files for path in (frame.colour, frame.depth)):
             if path is not None and not path.is_file():
                 raise SourceError(f"{path}: no such file, though there is a pose for it")
@@ -151,6 +152,7 @@ class ImageSequence:
 
     @functools.cached_property
     def _track(self) -> PoseTrack:
+        # All of them, as they are read ahead.
         track = PoseTrack(capacity=0, jump_ns=0)
         for frame in self._files:
             track.add(frame.stamp_ns, frame.world_from_camera)

@@ -155,6 +155,7 @@ class _Metadata:
 
     def depth_size(self) -> tuple[int, int]:
         """Return width and height of the depth."""
+        # If nothing is said, that of the LiDAR in a telephone held upright.
         size = int(self._fields.number("dw", 192)), int(self._fields.number("dh", 256))
         check_believable(size, str(self.path))
         return size

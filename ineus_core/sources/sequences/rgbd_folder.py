@@ -52,6 +52,7 @@ _TRAJECTORIES = (
     "*.freiburg",
 )
 """Where poses are looked for, by falling preference."""
+# Less than there is between two pictures at 30 Hz.
 _STAMP_TOLERANCE_NS = 20_000_000
 
 
@@ -207,6 +208,7 @@ def _associated(parts: _Parts, period_s: float) -> tuple[list[FrameFiles], Count
             continue
         matrix = pose.world_from_camera
         if parts.layout.is_mirrored:
+            # On both sides: the world is mirrored, and so are the axes of the camera.
             matrix = MIRROR_Y @ matrix @ MIRROR_Y
         stamp_ns = round(index * period_s * 1e9)
         files.append(FrameFiles(stamp_ns, matrix, colours[index], depth))
@@ -242,6 +244,8 @@ class _Partners:
             return self._by_number[numbers]
         if len(numbers) > 1 and numbers[0] in self._by_first:
             return self._by_first[numbers[0]]
+        # By place only where there are as many: a picture that is missing would shift all that
+        # follow.
         return self._depths[index] if len(self._depths) == len(colours) else None
 
 

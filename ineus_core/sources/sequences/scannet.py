@@ -117,6 +117,8 @@ def _colour_camera(folder: Path, size: tuple[int, int], calibrated_width: int) -
     full = size
     if calibrated_width:
         full = (calibrated_width, round(calibrated_width * size[1] / size[0]))
+    # A principal point lies near the middle: beyond three quarters of the width, the intrinsics
+    # are of larger pictures.
     elif size[0] < _FULL_SIZE[0] and found.cx > 0.75 * size[0]:
         full = _FULL_SIZE
         _LOG.warning(

@@ -119,6 +119,7 @@ class AnalyticScene:
             if np.isinf(group.half_m).any():
                 self._nearest_in(group, points, slice(None), best, part_index)
                 continue
+            # A group is asked only where it can be nearer than what has been found.
             near = np.flatnonzero(group.lower_bound(points) < best)
             if len(near):
                 self._nearest_in(group, points[:, near], near, best, part_index)
@@ -149,6 +150,7 @@ class AnalyticScene:
     ) -> Float[np.ndarray, "3 n"]:
         """Return the unit normals of the named part at each point, by central differences."""
         normals = np.zeros(points.shape, dtype=np.float64)
+        # A hundredth of a millimetre, which no part is as small as, and double precision resolves.
         step = 1e-5
         for index, chosen in _by_part(part_index):
             part, local = self.parts[index], points[:, chosen].astype(np.float64)
@@ -192,6 +194,7 @@ class AnalyticScene:
         directions: Float[np.ndarray, "3 n"],
     ) -> UInt8[np.ndarray, "n 3"]:
         """Return the colours under fixed lights, seen along unit directions."""
+        # One from above and a weaker one from below on the other side, so that no part is flat.
         key = np.array((0.35, -0.48, 0.80))
         fill = np.array((-0.70, 0.62, -0.35))
         light = 0.62 + 0.36 * np.maximum(key @ normals, 0) + 0.16 * (fill @ normals)

@@ -88,9 +88,11 @@ def _chair() -> list[Part]:
         return tuple(centre + rotation @ (x, y, z))  # type: ignore[return-value]
 
     parts = [
+        # Seat and back.
         Part(box((0.44, 0.44, 0.06), 0.02), cloth, place(0, 0, 0.45), rotation),
         Part(box((0.05, 0.44, 0.34), 0.02), cloth, place(-0.20, 0, 0.77), rotation),
     ]
+    # The legs behind go on as posts of the back.
     for y in (-0.19, 0.19):
         parts.append(Part(cylinder(0.022, 0.93), frame, place(-0.20, y, 0.465), rotation))
         parts.append(Part(cylinder(0.022, 0.44), frame, place(0.19, y, 0.22), rotation))
@@ -101,6 +103,7 @@ def _sofa() -> list[Part]:
     cloth, cushion = Texture("noise", BLUE, VIOLET, 0.12), Texture("checker", YELLOW, ORANGE, 0.08)
     x, y = 0.3, 1.55
     return [
+        # Seat, back, two arms, and a cushion that leans.
         Part(box((1.80, 0.80, 0.40), 0.06), cloth, (x, y, 0.22)),
         Part(box((1.80, 0.22, 0.50), 0.08), cloth, (x, y + 0.30, 0.62)),
         Part(box((0.20, 0.80, 0.36), 0.08), cloth, (x - 0.82, y, 0.46)),
@@ -137,6 +140,7 @@ def _books() -> list[Part]:
             place = (-2.34, y + thickness / 2, z + height / 2)
             parts.append(Part(box((0.22, thickness, height), 0.005), texture, place))
             y += thickness + 0.02
+    # What else lies on the shelf.
     parts.append(Part(sphere(0.11), Texture("checker", PINK, SOOT, 0.06), (-2.32, 0.98, 0.575)))
     parts.append(Part(torus(0.10, 0.035), Texture("noise", YELLOW, RED, 0.05), (-2.3, 0.45, 0.1)))
     return parts
@@ -145,6 +149,7 @@ def _books() -> list[Part]:
 def _lamp() -> list[Part]:
     metal, x, y = Texture("stripes", SOOT, SAND, 0.05), 2.05, 1.55
     return [
+        # Foot, pole and shade.
         Part(cylinder(0.16, 0.03, 0.01), metal, (x, y, 0.015)),
         Part(cylinder(0.02, 1.40), metal, (x, y, 0.70)),
         Part(cylinder(0.20, 0.28, 0.02), Texture("stripes", YELLOW, WHITE, 0.06), (x, y, 1.50)),
@@ -190,6 +195,7 @@ def _on_walls() -> list[Part]:
             Texture("checker", RED, YELLOW, 0.12),
             (-2.48, -0.9, 1.5),
         ),
+        # A window without a pane, then a board with a box on it.
         Part(box_frame((0.08, 0.90, 0.70), 0.05), frame, (2.47, 0.65, 1.55)),
         Part(box((1.20, 0.16, 0.04)), Texture("planks", WALNUT, SOOT, 0.05), (0.1, 1.92, 1.45)),
         Part(

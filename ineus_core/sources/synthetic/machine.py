@@ -72,6 +72,7 @@ def _tread(y: float) -> list[Part]:
     radius, half = 0.11, 0.26
     straight, bend = 2 * half, np.pi * radius
     links, length = [], 2 * (straight + bend)
+    # By the way along the belt: a straight and a bend, then the same turned round by half.
     for s in np.arange(36) / 36 * length:
         side, along = divmod(s, straight + bend)
         turned = max(along - straight, 0.0) / radius
@@ -122,6 +123,7 @@ def _crane() -> list[Part]:
     parts = [Part(rod(_THIN_M, length), steel, (*at, (low + high) / 2)) for at in corners]
     step = 2 * reach
     for i in range(int(length / step)):
+        # Braces that lean to one side and the other by turns.
         z, lean = low + step * (i + 0.5), 45 if i % 2 else -45
         for side in (-reach, reach):
             tilt, across = turn("y", lean), turn("x", lean)
