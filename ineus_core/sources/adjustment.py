@@ -181,6 +181,8 @@ class AdjustedSource:
         # The same counter, so that both count into one.
         self.dropped: Counter[str] = source.dropped
         self.kind = getattr(source, "kind", "source")
+        # Refused here: without poses between the frames each of them would be dropped, one after
+        # the other.
         offset_s = adjustment.poses.time_offset_s
         if offset_s and not isinstance(source, HasPosesBetween):
             raise ConfigError(
@@ -193,6 +195,8 @@ class AdjustedSource:
         if poses is not None:
             self.world_from_camera = [adjustment.world_from_camera(pose) for pose in poses]
         if points is not None:
+            # Points lie in the world: axes and inversion, which are of the camera, leave them as
+            # they are.
             self.points = points * (adjustment.poses.scale * adjustment.scale)
         # What is written is in the source's own unit.
         shrunk = np.diag((*(1 / adjustment.scale,) * 3, 1.0))
@@ -239,6 +243,7 @@ class AdjustedSource:
         return self._adjustment.frame(frame, given)
 
 
+# A class of its own, as having `__len__` is what tells that the number of frames is known.
 class SizedAdjustedSource(AdjustedSource):
     """An adjusted source whose number of frames is known."""
 

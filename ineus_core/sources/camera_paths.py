@@ -10,6 +10,7 @@ from jaxtyping import Float
 from ineus_core.geometry import axes_equations, box_of_cameras, look_at
 
 Z = np.array((0.0, 0.0, 1.0))
+# From straight above, "up" says nothing about which way the picture stands.
 _MAX_ELEVATION = np.radians(60)
 
 
@@ -24,12 +25,15 @@ def arc_poses(
     positions = np.stack([pose[:3, 3] for pose in poses])
     middle = positions.mean(axis=0)
     # Across the middle and the widest spread lies the axis that the cameras turn about least.
+    # About the origin instead of their mean: it is what the camera turns around.
     axis = np.linalg.eigh(positions.T @ positions)[1][:, 0]
+    # The sign of an eigenvector is open, and with the wrong one the film is upside down.
     if axis @ _mean_top(poses) < 0:
         axis = -axis
     middle = middle - axis * (axis @ middle)
     unit = middle / np.linalg.norm(middle)
     directions = positions / np.linalg.norm(positions, axis=1, keepdims=True)
+    # Rounding takes a product of unit vectors past 1, of which arccos is NaN.
     most = float(np.arccos(np.clip(directions @ unit, -1, 1)).max())
     height = axis * float((positions @ axis).mean())
     side = np.cross(axis, middle)
@@ -49,6 +53,7 @@ def circle_poses(
     positions = np.stack([pose[:3, 3] for pose in poses])
     distance = float(np.linalg.norm(positions, axis=1).mean())
     height = float(positions[:, 2].mean())
+    # Cameras that all look from above leave no radius, and a circle without one shows one view.
     radius = float(np.sqrt(max(distance**2 - height**2, (0.1 * distance) ** 2)))
     return orbit_poses(np.zeros(3), radius, height, frames)
 
@@ -117,6 +122,7 @@ def spiral_poses(
     widths = np.quantile(np.abs(offsets), 0.9, axis=0)
     target = centre + mean[:3, 2] * (focus or _meeting_distance(poses, mean, widths))
     spiral = []
+    # Without the end, which would be the beginning twice when the film loops.
     for share in np.arange(frames) / frames:
         angle = 2 * np.pi * turns * share
         offset = np.array((np.cos(angle), -np.sin(angle), -np.sin(2 * np.pi * share))) * widths
@@ -144,10 +150,12 @@ def _meeting_distance(
     widths: Float[np.ndarray, " 3"],
 ) -> float:
     matrix, right = axes_equations(poses)
+    # The floor is for cameras at one place, which have no spread at all.
     fallback = 4 * float(max(widths.max(), 1e-3))
     # Axes that are nearly parallel meet nowhere in particular.
     if np.linalg.cond(matrix) > 1e6:
         return fallback
     focus = np.linalg.solve(matrix, right)
     ahead = float((focus - mean[:3, 3]) @ mean[:3, 2])
+    # Cameras that look outwards meet behind themselves.
     return ahead if ahead > 0 else fallback

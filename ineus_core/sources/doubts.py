@@ -14,6 +14,7 @@ _LOG = logging.getLogger(__name__)
 
 _NARROWEST = 8
 """Sides of a picture, one to the other, beyond which it is hardly one of a camera."""
+# Pixels of sensors are nearly square, so one of the two would be of another picture size.
 _UNEVEN_FOCALS = 1.5
 _FEWEST_POSES = 3
 _SAME = 1e-6

@@ -18,6 +18,7 @@ def missing_part(path: Path) -> str:
         return ""
     if any((path / name).is_file() for name in _TUM_LISTS):
         return _missing_list(path)
+    # From the most to the least telling: nearly every layout also has plain pictures in it.
     note = _missing_model_file(path) or _missing_trajectory(path) or _of_llff(path)
     if note:
         return note
@@ -90,4 +91,5 @@ def _picture_count(folder: Path) -> int:
     if not folder.is_dir():
         return 0
     pictures = [f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES]
+    # Depth is often PNG, too, and would be counted as photographs.
     return sum("depth" not in picture.name.lower() for picture in pictures)

@@ -17,8 +17,10 @@ from ineus_core.errors import SourceError
 from ineus_core.types import check_rigid
 
 RIGID_TOLERANCE = 1e-2
+# Bytes of a name on the file systems of Linux; to look for a longer one raises OSError.
 _LONGEST_NAME = 255
 _LONGEST_QUOTE = 120
+# Stamps are held as signed integers of 64 bits.
 _LATEST_NS = 2**63
 
 
@@ -80,6 +82,8 @@ def parse_stamp_ns(seconds: str, where: str) -> int:
     """Convert seconds to nanoseconds without the rounding of a float."""
     expected = f"{where}: time stamp {reprlib.repr(seconds)}; expected"
     try:
+        # A double of seconds since 1970 has steps of 238 ns, and frames are matched by exact
+        # stamps.
         exact_ns = Decimal(seconds) * 10**9
         # The integer of 1e999999999 would have a billion digits.
         if not -_LATEST_NS < exact_ns < _LATEST_NS:
@@ -99,6 +103,7 @@ def checked_pose(matrix: Float[np.ndarray, "r 4"], where: str) -> Float[np.ndarr
         check_rigid(pose, RIGID_TOLERANCE)
     except SourceError as error:
         raise SourceError(f"{where}: {error}") from error
+    # No reflection can come out of this: the check above let only near rotations through.
     u, _, v = np.linalg.svd(pose[:3, :3])
     pose[:3, :3] = u @ v
     return pose
@@ -136,9 +141,11 @@ class NumberFields:
 def finite_number(value: Any, what: str) -> float:
     """Convert a value of a JSON file to a number; `what` names it in the message."""
     number = math.nan
+    # True is an integer of Python, but no number of JSON.
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             number = float(value)
+        # An integer of JSON may have more digits than any float.
         except OverflowError:
             number = math.inf
     if not math.isfinite(number):

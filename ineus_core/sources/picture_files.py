@@ -80,6 +80,7 @@ def read_picture(
     """Read colour as RGB, and alpha from 0 to 1 where the picture has it."""
     picture = _decoded(path, expected, cv2.IMREAD_UNCHANGED)
     if picture.dtype == np.uint16:
+        # 65535 / 255: white of 16 bits stays white.
         picture = np.round(picture / 257.0).astype(np.uint8)
     if picture.dtype != np.uint8:
         raise SourceError(f"{path}: values of {picture.dtype}; expected 8 or 16 bits")
@@ -126,6 +127,7 @@ def read_depth_values(path: Path, view: Size) -> Float[np.ndarray, "h w"]:
             f"or of floats"
         )
     height, width = values.shape
+    # A pixel of rounding is more than 1 % of depth that is as small as that of phones.
     if abs(width * view[1] / view[0] - height) > max(1.0, _SAME_PROPORTIONS * height):
         raise SourceError(
             f"{path}: depth of {width} x {height} pixels; expected the proportions of the "
@@ -153,6 +155,7 @@ def _array(path: Path) -> np.ndarray:
         raise SourceError(f"{path}: cannot be read as npy ({reason})") from error
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
+    # Before `asarray` below, which is what takes the memory of a mapped file.
     check_believable((values.size, 1), str(path))
     return np.asarray(values)
 
@@ -201,6 +204,7 @@ def _has_its_chunks(file: io.BufferedIOBase) -> bool:
             return False
         length, kind = _PNG_CHUNK.unpack(head)
         place += _PNG_CHUNK.size + length + _PNG_CHECKSUM_BYTES
+        # What follows the end is no chunk any more.
         if kind == b"IEND":
             break
     file.seek(0)

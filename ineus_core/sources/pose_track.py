@@ -85,6 +85,7 @@ class PoseTrack:
             if stamps:
                 earlier_s = (stamp_ns - stamps[-1]) * 1e-9
                 newest = f"the newest has {stamps[-1]}, {earlier_s:.3f} s earlier"
+            # Told apart from a gap, since a caller may wait for this one.
             raise TransformNotYet(f"no pose yet at {stamp_ns} ns: {newest}")
         if stamp_ns < stamps[0]:
             later_s = (stamps[0] - stamp_ns) * 1e-9
@@ -142,6 +143,7 @@ class PoseTrack:
         self._poses.clear()
 
     def _is_usual(self, gap_ns: int) -> bool:
+        # Fewer than three gaps do not say what is usual.
         if not self._bridge_usual_gaps or len(self._stamps) < 4:
             return False
         # Of the last ones: a track of hours would be sorted for each image.

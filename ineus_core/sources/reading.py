@@ -61,6 +61,8 @@ def _in_parallel(
     left = iter(readings)
     # How much memory a frame takes is known when there is one.
     limit = 1
+    # Threads suffice, and copy no frames between processes: decoders let go of the interpreter
+    # lock.
     pool = ThreadPoolExecutor(threads, thread_name_prefix="ineus-reading")
     try:
         while True:
@@ -70,7 +72,10 @@ def _in_parallel(
                 return
             frame = ahead.popleft().result()
             if frame is not None:
+                # Twice the threads: none is idle while the frames that are done wait for their
+                # turn.
                 limit = min(2 * threads, max(1, most_bytes // frame.bytes))
             yield frame
     finally:
+        # Also when the caller stops early and closes this generator: nothing decodes on in vain.
         pool.shutdown(wait=True, cancel_futures=True)

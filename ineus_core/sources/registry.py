@@ -93,6 +93,7 @@ class SourceConfig(ConfigModel):
     max_picture_mpx: float = Field(
         default=MOST_MPX,
         gt=0,
+        # Pillow refuses twice its MAX_IMAGE_PIXELS, 178.9 million, whatever is set here.
         le=178,
         description="Millions of pixels of a picture above which its file counts as damaged",
     )

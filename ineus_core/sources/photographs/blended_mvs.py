@@ -83,6 +83,7 @@ def open_blended_mvs(
     """Open a scene in its own layout, or with `cameras_sphere.npz` as NeuS packs it."""
     if not is_scan(Path(path)):
         return BlendedMvsSource(path, config, options)
+    # Only what both kinds have: NeuS packs neither depth nor a world that is open.
     names = PhotoSetConfig.model_fields
     packed = DtuConfig(**{name: getattr(config, name) for name in names})
     return DtuSource(path, packed, options)

@@ -50,6 +50,7 @@ _MODELS: dict[str, tuple[tuple[int, ...], str, tuple[int, ...]]] = {
     "FISHEYE": (_TWO_FOCALS, "equidistant", ()),
     "RADIAL_FISHEYE": (_ONE_FOCAL, "equidistant", (3, 4)),
 }
+# OpenCV takes 4, 5, 8 or more coefficients, never fewer.
 _FEWEST_COEFFICIENTS = 4
 
 
@@ -167,6 +168,7 @@ class _Lens:
 
     def __init__(self, camera: Any) -> None:
         self._colmap = camera
+        # By size: the map of a lens is made once, not for each picture.
         self._by_size: dict[Size, tuple[Camera, PixelMap | None]] = {}
 
     def of_picture(self, size: Size, path: Path) -> tuple[Camera, PixelMap | None]:
@@ -183,6 +185,7 @@ class _Lens:
     def _check_reduced(self, size: Size, path: Path) -> None:
         width, height = self._colmap.width, self._colmap.height
         error = abs(size[0] / width - size[1] / height) * width / size[0]
+        # Both sides are rounded to whole pixels, which is more than 1 % of a small picture.
         most = max(_LOWEST_PROPORTION_ERROR, 2 / min(size))
         if error > most or size[0] > width + max(1, _LOWEST_PROPORTION_ERROR * width):
             raise SourceError(

@@ -15,11 +15,15 @@ from ineus_core.errors import SourceError
 
 _COUNT = struct.Struct("<Q")
 _SHORT_COUNT = struct.Struct("<I")
+# Identifier, model, width, height.
 _CAMERA = struct.Struct("<IiQQ")
 _PARAMETERS = (3, 4, 4, 5, 8, 8, 12, 5, 4, 5, 12, 16)
 """How many numbers of 8 bytes a camera has, by the number of its model; later ones at least 3."""
+# Identifier, quaternion and translation, camera; x, y and point of what a picture saw.
 _IMAGE_BYTES, _OBSERVATION_BYTES = 4 + 7 * 8 + 4, 8 + 8 + 8
+# Identifier, position, colour, error; picture and observation of each step of a track.
 _POINT_BYTES, _TRACK_BYTES = 8 + 3 * 8 + 3 + 8, 4 + 4
+# Identifier, rig, quaternion and translation; kind and number of a sensor, and its datum.
 _FRAME_BYTES, _DATA_BYTES = 4 + 4 + 7 * 8, 4 + 4 + 8
 
 

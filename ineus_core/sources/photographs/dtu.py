@@ -30,6 +30,7 @@ from ineus_core.types import Camera
 RGB_SUFFIX = "_rgb"
 """After the number in the names of MonoSDF, beside `_depth`, `_normal` and `_mask`."""
 CAMERA_FILES = ("cameras_sphere.npz", "cameras.npz")
+# At 45 degrees from the axis; less comes from rounding in the product of the matrices.
 _SKEW_PX = 0.5
 _BROKEN = (
     *DAMAGED_ARRAY,
@@ -39,6 +40,7 @@ _BROKEN = (
     zlib.error,
 )
 """What numpy and zipfile raise for an archive that is damaged."""
+# An archive may claim gigabytes for a member that is packed into some bytes.
 _LARGEST_MEMBER_BYTES = 1 << 16
 _LOG = logging.getLogger(__name__)
 
@@ -183,6 +185,7 @@ class _Projections:
                 f"normalised world"
             )
         where = f"{self._file}: world_mat_{index}"
+        # From the normalised world into the one of the data set, then into the picture.
         projection = (world @ scale)[:3, :4]
         if abs(np.linalg.det(projection[:, :3])) < 1e-12:
             raise SourceError(f"{where}: has no inverse; expected K [R t]")
@@ -200,6 +203,7 @@ class _Projections:
             raise SourceError(
                 f"{self._file}: {name} of shape {matrix.shape} and {matrix.dtype}; expected (4, 4)"
             )
+        # Some programs store only the three rows that count; the fourth is always 0 0 0 1.
         full = np.eye(4)
         full[: len(matrix)] = matrix
         if not np.isfinite(full).all():

@@ -118,5 +118,6 @@ def _camera(row: Float[np.ndarray, "3 5"], size: tuple[int, int]) -> Camera:
         raise SourceError(
             f"{FILE}: height {height:g}, width {width:g}, focal length {focal:g}; expected pixels"
         )
+    # For each axis: the sides of reduced pictures are rounded one by one.
     fx, fy = focal * size[0] / width, focal * size[1] / height
     return Camera(*size, fx, fy, 0.5 * size[0], 0.5 * size[1])

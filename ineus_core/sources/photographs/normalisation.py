@@ -66,6 +66,7 @@ def normalising_similarity(
         span = float(np.median(np.linalg.norm(positions - centre, axis=1)))
         up = _ground_normal(points, config.ground_threshold * span, positions)
     else:
+        # y of optical axes points down.
         up = -np.mean([pose[:3, 1] for pose in poses], axis=0)
     if np.linalg.norm(up) < 1e-6:
         raise SourceError(f"{where}: the tops of the pictures cancel out; expected up: ground")
@@ -104,6 +105,7 @@ def _ground_normal(
     points: Float[np.ndarray, "n 3"], threshold: float, positions: Float[np.ndarray, "m 3"]
 ) -> Float[np.ndarray, " 3"]:
     """Return the normal of the plane with the most points by RANSAC, towards the cameras."""
+    # Seeded: the world of a data set, and with it a finished map, must be the same in each run.
     rng = np.random.default_rng(0)
     # A part of the points finds the largest plane as well, and sooner.
     if len(points) > _MOST_POINTS:
@@ -127,6 +129,7 @@ def _ground_normal(
 
 def _rotation_to_z(up: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
     """Return the smallest rotation of a unit vector to z: data with z up stay as they are."""
+    # Opposite to z the axis of the smallest rotation is open, and the formula below divides by 0.
     if up[2] < -1 + 1e-9:
         return np.diag((1.0, -1.0, -1.0))
     x, y, _ = up

@@ -20,6 +20,7 @@ def outline_an_object(masks: Sequence[Float[np.ndarray, "h w"]]) -> bool:
     """
     if not masks:
         return False
+    # The median, as single pictures may show the object cut off or not at all.
     covered = np.median([mask.mean() for mask in masks])
     of_edge = np.median([_edge(mask).mean() for mask in masks])
     return bool(_LEAST_COVERED < covered < _MOST_COVERED and of_edge < _MOST_OF_THE_EDGE)

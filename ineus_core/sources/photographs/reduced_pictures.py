@@ -16,6 +16,7 @@ from ineus_core.sources.picture_files import Size
 from ineus_core.types import Camera
 
 _LOG = logging.getLogger(__name__)
+# No principal point is near the middle of two of them.
 _KNOWN_SIZES = ((1200, 680), (960, 540), (1600, 1200), (640, 480), (1296, 968))
 """Of Replica, Tanks and Temples, DTU and ScanNet, as MonoSDF cuts them."""
 _CENTRED = 0.1

@@ -18,6 +18,7 @@ from ineus_core.sources.picture_files import picture_size
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _FEWEST_PICTURES = 3
+# Pairs grow with the square of it: 4,950 of 100 pictures.
 _EXHAUSTIVE_PICTURES = 100
 
 
@@ -213,6 +214,7 @@ def _map(
     options = pycolmap.IncrementalPipelineOptions()
     options.num_threads = config.threads or -1
     options.random_seed = config.seed
+    # Ten by default, with which a model of fewer pictures would be thrown away.
     options.min_model_size = _FEWEST_PICTURES
     # The mapper writes all the models that it makes; only the largest is kept.
     all_models = folder / "models"

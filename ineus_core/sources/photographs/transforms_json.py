@@ -232,6 +232,7 @@ class _CameraFields(NumberFields):
             int(self.number("h", size[1])),
         )
         fx = self._focal(width, "fl_x", "camera_angle_x", "x_fov")
+        # Pixels are square unless the file says otherwise.
         fy = self._focal(height, "fl_y", "camera_angle_y", "y_fov", default=fx)
         if fx is None or fy is None:
             raise SourceError(f"{self._where}: no fl_x, camera_angle_x or x_fov; expected one")
@@ -241,6 +242,7 @@ class _CameraFields(NumberFields):
             camera = Camera(width, height, fx, fy, cx, cy, model, coefficients)
             # The listing may be of the full size, and the pictures beside it smaller.
             is_same_view = abs(size[0] * height / width - size[1]) <= 1
+            # Else the camera keeps its size, and the check of the files names the picture.
             return camera.resized(*size) if is_same_view else camera
         except SourceError as error:
             raise SourceError(f"{self._where}: {error}") from error
