@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 
 NOTHING = 60
 """Grey of pixels that show no surface, as dark as no depth is drawn."""
+# On a flat wall the noise of the sensor would go through all colours, or the span be 0.
 _LEAST_SPAN_M = 0.1
 
 

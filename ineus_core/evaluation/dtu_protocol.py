@@ -154,9 +154,11 @@ def evaluate_dtu(
 def _is_observed(
     points: Float[np.ndarray, "n 3"], reference: DtuReference
 ) -> Bool[np.ndarray, " n"]:
+    # Rounded, not floored: the box goes from the centre of the first cell.
     cell = np.around((points - reference.box_mm[0]) / reference.cell_mm).astype(np.int64)
     shape = np.array(reference.observed.shape)
     inside = ((cell >= 0) & (cell < shape)).all(axis=1)
+    # Both sides of `&` are computed: those outside need some cell to read, too.
     cell = cell.clip(0, shape - 1)
     return inside & reference.observed[cell[:, 0], cell[:, 1], cell[:, 2]]
 
@@ -179,6 +181,8 @@ def mesh_points(mesh: Mesh, density: float) -> Float[np.ndarray, "n 3"]:
     double_area = np.linalg.norm(np.cross(along, across), axis=1)
     # Triangles without an area have no lattice, and would divide by 0.
     real = np.flatnonzero(double_area > 0)
+    # The steps of the sides are longer where these are nearly parallel, so that the points of the
+    # area, and not of the sides, are so many.
     step = density * np.sqrt(lengths[0][real] * lengths[1][real] / double_area[real])
     counts = [np.floor(length[real] / step).astype(np.int64) for length in lengths]
     rows, columns = counts[0] + 1, counts[1] + 1
@@ -186,6 +190,8 @@ def mesh_points(mesh: Mesh, density: float) -> Float[np.ndarray, "n 3"]:
     within = np.arange(len(triangle)) - np.repeat(
         np.cumsum(rows * columns) - rows * columns, rows * columns
     )
+    # As published: a side shorter than a step makes u or v huge, and of such triangles only the
+    # corners remain.
     u = (within // columns[triangle] + 0.5) / np.maximum(counts[0][triangle], 1e-7)
     v = (within % columns[triangle] + 0.5) / np.maximum(counts[1][triangle], 1e-7)
     inside = u + v < 1

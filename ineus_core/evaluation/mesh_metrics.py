@@ -151,6 +151,7 @@ def _compare(
     samples: int,
     seed: int,
 ) -> MeshMetrics:
+    # Few ask for their nearest of many: the spacing of these is the error of a distance.
     ours, truth = all_ours.thinned(samples, seed), all_truth.thinned(samples, seed + 1)
     to_truth, truth_index = _nearest(ours, all_truth)
     to_ours, our_index = _nearest(truth, all_ours)
@@ -196,6 +197,7 @@ def _agreement(
     return float(np.abs((points.normals * others.normals[index]).sum(axis=1)).mean())
 
 
+# A mesh without a surface is wrong everywhere, so its shares are 0, not NaN.
 def _share(distance_m: Float[np.ndarray, " n"], threshold_m: float) -> float:
     return float((distance_m < threshold_m).mean()) if len(distance_m) else 0.0
 

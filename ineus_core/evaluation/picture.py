@@ -33,6 +33,7 @@ def overview_camera(
         up: Direction against gravity, world; the z axis if not given.
     """
     upright_from_world = np.eye(3) if up is None else _upright(up)
+    # A long lens: straight walls look parallel.
     focal = 1.1 * width_px
     camera = Camera(width_px, height_px, focal, focal, width_px / 2, height_px / 2)
     points = mesh.vertices.astype(np.float64) if len(mesh.vertices) else np.zeros((1, 3))
@@ -46,6 +47,7 @@ def overview_camera(
     away = np.array((np.cos(turn) * np.cos(height), np.sin(turn) * np.cos(height), np.sin(height)))
     centre = 0.5 * (low + high)
     world_from_camera = look_at(centre + away, centre, np.array((0.0, 0.0, 1.0)))
+    # The rest is a margin around the mesh.
     half = 0.93 * np.array((width_px, height_px)) / (2 * focal)
     eye = _eye_that_sees((points - centre) @ world_from_camera[:3, :3], half)
     world_from_camera[:3, 3] = centre + world_from_camera[:3, :3] @ eye
@@ -143,6 +145,7 @@ def _project(
     """Return column, row and inverse depth of the vertices, the depth 0 behind the camera."""
     camera_from_world = rigid_inverse(world_from_camera)
     points = mesh.vertices @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
+    # The inverse, as it is linear over the picture where depth is not.
     inverse = np.where(points[:, 2] > _NEAR_M, 1 / np.maximum(points[:, 2], _NEAR_M), 0.0)
     columns = camera.fx * points[:, 0] * inverse + camera.cx
     rows = camera.fy * points[:, 1] * inverse + camera.cy

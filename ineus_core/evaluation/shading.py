@@ -34,6 +34,7 @@ def colours_on_screen(
     if look == "colour":
         return mesh.colours
     base = mesh.colours if look == "colour, shaded" else np.full(3, _PLASTER)
+    # Rows times the rotation are its inverse: the lamps stand still in the upright world.
     lamps = _LAMPS / np.linalg.norm(_LAMPS, axis=1, keepdims=True) @ upright_from_world
     light = np.full(len(mesh.normals), _AMBIENT, np.float32)
     for lamp, strength in zip(lamps.astype(np.float32), _STRENGTHS, strict=True):

@@ -57,11 +57,13 @@ def sample_surface(mesh: Mesh, count: int, seed: int) -> SurfacePoints:
     rng = np.random.default_rng(seed)
     # Even steps through the summed area spread the points more evenly than independent draws.
     steps = (np.arange(count) + rng.random(count)) / count * area.sum()
+    # Rounding may put the last step behind the sum.
     triangle = np.searchsorted(np.cumsum(area), steps).clip(max=len(area) - 1)
     u, v = rng.random((2, count, 1))
     # The root makes the density even over the triangle (Osada et al. 2002, eq. 1).
     root = np.sqrt(u)
     points = (1 - root) * a[triangle] + root * ((1 - v) * b[triangle] + v * c[triangle])
+    # Triangles without an area are drawn by rounding alone, and must not make NaN.
     normals = cross[triangle] / np.maximum(2 * area[triangle, None], 1e-30)
     return SurfacePoints(points, normals)
 

@@ -30,6 +30,7 @@ _AXES = {"X": 0, "Y": 1, "Z": 2}
 _ROUNDS = ((1.0, 80.0), (0.5, 20.0), (0.5, 2.0))
 """Voxel and reach of the rounds of the alignment, in tau."""
 _ITERATIONS = 20
+# Memory: 480 MB of positions.
 _MOST_POINTS = 20_000_000
 
 
@@ -53,6 +54,7 @@ class CropVolume:
         ):
             # A ray along u crosses an edge that spans its v.
             spans = (v0 > v) != (v1 > v)
+            # A level edge, which would divide by 0, spans nothing and does not count.
             crossing = (u1 - u0) * (v - v0) / np.where(v1 == v0, 1.0, v1 - v0) + u0
             inside ^= spans & (u < crossing)
         return inside & (along >= self.low) & (along <= self.high)

@@ -118,6 +118,7 @@ def _screenshot(client: Any) -> None:
         seen = client.get_render(
             height_px, width_px, transport_format="jpeg", timeout=RENDER_TIMEOUT_S
         )
+        # OpenCV takes blue first; what viser sends may have an alpha behind red, green and blue.
         _, png = cv2.imencode(".png", np.ascontiguousarray(seen[..., 2::-1]))
         return png.tobytes()
 

@@ -59,6 +59,8 @@ class CameraViews:
         if not poses:
             return
         placed = np.stack(poses).astype(np.float64)
+        # In double precision before it becomes single: far from the origin of a map, as in UTM
+        # coordinates, the path would stand in steps.
         placed[:, :3, 3] -= origin_m
         eyes = placed[:, :3, 3]
         if len(eyes) > 1:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+# One a second: ten minutes.
 _SAMPLES = 600
 
 

@@ -15,6 +15,8 @@ from ineus_core.types import Camera, RenderedImage
 from ineus_core.viewer.ask import Ask
 
 _WIDTH_PX = {"cpu": 160, "cuda": 480}
+# A view that is being turned would ask for pictures that nobody looks at, and training waits for
+# each of them.
 _REST_S = 0.4
 _BLANK = np.full((9, 16, 3), 235, np.uint8)
 
@@ -57,6 +59,8 @@ class FieldView:
         if self._now_s() - self._rests_since_s < _REST_S:
             return
         pose = world_from_camera(camera.wxyz, camera.position)
+        # The scene of the page counts from the origin of the map, the reconstructor from that of
+        # the world.
         pose[:3, 3] += origin_m
         view = pinhole(camera.fov, camera.aspect, self._width_px)
         image = self._ask.poll(seen, version, lambda r: r.render(view, pose))

@@ -7,6 +7,7 @@ import json
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+# Numbers of OpenGL, by which glTF names types and targets.
 _UNSIGNED_INT, _FLOAT = 5125, 5126
 _ARRAY, _ELEMENTS = 34962, 34963
 _EXTENSION = "KHR_materials_unlit"
@@ -19,6 +20,7 @@ _IN = np.array(
 _OUT = np.array(
     ((1.60475, -0.53108, -0.07367), (-0.10208, 1.10813, -0.00605), (-0.00327, -0.07276, 1.07602))
 )
+# three.js brightens so before the fit.
 _EXPOSURE = 1 / 0.6
 _WHITEST = 0.97
 """Beyond, no light is bright enough."""
@@ -31,13 +33,16 @@ def unlit_glb(
 ) -> bytes:
     """Encode triangles that are seen from their front only, in colours of the screen."""
     positions = np.ascontiguousarray(vertices, "<f4")
+    # Floats: vertex colours of glTF are linear, and go beyond 1 here, of which bytes know nothing.
     lights = np.ascontiguousarray(light_of(colours), "<f4")
     arrays = (positions, lights, np.ascontiguousarray(triangles, "<u4"))
     chunks = [array.tobytes() for array in arrays]
     document = _document(positions, len(triangles) * 3, [len(chunk) for chunk in chunks])
     text = json.dumps(document, separators=(",", ":")).encode()
+    # Chunks of glTF begin at multiples of 4; those of JSON are filled up with spaces.
     text += b" " * (-len(text) % 4)
     body = b"".join(chunks)
+    # The head of the file, and a length and a kind before each of both chunks.
     total = 12 + 8 + len(text) + 8 + len(body)
     return b"".join(
         (
@@ -52,6 +57,7 @@ def light_of(colours: UInt8[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:
     """Return the linear light that the page shows as colours of the screen."""
     srgb = np.minimum(colours / 255.0, _WHITEST)
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    # The curve nears 1 / c = 1.017, which no light reaches.
     y = (linear @ np.linalg.inv(_OUT).T).clip(0.0, 0.98)
     # The curve of the fit is a quotient of two parabolas: y = (v (v + a) - b) / (v (c v + d) + e).
     a, b, c, d, e = 0.0245786, 0.000090537, 0.983729, 0.432951, 0.238081

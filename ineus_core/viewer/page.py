@@ -133,6 +133,7 @@ class LivePage:
     def close(self) -> None:
         """End the page."""
         self._stopping.set()
+        # No longer: it dies with the process, and the end of a run must not wait for a slow tick.
         self._thread.join(timeout=0.5)
         # It says so on stdout.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -274,11 +275,13 @@ class LivePage:
     def _follow_surface(self, clients: dict[int, Any]) -> None:
         """Move cameras that nobody has moved, so that they show all of the surface."""
         triangles = self._tiles.triangles
+        # By a third, since a view that follows each update would never stand still.
         has_grown = triangles > 1.3 * self._framed_triangles
         for number, client in clients.items():
             framed = self._framed.get(number)
             if not triangles or not (framed is None or has_grown):
                 continue
+            # What comes back from a browser is rounded.
             if framed is None or np.allclose(framed, client.camera.position, atol=1e-3):
                 self._show_all(client)
         if has_grown:

@@ -48,6 +48,7 @@ class SliceViews:
     def set_extent(self, extent: Extent, origin_m: tuple[float, float, float]) -> None:
         """Let the sliders reach over the height of the surface; those not touched lie within."""
         low_m = float(np.floor(10 * (extent.low[2] + origin_m[2])) / 10)
+        # A slider needs a range even where the surface is level.
         high_m = float(np.ceil(10 * (extent.high[2] + origin_m[2])) / 10) + 0.1
         if low_m >= self._low_m and high_m <= self._high_m and self._high_m > self._low_m:
             return
@@ -125,12 +126,15 @@ def distance_picture(found: EsdfSlice) -> UInt8[np.ndarray, "h w 4"]:
     """
     ny, nx = found.distance_m.shape
     size = (_FINE * nx, _FINE * ny)
+    # Before the picture is enlarged, which would spread NaN and infinity to the neighbours.
     near_m = np.nan_to_num(found.distance_m, posinf=_FAR_M, neginf=0.0).astype(np.float32)
     distance_m = cv2.resize(near_m, size, interpolation=cv2.INTER_LINEAR)
     share = (distance_m / _FAR_M).clip(0, 1)
+    # The ends of the colour map are nearly black, and not used.
     bgr = cv2.applyColorMap(((1 - share) * 220 + 20).astype(np.uint8), cv2.COLORMAP_TURBO)
     rgba = np.concatenate((bgr[..., ::-1], np.full((*share.shape, 1), _OPACITY, np.uint8)), axis=2)
     contour_m = _CONTOUR_M * np.round(distance_m / _CONTOUR_M)
+    # About one pixel wide, however large the cells are.
     is_contour = np.abs(distance_m - contour_m) < 0.6 * found.cell_m / _FINE
     rgba[is_contour & (contour_m > 0), :3] = 255
     observed = cv2.resize(found.observed.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)

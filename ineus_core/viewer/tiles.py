@@ -35,6 +35,7 @@ class SurfaceTiles:
         """Begin without any."""
         self._lock = threading.Lock()
         self._tiles: dict[TileIndex, dict[BlockIndex, MeshBlock]] = {}
+        # A dictionary, as a set that keeps an order: who waited longest goes first.
         self._changed: dict[TileIndex, None] = {}
         self._triangles = 0
         self.origin_m = (0.0, 0.0, 0.0)
@@ -47,6 +48,7 @@ class SurfaceTiles:
 
     def update(self, update: MeshUpdate) -> None:
         """Take over what changed."""
+        # Blocks count from the origin: those of another one would lie elsewhere.
         if update.begins_anew or update.origin_m != self.origin_m:
             self.clear()
         with self._lock:
@@ -115,6 +117,7 @@ def joined(meshes: Iterable[Mesh]) -> Mesh:
     parts = list(meshes)
     first = np.cumsum([0, *(len(mesh.vertices) for mesh in parts)])[:-1]
     triangles = [mesh.triangles + start for mesh, start in zip(parts, first, strict=True)]
+    # In front of each list: of no parts at all there is nothing to concatenate.
     nothing = np.zeros((0, 3), np.float32)
     return Mesh(
         np.concatenate([nothing, *(mesh.vertices for mesh in parts)]),

@@ -12,6 +12,7 @@ import numpy as np
 Series = Mapping[str, Sequence[tuple[float, float]]]
 
 _COLOURS = ("#2f7fd6", "#d9480f", "#2b8a3e", "#b7791f", "#7c4dff", "#0c8599", "#c2255c", "#868e96")
+# Values that nothing else in a chart has, so that they are found in its text.
 _INK, _FAINT = "#010203", "#040506"
 """Stand for what the style sheet of the page decides."""
 _STYLE: dict[str, Any] = {
@@ -51,6 +52,7 @@ def line_chart(title: str, x_label: str, series: Series) -> str:
     lines = {name: points for name, points in lines.items() if len(points)}
     if not lines:
         return ""
+    # Salt and date, which are random and the time else: equal runs leave equal pages.
     with mpl.rc_context(_STYLE | {"svg.hashsalt": title}):
         figure = Figure(figsize=(4.8, 2.7), layout="constrained")
         axes = figure.subplots()
@@ -83,6 +85,7 @@ def _for_page(svg: str) -> str:
     """Take what only a file of its own needs, and let the page colour it."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # No more than four: those further on are sizes of parts.
     svg = re.sub(r' (xmlns(:xlink)?|width|height|version)="[^"]*"', "", svg, count=4)
     svg = svg.replace(_INK, "var(--ink)").replace(_FAINT, "var(--line)")
     return svg.strip()

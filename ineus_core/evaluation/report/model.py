@@ -12,6 +12,7 @@ from ineus_core.evaluation.picture import overview_camera
 from ineus_core.types import Mesh
 
 MOST_VERTICES = 40_000
+# Halvings: the cell is known to 1/4096 of the mesh then.
 _ROUNDS = 12
 
 
@@ -19,8 +20,10 @@ def model_json(mesh: Mesh, up: Float[np.ndarray, " 3"] | None) -> str:
     """Return a mesh and a view of it as JSON without any character that HTML knows."""
     small = decimated(mesh, MOST_VERTICES)
     low = small.vertices.min(axis=0)
+    # A flat mesh has no extent along an axis, by which positions are divided.
     size = np.maximum(np.ptp(small.vertices, axis=0), 1e-6)
     pose, camera = overview_camera(small, up=up)
+    # Two bytes a number are 1/65536 of the mesh, less than a pixel of any screen.
     positions = np.rint((small.vertices - low) / size * 65535).astype("<u2")
     normals = np.rint(small.normals.clip(-1, 1) * 127).astype("i1")
     centre = 0.5 * size

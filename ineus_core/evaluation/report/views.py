@@ -63,6 +63,7 @@ def error_map(
     seen: UInt8[np.ndarray, "h w 3"], rendered: UInt8[np.ndarray, "h w 3"]
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Return the mean difference of the three colours of each pixel as a colour."""
+    # Differences of unsigned bytes would wrap around.
     difference = np.abs(seen.astype(np.int16) - rendered).mean(axis=2) / _WORST
     bgr = cv2.applyColorMap((difference.clip(0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     return np.ascontiguousarray(bgr[..., ::-1])
