@@ -129,6 +129,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"configuration {path}: expected keys and values, found {type(tree).__name__}"
         )
+    # The names under which a parameter file can mean our node.
     for node in ("/**", "ineus", "/ineus"):
         if isinstance(tree.get(node), dict) and "ros__parameters" in tree[node]:
             return _ros_parameters(tree[node]["ros__parameters"], path)
@@ -150,6 +151,7 @@ def _check_extent(text: str) -> None:
     values = 0
     open_at: list[tuple[str | None, int]] = []
     values_of: dict[str, int] = {}
+    # Events instead of values: some lines of aliases of aliases name a billion values.
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in values_of:

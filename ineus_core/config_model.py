@@ -45,6 +45,7 @@ class ConfigModel(BaseModel):
         former = [name for name in names if name in cls.renamed]
         if not former:
             return given
+        # The caller's tree stays as it is: a section may be validated more than once.
         tree = _copied(given)
         values = {name: _take(tree, name) for name in former}
         for new, value in with_present_names(cls, cls.renamed, values, names).items():

@@ -37,6 +37,7 @@ _NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 """Constants of Linux: names are relative to the working folder, and two names are exchanged."""
 _OLD = ".old"
+# As `replacing` makes names: nothing else may ever be taken for a left-over and removed.
 _OWN_NAME = re.compile(r"\.[0-9a-f]{8}\.")
 
 
@@ -190,6 +191,7 @@ def _writing_into(folder: Path, name: str) -> Iterator[None]:
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
+        # Not waited for: who does not get it alone has nothing to tidy.
         if _locked(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
             if (left := whole(folder / name)).name != name:
                 os.replace(left, folder / name)

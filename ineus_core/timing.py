@@ -138,6 +138,7 @@ class Timers:
 
     def take_means_ms(self) -> dict[str, float]:
         """Return mean milliseconds a call by stage since the last take; wait for the GPU once."""
+        # Events of one stream come in their order: with the last one all are there.
         if self._pending:
             self._pending[-1][2].synchronize()
         for name, start, end in self._pending:
@@ -154,6 +155,7 @@ def peak_memory_mb(device: torch.device) -> dict[str, float]:
     import resource
 
     memory = {
+        # Linux has kilobytes here.
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "peak_gpu_mb": 0.0,
     }

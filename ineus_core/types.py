@@ -185,6 +185,7 @@ def check_rigid(transform: Float[np.ndarray, "4 4"], tolerance: float = 1e-3) ->
     rotation = transform[:3, :3]
     error = float(np.abs(rotation.T @ rotation - np.eye(3)).max())
     determinant = float(np.linalg.det(rotation))
+    # A mirrored frame passes the first test, whose product has a determinant of 1 either way.
     if error > tolerance or determinant < 0 or not np.allclose(transform[3], (0, 0, 0, 1)):
         raise SourceError(
             f"pose is not rigid: |R'R - 1| is {error:.3g}, det R is "

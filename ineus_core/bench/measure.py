@@ -85,6 +85,7 @@ def _version(package: str) -> str:
 def _step(work: Work, reconstructor: Reconstructor) -> tuple[dict[str, Any], StepSize]:
     made, device = reconstructor.reconstruction, reconstructor.device
     train_step, field = made.train_step, made.field
+    # Counters go back to 0, so that the steps before do not count.
     train_step.take_means()
     step_ms = median_ms(train_step, device, _REPEATS, work.steps // _REPEATS)
     _, samples, rays = train_step.take_means()
@@ -156,6 +157,7 @@ def _timed_stages(work: Work, reconstructor: Reconstructor) -> dict[str, dict[st
         with timers.stage("encode"):
             return encode(*args)
 
+    # Autograd has no stage of its own for it: without this it would be in "field".
     field._encode = timed
     try:
         with step.timed(timers):

@@ -14,6 +14,7 @@ def captured_ms(function: Callable[[], None], calls: int = 4, replays: int = 15)
     """Median time of a call on a GPU, replayed from a graph of several: no launch in it counts."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
+    # A graph cannot hold what is done once: compiling, memory of libraries, autotuning.
     with torch.cuda.stream(stream):
         for _ in range(2):
             function()
@@ -69,12 +70,14 @@ def _wait(device: torch.device) -> None:
 def ceilings(device: torch.device) -> dict[str, float]:
     """Bytes a second of a large copy, read and written, and FLOP a second of a matrix product."""
     on_gpu = device.type == "cuda"
+    # 1 GiB on a GPU, more than any cache holds.
     source = torch.rand((1 << 28) if on_gpu else (1 << 24), device=device)
     target = torch.empty_like(source)
     copy_ms = median_ms(lambda: target.copy_(source), device, repeats=7)
     side = 8192 if on_gpu else 1024
     kind = torch.float16 if on_gpu else torch.float32
     a, b = (torch.randn((side, side), device=device).to(kind) for _ in range(2))
+    # Loads the library, which is not to be timed.
     torch.mm(a, b)
     product_ms = median_ms(lambda: torch.mm(a, b), device, repeats=7)
     return {

@@ -38,6 +38,7 @@ COMMANDS = {
 }
 """Sub-commands in the order of the help; each is a file here, named like it."""
 
+# 128 and the number of SIGINT, as shells have it.
 _INTERRUPTED = 130
 _LONGEST = 1000
 """Characters of a message: a name of kilobytes would bury what is said of it."""
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words, debug, verbose = _take_switches(words)
     _set_up_logging(debug, verbose)
     try:
+        # Not standalone, as typer would otherwise print errors in its own way and end the process.
         result = _application(words)(words, prog_name="ineus", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
@@ -70,9 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tell(error: Exception) -> int:
     """Put an error on stderr and return the exit code that it stands for."""
+    # By name, as Click before 8.2 has no such class.
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(error, err=True)
         return 2
+    # By way of typer, whose newer versions bring a Click of their own.
     usage_error: Any = typer.BadParameter.__base__
     if isinstance(error, IneusError):
         message, exit_code = str(error), error.exit_code

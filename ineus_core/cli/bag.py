@@ -113,12 +113,14 @@ def play(
 
     if importlib.util.find_spec("rclpy") is None:
         raise MissingDependencyError("rclpy", extra="ros")
+    # Now, while an error still becomes a line and an exit code of this command.
     with BagFile(file):
         pass
     words = [str(file), "--rate", str(rate), "--delay", str(delay)]
     words += ["--wait-subscribers", str(wait_subscribers)]
     words += ["--loop"] * loop + ["--clock"] * clock + ["--poses-topic", poses_topic]
     words += [word for name in topic or [] for word in ("--topic", name)]
+    # What is buffered would be lost with the process that the next line replaces.
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "ineus_ros.player", *words])
 

@@ -68,6 +68,7 @@ def _keys(columns: "dict[str, list[Fact]]") -> "list[Fact]":
     """Return one fact of each key, by group, in the order of the first run that has it."""
     from ineus_core.evaluation import GROUPS
 
+    # Reversed, so that of each key the fact of the first run stays.
     found = {fact.key: fact for facts in reversed(columns.values()) for fact in facts}
     first = dict.fromkeys(fact.key for facts in columns.values() for fact in facts)
     return sorted((found[key] for key in first), key=lambda fact: GROUPS.index(fact.group))

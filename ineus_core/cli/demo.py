@@ -29,6 +29,7 @@ def command(
         raise MissingDependencyError("rclpy", extra="ros")
     if view and find_spec("viser") is None:
         raise MissingDependencyError("viser", extra="view")
+    # What is buffered would be lost with the process that is replaced below.
     sys.stdout.flush()
     settings = [f"--frames={frames}", f"--train-seconds={train_seconds}", f"--device={device}"]
     settings += ["--view"] if view else []

@@ -58,12 +58,16 @@ class Interruption:
     @contextmanager
     def heeded(self) -> Iterator[None]:
         """Listen to signals; those that were ignored, as under `nohup`, still are."""
+        # Python lets no other thread listen, as where a program calls the command line.
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         found = {number: signal.getsignal(number) for number in ENDING}
         before = {
-            number: how for number, how in found.items() if how not in (signal.SIG_IGN, None)
+            # None is a handler that was set outside of Python, which could not be set back.
+            number: how
+            for number, how in found.items()
+            if how not in (signal.SIG_IGN, None)
         }
         try:
             for number in before:
@@ -116,6 +120,7 @@ class Interruption:
         is_first, self._signal = self._signal is None, number
         if is_first and self._phase in _WITH_STEPS:
             return
+        # Half a step leaves parameters that belong to no step, which are not worth keeping.
         self._is_within_a_step = self._phase not in _AFTER_STEPS
         raise Interrupted(number)
 
@@ -128,5 +133,7 @@ def _ages(folder: Path) -> dict[str, tuple[int, int]]:
     """Return what tells the version of each file and folder in a folder."""
     if not folder.is_dir():
         return {}
+    # Names with a dot in front are of what is still being written.
     found = {path.name: path.stat() for path in folder.iterdir() if path.name[0] != "."}
+    # Results take their place by a rename: another inode, even within one tick of the clock.
     return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}

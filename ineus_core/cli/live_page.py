@@ -107,6 +107,7 @@ class RunPage:
 
     def _begin_again(self) -> None:
         self._is_again = True
+        # A paused run takes no step, and would not come to the check.
         self._set_paused(False)
 
     def _save(self) -> "Future[str]":

@@ -32,6 +32,7 @@ def command(
     settings = [] if config is None else _as_overrides(config)
     if settings:
         words = [*(words or ["--ros-args"]), *settings]
+    # What is buffered would be lost with the process that is replaced below.
     sys.stdout.flush()
     # The process becomes the node, so that signals reach it as they would under `ros2 run`.
     os.execv(sys.executable, [sys.executable, "-m", "ineus_ros.node", *words])
@@ -55,6 +56,7 @@ def _yaml(value: Any) -> str:
     import yaml
 
     if isinstance(value, tuple | list):
+        # ROS cannot tell the type of an empty list.
         is_plain = bool(value) and all(isinstance(item, str | int | float) for item in value)
         value = list(value) if is_plain else json.dumps(value)
     text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))

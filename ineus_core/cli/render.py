@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ineus_core.cli.restore import Restored
     from ineus_core.types import Camera, RenderedImage
 
+# So many tell where the scene lies as well as the millions that a map keeps.
 _RAYS_TO_ORBIT = 2000
 _UP = ("x", "y", "z", "-x", "-y", "-z")
 
@@ -98,6 +99,7 @@ def _swing(
     from ineus_core.sources import arc_poses, spiral_poses
 
     origins, index = np.unique(restored.ray_origins.double().numpy(), axis=0, return_inverse=True)
+    # Rays of one view have one origin, and add up to its axis.
     axes = np.zeros_like(origins)
     np.add.at(axes, index.reshape(-1), restored.ray_directions.double().numpy())
     axis = _axis(up)
@@ -173,4 +175,5 @@ def _side_by_side(image: "RenderedImage") -> "np.ndarray":
     normals = normal_colours(image.normal)
     picture = np.concatenate((image.rgb, depth, normals), axis=1)[..., ::-1]
     height, width = picture.shape[:2]
+    # mp4v stores colour at half the size, and so takes no odd sides.
     return np.ascontiguousarray(picture[: max(height // 2 * 2, 2), : max(width // 2 * 2, 2)])

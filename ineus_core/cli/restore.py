@@ -51,5 +51,6 @@ def restore(checkpoint: Path, device: str, voxel_size_m: float | None = None) ->
         config = config.model_copy(update={"meshing": meshing})
     reconstructor = Reconstructor(config, resolve_device(device))
     reconstructor.load(folder)
+    # They count from the origin of the map: world coordinates may be too large for single ones.
     origins = rays[:, :3].double() + torch.tensor(reconstructor.origin_m, dtype=torch.float64)
     return Restored(reconstructor, origins, rays[:, 3:6])

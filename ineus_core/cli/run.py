@@ -175,6 +175,7 @@ def _run(
     warm_up_gpu(config, device)
     reconstructor = Reconstructor(config, device, ranks)
     start.prepare(reconstructor, frames)
+    # The others only train: one process measures and writes.
     if ranks is not None and not ranks.is_writer:
         with process_group(ranks, device):
             OfflineRun(frames, reconstructor, config.pipeline, limits).train()
@@ -298,6 +299,8 @@ def _write(
     from ineus_core.sources import moved_pose
 
     mesh = reconstructor.current_mesh()
+    # The file has the coordinates of the data set; the page below shows the world, where up is
+    # known.
     write_mesh(reconstructor.mesh_to_save(), out / "mesh.ply")
     reconstructor.save(out / "checkpoint")
     save_renders(out / "renders", result.renders)

@@ -98,6 +98,7 @@ def _hand_over(mesh: "Mesh", page: "LivePage") -> None:
 
     from ineus_core.types import Mesh, MeshBlock, MeshUpdate
 
+    # What is left of the vertices fits single precision, which is all that a browser takes.
     origin = np.floor(mesh.vertices.mean(axis=0)) if mesh.vertices.dtype == np.float64 else 0
     vertices = (mesh.vertices - origin).astype(np.float32)
     block = MeshBlock((0, 0, 0), Mesh(vertices, mesh.triangles, mesh.normals, mesh.colours))

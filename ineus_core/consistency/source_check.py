@@ -108,6 +108,7 @@ def _depth(views: Sequence[View], given: Adjustment) -> dict[str, str]:
     with_depth = [view.depth for view in views if view.depth is not None]
     if not with_depth:
         return {"depth range": "no depth: matched features are compared"}
+    # One of sixteen pixels: percentiles need no more.
     values = np.concatenate([depth[::4, ::4].reshape(-1) for depth in with_depth])
     returns = values[values > 0] * given.depth_factor
     if len(returns) == 0:

@@ -53,6 +53,7 @@ class View:
         points, descriptors = detector.detectAndCompute(self.grey, None)
         if descriptors is None:
             return np.zeros((0, 2)), np.zeros((0, 32), np.uint8)
+        # OpenCV counts from the centre of the first pixel.
         return np.array([point.pt for point in points], dtype=np.float64) + 0.5, descriptors
 
     @functools.cached_property

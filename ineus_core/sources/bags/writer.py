@@ -161,6 +161,7 @@ class _BagWriter:
         rate_hz = self._config.odom_rate_hz
         if self._last is not None and rate_hz > 0:
             last_ns, last_pose = self._last
+            # Less a little, or rounding would make a piece more of a rate that fits exactly.
             pieces = max(1, int(np.ceil((stamp_ns - last_ns) * 1e-9 * rate_hz - 1e-6)))
             for piece in range(1, pieces):
                 between_ns = last_ns + (stamp_ns - last_ns) * piece // pieces

@@ -92,6 +92,7 @@ def _of_text(path: Path) -> Calibration:
         parse_numbers(line.replace(",", " ").split(), f"{path}, line {number}").tolist()
         for number, line in numbered_lines(path)
     ]
+    # A matrix in one line, row after row.
     if len(rows) == 1 and len(rows[0]) == 9:
         rows = [rows[0][:3], rows[0][3:6], rows[0][6:]]
     if len(rows) == 1 and len(rows[0]) >= 4:

@@ -65,6 +65,7 @@ class DepthCoding:
         shape_of = size if self.camera is None else picture_size(files.depth)
         depth_m = self.decode(read_depth_values(files.depth, shape_of))
         if files.confidence is not None and self.least_confidence:
+            # Before the depth is fitted to colour, whose size the labels do not have.
             labels = read_labels(files.confidence, (depth_m.shape[1], depth_m.shape[0]))
             depth_m = np.where(labels < self.least_confidence, np.float32(0), depth_m)
         if self.camera is None:

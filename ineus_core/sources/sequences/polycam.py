@@ -131,4 +131,5 @@ def _camera(fields: NumberFields, size: tuple[int, int]) -> Camera:
     # Of the size that the file names, which need not be that of the picture.
     width, height = fields.number("width", size[0]), fields.number("height", size[1])
     fx, fy, cx, cy = (fields.number(key) for key in ("fx", "fy", "cx", "cy"))
+    # No half pixel is added: ARKit counts from the corner of the picture, as we do.
     return Camera(int(width), int(height), fx, fy, cx, cy).resized(*size)

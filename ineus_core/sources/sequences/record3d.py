@@ -140,6 +140,7 @@ class _Metadata:
             matrix = self._numbers(self._list("K"), 9, f"{self.path}: K")
             # Column after column.
             fx, fy, cx, cy = matrix[[0, 4, 6, 7]].tolist()
+        # No half pixel is added below: ARKit counts from the corner of the picture, as we do.
         width, height = self._fields.number("w", size[0]), self._fields.number("h", size[1])
         return Camera(int(width), int(height), fx, fy, cx, cy).resized(*size)
 

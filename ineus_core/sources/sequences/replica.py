@@ -123,6 +123,7 @@ def _read_ply(file: Path) -> Mesh:
     import trimesh
 
     try:
+        # Unprocessed: trimesh would join vertices, and count them anew.
         found = trimesh.load(file, force="mesh", process=False)
     except (OSError, ValueError, IndexError, KeyError) as error:
         raise SourceError(f"{file}: cannot be read as a mesh ({error})") from error

@@ -212,6 +212,7 @@ def _associated(parts: _Parts, period_s: float) -> tuple[list[FrameFiles], Count
             matrix = MIRROR_Y @ matrix @ MIRROR_Y
         stamp_ns = round(index * period_s * 1e9)
         files.append(FrameFiles(stamp_ns, matrix, colours[index], depth))
+    # The sign leaves out reasons that were never met.
     return files, +dropped
 
 
@@ -276,6 +277,7 @@ def _calibration(
     folder: Path, parts: _Parts, config: RgbdFolderConfig, size: tuple[int, int]
 ) -> Calibration:
     if config.fx:
+        # The middle of a picture whose first pixel has its centre at 0.
         cx, cy = config.cx or (size[0] - 1) / 2, config.cy or (size[1] - 1) / 2
         return Calibration(config.fx, config.fy or config.fx, cx, cy)
     found = find_calibration(folder, folder.absolute().parent)

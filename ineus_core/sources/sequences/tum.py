@@ -221,6 +221,7 @@ class _Trajectory:
 
     def at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"] | None:
         """Return the pose at a stamp; None before, after or in a gap longer than the tolerance."""
+        # The gap as a whole, where a track by itself goes by the nearer of its two poses.
         if not 0 <= self._track.gap_ns(stamp_ns) <= self._tolerance_ns:
             return None
         return self._track.at(stamp_ns)
@@ -228,6 +229,7 @@ class _Trajectory:
 
 def _camera(folder: Path, size: tuple[int, int], config: TumConfig) -> Camera:
     if config.fx:
+        # The middle of a picture whose first pixel has its centre at 0.
         cx, cy = config.cx or (size[0] - 1) / 2, config.cy or (size[1] - 1) / 2
         return Camera(*size, config.fx, config.fy or config.fx, cx + 0.5, cy + 0.5)
     if config.fy or config.cx or config.cy:

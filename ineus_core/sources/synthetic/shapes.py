@@ -33,6 +33,7 @@ def box(size_m: tuple[float, float, float], rounding_m: float = 0.0) -> Shape:
     half = np.asarray(size_m) / 2 - rounding_m
 
     def distance(p: np.ndarray) -> np.ndarray:
+        # In the type of the points: a double would make doubles of all that follows.
         return _corner(*(np.abs(p[i]) - p.dtype.type(half[i]) for i in range(3))) - rounding_m
 
     return Shape(distance, (size_m[0] / 2, size_m[1] / 2, size_m[2] / 2))
@@ -179,6 +180,7 @@ def _wave(u: np.ndarray, footprint: np.ndarray) -> np.ndarray:
 
 @cache
 def _noise_table(size: int = 32) -> np.ndarray:
+    # Always the same numbers: a scene must look alike in each run.
     return np.random.default_rng(7).random((size, size, size), dtype=np.float32)
 
 
@@ -188,6 +190,7 @@ def _noise(u: np.ndarray) -> np.ndarray:
     size = len(table)
     base = np.floor(u)
     f = u - base
+    # Level at both ends, so that the cells of the table do not show.
     f = (f * f * (3 - 2 * f)).astype(np.float32)
     low = base.astype(np.int64) % size
     high = (low + 1) % size

@@ -197,6 +197,7 @@ class SyntheticSource:
         rays = pixel_rays(self.camera)[::2, ::2].reshape(-1, 3).T.astype(np.float64)
         found = np.empty((0, 3))
         for pose in self.world_from_camera:
+            # By up to a pixel either way, so that rays also fall on the pixels that are left out.
             jitter = rng.uniform(-1, 1, (2, rays.shape[1])) / self.camera.fx
             directions = rays + np.concatenate((jitter, np.zeros((1, rays.shape[1]))))
             directions = pose[:3, :3] @ (directions / np.linalg.norm(directions, axis=0))
@@ -231,6 +232,7 @@ def open_built_in(
 
 
 def _one_per_voxel(points: np.ndarray, spacing_m: float) -> np.ndarray:
+    # Moved up, as 20 bits of the key below hold no negative numbers.
     voxels = np.floor(points / spacing_m).astype(np.int64) + 4096
     _, first = np.unique(
         (voxels[:, 0] << 40) + (voxels[:, 1] << 20) + voxels[:, 2], return_index=True

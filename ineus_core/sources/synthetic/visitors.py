@@ -54,6 +54,7 @@ def _walked_to(time_s: float, camera_m: np.ndarray) -> tuple[float, float]:
     angle = -time_s * _PACE_M_S / np.mean(_LOOP_M)
     place = np.array(_LOOP_M) * (np.cos(angle), np.sin(angle))
     away = place - camera_m[:2]
+    # A camera right above the walker gives no direction to step aside in.
     distance_m = max(float(np.linalg.norm(away)), 1e-6)
     place += away / distance_m * max(0.0, _ROOM_M - distance_m)
     return float(place[0]), float(place[1])
