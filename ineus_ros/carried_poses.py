@@ -33,6 +33,7 @@ class CarriedPoses:
     def __init__(self, node: Node, bag: BagFile, topic: str) -> None:
         """Read all poses."""
         self._bag = bag
+        # The reader that offline runs have, so that both go by the same poses.
         source = RosbagSource(bag.path)
         self.colour_topic, self._poses = source.cameras[0].colour.name, source.poses
         self._camera_frame = source.cameras[0].frame_id

@@ -39,5 +39,6 @@ class Drops:
             is_to_say = now_s - self._said_s.get(reason, -SAY_EVERY_S) >= SAY_EVERY_S
             if is_to_say:
                 self._said_s[reason] = now_s
+        # Outside of the lock, for which the threads that decode would wait while it is written.
         if is_to_say:
             self._logger.warning(f"{reason} ({self.counts[reason]} so far): {message}")

@@ -178,5 +178,6 @@ def _percentiles(name: str, values: list[float]) -> dict[str, object]:
     if not values:
         return {}
     ranked = sorted(values)
+    # By rank: a time that was measured, and not one between two.
     late = ranked[min(len(ranked) - 1, round(0.95 * (len(ranked) - 1)))]
     return {f"{name}.p50": statistics.median(ranked), f"{name}.p95": late}

@@ -91,6 +91,7 @@ class Periodic(Generic[Result]):
     def look(self) -> None:
         """Begin the job if it is time; give up one that nobody wants any more."""
         is_wanted = self._is_wanted()
+        # One at a time: the worker would else get requests faster than it answers them.
         if self._job is not None and not self._job.done():
             if not is_wanted:
                 self._job.cancel()

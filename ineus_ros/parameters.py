@@ -176,6 +176,7 @@ def _decode(field: FieldInfo, value: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
+        # ROS has no parameter without a value, so `to_ros` writes None as an empty text.
         if value == "" and type(None) in get_args(field.annotation):
             return None
         # What ROS has no type for is JSON text, as `to_ros` makes it.

@@ -84,6 +84,8 @@ class Player:
 
     def wait_for_subscribers(self, timeout_s: float) -> None:
         """Wait until the colour topic has a subscriber and the number of all of them settles."""
+        # The colour, which makes the frames: a tool that records all else would end the wait too
+        # soon.
         topics = [self._colour_topic()] if self._colour_topic() else list(self._publishers)
         end = time.monotonic() + timeout_s
         settled_at = float("inf")
@@ -115,6 +117,7 @@ class Player:
             if self._carried is not None and topic == self._carried.colour_topic:
                 # Before its image, so that the pose is there when it is asked for.
                 self._carried.publish(raw)
+            # As bytes they go out as they were recorded, without a message object in between.
             self._publishers[topic].publish(bytes(raw))
             self.played[topic] += 1
             self.played_bytes += len(raw)

@@ -57,5 +57,6 @@ def looks_of(rate_hz: float) -> tuple[float, float]:
     period_s = 1.0 / rate_hz if rate_hz > 0 else math.inf
     if math.isinf(period_s):
         return math.inf, LOOK_PERIOD_S
+    # Rounded up, and the looks spread over the period: none is then longer than the limit.
     looks = max(1, math.ceil(period_s / LOOK_PERIOD_S))
     return looks, period_s / looks

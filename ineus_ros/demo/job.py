@@ -89,6 +89,7 @@ def run(config: DemoConfig, console: Console) -> dict[str, Any]:
     """Do it all; return the report."""
     clock = Clock()
     config.out.mkdir(parents=True, exist_ok=True)
+    # With the noise of a Kinect: exact depth would flatter what comes out.
     source = SyntheticSource(SyntheticConfig(scene="room", frames=config.frames, noise=1.0))
     bag = config.out / "room.mcap"
     console.print(f"[bold]1/4[/] recording {config.frames} frames of a built-in room to {bag}")
@@ -122,6 +123,7 @@ def _over_topics(config: DemoConfig, bag: Path, clock: Clock, console: Console) 
         if config.view:
             console.print(f"live page, until the node ends: http://127.0.0.1:{DEFAULT_PORT}")
         console.print("[bold]2/4[/] playing it on topics into the node")
+        # What is played before the two have found each other is lost.
         words = [sys.executable, "-m", "ineus_ros.player", str(bag), "--wait-subscribers", "30"]
         player = ChildProcess(words, environment, config.out / "player.log")
         stack.callback(player.stop)

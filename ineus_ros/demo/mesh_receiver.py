@@ -131,6 +131,8 @@ class _Reader:
 def _soup(marker: ReceivedMarker) -> Mesh:
     count = len(marker.points)
     return Mesh(
+        # They count from the origin of the map: single precision is enough until they go into the
+        # world.
         vertices=marker.points.astype(np.float32),
         triangles=np.arange(count, dtype=np.int32).reshape(-1, 3),
         normals=np.zeros((count, 3), np.float32),

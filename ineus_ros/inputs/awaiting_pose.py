@@ -52,6 +52,8 @@ class AwaitingPose:
         self._timeout_s, self._offset_ns = config.tf_timeout_s, offset_ns
         self._poses, self._first, self._drops, self._take = poses, first, drops, take
         self._waiting: deque[_Waiting] = deque()
+        # No clock of the wall: `let_pass` leaves out the time in which no message was taken, when
+        # poses may be there without being known.
         self._clock_s = 0.0
         self.first_from_camera: dict[int, np.ndarray] = {0: np.eye(4)}
         """Place of each camera in the frame of the first one, once it is known."""
@@ -106,6 +108,7 @@ class AwaitingPose:
                 self._wait_on(waiting, reason, error)
             except SourceError as error:
                 # It cannot come any more, so nobody waits for it.
+                # Under another name, as nothing that is set to wait longer would help.
                 self._drops.add("no_pose" if reason == "no_pose_in_time" else reason, error)
             else:
                 waiting.camera.warn_of_body_axes()

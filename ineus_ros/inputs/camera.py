@@ -157,6 +157,7 @@ class CameraInput:
         # Counted before anything else: from here on the image is a frame or a drop.
         self._count("color_received")
         if self._shared.holds:
+            # Under one of the reasons, always the same: an image is one drop.
             self._shared.drops.add(min(self._shared.holds), "images go by unused")
             return
         self.color_frame = message.header.frame_id
@@ -171,6 +172,7 @@ class CameraInput:
 
     def _on_depth(self, message: Any) -> None:
         self._count("depth_received")
+        # No drop otherwise: frames and drops add up to the colour images that came.
         if not self._shared.holds:
             self._shared.on_images(self, self.pairing.add_depth(message))
 
@@ -216,6 +218,7 @@ class CameraInput:
         self, name: str, kind: type, topic: str, callback: Callable[[Any], None]
     ) -> None:
         qos = of_sensors(self._config, self._config.image_queue_size)
+        # The subscription is made below, and nobody asks before it has brought a message.
         lost = LossCounter(lambda: self._node.count_publishers(subscription.topic_name))
         self._shared.losses[f"{self.name}.{name}" if self.name else name] = lost
 

@@ -95,6 +95,8 @@ class FrameDecoder:
         self._waiting: deque[PlacedImages] = deque()
         self._wake = threading.Condition()
         self._is_closed = False
+        # A thread takes the first as the number of its images, and hands on when the second is
+        # there.
         self._begun = self._handed_on = 0
         self._threads = [
             threading.Thread(target=self._run, name=f"ineus-decoder-{number}", daemon=True)

@@ -26,6 +26,8 @@ from ineus_ros.inputs.receipt import ReceiptTimes
 from ineus_ros.inputs.tf import make_tf
 from ineus_ros.timers import wall_timer
 
+# The listener of tf2 calls nothing of ours when a transform comes, and publishers of depth or
+# masks show only when somebody looks.
 RETRY_PERIOD_S = 0.1
 REST_PERIOD_S = 1.0
 """Between two looks while no image waits: each costs the executor 2 ms."""

@@ -129,6 +129,7 @@ class ImagePairing:
         """Drop all that waits."""
         self._drops.add("cleared", "the inputs were reset", len(self._undecided))
         self._undecided.clear()
+        # The matcher counts what it drops by itself: only what never came to it is counted above.
         self._matcher.clear()
         self._count_unmatched()
 

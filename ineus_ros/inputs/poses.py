@@ -181,6 +181,7 @@ class AutoPoses:
         if self._tf is not None and self._tf.is_joined(mounting):
             self._node.get_logger().warning("the camera does not move, by all transforms")
             return self._tf
+        # What keeps TF from being asked helps more than a list of topics that do not come.
         if not mounting.camera_frame and self._tf is not None:
             raise TransformNotYet(NO_FRAME_ID)
         names = ", ".join(topic.topic for topic in poses)
@@ -190,6 +191,7 @@ class AutoPoses:
         chosen = self._chosen
         name = chosen.topic if isinstance(chosen, TopicPoses) else "TF"
         self._node.get_logger().info(f"poses come from {name}")
+        # Each of their messages would go on to cost the executor time.
         for topic in self._topics:
             if topic.poses is not chosen:
                 topic.close()

@@ -46,6 +46,7 @@ class ReceiptTimes:
         clock = self._node.get_clock()
         # Simulated time is that of poses and images, and the middleware does not know it.
         if isinstance(info, dict) and not clock.ros_time_is_active:
+            # Its time, where it tells one: ours also holds the wait for the executor.
             received_ns = info.get("received_timestamp") or 0
             if received_ns > 0:
                 return int(received_ns)

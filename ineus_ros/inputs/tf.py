@@ -22,6 +22,7 @@ from ineus_ros.inputs.receipt import ReceiptTimes
 from ineus_ros.origin_name import origin_frame_name
 from ineus_ros.qos import latched
 
+# tf2_ros lists no children, but its text for people names the parent of each frame.
 _PARENT = re.compile(r"^Frame (.+) exists with parent (.+)\.$", re.MULTILINE)
 
 
@@ -79,6 +80,8 @@ class BufferTf:
         try:
             found = self._buffer.lookup_transform(target, source, at)
         except self._error as error:
+            # Its errors do not tell what may still come from what cannot, so all of it is waited
+            # for.
             raise TransformNotYet(str(error)) from error
         return decode_transform(found)
 

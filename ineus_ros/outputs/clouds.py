@@ -49,6 +49,7 @@ def read_xyz(message: Any) -> np.ndarray:
             (message.height, message.width),
             record,
             bytes(message.data),
+            # By the steps that it names, as drivers pad points and rows.
             strides=(message.row_step, message.point_step),
         )
     except (TypeError, ValueError) as error:

@@ -70,6 +70,7 @@ def camera_info_message(header: Header, camera: Camera) -> CameraInfo:
     matrix = opencv_matrix(camera)
     message = CameraInfo(header=header, width=camera.width_px, height=camera.height_px)
     message.distortion_model = "plumb_bob"
+    # plumb_bob has five, also where all of them are 0.
     message.d = [0.0] * 5
     message.k = matrix.ravel()
     # Without distortion a picture is its own rectified one: no rotation, and P is K.

@@ -138,6 +138,8 @@ class KeyframePublisher:
         for stamped in path.poses:
             pose = decode_transform(stamped.pose) @ body_from_camera
             track.add(stamp_ns(stamped.header), pose)
+        # A copy, as it is read on the worker's thread while the inputs may still learn of a
+        # camera.
         rig = dict(self._first_from_camera)
         return lambda keyframe: track.at(keyframe[0]) @ rig[keyframe[1]]
 
@@ -184,6 +186,7 @@ def correct(pipeline: Pipeline, pose_of: PoseOf) -> tuple[int, int]:
     for keyframe in held:
         try:
             corrected[keyframe] = pose_of(keyframe)
+        # One that it does not know is counted, and stays where it is.
         except (SourceError, KeyError):
             continue
     matched = reconstructor.move_keyframes(corrected)

@@ -202,6 +202,7 @@ def _head(
     out += bytes(12)
     _align(out, 8)
     out += struct.pack("<7d", *origin_m, 0, 0, 0, 1)
+    # RViz multiplies points by the scale, which is 0 unless it is set.
     out += struct.pack("<3d", 1, 1, 1)
     out += struct.pack("<4f", 1, 1, 1, 1)
     out += bytes(8)  # lifetime: for ever

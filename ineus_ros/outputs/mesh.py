@@ -140,6 +140,7 @@ class MeshPublisher:
 
     def _id(self, index: BlockIndex) -> int:
         """Return the id of a block's marker, which it keeps for ever, also while it is empty."""
+        # From 1 on, as DELETE_ALL goes out with 0.
         return self._ids.setdefault(index, len(self._ids) + 1)
 
     def _publish_markers(self, markers: list[BlockMarker]) -> None:

@@ -155,6 +155,7 @@ def voxel_centres(
     first = np.floor(low_m / voxel_m + 1e-4).astype(np.int64)
     last = np.maximum(np.ceil(high_m / voxel_m - 1e-4).astype(np.int64), first + 1)
     shape = tuple((last - first).tolist())
+    # As a float: the product of a box that spans a planet does not fit an integer.
     if np.prod(shape, dtype=float) > MAX_VOXELS:
         raise CapacityError(f"box of {shape} voxels: expected at most {MAX_VOXELS} in all")
     axes = (np.arange(a, b) + 0.5 for a, b in zip(first, last, strict=True))

@@ -42,6 +42,7 @@ class OriginFrame:
         world = self._world_frame()
         if origin.is_zero:
             return world
+        # Once for each: the topic is latched, so who comes later is told as well.
         if self._told != (world, origin):
             self._told = world, origin
             self._tell(origin, world)

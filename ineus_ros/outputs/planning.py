@@ -203,6 +203,7 @@ def occupancy_message(header: Header, columns: OccupancySlice) -> OccupancyGrid:
     info.height, info.width = columns.cells.shape
     info.origin.position.x, info.origin.position.y = columns.origin_m
     info.origin.orientation.w = 1.0
+    # Signed, as nav_msgs has -1 for unknown.
     message.data = array.array("b", columns.cells.tobytes())
     return message
 

@@ -85,6 +85,7 @@ class Renderings:
 
 def rendered_camera(camera: Camera, width_px: int) -> Camera:
     """Return the camera without distortion, at most so wide (0: as wide as it is)."""
+    # One for both sides, unlike `resized`: pixels keep their shape, however the sides are rounded.
     scale = min(1.0, width_px / camera.width_px) if width_px else 1.0
     return dataclasses.replace(
         camera,

@@ -77,6 +77,7 @@ class Rate:
     def per_second(self, count: int) -> float:
         """Return the mean rate since the last call."""
         now_s = time.monotonic()
+        # Two looks may fall on one tick of the clock.
         rate = (count - self._last) / max(now_s - self._since_s, 1e-9)
         self._last, self._since_s = count, now_s
         # A count that begins anew, as after a reset, did not run backwards.
