@@ -232,6 +232,7 @@ def _look_at_cells(centres, values, keys, slots, are_known):  # type: ignore[no-
 def _interpolate(points, values, keys, slots, shares, found):  # type: ignore[no-untyped-def]
     last_x, last_y, last_z, slot = 1 << 40, 0, 0, -1
     corner, fraction = np.zeros(3, np.int64), np.zeros(3)
+    # No such block here either.
     around = np.full(11, 1 << 40, np.int64)
     for n in range(len(points)):
         row = found[n]
@@ -247,6 +248,7 @@ def _interpolate(points, values, keys, slots, shares, found):  # type: ignore[no
             share = fraction[0] if dx else 1 - fraction[0]
             share *= fraction[1] if dy else 1 - fraction[1]
             share *= fraction[2] if dz else 1 - fraction[2]
+            # Nobody asks for it: a point on a corner is known by that corner alone.
             if share == 0:
                 continue
             x, y, z = corner[0] + dx, corner[1] + dy, corner[2] + dz

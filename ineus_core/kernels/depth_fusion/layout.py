@@ -16,6 +16,7 @@ DISTANCE, WEIGHT, COLOUR, COLOUR_WEIGHT = 0, 1, 2, 5
 COLUMNS = 6
 SNAP_VOX = 5e-3
 """A point so near to a corner of the lattice is that corner, in single precision."""
+# Three of them and a sign fill 64 bits.
 _BITS = 21
 _OFFSET = 1 << (_BITS - 1)
 

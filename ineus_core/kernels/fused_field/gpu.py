@@ -232,6 +232,7 @@ class _Field(torch.autograd.Function):
         n, device = len(points_unit), points_unit.device
         weights = FieldWeights(half, SdfHeadWeights(*flat[:4]), ColourHeadWeights(*flat[4:]))
         ctx.buffers = field_buffers(n, layout, len(flat[3]), device)
+        # Axis after axis in memory: neighbouring threads read and write neighbouring words.
         vectors = torch.empty((6, n), device=device)
         output = FieldOutput(torch.empty(n, device=device), vectors[:3].t(), vectors[3:].t())
         ctx.call = (points_unit, directions, ray_index, weights, layout, scales, ctx.buffers)
@@ -250,6 +251,7 @@ class _Field(torch.autograd.Function):
         d_weights = FieldWeights(
             d_table, SdfHeadWeights(*d_flat[:4]), ColourHeadWeights(*d_flat[4:])
         )
+        # Autograd may hand over expanded tensors, whose rows share their memory.
         cotangents = FieldOutput(*(d.contiguous() for d in d_output))
         output = FieldOutput(*ctx.saved_tensors)
         call = (*ctx.call, output, cotangents, d_weights, ctx.run_levels)

@@ -24,6 +24,7 @@ from ineus_core.kernels.mlp.reference import FieldWeights
 from ineus_core.types import FieldOutput
 
 _SDF_POINTS = 1 << 21
+# Fewer, as the Jacobian takes three times the memory of the features.
 _POINTS = 1 << 18
 _ROUND = 1024
 """Sizes of launches are multiples, so that no size compiles a kernel of its own."""
@@ -117,6 +118,7 @@ class FieldEvaluator:
             half = torch.empty(0, dtype=torch.float16, device=device)
             width = -(-self._outputs // 16) * 16
             self._sdf_buffers = (
+                # Zeros, as rows that only fill a launch up are evaluated, too.
                 torch.zeros((3, _SDF_POINTS), device=device).t(),
                 channel_buffer(_SDF_POINTS, self._layout.channels, half),
                 half.new_empty((_SDF_POINTS, width))[:, : self._outputs],

@@ -161,6 +161,7 @@ def _along(i, mask, t_starts, t_ends, ray_indices, kinds, ranges):
 
 @triton.jit
 def _add_count(counts, index, what):
+    # Relaxed, here and below: a sum does not ask for an order, which would cost a fence each.
     tl.atomic_add(counts + index, tl.sum(what.to(tl.float32)), sem="relaxed")
 
 
@@ -207,6 +208,7 @@ def _opacity_terms(
         slope = (inner - wanted) / (inner * (1.0 - inner))
         d_opacity += tl.where(known & is_inner, slope * weight * share, 0.0)
         error = tl.where(known, -(wanted * log_in + (1.0 - wanted) * log_out), 0.0)
+        # A weight may be set to 0 between two replays, and what is off tells no loss.
         mean = tl.where(weight > 0, tl.sum(error) * share, 0.0)
         tl.atomic_add(losses + _MASK, mean, sem="relaxed")
     if OPAQUE:

@@ -35,6 +35,7 @@ def mark_observed(
 @triton.jit
 def _set(cells, x, y, z, mask, gx, gy, gz):
     inside = mask & (x >= 0) & (x < gx) & (y >= 0) & (y < gy) & (z >= 0) & (z < gz)
+    # Rays that meet in a cell write the same, so nothing is lost without atomic operations.
     one = (0 * x + 1).to(tl.uint8)
     tl.store(cells + (x.to(tl.int64) * gy + y) * gz + z, one, inside)
 
@@ -69,6 +70,7 @@ def _mark_observed(
                     is_in_cube, gx, gy, gz,
                 )  # fmt: skip
     lost = mask & (ray < 0) & (ray > float("-inf"))
+    # None where all rays of the block have returned.
     steps = tl.max(lost.to(tl.int32)) * tl.ceil(longest - 0.5).to(tl.int32)
     for step in range(0, steps):
         t = step + 0.5

@@ -111,6 +111,7 @@ def _point(depth, camera_rays, frame, rays_at, pixel, step_m, mask):
         tl.maximum(tl.load(depth + frame + pixel, mask, other=0).to(tl.float32), 0.0) * step_m
     )
     x, y, z = _load3(camera_rays, (rays_at + pixel) * 3, mask)
+    # A fisheye also has rays at a right angle to its axis, which no depth along that reaches.
     along = depth_m / tl.maximum(z, 1e-6)
     return depth_m, x * along, y * along, z * along
 
@@ -143,6 +144,7 @@ def _normal(depth, camera_rays, frame, rays_at, pixel, width, height, reach, ste
 def _kind(valid, range_m, foreground, pixel, reservoir, row, old, mask):
     """Return the bits of a ray, and its share of the object."""
     kind = tl.where(valid, _IS_VALID, 0) + tl.where(valid & (range_m > 0), _HAS_DEPTH, 0)
+    # A block of -1 of the type that both branches have to give.
     shows = 0.0 * range_m - 1.0
     if foreground is not None:
         shows = tl.load(foreground + pixel, mask, other=-1).to(tl.float32)

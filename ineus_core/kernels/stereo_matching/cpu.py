@@ -313,6 +313,7 @@ def _guided(costs, guide, radius, edge_square, filtered):  # type: ignore[no-unt
                 filtered[plane, y, x] = product[y, x] * guide[y, x] + slope[y, x]
 
 
+# Without `fastmath`, which takes it for granted that no number is infinite.
 @jit(parallel=True)
 def _best(costs, index, cost, margin):  # type: ignore[no-untyped-def]
     planes, height, width = costs.shape
