@@ -32,6 +32,8 @@ from ineus_core.consistency.views import WIDTH_PX, View
 from ineus_core.sources import Adjustment
 
 _LEAST_FRAMES, _LEAST_PAIRS, _LEAST_ANCHORS = 8, 6, 3
+# These limits were chosen on five good sets with one realisation of each fault planted into them;
+# docs/check.md has what they find on nine.
 _GROSS_AFTER, _GROSS_GAIN, _GROSS_LEAD = 0.5, 0.2, 0.2
 _FINE_GAIN, _MOUNTING_GAIN = 0.03, 0.06
 _STATIC_SHARE = 0.7
@@ -43,6 +45,8 @@ _SURE_OWN_PX = 2.5
 """Of the pictures themselves: in a small one features are found no better than that."""
 _MISPLACED = 0.025
 """Of the focal length, by which features with depth may miss."""
+# Of the median depth: a wrong scale of depth and one of poses look alike, and this decides which
+# is named.
 _USUAL_M = (0.3, 8.0)
 _WIDE = 0.1
 """Motion in a pair, as a share of the width, beyond which nearer frames would tell more."""

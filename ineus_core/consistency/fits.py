@@ -15,6 +15,7 @@ from ineus_core.consistency.hypotheses import Hypothesis, PairScorer, with_poses
 from ineus_core.geometry import rigid_transform
 from ineus_core.sources import Adjustment
 
+# Or pairs with much texture would outvote the others.
 _A_PAIR = 60
 _LEAST = 60
 _LOSS_SCALE = 0.003

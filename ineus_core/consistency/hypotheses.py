@@ -17,6 +17,8 @@ from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_inverse
 from ineus_core.sources import NAMED_AXES, Adjustment, body_from_optical
 
+# Besides powers of ten, 5 and 0.2: depth in steps of 1/5000 m, as TUM has it, taken for
+# millimetres, and the other way round.
 DEPTH_FACTORS = (1.0, 0.001, 0.1, 0.2, 5.0, 10.0, 1000.0)
 FOCAL_FACTORS = (0.5, 0.65, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.3, 1.5, 2.0)
 TIME_OFFSETS_S = tuple(round(0.02 * step, 3) for step in range(-10, 11) if step)

@@ -14,6 +14,7 @@ from ineus_core.consistency.views import WIDTH_PX, View
 FOCAL_FACTORS = (0.8, 0.85, 0.88, 0.9, 0.92, 0.95, 0.975, 1.0, 1.025, 1.05, 1.08, 1.1, 1.15, 1.2)
 SIDEWAYS_M = tuple(round(0.01 * step, 3) for step in range(-8, 9))
 _LEAST_EDGES = 800
+# So far aside that no edge of the same jump lies there.
 _SHIFTS = tuple((dx, dy) for dx in (-60, -50, -40, 40, 50, 60) for dy in (-12, 0, 12))
 _MOST_EDGES = 4000
 _JUMP = 0.06

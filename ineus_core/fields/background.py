@@ -22,6 +22,7 @@ from ineus_core.types import RaySamples, RenderedRays
 CONTRACTED_SIDE = 4.0
 """Side of the cube around the ball of radius 2 that holds all space."""
 _CELLS_PER_UPDATE = 1 << 16
+# As instant-ngp has it: what is not found again fades out.
 _DECAY = 0.95
 
 

@@ -22,6 +22,7 @@ _SIDES = np.concatenate((np.eye(3), -np.eye(3)))
 _LEAST_COSINE = 0.5
 """Of the angle that a triangle may be seen at; of some side it is 0.577."""
 _SMOOTHINGS = 6
+# What still winds over itself then stays as it is.
 _MOST_LAYERS = 8
 _FAR_TEXELS = 4.0
 _PLACES = np.concatenate((np.full((1, 3), 1 / 3), 0.1 + 0.7 * np.eye(3)))

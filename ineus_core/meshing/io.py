@@ -161,6 +161,7 @@ def _encode_obj(mesh: Mesh) -> bytes:
     coloured = np.concatenate((mesh.vertices, mesh.colours / 255.0), axis=1)
     np.savetxt(out, coloured, fmt="v %.6f %.6f %.6f %.4f %.4f %.4f")
     np.savetxt(out, mesh.normals, fmt="vn %.4f %.4f %.4f")
+    # OBJ counts from 1.
     np.savetxt(out, np.repeat(mesh.triangles + 1, 2, axis=1), fmt="f %d//%d %d//%d %d//%d")
     return out.getvalue().encode("ascii")
 

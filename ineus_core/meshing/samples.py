@@ -10,6 +10,7 @@ from torch import Tensor
 
 SdfFunction = Callable[[Tensor], Tensor]
 
+# Three of them and a sign fill 64 bits.
 _KEY_BITS = 21
 _KEY_OFFSET = 1 << (_KEY_BITS - 1)
 

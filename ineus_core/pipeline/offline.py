@@ -440,6 +440,7 @@ def save_renders(directory: Path, renders: Iterable[tuple[str, RenderedImage]]) 
     for name, image in renders:
         normals = normal_colours(image.normal, nothing=_GREY)
         # Millimetres, as most programs read depth in PNG.
+        # 16 bits end at 65.5 m.
         depth_mm = np.clip(np.round(image.depth_m * 1000), 0, 65535).astype(np.uint16)
         _write_png(directory / f"{name}_rgb.png", image.rgb[..., ::-1])
         _write_png(directory / f"{name}_depth_mm.png", depth_mm)
