@@ -10,6 +10,10 @@ with the same voxels, of all frames that came, and of those that became keyframe
 Time is that which this thread has spent on a core, so that other programs on the machine do not
 count. torch and numba have one thread, as the other core of two decodes, judges and serves.
 
+Held-out views of the TSDF are judged at the poses that were given. Where poses are refined, those
+of the map are moved as the keyframe nearest in time was, so that both are judged where their own
+frames lie; what the map is at the poses that were given is `ineus_as_given`.
+
 Of pixels with a return: how far depth is off (no surface counts as depth 0), how many have a
 surface, and the PSNR of colour (no surface is black); of those that both meshes cover, the same.
 
@@ -20,7 +24,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +36,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from ineus_core.config import load_config
 from ineus_core.evaluation import ReferenceFusion, ReferenceFusionConfig, normal_colours, psnr
-from ineus_core.geometry import pixel_rays
+from ineus_core.geometry import pixel_rays, rigid_inverse
 from ineus_core.keyframes import believed_depth
 from ineus_core.pipeline import NullSink, Pipeline
 from ineus_core.reconstruction import Reconstructor
@@ -132,6 +136,19 @@ def figures_of(
     return {name: round(float(np.mean([r[name] for r in rows])), 3) for name in rows[0]}
 
 
+def as_refined(frames: list[Frame], stream: "Stream") -> list[Frame]:
+    """Move frames as the keyframes nearest in time were moved by the map."""
+    refined = stream.reconstructor.keyframe_poses()
+    given = {frame.stamp_ns: frame.world_from_camera for frame in stream.given}
+    stamps = np.array(sorted(stamp for stamp, _ in refined))
+    found = []
+    for frame in frames:
+        stamp = int(stamps[np.abs(stamps - frame.stamp_ns).argmin()])
+        motion = refined[stamp, frame.camera_id] @ rigid_inverse(given[stamp])
+        found.append(replace(frame, world_from_camera=motion @ frame.world_from_camera))
+    return found
+
+
 def fused(frames: Iterable[Frame], voxel_m: float, max_m: float) -> Mesh:
     """Return the TSDF of frames."""
     fusion = ReferenceFusion(ReferenceFusionConfig(voxel_size_m=voxel_m, max_depth_m=max_m))
@@ -203,6 +220,9 @@ def measured(stream: Stream, moment: str, out: Path) -> dict[str, Any]:
         ),
     }
     views = {name: [MeshViews(mesh).of(f) for f in frames] for name, mesh in meshes.items()}
+    views["ineus_as_given"] = views["ineus"]
+    ours = MeshViews(meshes["ineus"])
+    views["ineus"] = [ours.of(f) for f in as_refined(frames, stream)]
     returns: list[Bool[np.ndarray, "h w"]] = [believed_depth(f, depth)[1] for f in frames]
     row: dict[str, Any] = {
         "moment": moment,
@@ -214,9 +234,13 @@ def measured(stream: Stream, moment: str, out: Path) -> dict[str, Any]:
         "dirty": reconstructor.reconstruction.surface.dirty.known,
     }
     for name, seen in views.items():
-        other = views["tsdf" if name == "ineus" else "ineus"]
+        other = views["ineus" if name.startswith("tsdf") else "tsdf"]
         row[name] = figures_of(seen, frames, other, returns)
-        row[name]["triangles"] = len(meshes[name].triangles)
+    row["triangles"] = {name: len(mesh.triangles) for name, mesh in meshes.items()}
+    if reconstructor.reconstruction.fused is not None:
+        volume = reconstructor.reconstruction.fused.volume
+        shares = volume.shares[volume.slots_in_use]
+        row["share_of_field"] = shares.mean(axis=0).round(3).tolist()
     _show(frames, views, out / f"{moment}.png")
     return row
 

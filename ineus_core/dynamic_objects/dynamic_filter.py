@@ -83,6 +83,8 @@ class DynamicFilter:
         """By age, oldest first."""
         self._poses: dict[KeyframeId, Float[np.ndarray, "4 4"]] = {}
         self._cameras: dict[KeyframeId, Camera] = {}
+        self._compared: list[KeyframeId] = []
+        """The newest, and those that it was compared with."""
         self._held_back: dict[KeyframeId, Frame] = {}
         """As they came, while pixels of them are held back."""
         self._depth_m, self._nearest_m = (np.zeros((0, 0, 0), np.float32) for _ in range(2))
@@ -96,6 +98,7 @@ class DynamicFilter:
             return Verdict(frame)
         new = frame.stamp_ns, frame.camera_id
         partners = self._partners(new)
+        self._compared = [new, *partners]
         if not partners:
             return Verdict(frame, witness=self._witness(new))
         # Both ways before anything is excluded, so that the order of the partners does not matter.
@@ -117,6 +120,24 @@ class DynamicFilter:
         witness = self._witness(new)
         return Verdict(self.usable(frame), excluded, tuple(released), gone_at, witness)
 
+    def passing(self, frame: Frame) -> Frame:
+        """Return a frame that is no keyframe without what is held back of it.
+
+        It is asked what those keyframes saw free that the newest one was compared with, and that.
+        """
+        small = small_camera(frame.camera)
+        if not self._compared or self._depth_m.shape[1:] != (small.height_px, small.width_px):
+            return frame
+        row = self._capacity
+        self._depth_m[row], self._nearest_m[row] = small_depth(frame, *self._limits)
+        self._intrinsics[row] = small.fx, small.fy, small.cx, small.cy
+        told = self._told_of(row, frame.world_from_camera, self._compared)
+        is_new = self._is_new(frame.stamp_ns, self._compared, told)
+        if not is_new.any():
+            return frame
+        mask = ~in_all_pixels(is_new, frame.camera)
+        return replace(frame, mask=mask if frame.mask is None else mask & frame.mask)
+
     def usable(self, frame: Frame) -> Frame:
         """Return a keyframe, as it came or with its holes filled, without what is left out."""
         keyframe = frame.stamp_ns, frame.camera_id
@@ -131,6 +152,7 @@ class DynamicFilter:
     def hold_only(self, keyframes: Iterable[KeyframeId]) -> None:
         """Forget all others."""
         held = set(keyframes)
+        self._compared = [known for known in self._compared if known in held]
         for keyframe in [known for known in self._row_of if known not in held]:
             del self._row_of[keyframe], self._poses[keyframe], self._cameras[keyframe]
             self._held_back.pop(keyframe, None)
@@ -198,10 +220,11 @@ class DynamicFilter:
         return True
 
     def _allocate(self, size: tuple[int, int]) -> None:
-        shape = self._capacity, *size
+        # One more for a frame that is no keyframe.
+        shape = self._capacity + 1, *size
         self._depth_m, self._nearest_m = (np.zeros(shape, np.float32) for _ in range(2))
         self._evidence, self._state = (np.zeros(shape, np.int8) for _ in range(2))
-        self._intrinsics = np.zeros((self._capacity, 4))
+        self._intrinsics = np.zeros((self._capacity + 1, 4))
 
     def _partners(self, new: KeyframeId) -> list[KeyframeId]:
         """Choose the keyframes that see what the new one sees: the newest, and the most alike."""
@@ -219,12 +242,20 @@ class DynamicFilter:
     ) -> Int8[np.ndarray, "partners h w"]:
         """Return what partners tell of the newest keyframe, or it of them."""
         new = next(reversed(self._row_of))
-        pairs = np.array([(self._row_of[new], self._row_of[partner]) for partner in partners])
-        world_from_new = self._poses[new]
-        motions = np.stack(
-            [rigid_inverse(self._poses[partner]) @ world_from_new for partner in partners]
-        )
-        if not is_of_new:
+        return self._told_of(self._row_of[new], self._poses[new], partners, is_of_new, stride_px)
+
+    def _told_of(
+        self,
+        row: int,
+        pose: Float[np.ndarray, "4 4"],
+        partners: list[KeyframeId],
+        is_of_row: bool = True,
+        stride_px: int = 1,
+    ) -> Int8[np.ndarray, "partners h w"]:
+        """Return what partners tell of the depth in a row, or it of them."""
+        pairs = np.array([(row, self._row_of[partner]) for partner in partners])
+        motions = np.stack([rigid_inverse(self._poses[partner]) @ pose for partner in partners])
+        if not is_of_row:
             pairs, motions = pairs[:, ::-1], np.linalg.inv(motions)
         views = DepthViews(
             self._depth_m,
@@ -269,21 +300,29 @@ class DynamicFilter:
         self, frame: Frame, partners: list[KeyframeId], told: Int8[np.ndarray, "partners h w"]
     ) -> None:
         """Hold back what the new keyframe shows in free space, unless it was there before."""
-        age_ns = np.array([frame.stamp_ns - partner[0] for partner in partners])
+        is_new = self._is_new(frame.stamp_ns, partners, told)
+        if not is_new.any():
+            return
+        keyframe = frame.stamp_ns, frame.camera_id
+        self._state[self._row_of[keyframe]][is_new] = _HELD_BACK
+        self._held_back[keyframe] = frame
+        self._counts["pixels_held_back"] += int(is_new.sum())
+
+    def _is_new(
+        self, now_ns: int, partners: list[KeyframeId], told: Int8[np.ndarray, "partners h w"]
+    ) -> Bool[np.ndarray, "h w"]:
+        """Tell which pixels show what was free a moment ago, by what partners tell of them."""
+        age_ns = np.array([now_ns - partner[0] for partner in partners])
         # Only by what was seen before: from a frame that came late nothing follows for this one.
         through = (told[age_ns > 0] == LOOKS_THROUGH).sum(axis=0)
         # What somebody has seen there for so long is no news, whoever looks through it.
         settled = (told[age_ns >= self._settle_ns] == SHOWS).any(axis=0)
         is_new = (through >= _FREE_VIEWS) & ~settled
-        if not is_new.any():
-            return
-        supported = (told == SHOWS).any(axis=0)
-        # Its edge as well, but for pixels in which others see the same.
-        is_new |= _widened(is_new) & ~supported
-        keyframe = frame.stamp_ns, frame.camera_id
-        self._state[self._row_of[keyframe]][is_new] = _HELD_BACK
-        self._held_back[keyframe] = frame
-        self._counts["pixels_held_back"] += int(is_new.sum())
+        if is_new.any():
+            supported = (told == SHOWS).any(axis=0)
+            # Its edge as well, but for pixels in which others see the same.
+            is_new |= _widened(is_new) & ~supported
+        return is_new
 
     def _forget_settled(self) -> None:
         """Drop frames of which no pixel is held back any more, and the oldest of too many."""

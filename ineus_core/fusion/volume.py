@@ -13,7 +13,12 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.fusion.incidence import incidence
-from ineus_core.geometry import block_indices, cached_pixel_rays, rigid_inverse
+from ineus_core.geometry import (
+    block_indices,
+    blocks_touched,
+    cached_pixel_rays,
+    rigid_inverse,
+)
 from ineus_core.kernels.depth_fusion import (
     COLUMNS,
     SIDE,
@@ -27,13 +32,14 @@ from ineus_core.kernels.depth_fusion import (
     values_at,
 )
 from ineus_core.kernels.shapes import expect_shape
+from ineus_core.kernels.voxel_evidence import DepthView, EvidenceLimits, forget_contradicted
 from ineus_core.types import Camera
 
 _MOST_STRIDE_PX = 8
 """Of the returns that say which blocks are needed; less where blocks are small."""
 _MARGIN_VOX = 2
 """A block this near to a return is needed: the surface's normals are told by what is around it."""
-_BYTES_PER_BLOCK = 4 * COLUMNS * SIDE**3
+_BYTES_PER_BLOCK = (4 * COLUMNS + 1) * SIDE**3
 _FIRST_BLOCKS = 256
 
 
@@ -43,8 +49,7 @@ class FusionConfig(ConfigModel):
     enabled: bool = Field(
         False,
         description="Whether, on a CPU, the map holds what depth has measured until the field is "
-        "better than it. Frames between keyframes are fused only without dynamic_objects.enabled, "
-        "as what moves is not found in them. On a GPU the field alone is the map.",
+        "better than it; of frames between keyframes too. On a GPU the field alone is the map.",
     )
     truncation_vox: float = Field(
         4.0, ge=2, description="Least half width of the band around the surface, voxels."
@@ -85,6 +90,8 @@ class FusedVolume:
         )
         self._most = max(1, int(1e6 * config.memory_mb) // _BYTES_PER_BLOCK)
         self._values = np.zeros((0, SIDE, SIDE, SIDE, COLUMNS), np.float32)
+        self._evidence = np.zeros((0, SIDE, SIDE, SIDE), np.int8)
+        """How many more views have shown a voxel than looked through it, within bounds."""
         self.shares = np.zeros((0, 2), np.float32)
         """Of the field in each slot, for distance and for colour."""
         self._seen_at, self._used_since = (np.zeros(0, np.int64) for _ in range(2))
@@ -110,7 +117,7 @@ class FusedVolume:
     @property
     def nbytes(self) -> int:
         """Memory of the blocks."""
-        return self._values.nbytes
+        return self._values.nbytes + self._evidence.nbytes
 
     def fuse(
         self,
@@ -136,14 +143,53 @@ class FusedVolume:
         camera: Camera,
         world_from_camera: Float[np.ndarray, "4 4"],
         image: int,
+        slots: Int[np.ndarray, " n"] | None = None,
     ) -> None:
         """Undo `fuse` of the same frame, where weights have not reached their limit since.
 
         Args:
             image: The value of `images` after it: blocks that are in use since later have nothing
                 of it.
+            slots: Of the only blocks in which that is done.
         """
-        self._apply(depth_m, rgb, camera, world_from_camera, -1, image)
+        self._apply(depth_m, rgb, camera, world_from_camera, -1, image, slots)
+
+    def put_back(
+        self,
+        depth_m: Float[np.ndarray, "h w"],
+        rgb: UInt8[np.ndarray, "h w 3"],
+        camera: Camera,
+        world_from_camera: Float[np.ndarray, "4 4"],
+        image: int,
+        slots: Int[np.ndarray, " n"],
+    ) -> None:
+        """Fuse a frame again in blocks that it was taken back from; see `take_back`."""
+        self._apply(depth_m, rgb, camera, world_from_camera, 1, image, slots)
+
+    def forget_contradicted(
+        self, view: DepthView, evidence: tuple[int, int]
+    ) -> Float[np.ndarray, "n 3"]:
+        """Empty surface that enough views look through; return where it was.
+
+        Args:
+            view: The newest view, without a lens.
+            evidence: At which surface is emptied, and its upper bound.
+        """
+        height_px, width_px = view.depth_m.shape
+        camera = Camera(width_px, height_px, *view.intrinsics)
+        farthest_m = float(view.depth_m.max(initial=0))
+        seen = self._in_view(camera, view.camera_from_world, farthest_m)
+        limits = EvidenceLimits(self.voxel_m, *evidence)
+        blocks, slots = self._blocks[seen], self._slots[seen]
+        is_gone = forget_contradicted(self._values, self._evidence, slots, blocks, view, limits)
+        block, *place = np.nonzero(is_gone)
+        return (SIDE * blocks[block] + np.stack(place, axis=-1)) * self.voxel_m
+
+    def slots_around(self, points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " m"]:
+        """Return the slots of the blocks in use that a return at one of some points changes."""
+        reach_m = self._limits.truncation_m + self.voxel_m
+        touched = np.array(blocks_touched(points, reach_m, self.block_m), np.int64).reshape(-1, 3)
+        return self._slots[np.isin(self._keys, block_keys(touched))]
 
     def at(self, points: Float[np.ndarray, "n 3"]) -> FusedValues:
         """Return what is fused at points."""
@@ -235,7 +281,7 @@ class FusedVolume:
         self._free_oldest(len(self._keys) + len(new) - self._most)
         self._grow_to(len(self._keys) + len(new))
         taken = np.array([self._free.pop() for _ in range(len(new))], np.int64)
-        self._values[taken], self.shares[taken] = 0, 0
+        self._values[taken], self.shares[taken], self._evidence[taken] = 0, 0, 0
         self._seen_at[taken] = self._used_since[taken] = self.images
         keys = np.concatenate((self._keys, keys[is_new]))
         order = np.argsort(keys)
@@ -267,6 +313,8 @@ class FusedVolume:
         more = size - held
         empty = np.zeros((more, *self._values.shape[1:]), np.float32)
         self._values = np.concatenate((self._values, empty))
+        none = np.zeros((more, SIDE, SIDE, SIDE), np.int8)
+        self._evidence = np.concatenate((self._evidence, none))
         self.shares = np.concatenate((self.shares, np.zeros((more, 2), np.float32)))
         self._seen_at = np.concatenate((self._seen_at, np.zeros(more, np.int64)))
         self._used_since = np.concatenate((self._used_since, np.zeros(more, np.int64)))
@@ -280,10 +328,13 @@ class FusedVolume:
         world_from_camera: Float[np.ndarray, "4 4"],
         sign: int,
         image_number: int,
+        slots: Int[np.ndarray, " n"] | None = None,
     ) -> None:
         camera_from_world = rigid_inverse(world_from_camera)
         seen = self._in_view(camera, camera_from_world, float(depth_m.max(initial=0)))
         seen = seen[self._used_since[self._slots[seen]] <= image_number]
+        if slots is not None:
+            seen = seen[np.isin(self._slots[seen], slots)]
         image = DepthImage(depth_m, incidence(depth_m, camera), rgb, camera, camera_from_world)
         fuse_depth(self._values, self._slots[seen], self._blocks[seen], image, self._limits, sign)
 

@@ -81,8 +81,7 @@ class Assembly:
             self.policy,
             config.keyframes.capacity,
             config.bounds.frames_to_start,
-            # Frames that are not kept are not judged, so that what moves would stay in the map.
-            passes_on=self._fuses and not self.config.dynamic_objects.enabled,
+            passes_on=self._fuses,
         )
 
     @property

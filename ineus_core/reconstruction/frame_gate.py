@@ -9,8 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ineus_core.geometry import rigid_inverse
 from ineus_core.keyframes import KeyframePolicy
 from ineus_core.types import Frame
+
+_PASSED_M, _PASSED_DEG, _PASSED_S = 0.005, 0.5, 0.1
+"""Motion or time after which a frame between keyframes shows enough that is new: each takes some
+0.03 s of a core, and many from one place say nothing that few do not."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class FrameGate:
         make_policy: Makes a policy for each map.
         capacity: Keyframes that a map holds at most.
         first_frames: So many poses are remembered of frames before there is a map.
-        passes_on: Whether frames that are not needed are handed on, if they have depth.
+        passes_on: Whether frames that are not needed are handed on, if they have depth and show
+            enough that is new.
     """
 
     def __init__(
@@ -60,6 +66,8 @@ class FrameGate:
             self._held_box_m: Float[np.ndarray, "2 3"] | None = None
             self._held = self._capacity
             self._first_poses: list[Float[np.ndarray, "4 4"]] = []
+            self._last_handed_on: dict[int, tuple[int, Float[np.ndarray, "4 4"]]] = {}
+            """Stamp and pose, by camera."""
 
     def know_map(self, held_box_m: Float[np.ndarray, "2 3"], capacity: int) -> None:
         """Be told what the map can have: where its field reaches, and how many keyframes."""
@@ -90,7 +98,9 @@ class FrameGate:
                 or self._policy.is_keyframe(frame)
                 or (frame.depth_m is None and 0 < expected <= self._held)
             )
-            is_passed_on = self._passes_on and not is_needed and frame.depth_m is not None
+            is_passed_on = not is_needed and self._is_worth_passing(frame)
+            if self._passes_on and (is_needed or is_passed_on):
+                self._last_handed_on[frame.camera_id] = frame.stamp_ns, frame.world_from_camera
             return JudgedFrame(
                 frame.stamp_ns,
                 frame if is_needed else None,
@@ -105,6 +115,22 @@ class FrameGate:
         if judged.frame is None or judged.map_number == self._map_number:
             return judged
         return self.judge(judged.frame, expected)
+
+    def _is_worth_passing(self, frame: Frame) -> bool:
+        """Tell of a frame that is not needed whether what it shows is taken in all the same."""
+        if not self._passes_on or frame.depth_m is None:
+            return False
+        last = self._last_handed_on.get(frame.camera_id)
+        if last is None:
+            return True
+        stamp_ns, pose = last
+        moved = rigid_inverse(pose) @ frame.world_from_camera
+        turned = np.degrees(np.arccos(np.clip((np.trace(moved[:3, :3]) - 1) / 2, -1, 1)))
+        return bool(
+            np.linalg.norm(moved[:3, 3]) >= _PASSED_M
+            or turned >= _PASSED_DEG
+            or abs(frame.stamp_ns - stamp_ns) >= 1e9 * _PASSED_S
+        )
 
     def _is_out_of_reach(self, frame: Frame) -> bool:
         if frame.depth_m is None or self._held_box_m is None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ineus_core.fields import HashSdf
 from ineus_core.fusion import FieldShare, FusedVolume
 from ineus_core.geometry import blocks_touched
+from ineus_core.kernels.voxel_evidence import DepthView
 from ineus_core.keyframes import DepthConfig, believed_depth, world_points
 from ineus_core.meshing import ColourFunction, ObservedFunction
 from ineus_core.types import BlockIndex, Camera, Frame, KeyframeId, RayBatch
@@ -64,7 +65,30 @@ class FusedMap:
         place = self._places.pop((frame.stamp_ns, frame.camera_id), None)
         if place is not None:
             pose, image = place
-            self.volume.take_back(*self._measured(replace(frame, world_from_camera=pose)), image)
+            self.volume.take_back(*self._measured_at(frame, pose), image)
+
+    def tell_otherwise(
+        self, before: Frame, after: Frame | None, points: Float[np.ndarray, "n 3"]
+    ) -> None:
+        """Replace what a keyframe has told around points, in the blocks there alone.
+
+        Args:
+            before: As it was taken in.
+            after: The same with other depth; None: without any.
+        """
+        place = self._places.get((before.stamp_ns, before.camera_id))
+        if place is None:
+            return
+        slots, (pose, image) = self.volume.slots_around(points), place
+        self.volume.take_back(*self._measured_at(before, pose), image, slots)
+        if after is not None:
+            self.volume.put_back(*self._measured_at(after, pose), image, slots)
+
+    def forget_contradicted(
+        self, view: DepthView, evidence: tuple[int, int]
+    ) -> Float[np.ndarray, "n 3"]:
+        """Empty surface that enough keyframes look through; return where it was."""
+        return self.volume.forget_contradicted(view, evidence)
 
     def distrust_field(self, points: Float[np.ndarray, "n 3"]) -> None:
         """Have what was fused stand alone where something is gone, until returns say otherwise.
@@ -91,6 +115,13 @@ class FusedMap:
             is_return = is_return & (frame.depth_confidence >= _SURE)
         believed_m = np.where(is_return, depth_m, np.float32(0))
         return believed_m, frame.rgb, frame.camera, frame.world_from_camera
+
+    def _measured_at(
+        self, frame: Frame, pose: Float[np.ndarray, "4 4"]
+    ) -> tuple[
+        Float[np.ndarray, "h w"], UInt8[np.ndarray, "h w 3"], Camera, Float[np.ndarray, "4 4"]
+    ]:
+        return self._measured(replace(frame, world_from_camera=pose))
 
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Return the distance at points; the field's where nothing is fused."""

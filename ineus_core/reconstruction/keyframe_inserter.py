@@ -10,12 +10,13 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from ineus_core.dynamic_objects import EVIDENCE, DynamicFilter, told_of
+from ineus_core.dynamic_objects import EVIDENCE, DepthWitness, DynamicFilter, Verdict, told_of
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
 from ineus_core.geometry import rigid_inverse
+from ineus_core.kernels.voxel_evidence import DepthView
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
 from ineus_core.pose_refinement import PoseRefiner
 from ineus_core.reconstruction.completion import DepthCompletion
@@ -173,33 +174,57 @@ class KeyframeInserter:
         if self._fused is None:
             return None
         pose = self._refined_from_given @ frame.world_from_camera
-        return self._fused.fuse(replace(frame, world_from_camera=pose))
+        frame = replace(frame, world_from_camera=pose)
+        if self._dynamic is not None and frame.depth_confidence is None:
+            frame = self._dynamic.passing(frame)
+        return self._fused.fuse(frame)
 
     def _without_movers(self, frame: Frame, dynamic: DynamicFilter) -> Frame:
         """Return a keyframe without what moves; earlier ones lose what it looks through."""
         verdict = dynamic.add(frame)
-        # Taken back before its pixels are excluded: what is undone has to be what was fused.
         for keyframe, pixels in verdict.excluded.items():
-            self._take_back(keyframe)
-            self._buffer.exclude(keyframe, pixels)
+            self._exclude(keyframe, pixels, verdict.gone_points)
         for released in verdict.released:
             self._replace_depth(released)
-        # Each is fused once, whatever has happened to it, and in an order that repeats.
-        changed = {(released.stamp_ns, released.camera_id) for released in verdict.released}
-        for keyframe in sorted(changed | set(verdict.excluded)):
-            self._fuse(keyframe)
+            self._fuse((released.stamp_ns, released.camera_id))
         if verdict.witness is not None:
             self._replay.judge_kept(partial(told_of, verdict.witness), EVIDENCE)
         if len(verdict.gone_points):
             self._gone.add(verdict.gone_points)
-            if self._fused is not None:
-                self._fused.distrust_field(verdict.gone_points)
             # A return outweighs six views through it, so that planners would long see it there.
             gone = torch.as_tensor(verdict.gone_points, dtype=torch.float32)
             self._grid.forget_returns(gone.to(self._grid.log_odds.device))
+        self._forget_contradicted(verdict)
         self._gone.on_keyframe()
         self._counters.update(dynamic.take_counts())
         return verdict.frame
+
+    def _exclude(
+        self,
+        keyframe: KeyframeId,
+        pixels: Bool[np.ndarray, "h w"],
+        gone_points: Float[np.ndarray, "n 3"],
+    ) -> None:
+        """Use pixels of a keyframe no more, which show something at some of the points."""
+        # Before its pixels are excluded: what is undone has to be what was fused.
+        before = None if self._fused is None else self._buffer.frame_of(keyframe)
+        self._buffer.exclude(keyframe, pixels)
+        if self._fused is not None and before is not None and before.depth_m is not None:
+            after = self._buffer.frame_of(keyframe)
+            has_depth = after is not None and after.depth_m is not None
+            self._fused.tell_otherwise(before, after if has_depth else None, gone_points)
+
+    def _forget_contradicted(self, verdict: Verdict) -> None:
+        """Take from the fused blocks what frames that are not held have shown, and has gone."""
+        if self._fused is None:
+            return
+        gone_points = verdict.gone_points
+        if verdict.witness is not None:
+            contradicted = self._fused.forget_contradicted(_view_of(verdict.witness), EVIDENCE)
+            self._gone.add(contradicted)
+            gone_points = np.concatenate((gone_points, contradicted))
+        if len(gone_points):
+            self._fused.distrust_field(gone_points)
 
     def follow(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
         """Give keyframes refined poses; depth is observed anew where it falls into other cells."""
@@ -298,3 +323,14 @@ def _trusted_less(completed: Frame, given: Frame) -> Frame:
     is_filled = (given.depth_m == 0) & (completed.depth_m > 0)
     confidence = np.where(is_filled, np.float32(_CONFIDENCE_OF_PLANES), given.depth_confidence)
     return replace(completed, depth_confidence=confidence)
+
+
+def _view_of(witness: DepthWitness) -> DepthView:
+    return DepthView(
+        witness.depth_m.numpy(),
+        witness.nearest_m.numpy(),
+        witness.intrinsics,
+        witness.camera_from_world.numpy(),
+        witness.tolerance_m,
+        witness.tolerance_per_m,
+    )

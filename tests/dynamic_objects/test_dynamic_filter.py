@@ -34,6 +34,23 @@ def is_used(verdict: Verdict, at: tuple[int, int] = MIDDLE) -> bool:
     return verdict.frame.mask is None or bool(verdict.frame.mask[at])
 
 
+def test_of_a_frame_between_keyframes_what_was_just_free_is_left_out() -> None:
+    found = made()
+    assert found.passing(frame(0.1, has_thing=True)).mask is None
+    for second in (0.0, 0.2, 0.4):
+        found.add(frame(second))
+    between = frame(0.5, has_thing=True)
+    assert found.passing(frame(0.5)).mask is None
+    mask = found.passing(between).mask
+    assert mask is not None and not mask[THING].any() and mask[0].all()
+    # A keyframe holds it back, until one shows it a second later.
+    found.add(frame(0.6, has_thing=True))
+    left_out = found.passing(frame(1.0, has_thing=True)).mask
+    assert left_out is not None and not left_out[MIDDLE]
+    assert found.passing(frame(1.7, has_thing=True)).mask is None
+    assert len(found.take_counts()) == 1
+
+
 def test_where_nothing_changes_frames_stay_as_they_are() -> None:
     found = made()
     for second in range(6):

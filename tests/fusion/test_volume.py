@@ -10,7 +10,7 @@ from ineus_core.fusion import FusedVolume, FusionConfig
 from ineus_core.kernels.depth_fusion import COLUMNS, SIDE
 from ineus_core.types import Frame
 
-_BLOCK_MB = 4e-6 * COLUMNS * SIDE**3
+_BLOCK_MB = 1e-6 * (4 * COLUMNS + 1) * SIDE**3
 
 
 def _fuse(volume: FusedVolume, frame: Frame) -> np.ndarray:

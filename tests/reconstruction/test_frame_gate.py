@@ -3,6 +3,7 @@
 """Frames judged before they are taken: what is asked of the policy, and what is remembered."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 from tiny_scene import CPU, pose, tiny_config, wall_frame
@@ -46,6 +47,30 @@ def test_where_it_is_wanted_frames_with_depth_that_are_not_needed_are_handed_on(
     frames = [wall_frame(0), wall_frame(1), wall_frame(2), wall_frame(3, None)]
     judged = [gate.judge(frame) for frame in frames]
     assert [told.passing for told in judged] == [None, frames[1], None, None]
+
+
+class KeepsFirst:
+    """Keeps the frame of stamp 0."""
+
+    def is_keyframe(self, frame: Frame) -> bool:
+        return frame.stamp_ns == 0
+
+
+def test_of_frames_from_one_place_few_are_handed_on() -> None:
+    gate = FrameGate(KeepsFirst, capacity=8, first_frames=3, passes_on=True)
+    handed_on = []
+    for at_s, x in (
+        (0, 0.0),
+        (0.05, 0.0),
+        (0.11, 0.0),
+        (0.15, 0.003),
+        (0.16, 0.006),
+        (0.2, 0.003),
+    ):
+        frame = replace(wall_frame(0, 2.0, pose(x=x)), stamp_ns=round(1e9 * at_s))
+        handed_on.append(gate.judge(frame).passing is not None)
+    # After a tenth of a second, or half a centimetre.
+    assert handed_on == [False, False, True, False, True, False]
 
 
 def test_a_policy_does_not_see_frames_from_where_no_map_reaches() -> None:
