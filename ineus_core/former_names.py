@@ -13,7 +13,7 @@ from types import ModuleType
 FORMER_NAMES = {
     "ineus_core.bounds": "ineus_core.reconstruction.scene_bounds",
     "ineus_core.held_out": "ineus_core.pipeline.held_out",
-    "ineus_core.offline": "ineus_core.pipeline.offline",
+    "ineus_core.offline": "ineus_core.pipeline",
     "ineus_core.reconstructor": "ineus_core.reconstruction.reconstructor",
     "ineus_core.sources.bag_writer": "ineus_core.sources.bags.writer",
     "ineus_core.sources.matcher": "ineus_core.sources.bags.matcher",

@@ -12,12 +12,8 @@ from ineus_core.pipeline.held_out import (
 )
 from ineus_core.pipeline.kind_settings import KindSettings, settings_of_kind, with_settings
 from ineus_core.pipeline.loop import NullSink, Pipeline, PipelineConfig, Sink
-from ineus_core.pipeline.offline import (
-    OfflineRun,
-    RunLimits,
-    RunResult,
-    save_renders,
-)
+from ineus_core.pipeline.offline import OfflineRun, RunLimits, RunResult
+from ineus_core.pipeline.renders import save_renders
 from ineus_core.pipeline.trajectory import save_trajectory
 from ineus_core.pipeline.worker import Worker
 

@@ -5,24 +5,19 @@
 Quality is measured on frames that are held out of training.
 """
 
-import importlib.metadata
 import logging
 import math
-import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
 
 from ineus_core.errors import SourceError
-from ineus_core.evaluation import Panel, normal_colours
-from ineus_core.files import replace_file
+from ineus_core.evaluation import Panel
 from ineus_core.pipeline.beside import Beside, Nobody, Onlooker
+from ineus_core.pipeline.environment import device_name, versions
 from ineus_core.pipeline.held_out import FULL_WIDTH_PX, compare_view, mean_figures
 from ineus_core.pipeline.kind_settings import KindSettings
 from ineus_core.pipeline.loop import Pipeline, PipelineConfig
@@ -48,8 +43,6 @@ _QUICK_WIDTH_PX = 160
 _QUICK_FRAMES = 3
 _QUICK_SHARE = 0.25
 _FULL_FRAMES = 12
-_GREY = 128
-"""Of files of normals where there is no surface: the colour of a normal of length 0."""
 _UNKNOWN_FRAMES = 100
 """A source that does not know its length is planned for like one of so many frames."""
 _STREAM_SHARE = 0.6
@@ -433,38 +426,3 @@ class OfflineRun:
 
 def _name(frame: Frame) -> str:
     return f"{frame.stamp_ns:019d}"
-
-
-def save_renders(directory: Path, renders: Iterable[tuple[str, RenderedImage]]) -> None:
-    """Write colour, depth in millimetres and normals of each view as PNG."""
-    for name, image in renders:
-        normals = normal_colours(image.normal, nothing=_GREY)
-        # Millimetres, as most programs read depth in PNG.
-        # 16 bits end at 65.5 m.
-        depth_mm = np.clip(np.round(image.depth_m * 1000), 0, 65535).astype(np.uint16)
-        _write_png(directory / f"{name}_rgb.png", image.rgb[..., ::-1])
-        _write_png(directory / f"{name}_depth_mm.png", depth_mm)
-        _write_png(directory / f"{name}_normal.png", normals[..., ::-1])
-
-
-def _write_png(path: Path, picture: np.ndarray) -> None:
-    _, encoded = cv2.imencode(".png", picture)
-    replace_file(path, encoded.tobytes())
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what the figures depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("ineus_ros", "torch", "numpy", "triton", "numba", "rosbags"):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def device_name(device: torch.device) -> str:
-    """Return the device in words."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads, {platform.machine()}"

@@ -7,17 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
-import cv2
 import numpy as np
 import pytest
 from tiny_scene import CPU, pose, tiny_config, wall_frame
 
 from ineus_core.pipeline import PipelineConfig
 from ineus_core.pipeline.held_out import figures_text, mean_figures, reduced_frame
-from ineus_core.pipeline.offline import OfflineRun, RunLimits, RunResult, save_renders
+from ineus_core.pipeline.offline import OfflineRun, RunLimits, RunResult
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.timing import WALL_CLOCK, Clock
-from ineus_core.types import Camera, Frame, Mesh, RenderedImage
+from ineus_core.types import Camera, Frame, Mesh
 
 
 class Walls:
@@ -244,21 +243,3 @@ def test_a_reduced_frame_picks_depth_and_keeps_the_view() -> None:
     assert set(np.unique(small.depth_m)) == {2.0, 6.0}
     assert small.camera.fx / small.camera.width_px == pytest.approx(60 / 81)
     assert reduced_frame(frame, 81) is frame
-
-
-def test_renders_are_written_as_pictures_that_can_be_measured(tmp_path) -> None:
-    depth_m = np.array([[0.0, 1.2345], [70.0, 2.0]], dtype=np.float32)
-    normal = np.zeros((2, 2, 3), dtype=np.float32)
-    normal[0, 1] = (0, 0, -1)
-    rgb = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    image = RenderedImage(rgb, depth_m, normal, np.ones((2, 2), dtype=np.float32))
-    save_renders(tmp_path / "renders", [("a", image)])
-    names = sorted(path.name for path in (tmp_path / "renders").iterdir())
-    assert names == ["a_depth_mm.png", "a_normal.png", "a_rgb.png"]
-    read = cv2.imread(str(tmp_path / "renders" / "a_depth_mm.png"), cv2.IMREAD_UNCHANGED)
-    assert read.dtype == np.uint16
-    assert read.tolist() == [[0, 1234], [65535, 2000]]
-    colours = cv2.imread(str(tmp_path / "renders" / "a_rgb.png"))[..., ::-1]
-    np.testing.assert_array_equal(colours, rgb)
-    normals = cv2.imread(str(tmp_path / "renders" / "a_normal.png"))[..., ::-1]
-    assert normals[0, 1].tolist() == [128, 128, 0]
