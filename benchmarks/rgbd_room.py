@@ -10,8 +10,10 @@ Run: python benchmarks/rgbd_room.py [--frames N] [--steps N] [--width-px W]
 import argparse
 import json
 import multiprocessing
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -32,8 +34,25 @@ def rendered_frames(config: SyntheticConfig) -> list[Frame]:
 
 def frames_of(make: Callable[[], SyntheticSource], indices: Iterable[int]) -> list[Frame]:
     """Render some frames of a source by all cores; each process makes its own."""
-    with multiprocessing.get_context("spawn").Pool(initializer=_start, initargs=(make,)) as pool:
+    with (
+        _one_thread_each(),
+        multiprocessing.get_context("spawn").Pool(initializer=_start, initargs=(make,)) as pool,
+    ):
         return pool.map(_frame, indices)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start meanwhile have one thread each: there is one for each core."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+    before = dict(os.environ)
+    # Libraries read them once, as they are loaded, so the pool's initialiser would be too late.
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _start(make: Callable[[], SyntheticSource]) -> None:
