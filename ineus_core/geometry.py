@@ -25,11 +25,13 @@ _LARGEST_STEP_M = 2e-4
 """Of single precision up to 2 km from the origin; at UTM coordinates its steps are 0.5 m."""
 
 
-def rigid_inverse(a_from_b: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "4 4"]:
-    """Invert a rigid transform without a general solver."""
-    b_from_a = np.eye(4)
-    b_from_a[:3, :3] = a_from_b[:3, :3].T
-    b_from_a[:3, 3] = -a_from_b[:3, :3].T @ a_from_b[:3, 3]
+def rigid_inverse(a_from_b: Float[np.ndarray, "*n 4 4"]) -> Float[np.ndarray, "*n 4 4"]:
+    """Invert a rigid transform, or many, without a general solver."""
+    b_from_a = np.zeros(a_from_b.shape)
+    turned_back = np.swapaxes(a_from_b[..., :3, :3], -1, -2)
+    b_from_a[..., :3, :3] = turned_back
+    b_from_a[..., :3, 3] = -(turned_back @ a_from_b[..., :3, 3:])[..., 0]
+    b_from_a[..., 3, 3] = 1.0
     return b_from_a
 
 

@@ -254,9 +254,11 @@ class DynamicFilter:
     ) -> Int8[np.ndarray, "partners h w"]:
         """Return what partners tell of the depth in a row, or it of them."""
         pairs = np.array([(row, self._row_of[partner]) for partner in partners])
-        motions = np.stack([rigid_inverse(self._poses[partner]) @ pose for partner in partners])
+        poses = np.stack([self._poses[partner] for partner in partners])
+        # Together, as the keyframes are by the hundred.
+        motions = rigid_inverse(poses) @ pose
         if not is_of_row:
-            pairs, motions = pairs[:, ::-1], np.linalg.inv(motions)
+            pairs, motions = pairs[:, ::-1], rigid_inverse(motions)
         views = DepthViews(
             self._depth_m,
             self._nearest_m,

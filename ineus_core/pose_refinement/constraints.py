@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from ineus_core.geometry import rigid_inverse
 from ineus_core.kernels.plane_alignment import PlaneViews, alignment_equations
-from ineus_core.pose_refinement.motions import cross_matrices, inverses, motions_of
+from ineus_core.pose_refinement.motions import cross_matrices, motions_of
 
 _LEVER_M = 2.0
 """How far away surfaces are, about: makes rotations and translations comparable."""
@@ -91,7 +92,7 @@ class Constraints:
 
     def offsets(self, poses: Float[np.ndarray, "keyframes 4 4"]) -> Float[np.ndarray, "n 6"]:
         """Return the motions x at which the poses of all keyframes are."""
-        return motions_of(relative(poses, self.pairs) @ inverses(self.second_from_first))
+        return motions_of(relative(poses, self.pairs) @ rigid_inverse(self.second_from_first))
 
     def apart_m2(self, poses: Float[np.ndarray, "keyframes 4 4"]) -> Float[np.ndarray, " n"]:
         """Return by how much the mean square distance is larger at poses than at its least."""
@@ -119,4 +120,4 @@ def relative(
     poses: Float[np.ndarray, "keyframes 4 4"], pairs: Int[np.ndarray, "n 2"]
 ) -> Float[np.ndarray, "n 4 4"]:
     """Return `second_from_first` of pairs of keyframes."""
-    return inverses(poses[pairs[:, 1]]) @ poses[pairs[:, 0]]
+    return rigid_inverse(poses[pairs[:, 1]]) @ poses[pairs[:, 0]]

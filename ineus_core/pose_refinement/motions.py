@@ -9,16 +9,6 @@ import numpy as np
 from jaxtyping import Float
 
 
-def inverses(a_from_b: Float[np.ndarray, "n 4 4"]) -> Float[np.ndarray, "n 4 4"]:
-    """Invert rigid transforms."""
-    b_from_a = np.zeros_like(a_from_b)
-    turned_back = a_from_b[:, :3, :3].transpose(0, 2, 1)
-    b_from_a[:, :3, :3] = turned_back
-    b_from_a[:, :3, 3] = -np.einsum("nij,nj->ni", turned_back, a_from_b[:, :3, 3])
-    b_from_a[:, 3, 3] = 1.0
-    return b_from_a
-
-
 def motions_of(transforms: Float[np.ndarray, "n 4 4"]) -> Float[np.ndarray, "n 6"]:
     """Return what small transforms do as translations and rotation vectors."""
     return np.concatenate((transforms[:, :3, 3], _vectors(transforms[:, :3, :3])), axis=1)

@@ -79,20 +79,25 @@ def _inverse_depth(
     if frame.mask is not None:
         believed &= frame.mask
     # As inverse depth, which is linear over a plane in the picture.
-    given = np.where(believed, 1 / np.maximum(frame.depth_m, 1e-3), 0.0).astype(np.float32)
+    # Between pixels it is as linear as on them, which depth is not.
+    given = np.zeros(believed.shape, np.float32)
+    np.divide(1.0, frame.depth_m, where=believed, out=given)
     small = small_camera(frame.camera)
     shape = (-1, small.height_px, small.width_px)
-    # Between pixels it is as linear as on them, which depth is not.
     columns, rows = _places(frame.camera)
+    # Each alone: of two channels OpenCV interpolates at thirty-seconds of a pixel only.
     samples, share = (
-        cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        .reshape(shape)
-        .astype(np.float64)
+        cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT).reshape(
+            shape
+        )
         for image in (given, believed.astype(np.float32))
     )
-    mean = samples.mean(axis=0)
+    # In double: planes are fitted to small differences.
+    mean = samples.mean(axis=0, dtype=np.float64)
     # Every sample between returns only, and none of them across an edge.
-    known = (share > 0.999).all(axis=0) & (np.ptp(samples, axis=0) < _STEP * mean)
+    known = (share.min(axis=0) > 0.999) & (
+        samples.max(axis=0) - samples.min(axis=0) < _STEP * mean
+    )
     return np.where(known, mean, 0.0), known
 
 
