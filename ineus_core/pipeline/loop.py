@@ -27,8 +27,8 @@ _MESHING_S, _MESHING_BY_TIME_S = 0.03, 0.5
 """How long a tick meshes on a GPU online, and how long one of a run by time."""
 _PASSED_AT_ONCE = 4
 """Frames between keyframes, of which only what they show is taken in, before one of those."""
-_TAKING_GPU_S, _TAKING_CPU_S = 0.02, 0.2
-"""How long a tick takes keyframes, of many that wait online."""
+_TAKING_GPU_S, _TAKING_CPU_S = 0.025, 0.4
+"""How long a tick takes more than one keyframe, of many that wait online."""
 
 
 class PipelineConfig(ConfigModel):
@@ -135,7 +135,7 @@ class Pipeline:
         if is_live:
             reconstructor.limit_estimation(config.stereo_share)
         self._mesh_took_s = self._mesh_end_s = 0.0
-        self._has_mesh_left = self._meshes_all = False
+        self._has_mesh_left = self._meshes_all = self._gave_way = False
         self._queue = KeyframeQueue(round(1e6 * config.queue_mb))
         # Frames are counted on other threads than the one that ticks.
         self._lock = threading.Lock()
@@ -194,21 +194,31 @@ class Pipeline:
 
     def tick(self, now_ns: int) -> None:
         """Advance by one step budget, and at most one keyframe, or some if many wait online."""
-        self._take_waiting()
+        took_s = self._take_waiting()
         # Online, keyframes that wait go before training: it is to know them first.
         for _ in range(min(self.steps_per_tick, 1) if self.waiting else self.steps_per_tick):
             self.reconstructor.step()
-        self._mesh_if_due(now_ns, keeps_share=self._is_live)
+        # One of both a tick, or what comes meanwhile waits for both; and each in its turn.
+        is_long = self._is_live and self._on_gpu and took_s > _TAKING_GPU_S
+        self._gave_way = is_long and not self._gave_way
+        if not self._gave_way:
+            self._mesh_if_due(now_ns, keeps_share=self._is_live)
         self._report_if_due(now_ns)
 
-    def _take_waiting(self) -> None:
-        """Take a keyframe; online a share of those that wait, so that none waits for long."""
-        until_s = self._clock_s() + (_TAKING_GPU_S if self._on_gpu else _TAKING_CPU_S)
+    def _take_waiting(self) -> float:
+        """Take a keyframe; online a share of those that wait. Return how long it has taken."""
+        begin_s = self._clock_s()
+        most_s = _TAKING_GPU_S if self._on_gpu else _TAKING_CPU_S
         # Offline one a tick, so that a run repeats.
         for _ in range(1 + self.waiting // 4 if self._is_live else 1):
+            if self._is_live and self.waiting:
+                self.reconstructor.step_ahead()
             self.take_frame()
-            if self._clock_s() >= until_s:
+            took_s = self._clock_s() - begin_s
+            # The next one will need as long as the first.
+            if 2 * took_s >= most_s:
                 break
+        return took_s
 
     def tick_until(self, now_ns: int, due_s: float, end_s: float) -> None:
         """Advance by at most one frame, and train until it is time for the next one.

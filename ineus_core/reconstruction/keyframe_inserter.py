@@ -3,6 +3,7 @@
 """Keyframes on their way in, and corrected poses of those that are held."""
 
 import logging
+import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -85,6 +86,8 @@ class KeyframeInserter:
         self._gone, self._fused = gone, fused
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
         self._refined_from_given = np.eye(4)
+        self.judging_s = 0.0
+        """How long pose and movers of a keyframe took the host of late; nothing of the device."""
 
     def insert(self, frame: Frame) -> bool:
         """Take a frame that is needed, or better depth of one that is held; False if not."""
@@ -95,11 +98,13 @@ class KeyframeInserter:
         # Only frames in a row count: one that fits says that the map is not in the wrong place.
         self._outside.clear()
         is_measured = frame.depth_m is not None and frame.depth_confidence is None
+        begin_s = time.perf_counter()
         # The pose comes first: at one that is off, what stands still would look as if it moved.
         if is_measured and self._refiner is not None:
             frame = self._refined(frame, self._refiner)
         if is_measured and self._dynamic is not None:
             frame = self._without_movers(frame, self._dynamic)
+        self.judging_s = 0.5 * (self.judging_s + time.perf_counter() - begin_s)
         completed = self._completion.completed(frame)
         if completed is not frame:
             frame = _trusted_less(completed, frame)

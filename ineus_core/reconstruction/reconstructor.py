@@ -388,6 +388,19 @@ class Reconstructor:
             started.update_occupancy()
             started.weigh_field()
 
+    def step_ahead(self) -> None:
+        """Give a GPU steps for as long as the host will take to judge the next keyframe.
+
+        To be followed by `take`: the host asks nothing of the device until it has its pose and
+        what moves in it, so that the device would rest.
+        """
+        started = self._reconstruction
+        if started is None or started.is_empty:
+            return
+        for _ in range(started.pace.steps_within(started.inserter.judging_s)):
+            self.step()
+        started.pace.end_ahead()
+
     def refine(self, remaining: float) -> None:
         """Lower the learning rates for the end of an offline run, and draw from all frames alike.
 

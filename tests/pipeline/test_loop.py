@@ -501,3 +501,40 @@ def test_a_sink_that_does_nothing() -> None:
     sink = NullSink()
     sink.on_mesh(MeshUpdate(0, (), ()))
     sink.on_report(Notes().report())
+
+
+def test_a_mesh_gives_way_once_to_a_keyframe_that_took_long_on_a_gpu() -> None:
+    clock = [0.0]
+    pipeline, notes, _ = make(is_live=True, mesh_rate_hz=1000.0, now_s=lambda: clock[0])
+    pipeline._on_gpu = True
+
+    def add_frame(frame: Frame) -> bool:
+        clock[0] += 0.04
+        notes.is_ready = True
+        return True
+
+    notes.add_frame = add_frame  # type: ignore[method-assign]
+    extractions = []
+    for stamp_s in range(4):
+        pipeline.submit(frame_at(stamp_s))
+        pipeline.tick(round(1e9 * clock[0]))
+        extractions.append(notes.extractions)
+    assert extractions == [0, 1, 1, 2]
+
+
+def test_a_gpu_gets_steps_before_a_keyframe_is_judged_online() -> None:
+    pipeline, notes, _ = make(is_live=True)
+    order: list[str] = []
+    notes.step_ahead = lambda: order.append("steps")  # type: ignore[method-assign]
+    take = notes.take
+
+    def noted_take(judged: JudgedFrame) -> bool:
+        order.append("frame")
+        return take(judged)
+
+    notes.take = noted_take  # type: ignore[method-assign]
+    pipeline.submit(frame_at(0))
+    pipeline.tick(0)
+    pipeline.tick(0)
+    # Nothing waits in the second tick.
+    assert order == ["steps", "frame"]
