@@ -65,11 +65,13 @@ def run(ineus: Ineus, tmp_path: Path) -> Iterator[Callable[..., CommandResult]]:
         source = ("room", "--source", "ending")
         return ineus("run", *source, "--out", tmp_path / "out", *options, *words)
 
-    # A job that a shell has in the background begins with SIGINT ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A job that a shell has in the background begins with SIGINT ignored, under nohup with SIGHUP.
+    wanted = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     with registered_source("ending", EndingSource, EndingConfig):
         yield make
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def left(folder: Path) -> list[str]:
