@@ -33,7 +33,10 @@ def camera(domain: Mapping[str, str]) -> Iterator[Camera]:
 def test_a_signal_while_training_ends_it_by_itself_with_the_mesh_saved(
     domain: Mapping[str, str], camera: Camera, tmp_path: Path, number: signal.Signals
 ) -> None:
+    # Under nohup it is ignored, which the node would inherit and heed.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     running = Running(tmp_path, domain, save_on_shutdown="true")
+    signal.signal(signal.SIGHUP, before)
     try:
         camera.wait_for_subscriber()
         for frame in FRAMES[:8]:
