@@ -21,18 +21,13 @@ from ineus_core.rendering import OccupancyGrid, RaySamplingConfig, RenderRays, r
 from ineus_core.timing import Timers
 from ineus_core.training.config import TrainingConfig
 from ineus_core.training.flat_parameters import FlatOptimiser, FlatParameters
-from ineus_core.training.losses import (
-    LossInputs,
-    LossTerms,
-    loss_names,
-    loss_terms,
-    over_colour,
-)
+from ineus_core.training.losses import LossTerms, loss_names, loss_terms
 from ineus_core.training.optimiser import Optimiser, Rates
 from ineus_core.training.ranks import Ranks
 from ineus_core.training.rays import RaySource, ReplayRays, SampledRays
 from ineus_core.training.scalars import StepScalars
 from ineus_core.training.step_record import StepRecord
+from ineus_core.training.terms import LossInputs, over_colour
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 Record = Callable[

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from ineus_core.training import LossWeights
 from ineus_core.training.losses import (
-    LossInputs,
     LossRamps,
     LossTerms,
     loss_names,
     loss_terms,
     masked_mean,
-    over_colour,
 )
+from ineus_core.training.terms import LossInputs, over_colour
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 TRUNCATION_M = 0.1

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ineus_core.rendering import render_rays
-from ineus_core.training.losses import LossInputs, loss_terms, over_colour
+from ineus_core.training.losses import loss_terms
 from ineus_core.training.rays import SampledRays
+from ineus_core.training.terms import LossInputs, over_colour
 
 if TYPE_CHECKING:
     from ineus_core.training.captured.step import CapturedStep

@@ -9,13 +9,8 @@ import torch
 from torch import Tensor
 
 from ineus_core.kernels import ray_batch
-from ineus_core.training.losses import (
-    LossInputs,
-    LossWeights,
-    loss_names,
-    loss_terms,
-    over_colour,
-)
+from ineus_core.training.losses import LossWeights, loss_names, loss_terms
+from ineus_core.training.terms import LossInputs, over_colour
 from ineus_core.types import FieldOutput, RayBatch, RaySamples, RenderedRays
 
 pytestmark = pytest.mark.gpu
