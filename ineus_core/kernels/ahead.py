@@ -6,6 +6,7 @@ Other processes do it, as most of a compilation holds the interpreter's lock. Th
 they are told which one it is for, and leave what they compiled in Triton's folder on disk.
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 from ineus_core.errors import IneusError
 
 _MOST_PROCESSES = 16
+_FEWEST_ELSEWHERE = 4
 
 
 @dataclass(frozen=True)
@@ -62,33 +64,51 @@ def compile_all(launches: Sequence[Launch], processes: int | None = None) -> Non
 
     # As the other processes do, or what they compile would not be found.
     use_sound_assembler()
-    # From disk one by one until one is missing: where all are there, no other process is started.
-    left = list(launches)
-    while left:
-        if not _prepare(left.pop()) and left:
-            _compile_on_disk(left, processes or min(os.cpu_count() or 1, _MOST_PROCESSES))
-            break
-    for launch in left:
+    missing = [launch for launch in launches if not _load(launch)]
+    # A process needs seconds before it begins, a kernel here and there about one.
+    if len(missing) >= _FEWEST_ELSEWHERE:
+        _compile_on_disk(missing, processes or min(os.cpu_count() or 1, _MOST_PROCESSES))
+    for launch in missing:
         _prepare(launch)
 
 
-def _prepare(launch: Launch) -> bool:
-    """Have a kernel ready to be launched; True if it was on disk."""
-    from triton import knobs
+def _load(launch: Launch) -> bool:
+    """Have a kernel ready to be launched if it is on disk; False if it is not."""
+    from triton.runtime import _async_compile
 
-    found: list[bool] = []
-
-    def note(*, cache_hit: bool, **_: Any) -> None:
-        found.append(cache_hit)
-
-    # Not by the time that it takes: before the first of all, Triton reads the whole of itself.
-    before = knobs.compilation.listener
-    knobs.compilation.listener = note
+    disk = _Disk(launch.kernel.fn.__name__)
+    # The way by which Triton asks somebody else to compile; that one is told the kernel's key.
+    before = _async_compile.active_mode.set(disk)
     try:
         launch.kernel.preload(launch.specialization)
     finally:
-        knobs.compilation.listener = before
-    return all(found)
+        _async_compile.active_mode.reset(before)
+    return disk.has_it
+
+
+class _Disk:
+    """Stands for who compiles: loads what was compiled before, and does nothing else."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.has_it = False
+
+    def submit(
+        self, key: str, compile: Callable[[], Any], finalize: Callable[[Any], object]
+    ) -> None:
+        from triton.runtime.cache import get_cache_manager
+
+        folder = get_cache_manager(hashlib.sha256(key.encode()).hexdigest())
+        # Triton cuts the name off as well.
+        metadata = f"{self._name[:150]}.json"
+        self.has_it = metadata in (folder.get_group(metadata) or {})
+        if self.has_it:
+            finalize(compile())
+
+
+def _prepare(launch: Launch) -> None:
+    """Have a kernel ready to be launched: from disk, or compiled here and now."""
+    launch.kernel.preload(launch.specialization)
 
 
 def _compile_on_disk(launches: Sequence[Launch], processes: int) -> None:

@@ -43,27 +43,29 @@ def test_what_is_noted_is_compiled_elsewhere_and_found_on_disk(hopper: Path) -> 
     assert set(hopper.iterdir()) == folders, "it was all on disk"
 
 
-def test_what_is_on_disk_is_loaded_without_other_processes(
+def test_other_processes_compile_only_what_is_not_on_disk_and_only_many(
     hopper: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from triton.runtime.cache import triton_key
-
     from ineus_core.kernels import ahead
     from ineus_core.kernels.block_lattice.gpu import lattice_points
 
-    def work(side: int) -> None:
+    def work(*dtypes: torch.dtype) -> None:
         # Of types that nothing else has: kernels that are loaded would be launched.
         places, origins = torch.zeros(9, dtype=torch.int16), torch.zeros((2, 3))
-        for dtype in (torch.int16, torch.int8):
-            lattice_points(places, origins.to(dtype), side, (1.0, 0.0), 0.1)
+        for dtype in dtypes:
+            lattice_points(places, origins.to(dtype), 4, (1.0, 0.0), 0.1)
 
-    launches = ahead.noted_launches(lambda: work(4))
-    assert len(launches) == 2
     asked: list[int] = []
     monkeypatch.setattr(ahead, "_compile_on_disk", lambda left, _: asked.append(len(left)))
+    monkeypatch.setattr(ahead, "_FEWEST_ELSEWHERE", 2)
+    two, third = torch.int16, torch.int8
+    launches = ahead.noted_launches(lambda: work(two, torch.uint8))
+    assert len(launches) == 2
     ahead.compile_all(launches)
-    assert asked == [1], "the first one was not on disk"
-    # As in a process that has just begun: Triton first takes the time to know its own version.
-    triton_key.cache_clear()
+    assert asked == [2]
     ahead.compile_all(launches)
-    assert asked == [1]
+    assert asked == [2], "both are on disk"
+    more = ahead.noted_launches(lambda: work(third))
+    ahead.compile_all([*launches, *more])
+    assert asked == [2], "one is compiled at once, here"
+    assert all(ahead._load(launch) for launch in (*launches, *more))
