@@ -66,8 +66,10 @@ def run(ineus: Ineus, tmp_path: Path) -> Iterator[Callable[..., CommandResult]]:
         return ineus("run", *source, "--out", tmp_path / "out", *options, *words)
 
     # A job that a shell has in the background begins with SIGINT ignored, under nohup with SIGHUP.
-    wanted = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    }
     with registered_source("ending", EndingSource, EndingConfig):
         yield make
     for number, handler in before.items():
