@@ -103,7 +103,7 @@ def check_writable(folder: str | Path) -> None:
         ) from error
 
 
-def check_source_exists(path: Path) -> None:
+def check_source_exists(path: Path, expected: str = "a bag or a data set") -> None:
     """Find out before anything is loaded whether there is something to read at a path.
 
     Raises:
@@ -112,7 +112,7 @@ def check_source_exists(path: Path) -> None:
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
     if path.is_dir() and not any(path.iterdir()):
-        raise SourceError(f"{path}: the folder is empty; expected a bag or a data set")
+        raise SourceError(f"{path}: the folder is empty; expected {expected}")
 
 
 def _flush(written: Path) -> None:

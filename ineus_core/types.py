@@ -73,6 +73,15 @@ class Camera:
                 f"expected at most {most}"
             )
 
+    @staticmethod
+    def no_narrower(width_px: int, height_px: int) -> tuple[int, int]:
+        """Return a size for smaller images with sides as far from equal as a camera may have.
+
+        Rounding halves the short side of a narrow picture at most, which is then too short.
+        """
+        least = -(-max(width_px, height_px) // _MOST_NARROW)
+        return max(width_px, least), max(height_px, least)
+
     def _check_size(self) -> None:
         """Refuse sizes whose rays and images would fill the memory, or that are but a line."""
         short, long = sorted((self.width_px, self.height_px))

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ineus_core.errors import ConfigError, MissingDependencyError, SourceError
+from ineus_core.files import check_source_exists
 
 app = typer.Typer(
     help="Make, play and inspect ROS 2 bags without a ROS installation.", no_args_is_help=True
@@ -40,6 +41,9 @@ def make(
     overwrite: Annotated[bool, typer.Option(help="Replace OUT if it exists.")] = False,
 ) -> None:
     """Write the frames of a source as a ROS 2 bag with images, cameras, odometry and TF."""
+    from ineus_core.cli.given_paths import look_for_source
+
+    look_for_source(path, source)
     from ineus_core.sources import is_held_out, open_source
     from ineus_core.sources.bags.writer import BagWriterConfig, refuse_to_replace, write_bag
 
@@ -64,6 +68,7 @@ def make(
 @app.command()
 def info(file: BagPath) -> None:
     """Say what is in a bag and what ineus would use of it."""
+    check_source_exists(file)
     from rich.console import Console
     from rich.table import Table
 
@@ -109,6 +114,7 @@ def play(
     Where tf2_msgs is not installed, as with rclpy from wheels, its transforms cannot be played.
     The poses of the camera that they tell then go out as TransformStamped.
     """
+    check_source_exists(file)
     from ineus_core.sources import BagFile
 
     if importlib.util.find_spec("rclpy") is None:

@@ -36,6 +36,9 @@ def command(
 
     Exit code 0: they agree, or nobody can tell; 1: they contradict each other.
     """
+    from ineus_core.cli.given_paths import look_for_source
+
+    look_for_source(path, source)
     from ineus_core.config import load_config
     from ineus_core.consistency import check_source
     from ineus_core.files import check_writable

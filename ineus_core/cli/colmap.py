@@ -46,6 +46,9 @@ def command(
     overwrite: Annotated[bool, typer.Option(help="Replace DIR if it exists.")] = False,
 ) -> None:
     """Find the poses of photographs or of a video, so that `ineus run DIR` can use them."""
+    from ineus_core.files import check_source_exists
+
+    check_source_exists(images, "pictures or a video")
     from ineus_core.sources import StructureFromMotionConfig, reconstruct_poses
 
     for option, value in (("camera", camera), ("matcher", matcher)):

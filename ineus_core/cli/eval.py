@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from ineus_core.errors import ConfigError, SourceError
+from ineus_core.files import check_source_exists
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +89,7 @@ def command(
         return
     if reference is None and not hold_out:
         raise ConfigError("expected --reference FILE, or --frames PATH with --hold-out N")
+    check_source_exists(mesh, "a run or a mesh")
     figures: dict[str, dict[str, Any]] = {}
     if reference is not None:
         limits = tuple(threshold or ())

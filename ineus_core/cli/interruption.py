@@ -19,7 +19,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KEPT = "interrupted"
 """Name of the checkpoint of a run that was ended; those of whole runs are not replaced by it."""
 _WITH_STEPS = {"reading", "streaming", "refining"}
-_AFTER_STEPS = {"measuring", "writing"}
+_AFTER_STEPS = {"meshing", "measuring", "writing"}
 
 
 class Interrupted(BaseException):

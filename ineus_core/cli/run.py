@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ineus_core.errors import ConfigError, SourceError
+from ineus_core.errors import ConfigError, IneusError, SourceError
 
 if TYPE_CHECKING:
     from ineus_core.cli.interruption import Interruption
@@ -86,10 +86,10 @@ def command(
         raise ConfigError("--hold-out 1 leaves nothing to train on: expected 0 or at least 2")
     if resume is not None and resume_weights is not None:
         raise ConfigError("--resume and --resume-weights: expected at most one of them")
-    from ineus_core.files import check_source_exists, check_writable
+    from ineus_core.cli.given_paths import look_for_source
+    from ineus_core.files import check_writable
 
-    if source == "auto" and _names_a_file(path):
-        check_source_exists(Path(path))
+    look_for_source(path, source)
     check_writable(out)
     from ineus_core.cli.interruption import Interrupted, Interruption
 
@@ -135,14 +135,6 @@ class _Start:
         if self.resume_weights is not None:
             reconstructor.load_weights(self.resume_weights)
         reconstructor.save_meshes_in(dataset_from_world(frames))
-
-
-def _names_a_file(path: str) -> bool:
-    """Decide whether nothing but a file or folder can be meant, without loading any source."""
-    # Loading takes seconds, mostly torch's; a program that has registered a kind of its own, whose
-    # paths may be anything, has loaded them already.
-    loaded = "ineus_core.sources" in sys.modules
-    return not loaded and ":" not in path and path != "synthetic"
 
 
 def _run(
@@ -271,6 +263,11 @@ def _train_and_write(
     progress.summary(job.out, result.report)
     if why_empty:
         raise SourceError(f"{job.start.path}: {why_empty}")
+    if result.measuring_error is not None:
+        raise IneusError(
+            f"{job.out}: all is written, but its views could not be compared with the frames: "
+            f"{result.measuring_error}"
+        ) from result.measuring_error
 
 
 def _run_or_again(

@@ -45,6 +45,8 @@ _SURE_OWN_PX = 2.5
 """Of the pictures themselves: in a small one features are found no better than that."""
 _MISPLACED = 0.025
 """Of the focal length, by which features with depth may miss."""
+_USUAL = "good recordings: 58 to 100 %"
+"""Of the depth within 2 %: the lowest is a real camera at close range (docs/check.md)."""
 # Of the median depth: a wrong scale of depth and one of poses look alike, and this decides which
 # is named.
 _USUAL_M = (0.3, 8.0)
@@ -268,7 +270,7 @@ class InputCheck:
         if base.sampson is None:
             self._figures["agreement_after"] = found.agreement
             rise = (
-                f"{100 * base.agreement:.0f} % of the depth agrees (usual: 65 to 97 %). If "
+                f"{100 * base.agreement:.0f} % of the depth agrees ({_USUAL}). If "
                 f"{reason}, {100 * found.agreement:.0f} % agrees"
             )
         else:
@@ -316,7 +318,7 @@ class InputCheck:
         )
         return (
             f"Overlapping views contradict each other: {100 * base.agreement:.0f} % of the depth "
-            f"agrees (usual: 65 to 97 %){other}. Nothing that was tried explains it: the poses "
+            f"agrees ({_USUAL}){other}. Nothing that was tried explains it: the poses "
             "may be of something else than the camera, depth may be that of another camera, or "
             "something is moving."
         )

@@ -159,7 +159,7 @@ def with_poses(adjustment: Adjustment, **changes: Any) -> Adjustment:
 
 
 def gross_hypotheses(given: Adjustment, has_depth: bool) -> list[Hypothesis]:
-    """Return axes, inversion and unit of depth in all combinations, and the quaternion's order."""
+    """Return axes, inversion and unit of depth in all combinations, and what is rarer alone."""
     factors = DEPTH_FACTORS if has_depth else (1.0,)
     found = []
     for axes, inverted, factor in itertools.product(all_axes(), (False, True), factors):
@@ -177,6 +177,13 @@ def gross_hypotheses(given: Adjustment, has_depth: bool) -> list[Hypothesis]:
             if differs
         ]
         found.append(Hypothesis("+".join(families), changed))
+    for inverted, factor in itertools.product((False, True), factors):
+        changed = replace(
+            with_poses(given, mirrored=not given.poses.mirrored, inverted=inverted),
+            depth_factor=given.depth_factor * factor,
+        )
+        names = "mirrored" + "+inverted" * (inverted != given.poses.inverted)
+        found.append(Hypothesis(names + "+unit" * (factor != 1), changed))
     other = "wxyz" if given.poses.quaternion_order == "xyzw" else "xyzw"
     for inverted in (False, True):
         changed = with_poses(given, quaternion_order=other, inverted=inverted)

@@ -82,12 +82,19 @@ def _rows(
     if source.dropped:
         rows["dropped"] = ", ".join(f"{n} {reason}" for reason, n in source.dropped.items())
     rows |= _timing(stamps_ns)
-    (fx, fy, cx, cy), (height, width) = views[0].intrinsics, views[0].grey.shape
-    rows["intrinsics"] = (
-        f"fx {given.focal_factor * fx:.1f}, fy {given.focal_factor * fy:.1f}, cx {cx:.1f}, "
-        f"cy {cy:.1f} at {width} x {height} px"
-    )
+    rows["intrinsics"] = _intrinsics(views[0], given)
     return rows | _depth(views, given)
+
+
+def _intrinsics(view: View, given: Adjustment) -> str:
+    """Return the intrinsics of a view in the pixels of its frame, as its files have them."""
+    height, width = view.grey.shape
+    full = view.full_width_px or width
+    fx, fy, cx, cy = (full / width * number for number in view.intrinsics)
+    return (
+        f"fx {given.focal_factor * fx:.1f}, fy {given.focal_factor * fy:.1f}, cx {cx:.1f}, "
+        f"cy {cy:.1f} at {full} x {round(height * full / width)} px"
+    )
 
 
 def _timing(stamps_ns: Sequence[int]) -> dict[str, str]:

@@ -80,6 +80,9 @@ def explanation(hypothesis: Hypothesis, given: Adjustment) -> str:
         if new.poses.inverted
         else "the poses are not inverted (world_from_camera)",
         "axes": f"the poses have {AXES_IN_WORDS.get(new.poses.axes, f'axes {new.poses.axes}')}",
+        "mirrored": "the world is left-handed and y of its cameras is up, as in ICL-NUIM"
+        if new.poses.mirrored
+        else "the world is right-handed",
         "quaternion": f"the quaternions are in the order {new.poses.quaternion_order}",
         "unit": _unit(new, given),
         "focal": f"the focal length is {new.focal_factor / given.focal_factor:.3f} times the "

@@ -39,6 +39,8 @@ class View:
     intrinsics: Intrinsics
     anchor: int = 0
     """Which group of frames it was read with."""
+    full_width_px: int | None = None
+    """Of the frame, where the view is smaller."""
 
     @property
     def width_px(self) -> int:
@@ -97,7 +99,8 @@ def view_of(frame: Frame, index: int, anchor: int = 0) -> View:
     depth = None if frame.depth_m is None else frame.depth_m.astype(np.float32)
     camera = frame.camera
     width = min(WIDTH_PX, camera.width_px)
-    height = max(1, round(camera.height_px * width / camera.width_px))
+    height = round(camera.height_px * width / camera.width_px)
+    width, height = camera.no_narrower(width, height)
     small = camera.resized(width, height)
     if any(camera.distortion) or camera.distortion_model == "equidistant":
         columns, rows = _distorted_pixels(camera, width, height)
@@ -109,7 +112,14 @@ def view_of(frame: Frame, index: int, anchor: int = 0) -> View:
             depth = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)
     intrinsics = (small.fx, small.fy, small.cx, small.cy)
     return View(
-        index, frame.stamp_ns, frame.world_from_camera, grey, depth, intrinsics, anchor=anchor
+        index,
+        frame.stamp_ns,
+        frame.world_from_camera,
+        grey,
+        depth,
+        intrinsics,
+        anchor=anchor,
+        full_width_px=camera.width_px,
     )
 
 

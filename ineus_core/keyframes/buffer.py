@@ -71,9 +71,8 @@ class KeyframeBuffer:
         """Allocate every slot at once."""
         self._limits, self.camera = depth or DepthConfig(), camera
         self._factor = -(-camera.width_px // config.max_width_px)
-        self.width_px, self.height_px = (
-            camera.width_px // self._factor,
-            max(1, camera.height_px // self._factor),
+        self.width_px, self.height_px = camera.no_narrower(
+            camera.width_px // self._factor, camera.height_px // self._factor
         )
         pixels = self.width_px * self.height_px
         # Three of colour and two of depth, and what is optional.

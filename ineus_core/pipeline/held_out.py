@@ -80,9 +80,10 @@ def reduced_frame(frame: Frame, max_width_px: int) -> Frame:
     factor = -(-camera.width_px // max_width_px)
     if factor == 1:
         return frame
-    width_px, height_px = camera.width_px // factor, camera.height_px // factor
-    rows = (np.arange(height_px) * factor + factor // 2).clip(max=camera.height_px - 1)
-    columns = (np.arange(width_px) * factor + factor // 2).clip(max=camera.width_px - 1)
+    size = camera.no_narrower(camera.width_px // factor, camera.height_px // factor)
+    width_px, height_px = size
+    rows = ((np.arange(height_px) + 0.5) * camera.height_px / height_px).astype(int)
+    columns = ((np.arange(width_px) + 0.5) * camera.width_px / width_px).astype(int)
     pick = np.ix_(rows, columns)
     return Frame(
         frame.stamp_ns,

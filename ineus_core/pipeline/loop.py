@@ -293,7 +293,8 @@ class Pipeline:
         Args:
             steps: Instead of the configured number.
             until_s: Refine until this moment of the clock instead.
-            on_progress: Called with the share of the refinement that is done.
+            on_progress: Called with the share of the refinement that is done; 1 before the mesh is
+                made, which takes a while.
         """
         while self.has_waiting:
             self.take_frame()
@@ -304,6 +305,7 @@ class Pipeline:
         self.reconstructor.start()
         self._refine(self.refine_steps if steps is None else steps, until_s, on_progress)
         self.refined_s = self._clock_s()
+        on_progress(1.0)
         self.update_mesh(everything=True)
         self.sink.on_report(self.reconstructor.report())
 

@@ -18,7 +18,12 @@ from ineus_core.errors import SourceError
 from ineus_core.evaluation import Panel
 from ineus_core.pipeline.beside import Beside, Nobody, Onlooker
 from ineus_core.pipeline.environment import device_name, versions
-from ineus_core.pipeline.held_out import FULL_WIDTH_PX, compare_view, mean_figures
+from ineus_core.pipeline.held_out import (
+    FULL_WIDTH_PX,
+    ComparedView,
+    compare_view,
+    mean_figures,
+)
 from ineus_core.pipeline.kind_settings import KindSettings
 from ineus_core.pipeline.loop import Pipeline, PipelineConfig
 from ineus_core.pipeline.no_surface import why_no_surface
@@ -73,6 +78,8 @@ class RunResult:
     report: dict[str, Any]
     panels: list[Panel]
     renders: list[tuple[str, RenderedImage]] = field(default_factory=list)
+    measuring_error: Exception | None = None
+    """Why views could not be compared; the reconstruction is whole all the same."""
 
 
 class _CurveSink:
@@ -158,11 +165,16 @@ class OfflineRun:
     def run(self) -> RunResult:
         """Stream, refine, measure."""
         streamed_s, trained_s = self.train()
-        self._on_progress("measuring", 0.0, None)
-        held_out, panels, renders = self._measure()
-        report = self._report(held_out)
+        views, error = self._compared_views()
+        measured = views if self._held_out else []
+        report = self._report(mean_figures(measured) | {"frames": len(measured)})
         report |= {"wall_s": trained_s, "stream_wall_s": streamed_s}
-        return RunResult(report, panels, renders)
+        panels = [
+            Panel(_name(view.frame), view.frame.rgb, view.frame.depth_m, view.image)
+            for view in views[:4]
+        ]
+        renders = [(_name(view.frame), view.image) for view in views]
+        return RunResult(report, panels, renders, error)
 
     def train(self) -> tuple[float, float]:
         """Stream and refine alone; seconds until the stream ended, and until training did."""
@@ -317,7 +329,13 @@ class OfflineRun:
         steps = None
         if limits.steps is not None:
             steps = max(0, limits.steps - (self._reconstructor.steps - self._steps_before))
-        self._pipeline.finish(steps, until_s, lambda share: self._note_progress("refining", share))
+        self._pipeline.finish(steps, until_s, self._note_refinement)
+
+    def _note_refinement(self, share: float) -> None:
+        if share < 1.0:
+            self._note_progress("refining", share)
+        else:
+            self._tell("meshing", 0.0)
 
     def _note_progress(self, phase: str, share: float) -> None:
         reports = self._sink.reports
@@ -363,22 +381,28 @@ class OfflineRun:
         views = [compare_view(self._reconstructor, frame, _QUICK_WIDTH_PX) for frame in some]
         return mean_figures(views)
 
-    def _measure(self) -> tuple[dict[str, Any], list[Panel], list[tuple[str, RenderedImage]]]:
+    def _compared_views(self) -> tuple[list[ComparedView], Exception | None]:
+        """Compare frames with their views, and return why not all of them could be."""
         if not self._reconstructor.is_ready:
-            return mean_figures([]) | {"frames": 0}, [], []
+            return [], None
         width_px = FULL_WIDTH_PX[self._reconstructor.device.type]
         frames = self._held_out or self._shown
         # Spread over the run, as frames in a row show the same.
         some = frames[:: max(1, len(frames) // _FULL_FRAMES)][:_FULL_FRAMES]
-        views = [compare_view(self._reconstructor, frame, width_px) for frame in some]
-        panels = [
-            Panel(_name(view.frame), view.frame.rgb, view.frame.depth_m, view.image)
-            for view in views[:4]
-        ]
-        renders = [(_name(view.frame), view.image) for view in views]
-        measured = views if self._held_out else []
-        figures = mean_figures(measured) | {"frames": len(measured)}
-        return figures, panels, renders
+        # Views that measure nothing may take no longer than the training did.
+        limit_s = math.inf if self._held_out else self._limits.seconds or math.inf
+        views: list[ComparedView] = []
+        began_s = self._clock.now_s()
+        for index, frame in enumerate(some):
+            if views and self._clock.now_s() - began_s > limit_s:
+                break
+            self._on_progress("measuring", index / len(some), None)
+            try:
+                views.append(compare_view(self._reconstructor, frame, width_px))
+            except Exception as error:
+                # Whatever it is, it must not cost what was trained.
+                return views, error
+        return views, None
 
     def _report(self, held_out: dict[str, Any]) -> dict[str, Any]:
         pipeline, reconstructor = self._pipeline, self._reconstructor

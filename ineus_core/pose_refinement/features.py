@@ -44,9 +44,10 @@ def view_of(frame: Frame) -> FeatureView:
     grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
     camera = frame.camera
     if camera.width_px > _WIDTH_PX:
-        height_px = max(1, round(camera.height_px * _WIDTH_PX / camera.width_px))
-        camera = camera.resized(_WIDTH_PX, height_px)
-        grey = cv2.resize(grey, (_WIDTH_PX, height_px), interpolation=cv2.INTER_AREA)
+        height_px = round(camera.height_px * _WIDTH_PX / camera.width_px)
+        size = camera.no_narrower(_WIDTH_PX, height_px)
+        camera = camera.resized(*size)
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     sift = cv2.SIFT_create(nfeatures=_FEATURES, contrastThreshold=_CONTRAST)
     points, descriptors = sift.detectAndCompute(grey, None)
     pose = frame.world_from_camera.astype(np.float64)

@@ -34,6 +34,8 @@ from ineus_core.sources.source import (
 )
 from ineus_core.types import Camera, Frame
 
+MIRROR_Y = np.diag((1.0, -1.0, 1.0, 1.0))
+"""From a left-handed world, whose cameras have y up, to ours, and back."""
 NAMED_AXES = {"opencv": "RDF", "opengl": "RUB", "ros_body": "FLU"}
 _DIRECTIONS = {
     "R": (1, 0, 0),
@@ -57,6 +59,11 @@ class PoseReadingConfig(ConfigModel):
 
     inverted: bool = Field(
         default=False, description="Whether poses are camera_from_world instead of its inverse"
+    )
+    mirrored: bool = Field(
+        default=False,
+        description="Whether poses are of a left-handed world with cameras whose y is up, as "
+        "those of ICL-NUIM; y is turned about",
     )
     axes: str = Field(
         default="opencv",
@@ -104,6 +111,8 @@ class PoseReadingConfig(ConfigModel):
             # Back to the four numbers as they were read, which only stand in another order.
             w, x, y, z = rotation_to_quaternion(given[:3, :3])
             pose[:3, :3] = quaternion_to_rotation(np.array((x, y, z, w)))
+        if self.mirrored:
+            pose = MIRROR_Y @ pose @ MIRROR_Y
         if self.inverted:
             pose = rigid_inverse(pose)
         if self.scale != 1:

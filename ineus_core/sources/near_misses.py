@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a folder that no kind of source recognises nearly is, and what it lacks."""
 
+import itertools
 from pathlib import Path
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm")
 _COLOUR_FOLDERS = ("color", "colour", "rgb", "image", "images")
 _MODEL_FILES, _ENDS = ("cameras", "images"), (".bin", ".txt")
 _TUM_LISTS = ("rgb.txt", "depth.txt")
+_LONGEST_COMMENT = 20
 
 
 def missing_part(path: Path) -> str:
@@ -27,11 +29,24 @@ def missing_part(path: Path) -> str:
 
 def _missing_list(path: Path) -> str:
     lacking = [name for name in ("rgb.txt", "groundtruth.txt") if not (path / name).is_file()]
+    others = [file.name for file in sorted(path.glob("*.txt")) if _has_stamped_poses(file)]
+    found = f"; {others[0]} may be that" if others and "groundtruth.txt" in lacking else ""
     return (
         f"it looks like a sequence of the TUM layout without {' and '.join(lacking)}; expected "
         f"colour pictures as lines 'stamp file' of rgb.txt, and poses of the camera as lines "
-        f"'stamp tx ty tz qx qy qz qw' of groundtruth.txt"
+        f"'stamp tx ty tz qx qy qz qw' of groundtruth.txt{found}"
     )
+
+
+def _has_stamped_poses(file: Path) -> bool:
+    """Decide whether the first line of a text has a stamp and the seven numbers of a pose."""
+    with open(file, encoding="utf-8", errors="replace") as text:
+        lines = (line.split("#")[0].split() for line in itertools.islice(text, _LONGEST_COMMENT))
+        words = next(filter(None, lines), [])
+    try:
+        return len([float(word) for word in words]) == 8
+    except ValueError:
+        return False
 
 
 def _missing_model_file(path: Path) -> str:

@@ -129,7 +129,8 @@ def _pyramid(frame: Frame, max_width_px: int, device: torch.device) -> list[Leve
     factor = -(-camera.width_px // max_width_px)
     levels: list[Level] = []
     while not levels or camera.width_px // factor >= _COARSEST_PX:
-        size = max(2, camera.height_px // factor), max(2, camera.width_px // factor)
+        narrow = camera.no_narrower(camera.width_px // factor, camera.height_px // factor)
+        size = max(2, narrow[1]), max(2, narrow[0])
         if factor > 1:
             grey = reduced(grey, size)
             usable = None if usable is None else reduced(usable, size)

@@ -45,6 +45,21 @@ def test_a_run_without_surface_is_an_error(
     assert json.loads((out / "report.json").read_text())["mesh"]["triangles"] == 0
 
 
+def test_all_is_written_when_views_cannot_be_measured(
+    ineus: Ineus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no such view")
+
+    monkeypatch.setattr("ineus_core.pipeline.offline.compare_view", fail)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    out = tmp_path / "out"
+    result = ineus("run", "synthetic:room", "--out", out, "--config", tmp_path / "tiny.yaml")
+    result.assert_fails(1, "all is written", "no such view")
+    assert len(read_mesh(out / "mesh.ply").triangles)
+    assert {"checkpoint", "report.html", "report.json"} <= {path.name for path in out.iterdir()}
+
+
 def test_a_strict_run_ends_where_limits_cut_the_depth(ineus: Ineus, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
     options = ("--config", tmp_path / "tiny.yaml", "--set", "depth.max_m=0.5", "--strict")

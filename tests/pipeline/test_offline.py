@@ -243,3 +243,26 @@ def test_a_reduced_frame_picks_depth_and_keeps_the_view() -> None:
     assert set(np.unique(small.depth_m)) == {2.0, 6.0}
     assert small.camera.fx / small.camera.width_px == pytest.approx(60 / 81)
     assert reduced_frame(frame, 81) is frame
+
+
+def test_a_picture_that_is_nearly_a_line_is_reduced_to_one_that_a_camera_may_have() -> None:
+    camera = Camera(300, 3, 200.0, 200.0, 150.0, 1.5)
+    depth_m = np.repeat(np.array([[1.0], [2.0], [3.0]], dtype=np.float32), 300, axis=1)
+    frame = Frame(5, camera, pose(), np.zeros((3, 300, 3), dtype=np.uint8), depth_m)
+    small = reduced_frame(frame, 160)
+    assert (small.camera.width_px, small.camera.height_px) == (150, 2)
+    assert small.camera.fy == pytest.approx(200 * 2 / 3)
+    # Rows 0 and 1 of two have their centres in rows 0 and 2 of three.
+    assert small.depth_m[:, 0].tolist() == [1.0, 3.0]
+
+
+def test_an_error_of_the_measurement_costs_nothing_else(monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no such view")
+
+    monkeypatch.setattr("ineus_core.pipeline.offline.compare_view", fail)
+    result = run(Walls(6), steps=12)
+    assert str(result.measuring_error) == "no such view"
+    assert result.report["steps"] == 12
+    assert result.report["held_out"]["psnr"] is None
+    assert (result.panels, result.renders) == ([], [])

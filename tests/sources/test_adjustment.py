@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from folder_making import make_posed_images
-from planted_faults import OPTICAL_FROM_ROS_BODY, wxyz_read_as_xyzw
+from planted_faults import MIRROR_Y, OPTICAL_FROM_ROS_BODY, wxyz_read_as_xyzw
 from scipy.spatial.transform import Rotation
 
 from ineus_core.config import load_config
@@ -36,6 +36,7 @@ POSE = rigid_transform(np.array((1.0, -2, 3)), Rotation.random(random_state=3).a
         (POSE @ OPENGL_CAMERA_FROM_CAMERA, {"axes": "RUB"}),
         (POSE @ OPTICAL_FROM_ROS_BODY, {"axes": "ros_body"}),
         (POSE @ OPTICAL_FROM_ROS_BODY, {"axes": "FLU"}),
+        (MIRROR_Y @ POSE @ MIRROR_Y, {"mirrored": True}),
         (wxyz_read_as_xyzw(POSE, 0), {"quaternion_order": "wxyz"}),
         (rigid_inverse(POSE @ OPENGL_CAMERA_FROM_CAMERA), {"inverted": True, "axes": "opengl"}),
         (

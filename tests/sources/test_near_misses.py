@@ -31,6 +31,13 @@ def test_the_list_that_a_tum_sequence_lacks_is_named(tmp_path: Path, name: str) 
         source_kind(folder)
 
 
+def test_a_file_that_may_be_the_trajectory_of_a_tum_sequence_is_named(tmp_path: Path) -> None:
+    folder = make_tum(tmp_path / "data")
+    (folder / "groundtruth.txt").rename(folder / "truth_cam_poses.txt")
+    with pytest.raises(SourceError, match=r"groundtruth\.txt; truth_cam_poses\.txt may be that"):
+        source_kind(folder)
+
+
 def test_of_other_folders_nothing_is_guessed(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(SourceError, match=r"can be recognised; expected one of"):

@@ -23,6 +23,7 @@ from ineus_core.types import Camera, Frame
 OPTICAL_FROM_ROS_BODY = np.array(
     [[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64
 )
+MIRROR_Y = np.diag((1.0, -1.0, 1.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,12 @@ FAULTS = (
         "quaternion",
         {"source.poses.quaternion_order": "wxyz"},
         wxyz_read_as_xyzw,
+    ),
+    Fault(
+        "a left-handed world",
+        "mirrored",
+        {"source.poses.mirrored": True},
+        lambda pose, _: MIRROR_Y @ pose @ MIRROR_Y,
     ),
     Fault("depth x 0.1", "unit", {"source.depth_factor": 10.0}, depth_factor=0.1),
     Fault("depth x 5", "unit", {"source.depth_factor": 0.2}, depth_factor=5.0),

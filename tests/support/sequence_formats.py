@@ -74,6 +74,44 @@ def write_redwood(folder: Path) -> Path:
     return folder
 
 
+def write_in_order(folder: Path) -> Path:
+    """Write the layout of slambook: from 1, depth as PGM, poses of 7 numbers in order."""
+    walk, lines = room_walk(), []
+    for i, frame in enumerate(walk.frames):
+        write_picture(folder / "color" / f"{i + 1}.png", frame.rgb)
+        write_millimetres(folder / "depth" / f"{i + 1}.pgm", depth_of(frame))
+        lines.append(_seven(frame))
+    (folder / "pose.txt").write_text("\n".join(lines) + "\n")
+    np.savetxt(folder / "K.txt", integer_centred(walk.camera), fmt="%.12g")
+    return folder
+
+
+def write_side_by_side(folder: Path) -> Path:
+    """Write colour, depth and poses into one folder, as scripts at a robot's arm do."""
+    walk, lines = room_walk(), []
+    for i, frame in enumerate(walk.frames):
+        write_picture(folder / f"image_{i:04d}.png", frame.rgb)
+        write_millimetres(folder / f"depth_{i:04d}.png", depth_of(frame))
+        lines.append(f"{i:04d} {_seven(frame)}")
+    (folder / "poses.txt").write_text("\n".join(lines) + "\n")
+    np.savetxt(folder / "K.txt", integer_centred(walk.camera), fmt="%.12g")
+    return folder
+
+
+def write_counted(folder: Path) -> Path:
+    """Write pictures that are counted, and poses of a program that knew their stamps."""
+    folder = write_side_by_side(folder)
+    lines = [f"{1e9 + 0.1 * i:.1f} {_seven(frame)}" for i, frame in enumerate(room_walk().frames)]
+    (folder / "poses.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def _seven(frame: Frame) -> str:
+    """Return `tx ty tz qx qy qz qw`."""
+    pose = frame.world_from_camera
+    return f"{numbers(pose[:3, 3])} {numbers(rotation_to_quaternion(pose[:3, :3]))}"
+
+
 def write_icl(folder: Path) -> Path:
     """Write pictures from 0, poses from 1 in a left-handed world, cameras with y up."""
     walk, lines = room_walk(), []

@@ -101,7 +101,10 @@ class ColmapSource(PhotoSet):
         pictures = folder / config.images_folder
         colours = {i.name: named_file(pictures, i.name, str(model_folder)) for i in images}
         registered = len(images)
-        images = with_pictures(images, [colours[i.name] for i in images], str(model_folder))
+        try:
+            images = with_pictures(images, [colours[i.name] for i in images], str(model_folder))
+        except SourceError as error:
+            raise SourceError(f"{error}{_found_instead(folder, images[0].name)}") from error
         poses = [_pose(image, model_folder) for image in images]
         points = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
         move = normalising_similarity(poses, points, config.normalisation, str(model_folder))
@@ -125,6 +128,19 @@ class ColmapSource(PhotoSet):
         )
         if model.num_images() > registered:
             self.dropped["not_registered"] = model.num_images() - registered
+
+
+def _found_instead(folder: Path, name: str) -> str:
+    """Return where the pictures of a model are that are not in their place, if it is near."""
+    whole = [
+        inner
+        for inner in sorted((*folder.glob("*/"), *folder.glob("*/*/")))
+        if holds_model(inner) and (inner / "images").is_dir()
+    ]
+    if whole:
+        return f"; {whole[0]} holds a model with pictures: `ineus run {whole[0]}`"
+    others = sorted(inner.name for inner in folder.glob("*/") if (inner / name).is_file())
+    return f"; source.colmap.images_folder={others[0]} reads those there" if others else ""
 
 
 def import_pycolmap() -> Any:

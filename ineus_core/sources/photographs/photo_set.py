@@ -275,8 +275,9 @@ def _resized(photo: Photo, config: PhotoSetConfig) -> Camera:
     camera = photo.camera
     width, height = camera.width_px, camera.height_px
     if not config.width_px and not config.height_px:
-        new_width = max(1, int(width / config.downscale + 0.5))
-        new_height = max(1, int(height / config.downscale + 0.5))
+        new_width, new_height = camera.no_narrower(
+            int(width / config.downscale + 0.5), int(height / config.downscale + 0.5)
+        )
     else:
         new_width = config.width_px or max(1, round(width * config.height_px / height))
         new_height = config.height_px or max(1, round(height * config.width_px / width))

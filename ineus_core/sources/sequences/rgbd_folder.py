@@ -17,6 +17,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
+from ineus_core.sources.adjustment import MIRROR_Y
 from ineus_core.sources.near_misses import PICTURE_SUFFIXES
 from ineus_core.sources.parsing import parse_stamp_ns
 from ineus_core.sources.picture_files import picture_size
@@ -28,7 +29,6 @@ from ineus_core.sources.sequences.camera_files import (
 )
 from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles, ImageSequence
 from ineus_core.sources.sequences.trajectory_files import (
-    MIRROR_Y,
     TrajectoryPose,
     begins_with_numbers,
     read_trajectory,
@@ -141,7 +141,24 @@ class RgbdFolderSource(ImageSequence):
 class _Parts(NamedTuple):
     colour: Path
     depth: Path | None
+    """The folder of colour itself where names of pictures tell the two apart."""
     trajectory: Path
+
+    @property
+    def colours(self) -> list[Path]:
+        found = pictures_of(self.colour)
+        return [file for file in found if _is_colour(file)] if self._is_one else found
+
+    @property
+    def depths(self) -> list[Path]:
+        if self.depth is None:
+            return []
+        found = pictures_of(self.depth, ".npy")
+        return [file for file in found if _is_depth(file)] if self._is_one else found
+
+    @property
+    def _is_one(self) -> bool:
+        return self.depth == self.colour
 
     @property
     def layout(self) -> _Layout:
@@ -152,7 +169,9 @@ class _Parts(NamedTuple):
 
 def is_rgbd_folder(path: Path) -> bool:
     """Decide whether a folder has pictures and a trajectory of these layouts."""
-    return bool(path.is_dir() and _folder_of(path, COLOUR_WORDS) and _trajectory_of(path))
+    if not path.is_dir() or not _trajectory_of(path):
+        return False
+    return bool(_folder_of(path, COLOUR_WORDS)) or _holds_both(path)
 
 
 def _parts(folder: Path, config: RgbdFolderConfig) -> _Parts:
@@ -160,6 +179,8 @@ def _parts(folder: Path, config: RgbdFolderConfig) -> _Parts:
     named = (config.color_folder, config.depth_folder, config.trajectory)
     colour, depth, trajectory = (folder / name if name else None for name in named)
     colour = colour or _folder_of(folder, COLOUR_WORDS)
+    if colour is None and _holds_both(folder):
+        colour, depth = folder, depth or folder
     depth = depth or _folder_of(folder, DEPTH_WORDS)
     trajectory = trajectory or _trajectory_of(folder)
     if colour is None or not colour.is_dir():
@@ -189,6 +210,25 @@ def _folder_of(folder: Path, words: tuple[str, ...]) -> Path | None:
     return None
 
 
+def _holds_both(folder: Path) -> bool:
+    """Decide whether pictures of colour and of depth lie side by side, told apart by names."""
+    found = pictures_of(folder, ".npy")
+    return any(map(_is_colour, found)) and any(map(_is_depth, found))
+
+
+def _is_colour(file: Path) -> bool:
+    words = _words_of(file)
+    return bool(words & set(COLOUR_WORDS)) and not words & set(DEPTH_WORDS)
+
+
+def _is_depth(file: Path) -> bool:
+    return bool(_words_of(file) & set(DEPTH_WORDS))
+
+
+def _words_of(file: Path) -> set[str]:
+    return set(re.findall("[a-z]+", file.stem.lower()))
+
+
 def _trajectory_of(folder: Path) -> Path | None:
     found = (file for name in _TRAJECTORIES for file in sorted(folder.glob(name)))
     return next((file for file in found if begins_with_numbers(file)), None)
@@ -197,9 +237,11 @@ def _trajectory_of(folder: Path) -> Path | None:
 def _associated(parts: _Parts, period_s: float) -> tuple[list[FrameFiles], Counter[str]]:
     """Give each pose its picture and its depth; the others are counted."""
     poses = read_trajectory(parts.trajectory)
-    colours = pictures_of(parts.colour)
-    depths = _Partners(pictures_of(parts.depth, ".npy")) if parts.depth else None
-    chosen = _by_stamp(poses, colours) if poses[0].index is None else _by_index(poses, colours)
+    colours = parts.colours
+    depths = _Partners(parts.depths) if parts.depth else None
+    chosen = _by_index(poses, colours)
+    if poses[0].index is None:
+        chosen = _by_stamp(poses, colours) or _in_order(parts, poses, colours)
     files, dropped = [], Counter({"no_pose": len(colours) - len(chosen)})
     for index, pose in sorted(chosen.items()):
         depth = None if depths is None else depths.of(index, colours)
@@ -271,6 +313,20 @@ def _by_stamp(poses: Iterable[TrajectoryPose], colours: list[Path]) -> dict[int,
         if abs(stamps[nearest] - stamp_ns) <= _STAMP_TOLERANCE_NS:
             chosen[index] = track[nearest][2]
     return chosen
+
+
+def _in_order(
+    parts: _Parts, poses: list[TrajectoryPose], colours: list[Path]
+) -> dict[int, TrajectoryPose]:
+    """Give the pictures their poses in order, if there are as many and no name is a stamp."""
+    if len(poses) != len(colours):
+        return {}
+    _LOG.warning(
+        "%s: none of its stamps is the name of a picture; its %d poses are taken in the order of "
+        "as many pictures",
+        *(parts.trajectory, len(poses)),
+    )
+    return dict(enumerate(sorted(poses, key=lambda pose: pose.stamp_ns or 0)))
 
 
 def _calibration(

@@ -22,7 +22,7 @@ from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.sequences.camera_files import read_calibration
 from ineus_core.sources.sequences.image_sequence import DepthCoding, FrameFiles
-from ineus_core.sources.sequences.trajectory_files import stamped_pose
+from ineus_core.sources.sequences.trajectory_files import pose_of_words
 from ineus_core.types import Camera, Frame
 
 VIDEO, ODOMETRY, MATRIX = "rgb.mp4", "odometry.csv", "camera_matrix.csv"
@@ -134,7 +134,7 @@ def _odometry(path: Path) -> dict[int, tuple[int, Float[np.ndarray, "4 4"]]]:
             raise SourceError(f"{where}: frame {number!r}; expected a number")
         usual = f"{index * _PERIOD_NS * 1e-9:.9f}"
         stamp_ns = parse_stamp_ns(fields.get("timestamp", usual), where)
-        lines[int(number)] = stamp_ns, stamped_pose([fields[name] for name in _COLUMNS], where)
+        lines[int(number)] = stamp_ns, pose_of_words([fields[name] for name in _COLUMNS], where)
     if not lines:
         raise SourceError(f"{path}: no poses; expected a line for each frame")
     return lines

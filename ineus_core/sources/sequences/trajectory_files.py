@@ -27,11 +27,9 @@ Lines = list[tuple[int, str]]
 
 FORMATS = (
     "lines of 12 or 16 numbers, blocks of 3 or 4 lines of 4 numbers, blocks of 3 integers and 4 "
-    "such lines (.log), or lines 'stamp tx ty tz qx qy qz qw'"
+    "such lines (.log), lines 'tx ty tz qx qy qz qw', or such with a stamp first"
 )
 _LONGEST_COMMENT = 20
-MIRROR_Y = np.diag((1.0, -1.0, 1.0, 1.0))
-"""From the left-handed world of ICL-NUIM, whose cameras have y up, to ours, and back."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,8 @@ def read_trajectory(path: Path) -> list[TrajectoryPose]:
         raise SourceError(f"{path}: no poses; expected {FORMATS}")
     if set(widths) == {8}:
         return [_stamped(path, number, line) for number, line in lines]
+    if set(widths) == {7}:
+        return _of_quaternions(path, lines)
     if set(widths) in ({12}, {16}):
         return _of_rows(path, lines)
     if set(widths) == {4}:
@@ -88,6 +88,14 @@ def _of_rows(path: Path, lines: Lines) -> list[TrajectoryPose]:
         matrix = parse_numbers(line.split(), where).reshape(-1, 4)
         poses.append(TrajectoryPose(index, None, checked_pose(matrix, where)))
     return poses
+
+
+def _of_quaternions(path: Path, lines: Lines) -> list[TrajectoryPose]:
+    """Read `tx ty tz qx qy qz qw` of the pictures in order."""
+    return [
+        TrajectoryPose(index, None, pose_of_words(line.split(), f"{path}, line {number}"))
+        for index, (number, line) in enumerate(lines)
+    ]
 
 
 def _of_blocks(path: Path, lines: Lines) -> list[TrajectoryPose]:
@@ -124,10 +132,10 @@ def _pose_of(path: Path, lines: Lines) -> Float[np.ndarray, "4 4"]:
 
 def _stamped(path: Path, number: int, line: str) -> TrajectoryPose:
     where, words = f"{path}, line {number}", line.split()
-    return TrajectoryPose(None, parse_stamp_ns(words[0], where), stamped_pose(words[1:], where))
+    return TrajectoryPose(None, parse_stamp_ns(words[0], where), pose_of_words(words[1:], where))
 
 
-def stamped_pose(words: list[str], where: str) -> Float[np.ndarray, "4 4"]:
+def pose_of_words(words: list[str], where: str) -> Float[np.ndarray, "4 4"]:
     """Convert `tx ty tz qx qy qz qw` to a pose."""
     numbers = parse_numbers(words, where)
     if not np.isfinite(numbers).all() or abs(np.linalg.norm(numbers[3:]) - 1) > 0.01:

@@ -190,6 +190,25 @@ def test_points_and_normalisation(tmp_path: Path, binary: bool) -> None:
     assert np.allclose(np.sort(back, axis=0), np.sort(expected, axis=0))
 
 
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [
+        ("dense/0/images", r"dense/0 holds a model with pictures: `ineus run .*dense/0`"),
+        ("input", r"source\.colmap\.images_folder=input reads those there"),
+    ],
+)
+def test_a_model_without_its_pictures_names_where_they_are(
+    tmp_path: Path, place: str, hint: str
+) -> None:
+    folder = write_colmap(tmp_path / "data", binary=True)
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / "images").rename(folder / place)
+    if place.startswith("dense"):
+        shutil.copytree(folder / "sparse" / "0", (folder / place).parent / "sparse")
+    with pytest.raises(SourceError, match=hint):
+        open_source(folder)
+
+
 def test_no_registered_pictures(tmp_path: Path) -> None:
     folder = write_colmap(tmp_path, binary=False)
     (folder / "sparse" / "0" / "images.txt").write_text("# none\n")

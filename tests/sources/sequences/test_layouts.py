@@ -16,6 +16,9 @@ from ineus_core.sources import SourceConfig, frame_count, open_source, source_ki
 
 LAYOUTS: dict[str, tuple[str, Callable[[Path], Path], np.ndarray, float]] = {
     "redwood": ("rgbd_folder", formats.write_redwood, np.eye(4), 1000),
+    "in_order": ("rgbd_folder", formats.write_in_order, np.eye(4), 1000),
+    "side_by_side": ("rgbd_folder", formats.write_side_by_side, np.eye(4), 1000),
+    "counted": ("rgbd_folder", formats.write_counted, np.eye(4), 1000),
     "icl": ("rgbd_folder", formats.write_icl, np.eye(4), 5000),
     "semantic_nerf": ("rgbd_folder", formats.write_semantic_nerf, np.eye(4), 1000),
     "scannet": ("scannet", formats.write_scannet, np.eye(4), 1000),

@@ -54,6 +54,14 @@ def test_stamped_quaternions(tmp_path: Path) -> None:
         np.testing.assert_allclose(entry.world_from_camera, pose(i + 1), atol=1e-7)
 
 
+def test_quaternions_without_stamps_are_of_the_pictures_in_order(tmp_path: Path) -> None:
+    lines = ["1 2 3 0 0 0.70710678 0.70710678", "2 2 3 0 0 0.70710678 0.70710678"]
+    found = read_trajectory(written(tmp_path / "pose.txt", lines))
+    assert [(entry.index, entry.stamp_ns) for entry in found] == [(0, None), (1, None)]
+    for i, entry in enumerate(found):
+        np.testing.assert_allclose(entry.world_from_camera, pose(i + 1), atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
