@@ -167,6 +167,9 @@ def project(camera: Camera, points_camera_m: Float[np.ndarray, "n 3"]) -> Float[
     points = np.asarray(points_camera_m, dtype=np.float64).reshape(-1, 1, 3)
     if len(points) == 0:
         return np.zeros((0, 2))
+    if is_pinhole(camera):
+        plane = points[:, 0, :2] / points[:, 0, 2:]
+        return plane * (camera.fx, camera.fy) + (camera.cx, camera.cy)
     lens = cv2.fisheye if camera.distortion_model == "equidistant" else cv2
     zero = np.zeros(3)
     pixels, _ = lens.projectPoints(

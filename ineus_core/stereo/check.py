@@ -67,7 +67,8 @@ def check(view: StereoView, others: Sequence[StereoView], config: StereoConfig) 
     kept = result.agreeing >= config.min_agreeing
     depth = torch.where(kept, 1 / result.inverse_depth.clamp(min=1e-12), 0.0)
     confidence = torch.where(kept, confidence_of(measured, result), 0.0)
-    if not config.fill:
+    # Planes that nobody is going to believe would take as long as the rest of the check.
+    if not config.fill or config.min_confidence > FILLED:
         return CheckedDepth(depth, confidence, torch.zeros_like(kept))
     return _with_fill(view, CheckedDepth(depth, confidence, torch.zeros_like(kept)), config)
 

@@ -48,7 +48,7 @@ class StereoConfig(ConfigModel):
     fill: bool = Field(
         True,
         description="Whether planes through sure pixels fill what lies between them in the same "
-        "colour, at a confidence of 0.5.",
+        "colour, at a confidence of 0.5: where min_confidence is no higher.",
     )
     provisional: bool = Field(
         True,

@@ -3,6 +3,7 @@
 """Depth from motion: keyframes in, their depth out, at once from the past and later for good."""
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -142,13 +143,14 @@ class DepthFromMotion:
     def _has_its_sources(self, number: int) -> bool:
         """Tell whether no later view will be a better source."""
         view, later = self._views[number], self._views[number + 1 :]
+        if not later or len(later) >= _MOST_LATER:
+            return bool(later)
         points = self._points_of(view)
-        if not later:
-            return False
-        values = [worth(view, other, points) for other in later]
-        is_past = len(points) > 0 and self._is_out_of_sight(view, later[-1], points)
-        good = sum(value > _GOOD_WORTH for value in values)
-        return good >= _GOOD_LATER or is_past or len(later) >= _MOST_LATER
+        good = (worth(view, other, points) > _GOOD_WORTH for other in later)
+        # Not all are asked where the first ones are enough.
+        if sum(itertools.islice(filter(None, good), _GOOD_LATER)) == _GOOD_LATER:
+            return True
+        return len(points) > 0 and self._is_out_of_sight(view, later[-1], points)
 
     def _is_out_of_sight(
         self, view: StereoView, newest: StereoView, points: Float[np.ndarray, "n 3"]
