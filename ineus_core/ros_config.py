@@ -240,6 +240,14 @@ class RosConfig(ConfigModel):
         le=60,
         json_schema_extra=CHANGEABLE,
     )
+    voxels_rate_hz: float = Field(
+        1.0,
+        description="Rate of ~/voxels, the occupied cells of the map, in Hz; 0: none. Only if "
+        "someone subscribes.",
+        ge=0,
+        le=60,
+        json_schema_extra=CHANGEABLE,
+    )
     dynamic_rate_hz: float = Field(
         5.0,
         description="Rate of ~/dynamic, what the newest keyframe shows where free space was seen "

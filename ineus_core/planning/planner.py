@@ -127,6 +127,19 @@ class Planner:
         thin = self._thinned(band, low_m, scene)
         return occupancy_slice(thin, low_m, scene.cell_m, z_min_m, z_max_m)
 
+    def occupied_voxels(self, scene: PlanningScene) -> Float[np.ndarray, "n 3"]:
+        """Return the centres of the cells that hold surface, as thick as it is."""
+        cells = (scene.log_odds > 0).nonzero()
+        if not len(cells):
+            return np.zeros((0, 3))
+        # Only about what is occupied: most of the grid is air.
+        first = (cells.amin(dim=0) - _SMEAR_CELLS).clamp(min=0)
+        end = cells.amax(dim=0) + 1 + _SMEAR_CELLS
+        x, y, z = (slice(a, b) for a, b in zip(first.tolist(), end.tolist(), strict=True))
+        low_m = scene.low_m + first * scene.cell_m
+        thin = self._thinned(scene.log_odds[x, y, z], low_m, scene)
+        return (low_m + ((thin > 0).nonzero() + 0.5) * scene.cell_m).cpu().numpy()
+
     @torch.no_grad()
     def _thinned(
         self, log_odds: Int8[Tensor, "gx gy gz"], low_m: Float[Tensor, " 3"], scene: PlanningScene

@@ -185,6 +185,10 @@ class Reconstruction:
         """Tell what is free, occupied and unknown between two heights."""
         return self.planner.occupancy_slice(z_min_m, z_max_m, self.planning_scene())
 
+    def occupied_voxels(self) -> Float[np.ndarray, "n 3"]:
+        """Return the centres of the cells that hold surface."""
+        return self.planner.occupied_voxels(self.planning_scene())
+
     def esdf_slice(self, z_m: float) -> EsdfSlice:
         """Tell the distances at a height."""
         return self.planner.esdf_slice(z_m, self.planning_scene())

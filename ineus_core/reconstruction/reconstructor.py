@@ -525,6 +525,12 @@ class Reconstructor:
         found = started.occupancy_slice(z_min_m - z_m, z_max_m - z_m)
         return started.origin.occupancy_in_world(found)
 
+    def occupied_voxels(self) -> Float[np.ndarray, "n 3"]:
+        """Return the centres, in the world, of the occupied cells that hold surface."""
+        if self._reconstruction is None:
+            return np.zeros((0, 3))
+        return self.origin.points_in_world(self._reconstruction.occupied_voxels())
+
     def esdf_slice(self, z_m: float) -> EsdfSlice | None:
         """Tell the distances at a height; None before any frame."""
         started = self._reconstruction

@@ -29,7 +29,7 @@ from ineus_ros.outputs.status import PartStatus
 from ineus_ros.qos import latched
 
 ESDF_POINT = np.dtype([(name, "<f4") for name in ("x", "y", "z", "distance")])
-DYNAMIC_POINT = np.dtype([(name, "<f4") for name in ("x", "y", "z")])
+XYZ_POINT = np.dtype([(name, "<f4") for name in ("x", "y", "z")])
 # Filled up to 32 bytes, so that the floats of all points stay aligned.
 ANSWER_POINT = np.dtype(
     [(name, "<f4") for name in ("x", "y", "z", "distance", "gx", "gy", "gz")]
@@ -55,7 +55,7 @@ class PlanningPublisher:
         origin_frame: OriginFrame,
         ask: Ask,
     ) -> None:
-        """Advertise ~/occupancy, ~/esdf_slice, ~/dynamic, ~/query_result; subscribe to ~/query."""
+        """Advertise slices, voxels, what may move and answers; subscribe to ~/query."""
         self._config, self._world_frame, self._ask = config, world_frame, ask
         self._origin_frame = origin_frame
         self.counters: Counter[str] = Counter()
@@ -63,6 +63,7 @@ class PlanningPublisher:
         create = node.create_lifecycle_publisher
         self._occupancy = create(OccupancyGrid, "~/occupancy", latched(1))
         self._esdf = create(PointCloud2, "~/esdf_slice", latched(1))
+        self._voxels = create(PointCloud2, "~/voxels", latched(1))
         # Not latched: what moved a while ago is elsewhere by now.
         self._dynamic = create(PointCloud2, "~/dynamic", 1)
         self._answers = create(PointCloud2, "~/query_result", config().query_queue_size)
@@ -93,6 +94,15 @@ class PlanningPublisher:
                 self._publish_esdf,
                 self.drops,
                 "esdf_failed",
+            ),
+            Periodic(
+                node,
+                lambda: self._config().voxels_rate_hz,
+                lambda: self._voxels.get_subscription_count() > 0,
+                lambda: self._ask(self._voxels_of),
+                self._publish_voxels,
+                self.drops,
+                "voxels_failed",
             ),
             Periodic(
                 node,
@@ -182,6 +192,17 @@ class PlanningPublisher:
             self._esdf.publish(esdf_message(header, origin.esdf_in_map(distances)))
             self.counters["esdf_slices"] += 1
 
+    def _voxels_of(self, pipeline: Pipeline) -> tuple[int, MapOrigin, np.ndarray]:
+        reconstructor = pipeline.reconstructor
+        centres = reconstructor.occupied_voxels()
+        return reconstructor.newest_stamp_ns, reconstructor.origin, centres
+
+    def _publish_voxels(self, found: tuple[int, MapOrigin, np.ndarray]) -> None:
+        stamp_ns, origin, centres = found
+        header = header_of(stamp_ns, self._origin_frame.of(origin))
+        self._voxels.publish(points_message(header, origin.points_in_map(centres)))
+        self.counters["voxel_clouds"] += 1
+
     def _dynamic_of(self, pipeline: Pipeline) -> tuple[int, MapOrigin, np.ndarray]:
         reconstructor = pipeline.reconstructor
         points = reconstructor.dynamic_points()
@@ -190,7 +211,7 @@ class PlanningPublisher:
     def _publish_dynamic(self, found: tuple[int, MapOrigin, np.ndarray]) -> None:
         stamp_ns, origin, points = found
         header = header_of(stamp_ns, self._origin_frame.of(origin))
-        self._dynamic.publish(dynamic_message(header, origin.points_in_map(points)))
+        self._dynamic.publish(points_message(header, origin.points_in_map(points)))
         self.counters["dynamic_clouds"] += 1
 
 
@@ -221,9 +242,9 @@ def esdf_message(header: Header, distances: EsdfSlice) -> PointCloud2:
     return cloud_message(header, records)
 
 
-def dynamic_message(header: Header, points: np.ndarray) -> PointCloud2:
-    """Make a cloud of what may move, empty where nothing does."""
-    records = np.zeros(len(points), DYNAMIC_POINT)
+def points_message(header: Header, points: np.ndarray) -> PointCloud2:
+    """Make a cloud of points, which may be none."""
+    records = np.zeros(len(points), XYZ_POINT)
     for axis, name in enumerate("xyz"):
         records[name] = points[:, axis]
     return cloud_message(header, records)

@@ -65,6 +65,24 @@ def test_a_wall_is_no_thicker_than_it_is(wall: Reconstructor) -> None:
     assert (in_front.cells[row, column], at_it.cells[row, column]) == (FREE, OCCUPIED)
 
 
+def test_voxels_are_the_cells_of_the_wall_and_no_others(wall: Reconstructor) -> None:
+    cell_m = wall.reconstruction.grid.cell_m
+    centres = wall.occupied_voxels()
+    assert len(centres) > 20
+    # The wall stands at z = 2; no cell beside the one that it goes through.
+    assert (np.abs(centres[:, 2] - 2.0) < 1.01 * cell_m).all()
+    columns = wall.occupancy_slice(1.78, 2.2)
+    assert columns is not None
+    origin = np.array(columns.origin_m)
+    found = np.floor((centres[:, :2] - origin) / columns.cell_m).astype(int)
+    assert (columns.cells[found[:, 1], found[:, 0]] == OCCUPIED).all()
+    assert len(np.unique(found, axis=0)) == (columns.cells == OCCUPIED).sum()
+
+
+def test_without_a_frame_there_are_no_voxels() -> None:
+    assert Reconstructor(tiny_config(), CPU).occupied_voxels().shape == (0, 3)
+
+
 def test_what_a_mask_takes_out_is_neither_seen_through_nor_surface() -> None:
     mask = np.ones((30, 40), dtype=bool)
     mask[:, :20] = False

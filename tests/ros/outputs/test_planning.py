@@ -48,7 +48,11 @@ class Robot:
         self._pipeline = Pipeline(reconstructor, NullSink(), PipelineConfig())
         self.asked = 0
         config = RosConfig(
-            occupancy_rate_hz=20, esdf_rate_hz=20, dynamic_rate_hz=20, keyframes_rate_hz=20
+            occupancy_rate_hz=20,
+            esdf_rate_hz=20,
+            voxels_rate_hz=20,
+            dynamic_rate_hz=20,
+            keyframes_rate_hz=20,
         )
         given = node, lambda: config, lambda: "odom"
         self.planning = PlanningPublisher(*given, OriginFrame(node, lambda: "odom"), self._ask)
@@ -177,6 +181,20 @@ def test_slices_reach_a_map_server_s_client(robot: Robot) -> None:
     assert len(points) > 100 and np.isfinite(points).all()
     np.testing.assert_allclose(points[:, 2], 0.5)
     assert clouds[-1].header.stamp == grids[-1].header.stamp
+
+
+def test_voxels_reach_a_planner(robot: Robot) -> None:
+    clouds = robot.listen(PointCloud2, "voxels", latched(1))
+    robot.spin_until(lambda: clouds)
+    centres = read_xyz(clouds[-1])
+    np.testing.assert_allclose(centres, robot.reconstructor.occupied_voxels(), atol=1e-5)
+    # The table is among them, and the air above the carpet is not.
+    cell_m = robot.reconstructor.reconstruction.grid.cell_m
+    near = np.abs(centres[:, :2] - (0.15, 0.05)).max(axis=1) < cell_m
+    assert near.any()
+    above = np.abs(centres - (1.4, 0.0, 0.6)).max(axis=1) < 0.5 * cell_m
+    assert not above.any()
+    assert clouds[-1].header.frame_id == "odom"
 
 
 def test_what_may_move_reaches_a_planner(robot: Robot) -> None:
