@@ -115,7 +115,7 @@ def test_foxglove_shows_topics_of_the_node(configured: Callable[..., Any]) -> No
     images = {
         panel["imageMode"]["imageTopic"] for name, panel in panels.items() if "Image" in name
     }
-    assert len(shown) == 8 and len(images) == 3
+    assert len(shown) == 9 and len(images) == 3
     assert {rows[topic][0] for topic in images} == {"sensor_msgs/Image"}
     assert shown | {panels["DiagnosticSummary!node"]["topicToRender"]} <= set(rows)
     assert set(re.findall(r'"(?:first|second)": "([^"]+)"', json.dumps(layout["layout"]))) == set(
