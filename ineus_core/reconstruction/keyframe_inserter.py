@@ -33,8 +33,6 @@ from ineus_core.types import Frame, KeyframeId
 _LOG = logging.getLogger(__name__)
 _CONTRADICTING = 3
 """Frames in a row outside of the field that outweigh fewer keyframes within it."""
-_CONFIDENCE_OF_PLANES = 0.3
-"""Of planes through holes of estimated depth: they are smoothness, which pictures do not deny."""
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows, as then all of its cells are copied."""
 
@@ -105,9 +103,10 @@ class KeyframeInserter:
         if is_measured and self._dynamic is not None:
             frame = self._without_movers(frame, self._dynamic)
         self.judging_s = 0.5 * (self.judging_s + time.perf_counter() - begin_s)
-        completed = self._completion.completed(frame)
+        # Planes through the holes of depth from motion were measured to change nothing.
+        completed = self._completion.completed(frame) if is_measured else frame
         if completed is not frame:
-            frame = _trusted_less(completed, frame)
+            frame = completed
             self._counters["keyframes_completed"] += 1
         # Only what was estimated becomes better when later frames come.
         is_estimate = frame.depth_confidence is not None
@@ -319,15 +318,6 @@ class KeyframeInserter:
                 self._integrator.integrate(frame)
                 self._fuse(keyframe)
         return moved
-
-
-def _trusted_less(completed: Frame, given: Frame) -> Frame:
-    """Return a completed frame that trusts what was filled in less than what was estimated."""
-    if given.depth_confidence is None or completed.depth_m is None or given.depth_m is None:
-        return completed
-    is_filled = (given.depth_m == 0) & (completed.depth_m > 0)
-    confidence = np.where(is_filled, np.float32(_CONFIDENCE_OF_PLANES), given.depth_confidence)
-    return replace(completed, depth_confidence=confidence)
 
 
 def _view_of(witness: DepthWitness) -> DepthView:
