@@ -4,6 +4,7 @@
 
 from ineus_core.kernels.compositing import RenderRays, render_rays, renderer
 from ineus_core.rendering.image_renderer import ImageRenderer
+from ineus_core.rendering.marching import march_all
 from ineus_core.rendering.occupancy import OccupancyConfig, OccupancyGrid
 from ineus_core.rendering.ray_sampling import RaySamplingConfig, sample_rays
 from ineus_core.rendering.vertex_colour import vertex_colours
@@ -19,6 +20,7 @@ __all__ = [
     "RenderingConfig",
     "ViewVisibility",
     "log_odds_of_views",
+    "march_all",
     "render_rays",
     "renderer",
     "resolved_rendering",

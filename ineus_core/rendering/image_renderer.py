@@ -13,6 +13,7 @@ from ineus_core.geometry import pixel_rays
 from ineus_core.kernels.compositing import fastest_renderer, render_rays
 from ineus_core.kernels.host_copy import to_host
 from ineus_core.kernels.image_rays import keep_visible, march_view
+from ineus_core.rendering.marching import march_seen
 from ineus_core.rendering.occupancy import OccupancyGrid
 from ineus_core.timing import InParts, at_once
 from ineus_core.types import Camera, FieldOutput, RenderedImage, RenderedRays
@@ -158,7 +159,7 @@ class ImageRenderer:
     ) -> RenderedRays:
         origins = origin.expand(len(directions), 3)
         step_m, per_ray = self._steps()
-        samples = self._grid.march_view(origins, directions, per_ray, step_m)
+        samples = march_seen(self._grid, origins, directions, per_ray, step_m)
         t_mid = 0.5 * (samples.t_starts + samples.t_ends)
         # Only real samples cost an evaluation; this is not the captured step.
         used = samples.valid.nonzero()[:, 0]
@@ -178,7 +179,7 @@ class ImageRenderer:
         behind = getattr(self._field, "background", None)
         if behind is None:
             return rendered
-        # Without jitter, as `march_view`: the same view is to look the same twice.
+        # Without jitter, as `march_seen`: the same view is to look the same twice.
         middle = torch.full((len(directions),), 0.5, device=device)
         further, _ = behind(origins, directions, self._grid.aabb, middle)
         return replace(rendered, rgb=rendered.rgb + further.rgb * (1 - rendered.opacity[:, None]))

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The occupancy grid: what the sensor saw of each cell, and whether the field has surface there.
 
-It decides where rays are sampled and where a mesh may be; it is not a map for planners.
+It decides where rays are sampled (`marching` goes through it) and where a mesh may be; it is not a
+map for planners.
 """
 
 import math
@@ -17,15 +18,11 @@ from torch import Tensor
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import CapacityError
-from ineus_core.geometry import ray_box
 from ineus_core.kernels.cell_lookup import cells_at
 from ineus_core.kernels.host_copy import write_to
 from ineus_core.kernels.occupancy import integrate_depth
-from ineus_core.kernels.ray_marching import march_packed, march_padded
-from ineus_core.kernels.ray_sampling import padded_samples
 from ineus_core.rendering.cell_storage import CellStorage
 from ineus_core.rendering.observed_mask import ObservedMask
-from ineus_core.types import RaySamples
 
 # A hit on top of the bound still fits into 8 bits with a sign.
 _HIT, _MISS, _LIMIT = 6, -1, 120
@@ -437,68 +434,3 @@ class OccupancyGrid:
         torch.gt(opacity, self._config.threshold, out=occupied)
         occupied &= log_odds == 0
         occupied |= log_odds > 0
-
-    def march_padded(
-        self,
-        origins: Float[Tensor, "rays 3"],
-        directions: Float[Tensor, "rays 3"],
-        active: Bool[Tensor, " rays"],
-        per_ray: int,
-        generator: torch.Generator,
-    ) -> RaySamples:
-        """Return the first occupied steps of each active ray, in equal room for each."""
-        jitter = torch.rand(len(origins), generator=generator, device=self._device)
-        return self._march_padded(
-            origins, directions, active, self.occupied, self.step_m, per_ray, jitter
-        )
-
-    def march_view(
-        self,
-        origins: Float[Tensor, "rays 3"],
-        directions: Float[Tensor, "rays 3"],
-        per_ray: int,
-        step_m: float | None = None,
-    ) -> RaySamples:
-        """Return the first steps of each ray where a surface has been seen, without jitter.
-
-        Args:
-            step_m: Length of a step, if not that of training.
-        """
-        # Without jitter: the same view is to look the same twice.
-        half = torch.full((len(origins),), 0.5, device=self._device)
-        active = torch.ones(len(origins), dtype=torch.bool, device=self._device)
-        return self._march_padded(
-            origins, directions, active, self.cells_of_view, step_m or self.step_m, per_ray, half
-        )
-
-    def _march_padded(
-        self,
-        origins: Float[Tensor, "rays 3"],
-        directions: Float[Tensor, "rays 3"],
-        active: Bool[Tensor, " rays"],
-        cells: Bool[Tensor, "gx gy gz"],
-        step_m: float,
-        per_ray: int,
-        jitter: Float[Tensor, " rays"],
-    ) -> RaySamples:
-        # A ray that is not active gets no length instead of being left out: shapes stay the same.
-        t_near, t_far = ray_box(origins, directions, self.aabb)
-        t_starts, count = march_padded(
-            origins, directions, t_near, torch.where(active, t_far, t_near), cells, self.aabb[0],
-            self.cell_m, step_m, self.max_steps, per_ray, jitter,
-        )  # fmt: skip
-        valid = torch.arange(per_ray, device=self._device) < count[:, None]
-        return padded_samples(t_starts, torch.where(valid, t_starts + step_m, t_starts), valid)
-
-    def march(
-        self,
-        origins: Float[Tensor, "rays 3"],
-        directions: Float[Tensor, "rays 3"],
-        budget: int,
-        jitter: Float[Tensor, " rays"],
-    ) -> RaySamples:
-        """Return all occupied steps of the rays in one budget."""
-        return march_packed(
-            origins, directions, self.occupied, self.aabb, self.step_m, self.max_steps, budget,
-            jitter,
-        )  # fmt: skip

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.kernels import ray_sampling
+from ineus_core.rendering.marching import march_first
 from ineus_core.rendering.occupancy import OccupancyGrid
 from ineus_core.types import RayBatch, RaySamples
 
@@ -55,9 +56,8 @@ def sample_rays(
     free, band = config.samples_in_free_space, config.samples_in_band
     rays, device = len(batch.origins), batch.origins.device
     noise = torch.rand((rays, free + band), generator=generator, device=device) - 0.5
-    marched = grid.march_padded(
-        batch.origins, batch.directions, batch.valid & ~batch.has_depth, free + band, generator
-    )
+    active = batch.valid & ~batch.has_depth
+    marched = march_first(grid, batch.origins, batch.directions, active, free + band, generator)
     return ray_sampling.sample_rays(
         batch, marched, noise, free, band, config.truncation_m, config.near_m
     )

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 
+from ineus_core.rendering.marching import march_seen
 from ineus_core.rendering.occupancy import OccupancyGrid
 from ineus_core.timing import InParts
 from ineus_core.types import RayBatch
@@ -192,7 +193,7 @@ def _first_hits(
     directions: Float[Tensor, "rays 3"],
 ) -> tuple[Int[Tensor, " first_hits"], Float[Tensor, " first_hits"]]:
     """Return the rays that meet the surface, and where on them."""
-    samples = grid.march_view(origins, directions, _STEPS_PER_RAY)
+    samples = march_seen(grid, origins, directions, _STEPS_PER_RAY)
     shape = (len(origins), _STEPS_PER_RAY)
     t_mid = (0.5 * (samples.t_starts + samples.t_ends)).view(shape)
     valid = samples.valid.view(shape)

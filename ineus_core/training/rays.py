@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ineus_core.keyframes import Replay
-from ineus_core.rendering import OccupancyGrid, RaySamplingConfig, sample_rays
+from ineus_core.rendering import OccupancyGrid, RaySamplingConfig, march_all, sample_rays
 from ineus_core.training.config import TrainingConfig
 from ineus_core.types import RayBatch, RaySamples
 
@@ -100,7 +100,7 @@ class ReplayRays:
         rays, device = len(batch.origins), batch.origins.device
         jitter = torch.rand(rays, generator=self._generator, device=device)
         budget = self._config.samples_per_step
-        samples = self._grid.march(batch.origins, batch.directions, budget, jitter)
+        samples = march_all(self._grid, batch.origins, batch.directions, budget, jitter)
         self._adapt_rays(int(samples.count.sum()))
         return samples
 

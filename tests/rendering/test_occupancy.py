@@ -10,6 +10,7 @@ from torch import Tensor
 from ineus_core.errors import CapacityError
 from ineus_core.rendering import OccupancyConfig, OccupancyGrid
 from ineus_core.rendering.cell_storage import CellStorage
+from ineus_core.rendering.marching import march_all, march_first, march_seen
 
 ALONG_X = torch.tensor([[1.0, 0.0, 0.0]])
 
@@ -184,7 +185,7 @@ def test_march_takes_the_nearest_occupied_steps() -> None:
     grid = make_grid()
     look(grid, 1.05)
     origins = torch.tensor([[-0.5, 0.55, 0.55]])
-    samples = grid.march_view(origins, ALONG_X, 6)
+    samples = march_seen(grid, origins, ALONG_X, 6)
     assert samples.valid.tolist() == [True] * 6
     # Steps of half a cell from where the returns begin, at 0.9 behind the face of the grid
     assert samples.t_starts[0].item() == pytest.approx(1.4, abs=0.06)
@@ -196,7 +197,7 @@ def test_inactive_rays_get_no_samples() -> None:
     grid = make_grid()
     origins = torch.tensor([[0.0, 0.55, 0.55]]).expand(3, 3)
     active = torch.tensor([True, False, True])
-    samples = grid.march_padded(origins, ALONG_X.expand(3, 3), active, 4, torch.Generator())
+    samples = march_first(grid, origins, ALONG_X.expand(3, 3), active, 4, torch.Generator())
     assert samples.count.tolist() == [4, 0, 4]
     assert samples.valid.view(3, 4)[1].any() == 0
     assert samples.ray_index.tolist() == [0] * 4 + [1] * 4 + [2] * 4
@@ -213,7 +214,7 @@ def test_inactive_rays_get_no_samples() -> None:
 )
 def test_all_steps_in_one_budget(max_steps: int, count: int) -> None:
     grid = make_grid(max_steps=max_steps)
-    samples = grid.march(torch.tensor([[0.0, 0.55, 0.55]]), ALONG_X, 64, torch.zeros(1))
+    samples = march_all(grid, torch.tensor([[0.0, 0.55, 0.55]]), ALONG_X, 64, torch.zeros(1))
     assert samples.count.tolist() == [count]
 
 
