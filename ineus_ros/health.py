@@ -141,6 +141,7 @@ class Stall:
     def __init__(self, now_s: Callable[[], float]) -> None:
         """Begin to watch."""
         self._now_s = now_s
+        # No count that there can be, so that the first look finds a change.
         self._count = -1
         self._since_s = now_s()
 

@@ -94,6 +94,7 @@ def confined_path(folder: str, relative: str) -> Path:
     # A link counts as what it leads to, so that none leads out.
     root = Path(folder).expanduser().resolve()
     path = (root / relative).resolve()
+    # The folder itself neither: a checkpoint would take the place of all that is in it.
     if path == root or not path.is_relative_to(root):
         raise ConfigError(f"path {relative!r}: expected one inside output_dir {root}")
     return path
