@@ -8,6 +8,18 @@ _FEW_STEPS = 500
 _OUTSIDE_SHARE = 0.5
 
 
+def few_steps(pipeline: Pipeline) -> str:
+    """Return that a surface out of pictures alone has hardly been trained, else nothing."""
+    reconstructor = pipeline.reconstructor
+    steps, has_surface = reconstructor.steps, len(reconstructor.current_mesh().triangles) > 0
+    if reconstructor.has_depth or steps >= _FEW_STEPS or not has_surface:
+        return ""
+    return (
+        f"{steps} steps are few for pictures without depth: the surface may hardly differ from "
+        "what it began with; --steps or --seconds gives it more, and a GPU takes more in the time"
+    )
+
+
 def why_no_surface(pipeline: Pipeline, contradiction: str = "") -> str:
     """Return the likeliest reason in a sentence, with the setting that helps.
 

@@ -26,7 +26,7 @@ from ineus_core.pipeline.held_out import (
 )
 from ineus_core.pipeline.kind_settings import KindSettings
 from ineus_core.pipeline.loop import Pipeline, PipelineConfig
-from ineus_core.pipeline.no_surface import why_no_surface
+from ineus_core.pipeline.no_surface import few_steps, why_no_surface
 from ineus_core.pipeline.worker import Worker
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import (
@@ -165,6 +165,9 @@ class OfflineRun:
     def run(self) -> RunResult:
         """Stream, refine, measure."""
         streamed_s, trained_s = self.train()
+        note = few_steps(self._pipeline)
+        if note:
+            _LOG.warning("%s", note)
         views, error = self._compared_views()
         measured = views if self._held_out else []
         report = self._report(mean_figures(measured) | {"frames": len(measured)})

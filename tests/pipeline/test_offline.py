@@ -256,6 +256,15 @@ def test_a_picture_that_is_nearly_a_line_is_reduced_to_one_that_a_camera_may_hav
     assert small.depth_m[:, 0].tolist() == [1.0, 3.0]
 
 
+def test_a_surface_out_of_a_few_steps_on_pictures_alone_is_doubted(caplog) -> None:
+    report = run(Walls(6, depth_m=None), steps=12).report
+    said = "12 steps are few for pictures without depth" in caplog.text
+    assert said == (report["mesh"]["triangles"] > 0)
+    caplog.clear()
+    run(Walls(6), steps=12)
+    assert "steps are few" not in caplog.text
+
+
 def test_an_error_of_the_measurement_costs_nothing_else(monkeypatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("no such view")

@@ -3,6 +3,8 @@
 """A model of COLMAP, binary or text, with its pictures: no lens is ignored."""
 
 import logging
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from ineus_core.sources.photographs.photo_set import (
     PhotoSet,
     PhotoSetConfig,
     PixelMap,
+    named_mask,
     with_pictures,
 )
 from ineus_core.sources.picture_files import Size, picture_size
@@ -115,7 +118,7 @@ class ColmapSource(PhotoSet):
             size = picture_size(colour, options.max_picture_mpx)
             camera, undistort = lenses[image.camera_id].of_picture(size, colour)
             world_from_camera = moved_pose(move, pose)
-            mask = _mask(folder / "masks", image.name)
+            mask = named_mask(folder / "masks", image.name)
             photos.append(Photo(colour, camera, world_from_camera, mask, None, undistort))
         self.points = points @ move[:3, :3].T + move[:3, 3]
         super().__init__(
@@ -153,6 +156,11 @@ def import_pycolmap() -> Any:
         import pycolmap
     except ImportError as error:
         raise MissingDependencyError("pycolmap", extra="colmap") from error
+    if threading.current_thread() is threading.main_thread():
+        # Its log library takes SIGTERM for a crash from now on, and prints a stack of C++.
+        handler = signal.getsignal(signal.SIGTERM)
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
     return pycolmap
 
 
@@ -321,10 +329,3 @@ def _name(image: Any, folder: Path) -> str:
 def _pose(image: Any, folder: Path) -> Float[np.ndarray, "4 4"]:
     camera_from_world = np.asarray(image.cam_from_world().matrix(), dtype=np.float64)
     return rigid_inverse(checked_pose(camera_from_world, f"{folder}: picture {image.name}"))
-
-
-def _mask(folder: Path, name: str) -> Path | None:
-    """Find the mask of a picture, if there is one."""
-    # COLMAP appends .png to the name; other programs keep it or replace the suffix.
-    candidates = (folder / f"{name}.png", folder / name, (folder / name).with_suffix(".png"))
-    return next((candidate for candidate in candidates if candidate.is_file()), None)

@@ -16,7 +16,7 @@ from ineus_core.sources.photographs.normalisation import (
     moved_pose,
     normalising_similarity,
 )
-from ineus_core.sources.photographs.photo_set import Photo, PhotoSet, PhotoSetConfig
+from ineus_core.sources.photographs.photo_set import Photo, PhotoSet, PhotoSetConfig, named_mask
 from ineus_core.sources.picture_files import picture_size
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.types import Camera
@@ -38,7 +38,7 @@ class LlffConfig(PhotoSetConfig):
 
 
 class LlffSource(PhotoSet):
-    """Pictures of one pinhole camera, with poses out of a model of COLMAP.
+    """Pictures of one pinhole camera, with poses out of a model of COLMAP, and `masks/` if any.
 
     A row has 3 x 5 numbers, then the nearest and the farthest depth (https://github.com/Fyusion/LLFF).
     Columns of the matrix are where down, right and back of the camera point, its position, and
@@ -74,6 +74,7 @@ class LlffSource(PhotoSet):
                     picture,
                     _camera(row, picture_size(picture, options.max_picture_mpx)),
                     moved_pose(move, pose),
+                    named_mask(folder / "masks", picture.name),
                 )
                 for picture, row, pose in zip(pictures, rows, poses, strict=True)
             ],

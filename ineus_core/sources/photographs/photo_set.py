@@ -245,6 +245,13 @@ class PhotoSet:
         return returns_of(fitted_depth(depth_m, (camera.width_px, camera.height_px)))
 
 
+def named_mask(folder: Path, name: str) -> Path | None:
+    """Find the mask of a picture in a folder, if there is one."""
+    # COLMAP appends .png to the name; other programs keep it or replace the suffix.
+    candidates = (folder / f"{name}.png", folder / name, (folder / name).with_suffix(".png"))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
 def with_pictures(items: Sequence[Item], pictures: Sequence[Path], where: str) -> list[Item]:
     """Return the items of a listing whose pictures are there.
 

@@ -5,6 +5,8 @@
 import builtins
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +241,18 @@ def test_pycolmap_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingDependencyError, match=r"pip install 'ineus_ros\[colmap\]'"):
         open_source(folder)
+
+
+def test_a_signal_ends_a_program_as_before_when_colmap_is_loaded() -> None:
+    program = (
+        "import os, signal; from ineus_core.sources.photographs.colmap import import_pycolmap; "
+        "signal.signal(signal.SIGTERM, lambda *_: print('heard')); import_pycolmap(); "
+        "os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "heard\n", "")
 
 
 def test_portrait_beside_landscape_keeps_its_own_camera_and_size(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from scene_formats import VIEWS, moved, object_scene, similarity, write_llff
@@ -42,6 +43,22 @@ def test_another_number_of_pictures_than_poses_is_refused(tmp_path: Path) -> Non
     (folder / "images" / "IMG_003.png").unlink()
     with pytest.raises(SourceError, match=rf"has {VIEWS} poses, images/ has {VIEWS - 1} pictures"):
         open_source(folder)
+
+
+def test_masks_that_outline_an_object_are_used(tmp_path: Path) -> None:
+    folder = write_llff(tmp_path / "data")
+    (folder / "masks").mkdir()
+    for picture in sorted((folder / "images").iterdir()):
+        rgb = cv2.imread(str(picture))
+        mask = np.zeros(rgb.shape[:2], dtype=np.uint8)
+        cv2.circle(mask, (mask.shape[1] // 2, mask.shape[0] // 2), mask.shape[0] // 4, 255, -1)
+        assert cv2.imwrite(str(folder / "masks" / picture.name), mask)
+    source = open_source(folder)
+    assert source.masks == "composite"  # type: ignore[attr-defined]
+    frame = next(iter(source))
+    assert frame.foreground is not None
+    assert not frame.foreground[0, 0] and frame.foreground[mask.shape[0] // 2, mask.shape[1] // 2]
+    assert frame.rgb[0, 0].tolist() == [255, 255, 255]
 
 
 @pytest.mark.parametrize(
