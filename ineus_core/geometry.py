@@ -19,6 +19,8 @@ from ineus_core.types import BlockIndex, Camera
 OPENGL_CAMERA_FROM_CAMERA = np.diag((1.0, -1.0, -1.0, 1.0))
 """OpenGL axes (x right, y up, z back) from the axes used here, and back; only sources need it."""
 _RAYS_AT_ONCE = 1 << 18
+_ONE_WAY = 0.8
+"""Length of the mean of optical axes: cameras on an arc of up to 130 degrees have more."""
 NEAR_M = 1000.0
 """Up to here along each axis, places are computed with in the world's own coordinates."""
 _LARGEST_STEP_M = 2e-4
@@ -278,6 +280,15 @@ def box_of_cameras(
     # Walls are beyond the cameras: half as far again as these go, and 2.5 m.
     half = 1.5 * float(np.abs(positions - centre).max()) + 2.5
     return "room", np.stack((centre - half, centre + half))
+
+
+def look_one_way(poses: Sequence[Float[np.ndarray, "4 4"]]) -> bool:
+    """Decide whether cameras look much the same way, as at a facade, whose back none of them sees.
+
+    The mean of their optical axes is then long: that of a quarter of a circle has a length of 0.9,
+    of half of one 0.64, and of a whole one 0.
+    """
+    return bool(np.linalg.norm(np.mean([pose[:3, 2] for pose in poses], axis=0)) > _ONE_WAY)
 
 
 def up_of_cameras(poses: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, " 3"]:

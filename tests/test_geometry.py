@@ -19,6 +19,7 @@ from ineus_core.geometry import (
     focus_of_cameras,
     interpolate_rigid,
     look_at,
+    look_one_way,
     opencv_matrix,
     pixel_rays,
     project,
@@ -291,3 +292,13 @@ def test_axes_that_meet_have_a_focus_and_parallel_ones_the_middle() -> None:
     np.testing.assert_allclose(matrix @ target, right, atol=1e-12)
     parallel = [look_at(eye, eye + np.array([1.0, 0, 0]), up) for eye in eyes]
     np.testing.assert_allclose(focus_of_cameras(parallel), eyes.mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("degrees", "is_one_way"), [(0, True), (90, True), (180, False)])
+def test_cameras_on_an_arc_look_one_way_and_around_a_thing_they_do_not(
+    degrees: float, is_one_way: bool
+) -> None:
+    angles = np.radians(np.linspace(0, degrees, 30))
+    up = np.array([0.0, 0.0, 1.0])
+    poses = [look_at(np.array([np.cos(a), np.sin(a), 0.2]), np.zeros(3), up) for a in angles]
+    assert look_one_way(poses) == is_one_way

@@ -175,6 +175,10 @@ class KeyframeBuffer:
         """Return unit directions through the pixels of a keyframe, in its camera."""
         return self.camera_rays[self._camera_of_slot[slot]]
 
+    def camera_of(self, slot: int) -> Camera:
+        """Return the camera of a keyframe, in the size of the buffer."""
+        return self._reduced_camera(self._cameras[self._camera_of_slot[slot]])
+
     def replace_pose(
         self, keyframe: KeyframeId, world_from_camera: Float[np.ndarray, "4 4"]
     ) -> bool:
@@ -236,7 +240,7 @@ class KeyframeBuffer:
         has_depth = bool((steps > 0).any())
         return Frame(
             keyframe[0],
-            self._reduced_camera(self._cameras[self._camera_of_slot[slot]]),
+            self.camera_of(slot),
             self._poses[age],
             self.rgb[slot].view(*size, 3).cpu().numpy(),
             # Masked pixels are below 0, and have no depth.

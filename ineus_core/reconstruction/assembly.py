@@ -14,6 +14,7 @@ from ineus_core.dynamic_objects import DynamicFilter
 from ineus_core.errors import CapacityError
 from ineus_core.fields import FieldConfig, HashSdf, add_background, make_field
 from ineus_core.fusion import FusedVolume
+from ineus_core.geometry import look_one_way
 from ineus_core.keyframes import KeyframeBuffer, KeyframePolicy, KeyframeSelector, Replay
 from ineus_core.meshing import Surface
 from ineus_core.planning import Planner
@@ -28,6 +29,7 @@ from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.gone_surface import GoneSurface
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
+from ineus_core.reconstruction.picture_colours import PictureColours
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.reconstruction.scene_bounds import SceneBounds, estimate_bounds
 from ineus_core.rendering import (
@@ -118,25 +120,28 @@ class Assembly:
         is_free = config.field.init in ("auto", "depth") and config.background.kind != "learned"
         if not config.stereo.enabled or not is_free:
             return False
-        if not expected or config.field.init == "depth":
+        if not expected or config.field.init == "depth" or look_one_way(expected):
             return True
         bounds = estimate_bounds([], expected, config.bounds, config.depth, points)
         return bounds.scene_kind != "object"
 
     def estimated_depth(
-        self, points: Float[np.ndarray, "n 3"] | None, time_share: float
+        self, points: Float[np.ndarray, "n 3"] | None, time_share: float, is_set: bool
     ) -> EstimatedDepth:
         """Make what gives keyframes without depth their depth.
 
         Args:
             points: On surfaces, where some are known.
             time_share: Of the wall time, the most that it may take.
+            is_set: They are a set of photographs, of which all are known.
         """
-        stereo = self.config.stereo
+        stereo = self.config.stereo.of_photographs() if is_set else self.config.stereo
         # On a CPU a first depth at once takes as long as the better one a little later.
         is_fast = self.device.type == "cuda"
         stereo = stereo.model_copy(update={"provisional": stereo.provisional and is_fast})
-        return EstimatedDepth(stereo, self.config.depth, self.device, points, time_share)
+        return EstimatedDepth(
+            stereo, self.config.depth, self.device, points, time_share, in_order=not is_set
+        )
 
     def _holes(self) -> EstimatedDepth | None:
         """Make what estimates the depth that a sensor does not return, if that is wanted."""
@@ -154,6 +159,7 @@ class Assembly:
         expected: Sequence[Float[np.ndarray, "4 4"]],
         points: Float[np.ndarray, "n 3"] | None,
         given: GivenField | None,
+        is_set: bool = False,
     ) -> Reconstruction:
         """Build what the first frames call for; they are not added yet.
 
@@ -166,6 +172,7 @@ class Assembly:
             points: On surfaces, where some are known. An object before a background of its own is
                 boxed without them.
             given: A field to begin with; else a new one is made.
+            is_set: They are a set of photographs, whose unit of length may be any.
         """
         # Weights begin from torch's own generator, whatever has drawn from it before.
         torch.manual_seed(self.config.seed)
@@ -179,6 +186,7 @@ class Assembly:
             self.config.bounds.counted_from(origin.offset_m),
             self.config.depth,
             None if has_own_box else points,
+            is_set,
         )
         config = self.config.with_voxels_of(bounds.voxel_m)
         # A frame that claims to show a kilometre is refused when it is added, as later ones.
@@ -198,7 +206,9 @@ class Assembly:
         # Frames that come later may still lack it: their pixels then count as unknown.
         knows_foreground = any(frame.foreground is not None for frame in frames)
         camera = frames[0].camera
-        return self._assemble(config, origin, field, grid, camera, knows_foreground)
+        return self._assemble(
+            config, origin, field, grid, camera, knows_foreground, are_photographs=is_set
+        )
 
     def restore(self, content: CheckpointContent) -> Reconstruction:
         """Build what a checkpoint holds."""
@@ -238,6 +248,7 @@ class Assembly:
         camera: Camera,
         knows_foreground: bool,
         volume: FusedVolume | None = None,
+        are_photographs: bool = False,
     ) -> Reconstruction:
         """Put together what trains a field, takes in frames and shows the surface.
 
@@ -247,6 +258,7 @@ class Assembly:
             camera: Of the first frame.
             knows_foreground: Frames say which pixels show the object.
             volume: What was fused already, if anything was.
+            are_photographs: All keyframes are a set of photographs, and will be held.
         """
         device = self.device
         training = resolved_training(config.training, device, field.init)
@@ -267,6 +279,7 @@ class Assembly:
         # One for both: the inserter counts, the reconstruction reports.
         counters: Counter[str] = Counter()
         fused = self._fused(config, field, volume)
+        is_by_depth_on_cpu = device.type == "cpu" and field.init == "depth"
         inserter = _inserter(
             config, origin, field, grid, buffer, replay, surface, self._holes(), fused, counters
         )
@@ -288,6 +301,8 @@ class Assembly:
             surface=surface,
             planner=Planner(config.planning, voxel_m, truncation_m, device),
             fused=fused,
+            # A GPU teaches the field their colours in seconds.
+            pictures=PictureColours(buffer) if are_photographs and is_by_depth_on_cpu else None,
             counters=counters,
             pace=Pace(device),
             grid_generator=of_cells,

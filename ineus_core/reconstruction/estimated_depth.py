@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 
 from ineus_core.keyframes import DepthConfig
-from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
+from ineus_core.stereo import FILLED, DepthFromMotion, StereoConfig, StereoDepth
 from ineus_core.timing import TimeShare
 from ineus_core.types import Frame, KeyframeId
 
@@ -39,6 +39,7 @@ class EstimatedDepth:
         device: Where pictures are compared.
         points_m: On surfaces, where some are known, such as those of structure from motion.
         time_share: Of the wall time, the most that it may take; 1: all that it needs.
+        in_order: Keyframes come as a camera moves; photographs may come in any order.
     """
 
     def __init__(
@@ -48,10 +49,14 @@ class EstimatedDepth:
         device: torch.device,
         points_m: Float[np.ndarray, "n 3"] | None = None,
         time_share: float = 1.0,
+        in_order: bool = True,
     ) -> None:
         """Wait for the first keyframe."""
+        # Planes that are not sure enough to be used are not laid either.
+        is_used = config.min_confidence <= FILLED
+        config = config.model_copy(update={"fill": config.fill and is_used})
         self._config, self._limits = config, limits
-        self._stereo = DepthFromMotion(config, device, points_m)
+        self._stereo = DepthFromMotion(config, device, points_m, in_order)
         self._time = TimeShare(time_share)
         self._waiting: dict[KeyframeId, Frame] = {}
         self.given_up: deque[Frame] = deque(maxlen=_MOST_GIVEN_UP)

@@ -20,6 +20,7 @@ from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
+from ineus_core.reconstruction.picture_colours import PictureColours
 from ineus_core.rendering import ImageRenderer, OccupancyGrid, ViewVisibility, vertex_colours
 from ineus_core.timing import InParts, Pace, at_once
 from ineus_core.training import Step
@@ -53,6 +54,8 @@ class Reconstruction:
     planner: Planner
     fused: FusedMap | None
     """What stands in the map until the field is better; None where the field alone is the map."""
+    pictures: PictureColours | None
+    """What tells colours until the field has learnt them; None where the field alone does."""
     counters: Counter[str]
     """Of what became of the frames."""
     pace: Pace
@@ -137,7 +140,10 @@ class Reconstruction:
         # Colour alone leaves the surface blurred, and its colour beside it.
         is_blurred = self.field.init != "depth" and self.field.config.kind == "sdf"
         knows_views = self.config.training.view_dropout == 0
-        return vertex_colours(self.field, is_blurred, knows_views, points, normals)
+        of_field = partial(vertex_colours, self.field, is_blurred, knows_views)
+        if self.pictures is None:
+            return of_field(points, normals)
+        return self.pictures.colours(of_field, points, normals)
 
     def revisit_surface(self, within_s: float) -> None:
         """Have all blocks meshed in turn where there is no depth to tell which of them change.

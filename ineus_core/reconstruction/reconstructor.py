@@ -32,14 +32,13 @@ from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.memory import give_back_memory
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import resolved_rendering
+from ineus_core.stereo import PHOTOGRAPHS
 from ineus_core.timing import InParts, at_once, peak_memory_mb
 from ineus_core.training import Ranks, check_device
 from ineus_core.types import Camera, Frame, KeyframeId, Mesh, MeshUpdate, RenderedImage, StepReport
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
-_PHOTOGRAPHS = 64
-"""So many pictures are a set of photographs, whose unit of length may be any; more are a video."""
 
 
 class Reconstructor:
@@ -214,11 +213,16 @@ class Reconstructor:
         return self._gate.judge(frame, self._kept_anyway)
 
     @property
+    def _are_photographs(self) -> bool:
+        """Whether all frames are a known set of few, in any order and any unit of length."""
+        return 0 < len(self._expected) <= PHOTOGRAPHS
+
+    @property
     def _kept_anyway(self) -> int:
         """Frames without depth that are all kept if there is room; 0 if nobody knows how many."""
-        count = len(self._expected)
         # Frames of a video that are next to each other show nothing of each other's depth.
-        return 0 if self._has_estimates and count > _PHOTOGRAPHS else count
+        is_video = self._has_estimates and not self._are_photographs
+        return 0 if is_video else len(self._expected)
 
     def take(self, judged: JudgedFrame) -> bool:
         """Take a frame that was judged; False if it is not needed as a keyframe."""
@@ -256,8 +260,9 @@ class Reconstructor:
     def _take_without_depth(self, frame: Frame) -> bool:
         """Take a keyframe that is inserted when others have shown its depth."""
         if self._estimated_depth is None:
-            points, share = self._surface_points, self._time_share
-            self._estimated_depth = self._assembly.estimated_depth(points, share)
+            self._estimated_depth = self._assembly.estimated_depth(
+                self._surface_points, self._time_share, self._are_photographs
+            )
         return self._insert(self._estimated_depth.add(self._refined_by_pictures(frame)))
 
     def _refined_by_pictures(self, frame: Frame) -> Frame:
@@ -317,6 +322,7 @@ class Reconstructor:
             [origin.pose_in_map(pose) for pose in poses],
             None if points is None else origin.points_in_map(points),
             self._given_field,
+            self._are_photographs,
         )
         self._adopt(begun)
         self._has_begun_from_frames = self._given_field is None

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from ineus_core.config_model import ConfigModel
 from ineus_core.geometry import box_of_cameras
 from ineus_core.keyframes import DepthConfig, believed_depth, world_points
+from ineus_core.stereo import PHOTOGRAPH_PX
 from ineus_core.types import Frame
 
 # A keyframe waits meanwhile, and a box needs no more.
@@ -25,6 +26,8 @@ _POINTS_OF_AN_OBJECT = 0.9
 """Least share of the measured points that lie within the box of an object seen from around."""
 _STRAY_SPREADS = 100.0
 """A camera that is farther from the others than so many of their own spreads has a wrong pose."""
+_PIXELS_OF_A_VOXEL = 3.0
+"""Of photographs in the size that they are matched in."""
 _VOXELS_OF_A_SIDE = 256
 """Least number along the box of a scene without depth, whose unit may be any length."""
 
@@ -75,6 +78,7 @@ def estimate_bounds(
     config: BoundsConfig,
     depth: DepthConfig,
     points: Float[np.ndarray, "n 3"] | None = None,
+    is_set: bool = False,
 ) -> SceneBounds:
     """Judge a scene by its first frames: by the depth of one, or without any by the cameras.
 
@@ -82,6 +86,7 @@ def estimate_bounds(
         expected: `world_from_camera` of all frames that will come, where they are known.
         points: What is known to lie on surfaces. Without depth all of it has to be in the box,
             as only surfaces in there explain pictures.
+        is_set: The frames are a set of photographs, whose unit of length may be any.
     """
     with_depth = [frame for frame in frames if frame.depth_m is not None]
     scene_kind: Literal["depth", "object", "room"] = "depth"
@@ -96,8 +101,17 @@ def estimate_bounds(
             scene_kind, aabb = "room", box_of_points(points, poses)
     if config.aabb:
         aabb = np.array(config.aabb).reshape(2, 3)
-    voxel_m = voxel_of_depth(with_depth[0], depth) if with_depth else voxel_of_box(aabb)
-    return SceneBounds(scene_kind, aabb, voxel_m)
+    return SceneBounds(scene_kind, aabb, _voxel_of(with_depth, aabb, depth, is_set))
+
+
+def _voxel_of(
+    with_depth: Sequence[Frame], aabb: Float[np.ndarray, "2 3"], depth: DepthConfig, is_set: bool
+) -> float:
+    if not with_depth:
+        return voxel_of_box(aabb)
+    if is_set and with_depth[0].depth_confidence is not None:
+        return voxel_of_pictures(with_depth, depth)
+    return voxel_of_depth(with_depth[0], depth)
 
 
 def _without_strays(poses: list[Float[np.ndarray, "4 4"]]) -> list[Float[np.ndarray, "4 4"]]:
@@ -117,6 +131,17 @@ def voxel_of_depth(frame: Frame, config: DepthConfig) -> float:
         return ROOM_VOXEL_M
     halvings = int(np.floor(np.log2(2.0 / float(np.median(depth_m[hit])))))
     return ROOM_VOXEL_M / 2 ** min(max(halvings, 0), _HALVINGS)
+
+
+def voxel_of_pictures(frames: Sequence[Frame], config: DepthConfig) -> float:
+    """Choose voxels as wide as some pixels are at half of what photographs show."""
+    pixels = [
+        np.median(depth_m[hit]) / (frame.camera.fx * PHOTOGRAPH_PX / frame.camera.width_px)
+        for frame in frames
+        for depth_m, hit in [believed_depth(frame, config, _STRIDE_PX)]
+        if hit.any()
+    ]
+    return _PIXELS_OF_A_VOXEL * float(np.median(pixels)) if pixels else ROOM_VOXEL_M
 
 
 def voxel_of_box(aabb: Float[np.ndarray, "2 3"]) -> float:

@@ -6,6 +6,11 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 
+PHOTOGRAPH_PX = 640
+"""Width of photographs as they are matched; they are few, and stand farther apart than frames."""
+PHOTOGRAPHS = 64
+"""So many pictures are a set of photographs, whose unit of length may be any; more are a video."""
+
 
 class StereoConfig(ConfigModel):
     """How depth is measured between keyframes; no value depends on the unit of length."""
@@ -28,7 +33,7 @@ class StereoConfig(ConfigModel):
         0,
         ge=0,
         description="Wider images are matched reduced by a whole factor to at most this width; "
-        "0: 640 on a GPU, 320 on a CPU.",
+        "0: 640 on a GPU and for up to 64 photographs, else 320 on a CPU.",
     )
     sources: int = Field(4, ge=1, le=16, description="Keyframes that each one is matched with.")
     planes: int = Field(
@@ -56,3 +61,13 @@ class StereoConfig(ConfigModel):
         "scene on a CPU never.",
     )
     views: int = Field(24, ge=4, description="Keyframes that are held to be matched with.")
+
+    def of_photographs(self) -> "StereoConfig":
+        """Return these settings for a set of photographs: larger, and all matched with all."""
+        return self.model_copy(
+            update={
+                "max_width_px": self.max_width_px or PHOTOGRAPH_PX,
+                "views": max(self.views, PHOTOGRAPHS),
+                "provisional": False,
+            }
+        )

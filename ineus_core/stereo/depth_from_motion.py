@@ -89,6 +89,8 @@ class DepthFromMotion:
         config: How.
         device: Where pictures are compared.
         points_m: On surfaces, where some are known, such as those of structure from motion.
+        in_order: Keyframes come as a camera moves; else all are awaited, as the last one may show
+            what the first one does.
     """
 
     def __init__(
@@ -96,8 +98,10 @@ class DepthFromMotion:
         config: StereoConfig,
         device: torch.device,
         points_m: Float[np.ndarray, "n 3"] | None = None,
+        in_order: bool = True,
     ) -> None:
         """Hold no keyframe yet."""
+        self._in_order = in_order
         self._config, self._device = config, device
         self._points_m = np.zeros((0, 3)) if points_m is None else points_m
         self._max_width_px = config.max_width_px or _WIDTH_PX[device.type]
@@ -108,6 +112,8 @@ class DepthFromMotion:
         view = StereoView(keyframe, self._max_width_px, self._device)
         self._views.append(view)
         del self._views[: -self._config.views]
+        if not self._in_order:
+            return []
         found: list[StereoDepth | None] = []
         # From the past alone; a better depth follows when later ones have come.
         if self._config.provisional and self._measure(view):

@@ -10,6 +10,7 @@ import pytest
 from card_scene import CardScene, camera_of, pose_at
 from tiny_scene import CPU, tiny_config
 
+from ineus_core.geometry import project
 from ineus_core.keyframes import DepthConfig
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.reconstruction.assembly import Assembly
@@ -59,6 +60,32 @@ def test_colour_alone_begins_like_a_sensor(reconstructor: Reconstructor) -> None
     assert low[2] < 1.7 and 2.2 < high[2] < 3.5
     reconstructor.step()
     assert reconstructor.steps == 1
+
+
+def test_photographs_in_any_order_all_have_depth_and_colour_the_mesh() -> None:
+    stereo = {"enabled": True}
+    reconstructor = Reconstructor(tiny_config(stereo=stereo, meshing={"voxel_size_m": 0.0}), CPU)
+    frames = [walk()[i] for i in (4, 0, 6, 2, 1, 5, 3)]
+    reconstructor.expect([frame.world_from_camera for frame in frames])
+    for frame in frames:
+        assert not reconstructor.add_frame(without_depth(frame))
+    reconstructor.start()
+    assert reconstructor.counters["keyframes_with_estimate"] == len(frames)
+    # Three pixels of 640, whatever the size of the pictures.
+    camera = camera_of()
+    focal_px = camera.fx * 640 / camera.width_px
+    voxel_m = reconstructor.config.meshing.voxel_size_m
+    assert voxel_m == pytest.approx(3 * 2.0 / focal_px, rel=0.1)
+    # Before any step.
+    point, normal = np.array([[0.0, 0.0, 2.0]]), np.array([[0.0, 0.0, -1.0]])
+    rgb = reconstructor.surface_colours(point, normal)[0].astype(float)
+    middle = np.mean([pixel_of(frame, point[0]) for frame in frames], axis=0)
+    assert np.abs(rgb - middle).max() < 12
+
+
+def pixel_of(frame: Frame, point: np.ndarray) -> np.ndarray:
+    column, row = project(frame.camera, point[None] - frame.world_from_camera[:3, 3])[0]
+    return frame.rgb[int(row), int(column)].astype(float)
 
 
 def test_a_sensor_has_the_last_word(reconstructor: Reconstructor) -> None:
@@ -136,6 +163,9 @@ def test_an_object_from_all_around_begins_as_a_ball() -> None:
     around = orbit_poses(np.zeros(3), 2.0, 0.5, 8)
     assert not assembly.estimates_depth(around, None)
     assert assembly.estimates_depth([], None)
+    # On an arc of 90 degrees none sees the back, as at a facade.
+    at_a_front = [around[i] for i in (0, 1, 2)]
+    assert assembly.estimates_depth(at_a_front, np.zeros((100, 3)))
     outwards = [pose @ np.diag([-1.0, 1.0, -1.0, 1.0]) for pose in around]
     assert assembly.estimates_depth(outwards, None)
 

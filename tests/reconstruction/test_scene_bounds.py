@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the scene lies and how fine it is: boxes of depth by hand, and who scene_kind inwards."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny_scene import pose, wall_frame
@@ -15,6 +17,7 @@ from ineus_core.reconstruction.scene_bounds import (
     estimate_bounds,
     voxel_of_box,
     voxel_of_depth,
+    voxel_of_pictures,
 )
 
 UP = np.array([0.0, 0.0, 1.0])
@@ -84,6 +87,22 @@ def test_voxels_without_depth_follow_the_box() -> None:
     box_of_a_cup, box_of_a_hall = np.array([[0.0] * 3, [0.1] * 3]), np.array([[0.0] * 3, [99] * 3])
     assert voxel_of_box(box_of_a_cup) == pytest.approx(0.1 / 256)
     assert voxel_of_box(box_of_a_hall) == 0.025
+
+
+def test_voxels_of_photographs_are_three_of_their_pixels_in_any_unit() -> None:
+    near, far = wall_frame(depth_m=1.0), wall_frame(depth_m=5.0)
+    # A focal length of 30 pixels of 40 is 480 of 640.
+    assert voxel_of_pictures([near], DepthConfig()) == pytest.approx(3 * 1.0 / 480)
+    assert voxel_of_pictures([near, far, near], DepthConfig()) == pytest.approx(3 / 480)
+    assert voxel_of_pictures([wall_frame(depth_m=0.0)], DepthConfig()) == 0.025
+    estimated = replace(far, depth_confidence=np.full_like(far.depth_m, 0.8))
+    for frame, is_set, voxel_m in (
+        (estimated, True, 3 * 5 / 480),
+        (estimated, False, 0.025),
+        (far, True, 0.025),
+    ):
+        found = estimate_bounds([frame], [], BoundsConfig(), DepthConfig(), None, is_set)
+        assert found.voxel_m == pytest.approx(voxel_m)
 
 
 def test_points_of_an_object_leave_its_box_and_those_around_it_make_it_a_room() -> None:

@@ -165,6 +165,30 @@ def test_provisional_depth_comes_at_once_and_final_depth_later() -> None:
     assert stereo.finish() == []
 
 
+def test_photographs_are_matched_when_all_are_there_in_any_order() -> None:
+    frames = walk(CardScene())
+
+    def depths(order: list[Frame]) -> dict[int, np.ndarray]:
+        stereo = DepthFromMotion(StereoConfig().of_photographs(), CPU, in_order=False)
+        assert not [depth for frame in order for depth in stereo.add(frame)]
+        return {depth.keyframe[0]: depth.depth_m for depth in stereo.finish()}
+
+    found = depths(frames)
+    assert len(found) == len(frames)
+    for stamp, depth_m in depths([frames[i] for i in (3, 0, 4, 1, 2)]).items():
+        # Points that were known before others were are not the same.
+        both = (depth_m > 0) & (found[stamp] > 0)
+        assert both.mean() > 0.8
+        assert np.median(np.abs(depth_m - found[stamp])[both]) < 0.004
+
+
+def test_photographs_are_matched_larger_and_all_with_all() -> None:
+    given = StereoConfig(max_width_px=200, views=100).of_photographs()
+    assert (given.max_width_px, given.views, given.provisional) == (200, 100, False)
+    chosen = StereoConfig().of_photographs()
+    assert (chosen.max_width_px, chosen.views) == (640, 64)
+
+
 def test_a_turn_on_the_spot_gives_no_depth() -> None:
     scene, camera = CardScene(), camera_of()
     stereo = DepthFromMotion(StereoConfig(), CPU, np.array(_points_of_the_wall()))
