@@ -3,6 +3,7 @@
 """What the sources of photographs share: cameras, masks, backgrounds, one size, stamps."""
 
 import functools
+import glob
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pydantic import Field
 from ineus_core.config_model import ConfigModel
 from ineus_core.errors import SourceError
 from ineus_core.sources.doubts import warn_of_camera, warn_of_poses
+from ineus_core.sources.near_misses import PICTURE_SUFFIXES
 from ineus_core.sources.photographs.outlines import outline_an_object
 from ineus_core.sources.picture_files import (
     Size,
@@ -248,8 +250,13 @@ class PhotoSet:
 def named_mask(folder: Path, name: str) -> Path | None:
     """Find the mask of a picture in a folder, if there is one."""
     # COLMAP appends .png to the name; other programs keep it or replace the suffix.
-    candidates = (folder / f"{name}.png", folder / name, (folder / name).with_suffix(".png"))
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    place = folder / name
+    candidates = (folder / f"{name}.png", place, place.with_suffix(".png"))
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        others = sorted(place.parent.glob(f"{glob.escape(place.stem)}.*"))
+        found = next((file for file in others if file.suffix.lower() in PICTURE_SUFFIXES), None)
+    return found
 
 
 def with_pictures(items: Sequence[Item], pictures: Sequence[Path], where: str) -> list[Item]:

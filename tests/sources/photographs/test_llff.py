@@ -45,14 +45,15 @@ def test_another_number_of_pictures_than_poses_is_refused(tmp_path: Path) -> Non
         open_source(folder)
 
 
-def test_masks_that_outline_an_object_are_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".png", ".PNG", ".JPG", ".png.png"])
+def test_masks_that_outline_an_object_are_used(tmp_path: Path, suffix: str) -> None:
     folder = write_llff(tmp_path / "data")
     (folder / "masks").mkdir()
     for picture in sorted((folder / "images").iterdir()):
         rgb = cv2.imread(str(picture))
         mask = np.zeros(rgb.shape[:2], dtype=np.uint8)
         cv2.circle(mask, (mask.shape[1] // 2, mask.shape[0] // 2), mask.shape[0] // 4, 255, -1)
-        assert cv2.imwrite(str(folder / "masks" / picture.name), mask)
+        assert cv2.imwrite(str(folder / "masks" / f"{picture.stem}{suffix}"), mask)
     source = open_source(folder)
     assert source.masks == "composite"  # type: ignore[attr-defined]
     frame = next(iter(source))
