@@ -109,7 +109,7 @@ class WalkSource(SyntheticSource):
         """Plan the walk."""
         super().__init__(config)
         self.world_from_camera = PATHS[path](self.world_from_camera)
-        self.scene = with_plain_walls(self.scene, plain_walls)
+        self.repaint(lambda scene: with_plain_walls(scene, plain_walls))
 
 
 def with_plain_walls(scene: AnalyticScene, count: int) -> AnalyticScene:

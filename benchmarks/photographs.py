@@ -65,7 +65,7 @@ def walk(frames: int, size_px: int, repeating: bool = False) -> SyntheticSource:
         )
     ]
     if not repeating:
-        source.scene = spotted(source.scene)
+        source.repaint(spotted)
     return source
 
 

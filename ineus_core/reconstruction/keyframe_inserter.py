@@ -103,7 +103,8 @@ class KeyframeInserter:
         if is_measured and self._dynamic is not None:
             frame = self._without_movers(frame, self._dynamic)
         self.judging_s = 0.5 * (self.judging_s + time.perf_counter() - begin_s)
-        # Planes through the holes of depth from motion were measured to change nothing.
+        # Through holes of depth from motion planes bring half a point where walls are plain, and
+        # take the host longer than a stream has for a keyframe.
         completed = self._completion.completed(frame) if is_measured else frame
         if completed is not frame:
             frame = completed

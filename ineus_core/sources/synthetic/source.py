@@ -4,7 +4,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from ineus_core.geometry import pixel_rays
 from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.reading import Run, one_by_one
+from ineus_core.sources.synthetic.analytic_scene import AnalyticScene
 from ineus_core.sources.synthetic.mesh import scene_mesh
 from ineus_core.sources.synthetic.render import (
     RenderedScene,
@@ -105,11 +106,21 @@ class SyntheticSource:
         self._kind = kind = scene_named(config.scene)
         self._visit = visit_of(config.visitor)
         self._without_visitor = kind.build(config.ceiling)
-        self.scene = self._without_visitor.with_parts(self._visit.left)
         self.camera = kind.camera(config.width_px, config.height_px)
         poses = kind.views(config.frames or 100)
+        # Of the whole walk, also where some of it are read: visitors come and go by it.
+        self._frames = len(poses)
         self.world_from_camera = poses[: options.max_frames or None]
         self._background = np.full(3, 255, dtype=np.uint8)
+
+    @property
+    def scene(self) -> AnalyticScene:
+        """The scene as it is at the end."""
+        return self._without_visitor.with_parts(self._visit.left)
+
+    def repaint(self, repainted: Callable[[AnalyticScene], AnalyticScene]) -> None:
+        """Give the scene other colours: all frames from now on show what is returned for it."""
+        self._without_visitor = repainted(self._without_visitor)
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -171,7 +182,7 @@ class SyntheticSource:
 
     def _render(self, index: int) -> RenderedScene:
         pose = self.world_from_camera[index]
-        share = index / (self.config.frames or len(self))
+        share = index / self._frames
         there = self._visit.parts(share, 1e-9 * self._stamp_ns(index), pose[:3, 3])
         scene = self._without_visitor.with_parts(there)
         return render_scene(scene, self.camera, pose, self._background, self._kind.far_m)
