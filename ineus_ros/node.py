@@ -29,7 +29,7 @@ from rclpy.utilities import try_shutdown
 from ineus_core.config import Config, resolve_device
 from ineus_core.errors import IneusError
 from ineus_core.meshing import write_mesh
-from ineus_core.reconstruction import Reconstructor, warm_up_gpu
+from ineus_core.reconstruction import Reconstructor, compile_cpu_kernels_ahead, warm_up_gpu
 from ineus_core.viewer import LivePage
 from ineus_ros.engine import Engine
 from ineus_ros.health import Health
@@ -142,6 +142,7 @@ class ReconstructionNode(LifecycleNode):
         device = resolve_device(config.device)
         # Cleanup destroys what is made from here on; the rest is the base class's.
         self._before = self._entities()
+        compile_cpu_kernels_ahead(config, device)
         # Before images are taken: else they would wait for it.
         warm_up_gpu(config, device)
         reconstructor = Reconstructor(config, device)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ineus compile`: everything that is compiled on a machine, compiled now and kept on disk."""
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -26,11 +27,14 @@ def command(
     does this.
     """
     from ineus_core.config import load_config, resolve_device
-    from ineus_core.reconstruction import warm_up
+    from ineus_core.reconstruction import compile_cpu_kernels_ahead, warm_up
 
     words = list(overrides or ())
     words += [f"device={device}"] if device is not None else []
     given = load_config(config, words)
     on, begin_s = resolve_device(given.device), time.perf_counter()
+    ahead = compile_cpu_kernels_ahead(given, on, processes=os.cpu_count() or 1)
+    if ahead is not None:
+        ahead.wait()
     warm_up(given, on)
     typer.echo(f"all kernels are compiled for {on} ({time.perf_counter() - begin_s:.1f} s)")

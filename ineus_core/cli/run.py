@@ -148,7 +148,11 @@ def _run(
     """Run, and return the page that still shows it, if one was asked for."""
     from ineus_core.config import resolve_device
     from ineus_core.pipeline import KindSettings, OfflineRun, settings_of_kind, with_settings
-    from ineus_core.reconstruction import Reconstructor, warm_up_gpu
+    from ineus_core.reconstruction import (
+        Reconstructor,
+        compile_cpu_kernels_ahead,
+        warm_up_gpu,
+    )
     from ineus_core.sources import open_source
     from ineus_core.training import device_of, process_group, ranks_of
 
@@ -163,6 +167,7 @@ def _run(
         chosen = settings_of_kind(frames, device)
         config, taken = with_settings(config, chosen.settings)
         chosen = KindSettings(chosen.kind, taken)
+    compile_cpu_kernels_ahead(config, device)
     # Time to train does not run while kernels compile.
     warm_up_gpu(config, device)
     reconstructor = Reconstructor(config, device, ranks)

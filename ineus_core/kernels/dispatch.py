@@ -51,6 +51,11 @@ def compiles_ahead(device: torch.device) -> bool:
     return device.type == "cuda" and find_spec(_COMPILER_OF["cuda"]) is not None
 
 
+def compiles_for_host() -> bool:
+    """Decide whether operators are compiled for the CPU, whatever device trains."""
+    return find_spec(_COMPILER_OF["cpu"]) is not None
+
+
 def version(operator: str, backend: str) -> ModuleType:
     """Return one version of an operator by the name of its backend."""
     return import_module(f"{__package__}.{operator}.{_FILE_OF[backend]}")

@@ -8,7 +8,7 @@ from ineus_core.reconstruction.frame_gate import JudgedFrame
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.reconstruction.reconstructor import Reconstructor
-from ineus_core.reconstruction.warming import warm_up, warm_up_gpu
+from ineus_core.reconstruction.warming import compile_cpu_kernels_ahead, warm_up, warm_up_gpu
 
 __all__ = [
     "JudgedFrame",
@@ -16,6 +16,7 @@ __all__ = [
     "Reconstruction",
     "Reconstructor",
     "ReconstructorConfig",
+    "compile_cpu_kernels_ahead",
     "read_checkpoint",
     "warm_up",
     "warm_up_gpu",

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.reconstructor import Reconstructor
 from ineus_core.stereo import visit_all
 from ineus_core.types import Camera, Frame
+
+if TYPE_CHECKING:
+    from ineus_core.kernels.cpu_ahead import CompilingAhead
 
 _LOG = logging.getLogger(__name__)
 _CAMERA = Camera(64, 48, 60.0, 60.0, 32.0, 24.0)
@@ -61,6 +65,50 @@ def warm_up_gpu(config: ReconstructorConfig, device: torch.device) -> None:
     # What cannot be done ahead fails again, with its reason, when it is really needed.
     except Exception:
         _LOG.exception("kernels could not be compiled ahead; each is when it is first needed")
+
+
+def compile_cpu_kernels_ahead(
+    config: ReconstructorConfig, device: torch.device, processes: int | None = None
+) -> "CompilingAhead | None":
+    """Let other processes compile the CPU kernels that a map needs and that are not on disk.
+
+    Nothing waits for them, and where nothing can be kept on disk none is started.
+
+    Args:
+        processes: At most so many; unless given, one for each core beside that of this process.
+    """
+    if not dispatch.compiles_for_host():
+        return None
+    from ineus_core.kernels import cpu_ahead
+
+    try:
+        return cpu_ahead.start(cpu_operators(config, device), processes)
+    # What cannot be done ahead fails again, with its reason, when it is really needed.
+    except Exception:
+        _LOG.exception("CPU kernels are not compiled ahead; each is when it is first needed")
+        return None
+
+
+def cpu_operators(config: ReconstructorConfig, device: torch.device) -> set[str]:
+    """Return the operators that run on the host: some do whatever device trains."""
+    uses = {
+        # Depth of another camera than the colour's, and of a node's or bag's compressed topics.
+        "depth_splatting": True,
+        "rvl": True,
+        "plane_alignment": config.pose_refinement.enabled,
+        "depth_comparison": config.dynamic_objects.enabled,
+    }
+    if device.type == "cpu":
+        for operator in ("occupancy", "observed_mask", "cell_lookup", "ray_marching", "adam"):
+            uses[operator] = True
+        uses |= {
+            "nearest_disc": True,
+            "hash_grid": config.field.backend in ("auto", "numba"),
+            "depth_fusion": config.fusion.enabled,
+            "voxel_evidence": config.fusion.enabled and config.dynamic_objects.enabled,
+            "stereo_matching": config.stereo.enabled,
+        }
+    return {operator for operator, is_used in uses.items() if is_used}
 
 
 def _walk(config: ReconstructorConfig, device: torch.device) -> None:

@@ -10,7 +10,9 @@ import pytest
 import torch
 from tiny_scene import CPU, pose, tiny_config, wall_frame
 
+from ineus_core.kernels.small_calls import SMALL_CALLS
 from ineus_core.reconstruction import Reconstructor, warm_up, warm_up_gpu
+from ineus_core.reconstruction.warming import cpu_operators
 from ineus_core.types import Camera
 
 
@@ -38,6 +40,28 @@ def test_a_box_that_is_configured_is_where_the_views_of_a_warm_up_are() -> None:
 def test_nothing_is_done_ahead_on_a_cpu_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ineus_core.reconstruction.warming._walk", pytest.fail)
     warm_up_gpu(tiny_config(), CPU)
+
+
+def test_cpu_kernels_are_those_of_the_configuration_and_on_a_gpu_those_of_the_host() -> None:
+    config = tiny_config()
+    assert cpu_operators(config, torch.device("cuda")) == {
+        "depth_comparison",
+        "depth_splatting",
+        "plane_alignment",
+        "rvl",
+    }
+    on_cpu = cpu_operators(config, CPU)
+    assert {"hash_grid", "adam", "depth_comparison"} <= on_cpu
+    assert not {"depth_fusion", "stereo_matching"} & on_cpu
+    others = tiny_config(
+        stereo={"enabled": True},
+        fusion={"enabled": True},
+        field={"backend": "torch"},
+        dynamic_objects={"enabled": False},
+    )
+    changed = {"depth_fusion", "stereo_matching", "hash_grid", "depth_comparison"}
+    assert cpu_operators(others, CPU) ^ on_cpu == changed
+    assert cpu_operators(tiny_config(fusion={"enabled": True}), CPU) <= set(SMALL_CALLS)
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@
 
 import numpy as np
 from jaxtyping import Float
-from numba import prange
 from torch import Tensor
 
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import in_parallel, jit
 from ineus_core.kernels.shapes import expect_shape
+
+_LEAST = 1 << 16
+"""Entries of a thread."""
 
 
 def adam_step(
@@ -30,7 +32,9 @@ def adam_step(
         expect_shape(name, values, (n,))
     # Corrections are computed once, in double, not for each entry.
     count = float(step)
-    _adam(
+    in_parallel(
+        _adam,
+        n,
         parameters.detach().numpy(),
         gradient.numpy(),
         mean.numpy(),
@@ -42,17 +46,31 @@ def adam_step(
         np.float32(epsilon),
         np.float32(1 - float(learning_rate) * weight_decay),
         sparse,
+        least=_LEAST,
     )
     if half is not None:
         half.copy_(parameters)
 
 
-@jit(parallel=True)
+@jit(error_model="numpy")
 def _adam(  # type: ignore[no-untyped-def]
-    parameters, gradient, mean, square, size, unbias, beta1, beta2, epsilon, keep, sparse
+    begin,
+    end,
+    parameters,
+    gradient,
+    mean,
+    square,
+    size,
+    unbias,
+    beta1,
+    beta2,
+    epsilon,
+    keep,
+    sparse,
 ):
     one = np.float32(1.0)
-    for i in prange(len(parameters)):
+    # Unsigned, and without a branch for division by zero, so that the loop is vectorised.
+    for i in range(np.uint64(begin), np.uint64(end)):
         g = gradient[i]
         # Decay reads and writes all of a large table, so not where there is none.
         if keep != one:

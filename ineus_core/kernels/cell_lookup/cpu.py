@@ -5,11 +5,13 @@
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from numba import prange
 from torch import Tensor
 
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import in_parallel, jit
 from ineus_core.kernels.shapes import expect_shape
+
+_LEAST = 1 << 14
+"""Points of a thread."""
 
 
 def cells_at(
@@ -24,13 +26,15 @@ def cells_at(
     places = points.detach().contiguous().numpy()
     # In the precision of the points, as torch divides: the cell of a point on an edge is the same.
     side_m = places.dtype.type(cell_m)
-    _look_up(places, cells.numpy(), np.array(low_cell, np.int64), side_m, found.numpy())
+    grid = cells.numpy(), np.array(low_cell, np.int64), side_m
+    in_parallel(_look_up, len(places), places, *grid, found.numpy(), least=_LEAST)
     return found
 
 
-@jit(parallel=True)
-def _look_up(points, cells, low_cell, side_m, found):  # type: ignore[no-untyped-def]
-    for i in prange(len(points)):
+@jit(error_model="numpy")
+def _look_up(begin, end, points, cells, low_cell, side_m, found):  # type: ignore[no-untyped-def]
+    # Unsigned, as a signed index is compared with 0 each time.
+    for i in range(np.uint64(begin), np.uint64(end)):
         x = np.floor(points[i, 0] / side_m)
         y = np.floor(points[i, 1] / side_m)
         z = np.floor(points[i, 2] / side_m)

@@ -4,7 +4,6 @@
 
 import numpy as np
 from jaxtyping import Float, Int, Int8
-from numba import prange
 
 from ineus_core.kernels.depth_comparison.reference import (
     LOOKS_THROUGH,
@@ -13,7 +12,7 @@ from ineus_core.kernels.depth_comparison.reference import (
     TELLS_NOTHING,
     DepthViews,
 )
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import in_parallel, jit, plain
 from ineus_core.kernels.shapes import expect_shape
 
 
@@ -32,12 +31,14 @@ def compare_depth(
         raise ValueError(f"pairs of views up to {pairs.max()}: expected 0 to {count - 1}")
     size = (len(range(stride_px // 2, side, stride_px)) for side in (height_px, width_px))
     told = np.full((len(pairs), *size), TELLS_NOTHING, np.int8)
-    _compare(
-        np.ascontiguousarray(views.depth_m, np.float32),
-        np.ascontiguousarray(views.nearest_m, np.float32),
-        np.ascontiguousarray(views.intrinsics, np.float64),
-        np.ascontiguousarray(pairs, np.int64),
-        np.ascontiguousarray(second_from_first, np.float64),
+    in_parallel(
+        _compare,
+        len(pairs),
+        plain(views.depth_m, np.float32),
+        plain(views.nearest_m, np.float32),
+        plain(views.intrinsics, np.float64),
+        plain(pairs, np.int64),
+        plain(second_from_first, np.float64),
         views.tolerance_m,
         views.tolerance_per_m,
         stride_px,
@@ -46,11 +47,11 @@ def compare_depth(
     return told
 
 
-@jit(parallel=True)
+@jit()
 def _compare(  # type: ignore[no-untyped-def]
-    depth_m, nearest_m, intrinsics, pairs, motions, tolerance_m, per_m, stride_px, told
+    begin, end, depth_m, nearest_m, intrinsics, pairs, motions, tolerance_m, per_m, stride_px, told
 ):
-    for pair in prange(len(pairs)):
+    for pair in range(begin, end):
         first, second = pairs[pair, 0], pairs[pair, 1]
         _compare_pair(
             depth_m[first], depth_m[second], nearest_m[second], intrinsics[first],
@@ -59,7 +60,7 @@ def _compare(  # type: ignore[no-untyped-def]
 
 
 # Threads share pairs, not rows: each writes to a part of the result of its own.
-@jit()
+@jit(error_model="numpy")
 def _compare_pair(  # type: ignore[no-untyped-def]
     first, second, nearest, of_first, of_second, motion, tolerance_m, per_m, stride_px, told
 ):

@@ -22,7 +22,7 @@ from ineus_core.kernels.depth_fusion.reference import (
     SIGMAS,
 )
 from ineus_core.kernels.depth_splatting.cpu import bend
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import jit, plain
 from ineus_core.kernels.shapes import expect_shape
 
 
@@ -48,12 +48,12 @@ def fuse_depth(
     distortion[: len(camera.distortion)] = camera.distortion
     _fuse(
         values,
-        np.ascontiguousarray(slots, np.int64),
-        np.ascontiguousarray(blocks, np.int64),
-        np.ascontiguousarray(image.depth_m, np.float32),
-        np.ascontiguousarray(image.incidence, np.float32),
-        np.ascontiguousarray(image.rgb),
-        np.ascontiguousarray(image.camera_from_world, np.float64),
+        plain(slots, np.int64),
+        plain(blocks, np.int64),
+        plain(image.depth_m, np.float32),
+        plain(image.incidence, np.float32),
+        plain(image.rgb, np.uint8),
+        plain(image.camera_from_world, np.float64),
         np.array((camera.fx, camera.fy, camera.cx, camera.cy)),
         camera.distortion_model == "equidistant",
         distortion,
@@ -75,7 +75,13 @@ def values_at(
     expect_shape("slots", slots, (len(keys),))
     expect_shape("shares", shares, (len(values), 2))
     found = np.zeros((len(points_vox), 8), np.float32)
-    _interpolate(np.ascontiguousarray(points_vox, np.float64), values, keys, slots, shares, found)
+    # Room that the kernel needs; it would take long to compile what makes it. No block is
+    # as far away as the first one around.
+    corner, fraction, around = np.zeros(3, np.int64), np.zeros(3), np.full(11, 1 << 40, np.int64)
+    _interpolate(
+        plain(points_vox, np.float64), values, keys, slots, shares, found, corner,
+        fraction, around,
+    )  # fmt: skip
     return FusedValues(found[:, 0], found[:, 1], found[:, 2:5], found[:, 5], found[:, 6:8])
 
 
@@ -90,7 +96,7 @@ def are_cells_known(
     expect_shape("values", values, (-1, SIDE, SIDE, SIDE, COLUMNS))
     expect_shape("slots", slots, (len(keys),))
     are_known = np.zeros(len(centres_vox), np.bool_)
-    _look_at_cells(np.ascontiguousarray(centres_vox, np.float64), values, keys, slots, are_known)
+    _look_at_cells(plain(centres_vox, np.float64), values, keys, slots, are_known)
     return are_known
 
 
@@ -201,7 +207,14 @@ def _slot_of(x, y, z, keys, slots):  # type: ignore[no-untyped-def]
     """Return the slot of a block, -1 if it is not in use."""
     # As `layout.block_keys`: 21 bits an axis, counted from the middle.
     key = ((x + (1 << 20)) << 42) | ((y + (1 << 20)) << 21) | (z + (1 << 20))
-    at = np.searchsorted(keys, key)
+    # By bisection, as `np.searchsorted` takes longer to compile than the rest of a kernel.
+    at, end = 0, len(keys)
+    while at < end:
+        middle = (at + end) >> 1
+        if keys[middle] < key:
+            at = middle + 1
+        else:
+            end = middle
     if at < len(keys) and keys[at] == key:
         return slots[at]
     return -1
@@ -229,11 +242,10 @@ def _look_at_cells(centres, values, keys, slots, are_known):  # type: ignore[no-
 
 
 @jit()
-def _interpolate(points, values, keys, slots, shares, found):  # type: ignore[no-untyped-def]
+def _interpolate(  # type: ignore[no-untyped-def]
+    points, values, keys, slots, shares, found, corner, fraction, around
+):
     last_x, last_y, last_z, slot = 1 << 40, 0, 0, -1
-    corner, fraction = np.zeros(3, np.int64), np.zeros(3)
-    # No such block here either.
-    around = np.full(11, 1 << 40, np.int64)
     for n in range(len(points)):
         row = found[n]
         for axis in range(3):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ineus_core.kernels.depth_splatting.reference import MOST_PX, plane_of, spread
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import jit, plain
 from ineus_core.kernels.shapes import expect_shape
 from ineus_core.types import Camera
 
@@ -27,9 +27,9 @@ def splat_depth(
     distortion = np.zeros(12)
     distortion[: len(color.distortion)] = color.distortion
     _splat(
-        np.ascontiguousarray(depth_m, np.float32),
-        np.ascontiguousarray(plane_of(depth_camera), np.float32),
-        np.ascontiguousarray(color_from_depth, np.float64),
+        plain(depth_m, np.float32),
+        plain(plane_of(depth_camera), np.float32),
+        plain(color_from_depth, np.float64),
         np.array((color.fx, color.fy, color.cx, color.cy)),
         color.distortion_model == "equidistant",
         distortion,

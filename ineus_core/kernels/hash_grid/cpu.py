@@ -10,14 +10,14 @@ one entry and the result does not depend on their number.
 import numpy as np
 import torch
 from jaxtyping import Float
-from numba import prange
 from torch import Tensor
 
 from ineus_core.kernels.hash_grid.layout import HashGridLayout
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import in_parallel, jit
 from ineus_core.kernels.shapes import expect_shape
 
-_POINTS_PER_TASK = 1024
+_BATCH = 1024
+"""Points of a thread at once."""
 
 
 def hash_grid(
@@ -41,8 +41,19 @@ def hash_grid_value(
     none = np.empty((0, layout.channels, 3), np.float32)
     # Views, not copies: the table is the largest thing there is.
     points, rows = points_unit.detach().numpy(), table.detach().numpy()
-    _forward(points, rows, *_levels(layout), features, none)
+    _forward(points, rows, layout, features, none)
     return torch.from_numpy(features)
+
+
+def _forward(
+    points: np.ndarray,
+    table: np.ndarray,
+    layout: HashGridLayout,
+    features: np.ndarray,
+    jacobian: np.ndarray,
+) -> None:
+    arguments = (points, table, *_levels(layout), features, jacobian)
+    in_parallel(_interpolate, len(points), *arguments, least=_BATCH)
 
 
 def _check(
@@ -68,7 +79,7 @@ class _HashGrid(torch.autograd.Function):
         points = points_unit.contiguous()
         features = np.empty((n, layout.channels), np.float32)
         jacobian = np.empty((n, layout.channels, 3), np.float32)
-        _forward(points.numpy(), table.detach().numpy(), *_levels(layout), features, jacobian)
+        _forward(points.numpy(), table.detach().numpy(), layout, features, jacobian)
         ctx.save_for_backward(points, table)
         ctx.layout = layout
         return torch.from_numpy(features), torch.from_numpy(jacobian)
@@ -80,7 +91,9 @@ class _HashGrid(torch.autograd.Function):
         expect_shape("gradient of the features", d_features, channels)
         expect_shape("gradient of the Jacobian", d_jacobian, (*channels, 3))
         d_table = torch.zeros_like(table)
-        _backward(
+        in_parallel(
+            _scatter,
+            ctx.layout.levels,
             points.numpy(),
             d_features.contiguous().numpy(),
             d_jacobian.contiguous().numpy(),
@@ -105,17 +118,20 @@ def _row(x, y, z, resolution, dense, mask):  # type: ignore[no-untyped-def]
     return (x ^ (y * 2654435761) ^ (z * 805459861)) & mask
 
 
-@jit(parallel=True, fastmath=True)
-def _forward(points, table, resolutions, offsets, dense, mask, features, jacobian):  # type: ignore[no-untyped-def]
-    n, levels, width = len(points), len(resolutions), table.shape[1]
+@jit(fastmath=True)
+def _interpolate(  # type: ignore[no-untyped-def]
+    begin, end, points, table, resolutions, offsets, dense, mask, features, jacobian
+):
+    levels, width = len(resolutions), table.shape[1]
     with_jacobian = len(jacobian) > 0
-    for task in prange((n + _POINTS_PER_TASK - 1) // _POINTS_PER_TASK):
-        begin, end = task * _POINTS_PER_TASK, min((task + 1) * _POINTS_PER_TASK, n)
-        # Level by level, so that a coarse level stays in the cache for the whole task.
+    for first in range(begin, end, _BATCH):
+        last = min(first + _BATCH, end)
+        # Level by level, so that a coarse level stays in the cache for the whole batch.
         for level in range(levels):
             resolution, offset = resolutions[level], offsets[level]
             slope = np.float32(resolution)
-            for i in range(begin, end):
+            # Unsigned, as a signed index is compared with 0 each time.
+            for i in range(np.uint64(first), np.uint64(last)):
                 x, u = _cell(points[i, 0], resolution)
                 y, v = _cell(points[i, 1], resolution)
                 z, w = _cell(points[i, 2], resolution)
@@ -148,11 +164,13 @@ def _forward(points, table, resolutions, offsets, dense, mask, features, jacobia
                         jacobian[i, channel, 2] = slope * (high - low)
 
 
-@jit(parallel=True, fastmath=True)
-def _backward(points, d_features, d_jacobian, resolutions, offsets, dense, mask, d_table):  # type: ignore[no-untyped-def]
+@jit(fastmath=True)
+def _scatter(  # type: ignore[no-untyped-def]
+    begin, end, points, d_features, d_jacobian, resolutions, offsets, dense, mask, d_table
+):
     # A thread has levels to itself: no two add to one entry, which would lose updates.
-    n, levels, width = len(points), len(resolutions), d_table.shape[1]
-    for level in prange(levels):
+    n, width = len(points), d_table.shape[1]
+    for level in range(begin, end):
         resolution, offset = resolutions[level], offsets[level]
         slope = np.float32(resolution)
         for i in range(n):

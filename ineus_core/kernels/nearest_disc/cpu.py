@@ -7,10 +7,9 @@ from math import prod
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from numba import prange
 from torch import Tensor
 
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import in_parallel, jit
 from ineus_core.kernels.nearest_disc.reference import (
     DISC_COLUMNS,
     DISC_NORMAL,
@@ -19,7 +18,8 @@ from ineus_core.kernels.nearest_disc.reference import (
 )
 from ineus_core.kernels.shapes import expect_shape
 
-_POINTS_PER_TASK = 256
+_LEAST = 256
+"""Points of a thread."""
 
 
 def nearest_disc(
@@ -34,10 +34,12 @@ def nearest_disc(
     distance_m, away = np.empty(n, np.float32), np.empty((n, 3), np.float32)
     in_front = np.empty(n, np.bool_)
     if n:
-        _nearest(
+        in_parallel(
+            _nearest, n,
             points.contiguous().numpy(), grid.elements.contiguous().numpy(), grid.nearest.numpy(),
             grid.others.numpy(), grid.low_m.numpy(), np.array(grid.shape), grid.cell_m,
             grid.radius_m, grid.per_cell, distance_m, away, in_front,
+            least=_LEAST,
         )  # fmt: skip
     return torch.from_numpy(distance_m), torch.from_numpy(away), torch.from_numpy(in_front)
 
@@ -54,44 +56,42 @@ def _to_disc(px, py, pz, element, radius):  # type: ignore[no-untyped-def]
     return height * nx + ax * share, height * ny + ay * share, height * nz + az * share, height
 
 
-@jit(parallel=True)
+@jit(error_model="numpy")
 def _nearest(
-    points, elements, nearest, others, low, shape, cell, radius, per_cell, distances, aways,
-    in_fronts,
+    begin, end, points, elements, nearest, others, low, shape, cell, radius, per_cell, distances,
+    aways, in_fronts,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    n = len(points)
-    for task in prange((n + _POINTS_PER_TASK - 1) // _POINTS_PER_TASK):
-        seeds = np.empty(8, np.int64)
-        for i in range(task * _POINTS_PER_TASK, min((task + 1) * _POINTS_PER_TASK, n)):
-            px, py, pz = points[i, 0], points[i, 1], points[i, 2]
-            # In floats, as a place far outside may be more cells away than an integer holds.
-            bx = min(max(np.floor((px - low[0]) / cell - 0.5), -1.0), shape[0] - 1.0)
-            by = min(max(np.floor((py - low[1]) / cell - 0.5), -1.0), shape[1] - 1.0)
-            bz = min(max(np.floor((pz - low[2]) / cell - 0.5), -1.0), shape[2] - 1.0)
-            least, best, known = np.inf, 0, 0
-            for corner in range(8):
-                x = min(max(int(bx) + corner // 4, 0), shape[0] - 1)
-                y = min(max(int(by) + corner // 2 % 2, 0), shape[1] - 1)
-                z = min(max(int(bz) + corner % 2, 0), shape[2] - 1)
-                seed = nearest[(x * shape[1] + y) * shape[2] + z]
-                # Far from the surface the cells around a point mostly know the same discs.
-                is_new = True
-                for k in range(known):
-                    is_new = is_new and seeds[k] != seed
-                if not is_new:
-                    continue
-                seeds[known] = seed
-                known += 1
-                for index in range(seed, seed + min(per_cell - 1, others[seed]) + 1):
-                    ox, oy, oz, _ = _to_disc(px, py, pz, elements[index], radius)
-                    square = ox * ox + oy * oy + oz * oz
-                    if square < least:
-                        least, best = square, index
-            ox, oy, oz, height = _to_disc(px, py, pz, elements[best], radius)
-            distance = np.sqrt(ox * ox + oy * oy + oz * oz)
-            distances[i], in_fronts[i] = distance, height >= 0
-            if distance < NEVER_ZERO_M:
-                # Away from a disc that the point lies on is along its normal.
-                ox, oy = elements[best, DISC_NORMAL], elements[best, DISC_NORMAL + 1]
-                oz, distance = elements[best, DISC_NORMAL + 2], 1.0
-            aways[i, 0], aways[i, 1], aways[i, 2] = ox / distance, oy / distance, oz / distance
+    seeds = np.empty(8, np.int64)
+    for i in range(begin, end):
+        px, py, pz = points[i, 0], points[i, 1], points[i, 2]
+        # In floats, as a place far outside may be more cells away than an integer holds.
+        bx = min(max(np.floor((px - low[0]) / cell - 0.5), -1.0), shape[0] - 1.0)
+        by = min(max(np.floor((py - low[1]) / cell - 0.5), -1.0), shape[1] - 1.0)
+        bz = min(max(np.floor((pz - low[2]) / cell - 0.5), -1.0), shape[2] - 1.0)
+        least, best, known = np.inf, 0, 0
+        for corner in range(8):
+            x = min(max(int(bx) + corner // 4, 0), shape[0] - 1)
+            y = min(max(int(by) + corner // 2 % 2, 0), shape[1] - 1)
+            z = min(max(int(bz) + corner % 2, 0), shape[2] - 1)
+            seed = nearest[(x * shape[1] + y) * shape[2] + z]
+            # Far from the surface the cells around a point mostly know the same discs.
+            is_new = True
+            for k in range(known):
+                is_new = is_new and seeds[k] != seed
+            if not is_new:
+                continue
+            seeds[known] = seed
+            known += 1
+            for index in range(seed, seed + min(per_cell - 1, others[seed]) + 1):
+                ox, oy, oz, _ = _to_disc(px, py, pz, elements[index], radius)
+                square = ox * ox + oy * oy + oz * oz
+                if square < least:
+                    least, best = square, index
+        ox, oy, oz, height = _to_disc(px, py, pz, elements[best], radius)
+        distance = np.sqrt(ox * ox + oy * oy + oz * oz)
+        distances[i], in_fronts[i] = distance, height >= 0
+        if distance < NEVER_ZERO_M:
+            # Away from a disc that the point lies on is along its normal.
+            ox, oy = elements[best, DISC_NORMAL], elements[best, DISC_NORMAL + 1]
+            oz, distance = elements[best, DISC_NORMAL + 2], 1.0
+        aways[i, 0], aways[i, 1], aways[i, 2] = ox / distance, oy / distance, oz / distance

@@ -4,9 +4,8 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import prange
 
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import in_parallel, jit, plain
 from ineus_core.kernels.plane_alignment.reference import (
     ALIKE,
     HALF_WEIGHT_M,
@@ -34,11 +33,13 @@ def alignment_sums(
         raise ValueError(f"pairs of views up to {pairs.max()}: expected 0 to {count - 1}")
     # A row for each pair, so that no two threads add to the same number.
     sums = np.zeros((len(pairs), SUMS))
-    _add_up(
-        np.ascontiguousarray(views.planes, np.float32),
-        np.ascontiguousarray(views.intrinsics, np.float64),
-        np.ascontiguousarray(pairs, np.int64),
-        np.ascontiguousarray(second_from_first, np.float64),
+    in_parallel(
+        _add_up,
+        len(pairs),
+        plain(views.planes, np.float32),
+        plain(views.intrinsics, np.float64),
+        plain(pairs, np.int64),
+        plain(second_from_first, np.float64),
         scale_m,
         stride_px,
         sums,
@@ -83,9 +84,9 @@ def _add(sums, j, distance_m, weight):  # type: ignore[no-untyped-def]
     sums[28] += weight * distance_m * distance_m
 
 
-@jit(parallel=True)
-def _add_up(planes, intrinsics, pairs, motions, scale_m, stride_px, sums):  # type: ignore[no-untyped-def]
-    for pair in prange(len(pairs)):
+@jit()
+def _add_up(begin, end, planes, intrinsics, pairs, motions, scale_m, stride_px, sums):  # type: ignore[no-untyped-def]
+    for pair in range(begin, end):
         _add_pair(
             planes[pairs[pair, 0]], planes[pairs[pair, 1]], intrinsics[pairs[pair, 0]],
             intrinsics[pairs[pair, 1]], motions[pair], scale_m, stride_px, sums[pair],

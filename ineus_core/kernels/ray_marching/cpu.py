@@ -5,15 +5,17 @@
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from numba import prange
 from torch import Tensor
 
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import in_parallel, jit
 from ineus_core.kernels.ray_marching import reference
 from ineus_core.kernels.shapes import expect_shape
 
 march_packed = reference.march_packed
 """Without depth, for which it is, the field takes nearly all the time of a step."""
+
+_LEAST = 256
+"""Rays of a thread."""
 
 
 def march_padded(
@@ -39,7 +41,9 @@ def march_padded(
     expect_shape("low_m", low_m, (3,))
     t_starts = np.zeros((len(origins), per_ray), np.float32)
     count = np.zeros(len(origins), np.int64)
-    _march(
+    in_parallel(
+        _march,
+        rays,
         origins.contiguous().numpy(),
         directions.contiguous().numpy(),
         t_near.contiguous().numpy(),
@@ -52,12 +56,15 @@ def march_padded(
         jitter.numpy(),
         t_starts,
         count,
+        least=_LEAST,
     )
     return torch.from_numpy(t_starts), torch.from_numpy(count)
 
 
-@jit(parallel=True)
+@jit(error_model="numpy")
 def _march(  # type: ignore[no-untyped-def]
+    begin,
+    end,
     origins,
     directions,
     t_near,
@@ -72,7 +79,8 @@ def _march(  # type: ignore[no-untyped-def]
     count,
 ):
     per_ray = t_starts.shape[1]
-    for r in prange(len(origins)):
+    # Unsigned, as a signed index is compared with 0 each time.
+    for r in range(np.uint64(begin), np.uint64(end)):
         found = 0
         for k in range(max_steps):
             start = t_near[r] + (np.float32(k) + jitter[r]) * step_m

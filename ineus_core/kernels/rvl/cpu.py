@@ -5,7 +5,7 @@
 import numpy as np
 from jaxtyping import UInt16, UInt32
 
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import jit, plain
 from ineus_core.kernels.shapes import expect_shape
 
 
@@ -15,7 +15,7 @@ def decode_rvl(
     """Return the pixels, or None if the stream ends before them; see the door."""
     expect_shape("words", words, (-1,))
     depth = np.zeros(pixels, np.uint16)
-    return depth if _decode(words, depth) else None
+    return depth if _decode(plain(words, np.uint32), depth) else None
 
 
 @jit(inline="always")

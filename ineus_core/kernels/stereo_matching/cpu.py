@@ -8,11 +8,10 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
-from numba import prange
 from torch import Tensor
 
 from ineus_core.kernels.depth_splatting.cpu import bend
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import in_parallel, jit
 from ineus_core.kernels.shapes import expect_shape
 from ineus_core.kernels.stereo_matching.reference import (
     APART,
@@ -30,6 +29,8 @@ from ineus_core.kernels.stereo_matching.reference import (
 )
 
 _ROWS_PER_TASK = 40
+_LEAST_ROWS = 16
+"""Rows of a thread."""
 _AROUND = np.array(CENSUS)
 
 
@@ -49,22 +50,28 @@ def matching_cost(
     x, y = (plane_xy[..., i].contiguous().numpy() for i in (0, 1))
     census = np.empty((len(_AROUND), *grey.shape), np.float32)
     # Of the reference once, as all planes of all sources are compared with it.
-    _census(grey.contiguous().numpy(), _AROUND, sharpness, census)
+    picture = grey.contiguous().numpy()
+    in_parallel(_census, len(grey), picture, _AROUND, sharpness, census, least=_LEAST_ROWS)
     offsets = planes.offsets(base.device).numpy()
     costs = np.zeros((planes.count, *grey.shape), np.float32)
     seen = np.zeros(costs.shape, np.float32)
+    # Bands of one plane, so that what is warped stays in the cache until its census is taken.
+    bands = -(-len(grey) // _ROWS_PER_TASK)
     for source in sources:
         size = source.camera.height_px, source.camera.width_px
         expect_shape("source", source.grey, size)
         expect_shape("usable", source.usable, size)
-        _add_cost(
-            census, x, y, base.contiguous().numpy(), offsets,
-            source.grey.contiguous().numpy(), source.usable.contiguous().numpy(),
+        in_parallel(
+            _add_cost, bands * planes.count, census, x, y, base.contiguous().numpy(), offsets,
+            source.grey.contiguous().view(-1).numpy(), size,
+            # Most sources have no mask, and a look-up for each pixel of each plane costs time.
+            source.usable.contiguous().view(-1).numpy(), not source.usable.all(),
             source.source_from_reference, *coefficients_of(source.camera),
             _AROUND, sharpness, costs, seen,
         )  # fmt: skip
     # Two census values, each -1 to 1, differ by up to 2.
-    _mean(costs, seen, np.float32(0.5 / len(_AROUND)), np.float32(UNSEEN_COST))
+    scale = np.float32(0.5 / len(_AROUND))
+    in_parallel(_mean, planes.count, costs, seen, scale, np.float32(UNSEEN_COST))
     return torch.from_numpy(costs)
 
 
@@ -74,20 +81,26 @@ def filtered_cost(
     """Smooth each slice by a guided filter; see the door."""
     expect_shape("guide", guide, tuple(costs.shape[1:]))
     filtered = np.empty(costs.shape, np.float32)
-    _guided(
-        costs.contiguous().numpy(),
-        guide.contiguous().numpy(),
-        radius_px,
-        np.float32(edge * edge),
-        filtered,
+    picture, edge_square = guide.contiguous().numpy(), np.float32(edge * edge)
+    row, mean, variance = (
+        np.empty(shape, np.float32) for shape in (guide.shape[1], *2 * (guide.shape,))
     )
+    _box(picture, radius_px, row, mean)
+    _box(picture * picture, radius_px, row, variance)
+    variance -= mean * mean
+    in_parallel(
+        _guided, len(costs), costs.contiguous().numpy(), picture, mean, variance, radius_px,
+        edge_square, filtered,
+    )  # fmt: skip
     return torch.from_numpy(filtered)
 
 
 def best_plane(costs: Float[Tensor, "planes h w"]) -> BestPlane:
     """Pick the plane of least cost at each pixel; see the door."""
     index, cost, margin = (np.empty(costs.shape[1:], np.float32) for _ in range(3))
-    _best(costs.contiguous().numpy(), index, cost, margin)
+    in_parallel(
+        _best, costs.shape[1], costs.contiguous().numpy(), index, cost, margin, least=_LEAST_ROWS
+    )
     return BestPlane(*(torch.from_numpy(a) for a in (index, cost, margin)))
 
 
@@ -130,22 +143,22 @@ def agreement(
     for other in others:
         size = other.camera.height_px, other.camera.width_px
         expect_shape("inverse depth of a source", other.inverse_depth, size)
-        _agree(
-            q.numpy(), x, y, other.inverse_depth.contiguous().numpy(),
+        in_parallel(
+            _agree, len(q), q.numpy(), x, y, other.inverse_depth.contiguous().numpy(),
             other.source_from_reference, *coefficients_of(other.camera),
             np.float32(other.tolerance), np.float32(least), np.float32(most), agreeing, seen,
-            against, total, difference,
+            against, total, difference, least=_LEAST_ROWS,
         )  # fmt: skip
     spread = difference / (np.maximum(agreeing, 1) * np.maximum(q.numpy(), 1e-12))
     fused = total / (1 + agreeing)
     return Agreement(*(torch.from_numpy(a) for a in (agreeing, seen, against, fused, spread)))
 
 
-@jit(parallel=True, fastmath=True)
-def _census(grey, around, sharpness, census):  # type: ignore[no-untyped-def]
+@jit(fastmath=True)
+def _census(begin, end, grey, around, sharpness, census):  # type: ignore[no-untyped-def]
     height, width = grey.shape
-    for i in prange(len(around)):
-        for y in range(height):
+    for i in range(len(around)):
+        for y in range(begin, end):
             row = grey[min(max(y + around[i, 0], 0), height - 1)]
             for x in range(width):
                 at = min(max(x + around[i, 1], 0), width - 1)
@@ -186,21 +199,17 @@ def _project_row(x, y, q, pose, pinhole, is_equidistant, k, is_bent, widest, siz
         v[i] = min(max(pixel_v, zero), height - np.float32(BORDER))
 
 
-@jit(parallel=True, fastmath=True, error_model="numpy")
+@jit(fastmath=True, error_model="numpy")
 def _add_cost(
-    census, plane_x, plane_y, base, offsets, grey, usable, pose, pinhole, is_equidistant,
-    k, is_bent, widest, around, sharpness, costs, seen,
+    begin, end, census, plane_x, plane_y, base, offsets, pixels, source_shape, mask, has_mask,
+    pose, pinhole, is_equidistant, k, is_bent, widest, around, sharpness, costs, seen,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     planes, height, width = costs.shape
-    source_height, source_width = grey.shape
+    source_height, source_width = source_shape
     one = np.float32(1)
     size = np.float32(source_width), np.float32(source_height)
-    # Most sources have no mask, and a look-up for each pixel of each plane costs time.
-    pixels, mask, has_mask = grey.reshape(-1), usable.reshape(-1), not usable.all()
     width_of_row, one_right = np.uint64(source_width), np.uint64(1)
-    # Bands of one plane, so that what is warped stays in the cache until its census is taken.
-    bands = (height + _ROWS_PER_TASK - 1) // _ROWS_PER_TASK
-    for task in prange(bands * planes):
+    for task in range(begin, end):
         plane, first = task % planes, task // planes * _ROWS_PER_TASK
         rows = min(_ROWS_PER_TASK, height - first)
         # With a margin, so that the loop over the census has no branch.
@@ -230,11 +239,13 @@ def _add_cost(
                 warped[j, x + CENSUS_PX] = upper + fv * (lower - upper)
                 if has_mask:
                     sees[j, x] *= mask[at]
-            warped[j, :CENSUS_PX] = warped[j, CENSUS_PX]
-            warped[j, width + CENSUS_PX :] = warped[j, width + CENSUS_PX - 1]
+            for x in range(CENSUS_PX):
+                warped[j, x] = warped[j, CENSUS_PX]
+                warped[j, width + CENSUS_PX + x] = warped[j, width + CENSUS_PX - 1]
         total = np.empty(width, np.float32)
         for j in range(rows):
-            total[:] = 0
+            for x in range(width):
+                total[x] = np.float32(0)
             centre = warped[j + CENSUS_PX, CENSUS_PX:]
             for i in range(len(around)):
                 other = warped[j + CENSUS_PX + around[i, 0], CENSUS_PX + around[i, 1] :]
@@ -247,10 +258,10 @@ def _add_cost(
                 seen[plane, first + j, x] += sees[j + CENSUS_PX, x]
 
 
-@jit(parallel=True, fastmath=True)
-def _mean(costs, seen, scale, unseen):  # type: ignore[no-untyped-def]
-    planes, height, width = costs.shape
-    for plane in prange(planes):
+@jit(fastmath=True)
+def _mean(begin, end, costs, seen, scale, unseen):  # type: ignore[no-untyped-def]
+    _, height, width = costs.shape
+    for plane in range(begin, end):
         for y in range(height):
             for x in range(width):
                 n = seen[plane, y, x]
@@ -262,16 +273,22 @@ def _mean(costs, seen, scale, unseen):  # type: ignore[no-untyped-def]
 def _box(image, radius, scratch, out):  # type: ignore[no-untyped-def]
     """Mean over the square around each pixel, of its part inside the picture."""
     height, width = image.shape
-    column = np.zeros(width, np.float32)
-    for y in range(min(radius, height)):
-        column += image[y]
-    for y in range(height):
+    column = np.empty(width, np.float32)
+    for x in range(width):
+        column[x] = np.float32(0)
+    # In loops: whole rows at once would take twice as long to compile.
+    for y in range(-radius, height):
         if y + radius < height:
-            column += image[y + radius]
+            for x in range(width):
+                column[x] += image[y + radius, x]
         if y - radius - 1 >= 0:
-            column -= image[y - radius - 1]
+            for x in range(width):
+                column[x] -= image[y - radius - 1, x]
+        if y < 0:
+            continue
         rows = min(y + radius, height - 1) - max(y - radius, 0) + 1
-        scratch[:] = 0
+        for x in range(width):
+            scratch[x] = np.float32(0)
         # By shifts of the whole row, as a running sum along it could not be vectorised.
         for d in range(-radius, radius + 1):
             begin, end = max(0, -d), min(width, width - d)
@@ -282,20 +299,18 @@ def _box(image, radius, scratch, out):  # type: ignore[no-untyped-def]
             out[y, x] = scratch[x] / np.float32(rows * columns)
 
 
-@jit(parallel=True, fastmath=True)
-def _guided(costs, guide, radius, edge_square, filtered):  # type: ignore[no-untyped-def]
-    planes, height, width = costs.shape
-    scratch = np.empty(width, np.float32)
-    mean_guide = np.empty((height, width), np.float32)
-    variance = np.empty((height, width), np.float32)
-    _box(guide, radius, scratch, mean_guide)
-    _box(guide * guide, radius, scratch, variance)
-    variance -= mean_guide * mean_guide
-    for plane in prange(planes):
-        row = np.empty(width, np.float32)
-        product = costs[plane] * guide
-        slope = np.empty((height, width), np.float32)
-        mean = np.empty((height, width), np.float32)
+@jit(fastmath=True)
+def _guided(begin, end, costs, guide, mean_guide, variance, radius, edge_square, filtered):  # type: ignore[no-untyped-def]
+    _, height, width = costs.shape
+    row = np.empty(width, np.float32)
+    # One by one: parts of one array would be of another type, for which `_box` is compiled anew.
+    product = np.empty((height, width), np.float32)
+    slope = np.empty((height, width), np.float32)
+    mean = np.empty((height, width), np.float32)
+    for plane in range(begin, end):
+        for y in range(height):
+            for x in range(width):
+                product[y, x] = costs[plane, y, x] * guide[y, x]
         _box(costs[plane], radius, row, mean)
         _box(product, radius, row, slope)
         for y in range(height):
@@ -314,13 +329,14 @@ def _guided(costs, guide, radius, edge_square, filtered):  # type: ignore[no-unt
 
 
 # Without `fastmath`, which takes it for granted that no number is infinite.
-@jit(parallel=True)
-def _best(costs, index, cost, margin):  # type: ignore[no-untyped-def]
-    planes, height, width = costs.shape
-    for y in prange(height):
-        least = np.full(width, np.inf, np.float32)
-        best = np.zeros(width, np.int64)
-        second = np.full(width, np.inf, np.float32)
+@jit(error_model="numpy")
+def _best(begin, end, costs, index, cost, margin):  # type: ignore[no-untyped-def]
+    planes, _, width = costs.shape
+    least, second = np.empty(width, np.float32), np.empty(width, np.float32)
+    best = np.empty(width, np.int64)
+    for y in range(begin, end):
+        for x in range(width):
+            least[x], best[x], second[x] = np.inf, 0, np.inf
         for plane in range(planes):
             for x in range(width):
                 value = costs[plane, y, x]
@@ -345,14 +361,14 @@ def _best(costs, index, cost, margin):  # type: ignore[no-untyped-def]
 
 # Division by zero gives infinity instead of an exception, which would keep loops from being
 # vectorised.
-@jit(parallel=True, error_model="numpy")
+@jit(error_model="numpy")
 def _agree(
-    inverse_depth, plane_x, plane_y, found, pose, pinhole, is_equidistant, k, is_bent, widest,
-    tolerance, least, most, agreeing, seen, against, total, difference,
+    begin, end, inverse_depth, plane_x, plane_y, found, pose, pinhole, is_equidistant, k, is_bent,
+    widest, tolerance, least, most, agreeing, seen, against, total, difference,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
-    height, width = inverse_depth.shape
+    width = inverse_depth.shape[1]
     size = np.float32(found.shape[1]), np.float32(found.shape[0])
-    for y in prange(height):
+    for y in range(begin, end):
         u, v = np.empty(width, np.float32), np.empty(width, np.float32)
         sees = np.empty(width, np.float32)
         _project_row(

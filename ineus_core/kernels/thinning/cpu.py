@@ -5,7 +5,7 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import jit, plain
 from ineus_core.kernels.shapes import expect_shape
 
 
@@ -31,7 +31,7 @@ def thinned(points: Float[np.ndarray, "n 3"], radius: float) -> Bool[np.ndarray,
         ]
     )
     stays = np.ones(len(points), dtype=np.bool_)
-    call = (np.ascontiguousarray(points, dtype=np.float64), keys, order, unique, first, offsets)
+    call = (plain(points, np.float64), keys, order, unique, first, offsets)
     _thin(*call, float(radius) ** 2, stays)
     return stays
 

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int, Int8
 
 from ineus_core.kernels.depth_comparison import NEAREST_M
 from ineus_core.kernels.depth_fusion import COLUMNS, SIDE
-from ineus_core.kernels.jit import jit
+from ineus_core.kernels.jit import jit, plain
 from ineus_core.kernels.shapes import expect_shape
 from ineus_core.kernels.voxel_evidence.reference import SURFACE_VOX, DepthView, EvidenceLimits
 
@@ -31,12 +31,12 @@ def forget_contradicted(
     _judge(
         values,
         evidence,
-        np.ascontiguousarray(slots, np.int64),
-        np.ascontiguousarray(blocks, np.int64),
-        np.ascontiguousarray(view.depth_m, np.float32),
-        np.ascontiguousarray(view.nearest_m, np.float32),
+        plain(slots, np.int64),
+        plain(blocks, np.int64),
+        plain(view.depth_m, np.float32),
+        plain(view.nearest_m, np.float32),
         np.array(view.intrinsics, np.float64),
-        np.ascontiguousarray(view.camera_from_world, np.float64),
+        plain(view.camera_from_world, np.float64),
         (view.tolerance_m, view.tolerance_per_m, limits.voxel_m),
         (limits.least, limits.most),
         is_gone,
