@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 
 from ineus_core.keyframes import DepthConfig
-from ineus_core.stereo import FILLED, DepthFromMotion, StereoConfig, StereoDepth
+from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
 from ineus_core.timing import TimeShare
 from ineus_core.types import Frame, KeyframeId
 
@@ -52,9 +52,6 @@ class EstimatedDepth:
         in_order: bool = True,
     ) -> None:
         """Wait for the first keyframe."""
-        # Planes that are not sure enough to be used are not laid either.
-        is_used = config.min_confidence <= FILLED
-        config = config.model_copy(update={"fill": config.fill and is_used})
         self._config, self._limits = config, limits
         self._stereo = DepthFromMotion(config, device, points_m, in_order)
         self._time = TimeShare(time_share)

@@ -2,13 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth from motion: what keyframes with known poses show of each other's surfaces."""
 
-from ineus_core.stereo.check import FILLED
 from ineus_core.stereo.config import PHOTOGRAPH_PX, PHOTOGRAPHS, StereoConfig
 from ineus_core.stereo.depth_from_motion import DepthFromMotion, StereoDepth
 from ineus_core.stereo.warming import visit_all
 
 __all__ = [
-    "FILLED",
     "PHOTOGRAPHS",
     "PHOTOGRAPH_PX",
     "DepthFromMotion",
