@@ -61,10 +61,10 @@ class FusionConfig(ConfigModel):
         "three times it.",
     )
     max_weight: float = Field(
-        50.0,
+        200.0,
         gt=0,
         description="Returns from nearby, head-on, whose weight a voxel can have; with more, "
-        "older ones fade.",
+        "older ones fade, and a keyframe that moves is taken back less exactly.",
     )
     memory_mb: float = Field(
         512.0,

@@ -13,9 +13,10 @@ from ineus_core.geometry import rigid_inverse
 from ineus_core.keyframes import KeyframePolicy
 from ineus_core.types import Frame
 
-_PASSED_M, _PASSED_DEG, _PASSED_S = 0.005, 0.5, 0.1
-"""Motion or time after which a frame between keyframes shows enough that is new: each takes some
-0.03 s of a core, and many from one place say nothing that few do not."""
+_PASSED_SHARE, _PASSED_DEG, _PASSED_S = 0.01, 2.0, 0.15
+"""Motion, by the depth, or time after which a frame between keyframes shows enough that is new: to
+take one in takes some 0.03 s of a core, and many from one place say what few do."""
+_STRIDE_PX = 16
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,14 @@ class FrameGate:
         if last is None:
             return True
         stamp_ns, pose = last
+        if abs(frame.stamp_ns - stamp_ns) >= 1e9 * _PASSED_S:
+            return True
         moved = rigid_inverse(pose) @ frame.world_from_camera
         turned = np.degrees(np.arccos(np.clip((np.trace(moved[:3, :3]) - 1) / 2, -1, 1)))
+        some_m = frame.depth_m[::_STRIDE_PX, ::_STRIDE_PX]
+        away_m = float(np.median(some_m[some_m > 0])) if (some_m > 0).any() else 0.0
         return bool(
-            np.linalg.norm(moved[:3, 3]) >= _PASSED_M
-            or turned >= _PASSED_DEG
-            or abs(frame.stamp_ns - stamp_ns) >= 1e9 * _PASSED_S
+            turned >= _PASSED_DEG or np.linalg.norm(moved[:3, 3]) >= _PASSED_SHARE * away_m
         )
 
     def _is_out_of_reach(self, frame: Frame) -> bool:

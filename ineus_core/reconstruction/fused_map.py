@@ -45,6 +45,7 @@ class FusedMap:
         self._share = FieldShare()
         self._places: dict[KeyframeId, tuple[Float[np.ndarray, "4 4"], int]] = {}
         """Where keyframes were taken in, and as which image."""
+        self._last_meshed: BlockIndex | None = None
 
     def fuse(self, frame: Frame) -> Float[np.ndarray, "n 3"]:
         """Take in a frame that is not kept; return some of the points where it has returns."""
@@ -225,6 +226,17 @@ class FusedMap:
         moved = np.abs(shares[slots] - self.volume.shares[slots]).max(axis=1) > _CHANGED
         self.volume.shares[slots[moved]] = shares[slots[moved]]
         return self._mesh_blocks(self.volume.blocks_in_use[moved])
+
+    def next_of_field(self, count: int) -> list[BlockIndex]:
+        """Return some of the blocks that are the field's, in turn, to be meshed as it is now."""
+        is_of_field = self.volume.shares[self.volume.slots_in_use].max(axis=1) > _KNOWN
+        blocks = self._mesh_blocks(self.volume.blocks_in_use[is_of_field])
+        later = [
+            block for block in blocks if self._last_meshed is None or block > self._last_meshed
+        ]
+        chosen = (later + blocks)[: min(count, len(blocks))]
+        self._last_meshed = chosen[-1] if chosen else None
+        return chosen
 
     def mesh_blocks(self) -> list[BlockIndex]:
         """Return the blocks that what was fused reaches into."""

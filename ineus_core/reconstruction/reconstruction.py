@@ -29,6 +29,8 @@ from ineus_core.types import BlockIndex, Camera, Frame, KeyframeId, MeshUpdate, 
 _CELLS_PER_UPDATE = {"cpu": 1 << 16, "cuda": 1 << 20}
 _WEIGHED_RAYS = 1 << 13
 """Of keyframes, by which field and fused blocks are compared now and then."""
+_REVISITED = 8
+"""Blocks that are the field's and are meshed anew after each comparison, if no others wait."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,18 @@ class Reconstruction:
 
     def weigh_field(self) -> None:
         """See where the field has become better than what was fused, if anything was."""
-        if self.fused is not None:
-            rays = self.replay.draw(_WEIGHED_RAYS)
-            self.surface.dirty.add(self.fused.weigh(rays, self._knows_views))
+        fused, dirty = self._what_is_fused, self.surface.dirty
+        if fused is None:
+            return
+        dirty.add(fused.weigh(self.replay.draw(_WEIGHED_RAYS), self._knows_views))
+        # No keyframe says that these have changed, as they do while the field is trained.
+        if not dirty.known:
+            dirty.add(fused.next_of_field(_REVISITED))
+
+    @property
+    def _what_is_fused(self) -> FusedMap | None:
+        """What was fused, if anything was: of depth that is estimated nothing is."""
+        return self.fused if self.fused is not None and len(self.fused.volume) else None
 
     @property
     def _knows_views(self) -> bool:
@@ -119,10 +130,11 @@ class Reconstruction:
         may_hold_mesh: ObservedFunction = partial(
             self.grid.may_hold_mesh, voxel_m=self.config.meshing.voxel_size_m
         )
-        if self.fused is not None:
-            sdf = self.fused.sdf_of_mesh
-            may_hold_mesh = partial(self.fused.may_hold_mesh, may_hold_mesh)
-            colours = partial(self.fused.colours, colours)
+        fused = self._what_is_fused
+        if fused is not None:
+            sdf = fused.sdf_of_mesh
+            may_hold_mesh = partial(fused.may_hold_mesh, may_hold_mesh)
+            colours = partial(fused.colours, colours)
         return sdf, colours, may_hold_mesh, self.field.is_pointwise
 
     def _noted(self, update: MeshUpdate) -> MeshUpdate:
@@ -165,7 +177,8 @@ class Reconstruction:
 
     def _blocks_with_surface(self) -> list[BlockIndex]:
         blocks = self.surface.blocks_with_surface(self.grid.occupied_centres(), self.grid.cell_m)
-        return blocks if self.fused is None else sorted({*blocks, *self.fused.mesh_blocks()})
+        fused = self._what_is_fused
+        return blocks if fused is None else sorted({*blocks, *fused.mesh_blocks()})
 
     def pass_by(self, frame: Frame) -> None:
         """Take in what a frame shows that is not kept."""
@@ -201,7 +214,7 @@ class Reconstruction:
 
     def planning_scene(self) -> PlanningScene:
         """Return what a planner sees of the map."""
-        grid = self.grid
+        grid, fused = self.grid, self._what_is_fused
         # What the sensor has measured, or without one, what the views see of the field.
         has_log_odds = grid.has_sensor or self.is_empty
         log_odds = grid.log_odds if has_log_odds else self.visibility.log_odds()
@@ -210,7 +223,7 @@ class Reconstruction:
             grid.aabb[0],
             grid.cell_m,
             self.surface.blocks,
-            self.field.sdf if self.fused is None else self.fused.sdf,
+            self.field.sdf if fused is None else fused.sdf,
         )
 
     def keyframe_poses(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:

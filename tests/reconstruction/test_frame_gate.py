@@ -44,7 +44,7 @@ def test_the_policy_decides_and_only_needed_frames_keep_their_images() -> None:
 
 def test_where_it_is_wanted_frames_with_depth_that_are_not_needed_are_handed_on() -> None:
     gate = FrameGate(EveryOther, capacity=8, first_frames=3, passes_on=True)
-    frames = [wall_frame(0), wall_frame(1), wall_frame(2), wall_frame(3, None)]
+    frames = [wall_frame(0), wall_frame(2), wall_frame(4), wall_frame(6, None)]
     judged = [gate.judge(frame) for frame in frames]
     assert [told.passing for told in judged] == [None, frames[1], None, None]
 
@@ -59,17 +59,11 @@ class KeepsFirst:
 def test_of_frames_from_one_place_few_are_handed_on() -> None:
     gate = FrameGate(KeepsFirst, capacity=8, first_frames=3, passes_on=True)
     handed_on = []
-    for at_s, x in (
-        (0, 0.0),
-        (0.05, 0.0),
-        (0.11, 0.0),
-        (0.15, 0.003),
-        (0.16, 0.006),
-        (0.2, 0.003),
-    ):
+    places = [(0.0, 0.0), (0.05, 0.0), (0.16, 0.0), (0.2, 0.019), (0.21, 0.021), (0.3, 0.019)]
+    for at_s, x in places:
         frame = replace(wall_frame(0, 2.0, pose(x=x)), stamp_ns=round(1e9 * at_s))
         handed_on.append(gate.judge(frame).passing is not None)
-    # After a tenth of a second, or half a centimetre.
+    # After 0.15 s, or a hundredth of the way to the wall.
     assert handed_on == [False, False, True, False, True, False]
 
 

@@ -116,6 +116,16 @@ def test_where_the_field_is_better_it_is_the_map_and_the_blocks_are_meshed_anew(
     torch.testing.assert_close(of_map[is_alone], of_field[is_alone], atol=1e-5, rtol=1e-4)
 
 
+def test_blocks_of_the_field_are_meshed_in_turn_as_it_is_trained_on(frames: list[Frame]) -> None:
+    fused = _fused(_after(frames))
+    assert fused.next_of_field(4) == []
+    fused.volume.shares[:] = 1
+    blocks = fused.mesh_blocks()
+    found = [block for _ in range(-(-len(blocks) // 4)) for block in fused.next_of_field(4)]
+    assert set(found) == set(blocks)
+    assert found[: len(blocks)] == sorted(blocks)
+
+
 def test_the_map_has_no_step_between_blocks(frames: list[Frame]) -> None:
     reconstructor = _after(frames)
     fused = _fused(reconstructor)
