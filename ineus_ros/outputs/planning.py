@@ -76,43 +76,31 @@ class PlanningPublisher:
         self._subscription = node.create_subscription(
             PointCloud2, "~/query", self.on_query, config().query_queue_size
         )
-        self._periodic = (
-            Periodic(
-                node,
-                lambda: self._config().occupancy_rate_hz,
-                lambda: self._occupancy.get_subscription_count() > 0,
-                lambda: self._ask(self._occupancy_of),
-                self._publish_occupancy,
-                self.drops,
-                "occupancy_failed",
-            ),
-            Periodic(
-                node,
-                lambda: self._config().esdf_rate_hz,
-                lambda: self._esdf.get_subscription_count() > 0,
-                lambda: self._ask(self._esdf_of),
-                self._publish_esdf,
-                self.drops,
-                "esdf_failed",
-            ),
-            Periodic(
-                node,
-                lambda: self._config().voxels_rate_hz,
-                lambda: self._voxels.get_subscription_count() > 0,
-                lambda: self._ask(self._voxels_of),
-                self._publish_voxels,
-                self.drops,
-                "voxels_failed",
-            ),
-            Periodic(
-                node,
-                lambda: self._config().dynamic_rate_hz,
-                lambda: self._dynamic.get_subscription_count() > 0,
-                lambda: self._ask(self._dynamic_of),
-                self._publish_dynamic,
-                self.drops,
-                "dynamic_failed",
-            ),
+        rows = (
+            ("occupancy", self._occupancy, self._occupancy_of, self._publish_occupancy),
+            ("esdf", self._esdf, self._esdf_of, self._publish_esdf),
+            ("voxels", self._voxels, self._voxels_of, self._publish_voxels),
+            ("dynamic", self._dynamic, self._dynamic_of, self._publish_dynamic),
+        )
+        self._periodic = [self._periodically(node, *row) for row in rows]
+
+    def _periodically(
+        self,
+        node: LifecycleNode,
+        name: str,
+        topic: Any,
+        made_of: Callable[[Pipeline], Any],
+        publish: Callable[[Any], None],
+    ) -> Periodic:
+        """Publish what the worker is asked for at the rate of this name, to who subscribes."""
+        return Periodic(
+            node,
+            lambda: getattr(self._config(), f"{name}_rate_hz"),
+            lambda: topic.get_subscription_count() > 0,
+            lambda: self._ask(made_of),
+            publish,
+            self.drops,
+            f"{name}_failed",
         )
 
     def on_query(self, message: Any) -> None:
