@@ -74,7 +74,9 @@ def test_bad_input(tmp_path: Path, ineus: Ineus) -> None:
     film = ineus("colmap", tmp_path / "notes.txt", "--out", out)
     film.assert_fails(1, "notes.txt", "cannot be read as a video")
     (tmp_path / "empty").mkdir()
-    ineus("colmap", tmp_path / "empty", "--out", out).assert_fails(1, "empty", "0 pictures")
+    ineus("colmap", tmp_path / "empty", "--out", out).assert_fails(
+        1, "empty: the folder is empty", "expected pictures or a video"
+    )
     pictures = [np.zeros((64, 80, 3), dtype=np.uint8)] * 3
     folder = write_pictures(tmp_path / "in", pictures)
     ineus("colmap", folder, "--out", out, "--matcher", "x").assert_fails(2, "--matcher 'x'")
