@@ -465,7 +465,8 @@ def test_finish_takes_what_waits_settles_and_hands_over_everything() -> None:
     assert notes.whole == 1
     assert len(sink.meshes) == 1
     assert len(sink.reports) >= 1
-    assert shares == pytest.approx([i / 10 for i in range(10)])
+    # The whole of it before the mesh is made.
+    assert shares == pytest.approx([i / 10 for i in range(11)])
     # Rates fall from 1 and are back for a stream that goes on.
     assert notes.rates[:-1] == pytest.approx([1 - i / 10 for i in range(10)])
     assert notes.rates[-1] == 1.0
