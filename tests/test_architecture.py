@@ -39,6 +39,7 @@ LAYERS: tuple[set[str], ...] = (
         "evaluation",
         "pose_refinement",
         "dynamic_objects",
+        "exposure",
     },
     {"consistency"},
     {"training"},

@@ -11,6 +11,7 @@ from ineus_core.evaluation.dtu_protocol import (
     evaluate_dtu,
     read_dtu_reference,
 )
+from ineus_core.evaluation.exposure_fit import right_half, with_fitted_exposure
 from ineus_core.evaluation.image_metrics import depth_l1_m, psnr, ssim
 from ineus_core.evaluation.mesh_metrics import DEFAULT_THRESHOLDS_M, MeshMetrics, evaluate_mesh
 from ineus_core.evaluation.perceptual import lpips
@@ -72,8 +73,10 @@ __all__ = [
     "read_tanks_reference",
     "render_mesh_picture",
     "render_textured_picture",
+    "right_half",
     "sample_surface",
     "ssim",
     "to_plain",
+    "with_fitted_exposure",
     "write_report",
 ]

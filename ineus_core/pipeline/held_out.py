@@ -9,7 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ineus_core.evaluation import depth_l1_m, lpips, psnr, ssim
+from ineus_core.evaluation import (
+    depth_l1_m,
+    lpips,
+    psnr,
+    right_half,
+    ssim,
+    with_fitted_exposure,
+)
 from ineus_core.keyframes import believed_depth
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.types import Frame, RenderedImage
@@ -26,27 +33,37 @@ class ComparedView:
     """At the size at which the two were compared."""
     image: RenderedImage
     figures: dict[str, float]
+    exposure_fitted: bool = False
+    """Whether the colours of the right half were judged, after a fit on the left half."""
 
 
 def compare_view(reconstructor: Reconstructor, frame: Frame, max_width_px: int) -> ComparedView:
-    """Render the view of a frame and compare the two, depth where it is believed."""
+    """Render the view of a frame and compare the two, depth where it is believed.
+
+    Where exposure varies its gain is fitted on the left half, and the colours of the right half
+    are compared.
+    """
     reduced = reduced_frame(frame, max_width_px)
     if reduced.depth_m is not None:
         # Depth that is not believed was not trained on either, and is no truth to measure by.
         depth_m, is_return = believed_depth(reduced, reconstructor.config.depth)
         reduced = replace(reduced, depth_m=np.where(is_return, depth_m, np.float32(0)))
     image = reconstructor.render(reduced.camera, reduced.world_from_camera)
-    figures = {"psnr": psnr(image.rgb, reduced.rgb), "ssim": ssim(image.rgb, reduced.rgb)}
-    perceptual = lpips(image.rgb, reduced.rgb)
+    seen, given = image.rgb, reduced.rgb
+    if reconstructor.exposure_varies:
+        seen, given = right_half(with_fitted_exposure(seen, given)), right_half(given)
+    figures = {"psnr": psnr(seen, given), "ssim": ssim(seen, given)}
+    perceptual = lpips(seen, given)
     if perceptual is not None:
         figures["lpips"] = perceptual
     if reduced.depth_m is not None:
         figures["depth_l1_m"] = depth_l1_m(image.depth_m, reduced.depth_m)
-    return ComparedView(reduced, image, figures)
+    return ComparedView(reduced, image, figures, reconstructor.exposure_varies)
 
 
 def mean_figures(views: Iterable[ComparedView]) -> dict[str, Any]:
     """Average each figure over the views that have it, None if none has; LPIPS if installed."""
+    views = list(views)
     figures = [view.figures for view in views]
     means: dict[str, Any] = {}
     for name in ("psnr", "ssim", "depth_l1_m"):
@@ -55,6 +72,9 @@ def mean_figures(views: Iterable[ComparedView]) -> dict[str, Any]:
     of_lpips = [f["lpips"] for f in figures if "lpips" in f]
     if of_lpips:
         means["lpips"] = float(np.mean(of_lpips))
+    fitted = sum(view.exposure_fitted for view in views)
+    if fitted:
+        means["exposure_fitted"] = fitted
     return means
 
 
@@ -71,6 +91,8 @@ def figures_text(means: Mapping[str, Any]) -> str:
         for name, text, factor in said
         if means.get(name) is not None
     ]
+    if parts and means.get("exposure_fitted"):
+        parts.append("colours of the right half after a fit of exposure on the left one")
     return ", ".join(parts) or "no figure can be measured"
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from ineus_core.dynamic_objects import DynamicFilter
 from ineus_core.errors import CapacityError
+from ineus_core.exposure import ExposureCorrection
 from ineus_core.fields import FieldConfig, HashSdf, add_background, make_field
 from ineus_core.fusion import FusedVolume
 from ineus_core.geometry import look_one_way
@@ -230,6 +231,7 @@ class Assembly:
         # Rays stand for the keyframes that they were drawn from, whose pictures are not saved.
         restored.replay.keep(content.rays)
         restored.replay.image_background.copy_(content.image_background)
+        restored.inserter.resume_exposure(content.meta.exposure_varies)
         restored.train_step.resume_at(content.meta.step)
         return restored
 
@@ -383,12 +385,14 @@ def _inserter(
         device=surface.device,
     )
     limits = buffer.capacity, config.depth.min_m, config.depth.max_m
-    refiner = dynamic = None
+    refiner = dynamic = exposure = None
     if config.pose_refinement.enabled:
         refiner = PoseRefiner(config.pose_refinement, *limits)
     if config.dynamic_objects.enabled:
         # One more than are held, as the newest is compared before it takes a slot.
         dynamic = DynamicFilter(config.dynamic_objects, 1 + limits[0], *limits[1:])
+    if config.exposure.enabled:
+        exposure = ExposureCorrection(config.exposure, *limits[1:])
     return KeyframeInserter(
         origin,
         config.bounds,
@@ -401,6 +405,7 @@ def _inserter(
         DepthCompletion(config.completion, config.depth),
         refiner,
         dynamic,
+        exposure,
         GoneSurface(surface.dirty),
         holes,
         fused,

@@ -106,6 +106,8 @@ class CheckpointMeta(_Section):
     """Similarity to the coordinates that saved meshes have."""
     has_foreground: bool = False
     """Whether the keyframes knew which pixels show the object."""
+    exposure_varies: bool = False
+    """Whether colours of keyframes were brought to one exposure."""
     image_background: tuple[_Share, _Share, _Share] = (1.0, 1.0, 1.0)
     """Colour that the pictures have where no object is."""
 
@@ -256,6 +258,7 @@ def content_of(
         "side_m": field.side_m,
         "grid": grid_meta,
         "has_foreground": buffer.foreground is not None,
+        "exposure_varies": reconstruction.inserter.exposure_varies,
         "image_background": buffer.image_background.tolist(),
         "camera": asdict(buffer.camera),
     }

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ineus_core.config_model import ConfigModel
 from ineus_core.dynamic_objects import DynamicObjectsConfig
+from ineus_core.exposure import ExposureConfig
 from ineus_core.fields import BackgroundConfig, FieldConfig
 from ineus_core.fusion import FusionConfig
 from ineus_core.keyframes import DepthConfig, KeyframeConfig, ReplayConfig, SelectorConfig
@@ -38,6 +39,7 @@ class ReconstructorConfig(ConfigModel):
     keyframes: KeyframeConfig = KeyframeConfig()
     pose_refinement: PoseRefinementConfig = PoseRefinementConfig()
     dynamic_objects: DynamicObjectsConfig = DynamicObjectsConfig()
+    exposure: ExposureConfig = ExposureConfig()
     stereo: StereoConfig = StereoConfig()
     completion: CompletionConfig = CompletionConfig()
     replay: ReplayConfig = ReplayConfig()

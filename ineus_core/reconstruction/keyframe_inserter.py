@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 
 from ineus_core.dynamic_objects import EVIDENCE, DepthWitness, DynamicFilter, Verdict, told_of
 from ineus_core.errors import CapacityError
+from ineus_core.exposure import ExposureCorrection
 from ineus_core.fields import HashSdf
 from ineus_core.geometry import rigid_inverse
 from ineus_core.kernels.voxel_evidence import DepthView
@@ -52,6 +53,7 @@ class KeyframeInserter:
         completion: Closes holes of their depth.
         refiner: Corrects the poses of those whose depth a sensor measures; None leaves them.
         dynamic: Finds what moves in the depth that a sensor measures; None: nobody does.
+        exposure: Brings colours to the exposure of the map; None leaves them.
         gone: Has the blocks meshed in which something is not there any more.
         holes: Estimates what the sensor has not returned, later; None: nobody does.
         fused: Takes in what keyframes have measured; None: nobody does.
@@ -71,6 +73,7 @@ class KeyframeInserter:
         completion: DepthCompletion,
         refiner: PoseRefiner | None,
         dynamic: DynamicFilter | None,
+        exposure: ExposureCorrection | None,
         gone: GoneSurface,
         holes: EstimatedDepth | None,
         fused: FusedMap | None,
@@ -81,11 +84,11 @@ class KeyframeInserter:
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
         self._refiner, self._dynamic, self._holes = refiner, dynamic, holes
-        self._gone, self._fused = gone, fused
+        self._gone, self._fused, self._exposure = gone, fused, exposure
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
         self._refined_from_given = np.eye(4)
         self.judging_s = 0.0
-        """How long pose and movers of a keyframe took the host of late; nothing of the device."""
+        """How long pose, movers and colours of a keyframe took the host; nothing of the device."""
 
     def insert(self, frame: Frame) -> bool:
         """Take a frame that is needed, or better depth of one that is held; False if not."""
@@ -102,6 +105,8 @@ class KeyframeInserter:
             frame = self._refined(frame, self._refiner)
         if is_measured and self._dynamic is not None:
             frame = self._without_movers(frame, self._dynamic)
+        if self._exposure is not None:
+            frame = self._exposed(frame, self._exposure)
         self.judging_s = 0.5 * (self.judging_s + time.perf_counter() - begin_s)
         # Through holes of depth from motion planes bring half a point where walls are plain, and
         # take the host longer than a stream has for a keyframe.
@@ -151,6 +156,8 @@ class KeyframeInserter:
             self._refiner.hold_only(self._buffer.ids)
         if self._dynamic is not None:
             self._dynamic.hold_only(self._buffer.ids)
+        if self._exposure is not None:
+            self._exposure.hold_only(self._buffer.ids)
         self._replay.on_keyframe_added()
         self._counters["keyframes"] += 1
         return slot
@@ -171,6 +178,25 @@ class KeyframeInserter:
         self._refined_from_given = pose @ rigid_inverse(frame.world_from_camera)
         return replace(frame, world_from_camera=pose)
 
+    def _exposed(self, frame: Frame, exposure: ExposureCorrection) -> Frame:
+        """Return a keyframe with its colours in the exposure of the map."""
+        # Of one that is held only the depth becomes better: its colours stay.
+        if (frame.stamp_ns, frame.camera_id) in self._buffer.ids:
+            return frame
+        frame = exposure.add(frame)
+        self._counters.update(exposure.take_counts())
+        return frame
+
+    @property
+    def exposure_varies(self) -> bool:
+        """Whether colours of keyframes were brought to one exposure, as it has changed."""
+        return self._exposure is not None and self._exposure.varies
+
+    def resume_exposure(self, varies: bool) -> None:
+        """Begin with a map whose exposure has changed already, or has not."""
+        if self._exposure is not None:
+            self._exposure.varies = varies
+
     def pass_by(self, frame: Frame) -> Float[np.ndarray, "n 3"] | None:
         """Fuse a frame that is not kept, where that is done; return some points of its returns.
 
@@ -182,6 +208,8 @@ class KeyframeInserter:
         frame = replace(frame, world_from_camera=pose)
         if self._dynamic is not None and frame.depth_confidence is None:
             frame = self._dynamic.passing(frame)
+        if self._exposure is not None:
+            frame = self._exposure.passing(frame)
         return self._fused.fuse(frame)
 
     def _without_movers(self, frame: Frame, dynamic: DynamicFilter) -> Frame:
@@ -237,6 +265,8 @@ class KeyframeInserter:
             self._holes.move(poses)
         if self._dynamic is not None:
             self._dynamic.move(poses)
+        if self._exposure is not None:
+            self._exposure.move(poses)
         for keyframe, world_from_camera in poses.items():
             self._completion.move(keyframe, world_from_camera)
             self._buffer.replace_pose(keyframe, world_from_camera)
@@ -307,6 +337,8 @@ class KeyframeInserter:
             self._refiner.move(poses)
         if self._dynamic is not None:
             self._dynamic.move(poses)
+        if self._exposure is not None:
+            self._exposure.move(poses)
         if self._holes is not None:
             self._holes.move(poses)
         for keyframe, world_from_camera in poses.items():

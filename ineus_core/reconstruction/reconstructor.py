@@ -154,6 +154,12 @@ class Reconstructor:
         return self.has_depth and self._estimated_depth is None
 
     @property
+    def exposure_varies(self) -> bool:
+        """Whether colours of frames were brought to one exposure, as that of the camera varies."""
+        started = self._reconstruction
+        return started is not None and started.inserter.exposure_varies
+
+    @property
     def origin(self) -> MapOrigin:
         """What the coordinates of `reconstruction` count from."""
         return MapOrigin() if self._reconstruction is None else self._reconstruction.origin

@@ -54,6 +54,7 @@ _RULES = (
     _Rule("held_out.lpips", "quality", "LPIPS of these views", "", 1, 3),
     _Rule("held_out.depth_l1_m", "quality", "mean error of their depth", "cm", 100, 1),
     _Rule("held_out.frames", "quality", "views kept out of training"),
+    _Rule("held_out.exposure_fitted", "quality", "of these judged on half, with fitted exposure"),
     _Rule("mesh.triangles", "surface", "triangles"),
     _Rule("mesh.vertices", "surface", "vertices"),
     _Rule("mesh.voxel_size_m", "surface", "size of a voxel", "mm", 1000, 1),

@@ -19,6 +19,7 @@ from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.reading import Run, one_by_one
 from ineus_core.sources.synthetic.analytic_scene import AnalyticScene
+from ineus_core.sources.synthetic.exposure import gains_at
 from ineus_core.sources.synthetic.mesh import scene_mesh
 from ineus_core.sources.synthetic.render import (
     RenderedScene,
@@ -80,6 +81,14 @@ class SyntheticConfig(ConfigModel):
         "that is taken away then. One of: none, walker, box_added, box_removed.",
     )
 
+    exposure_change: float = Field(
+        default=0.0,
+        ge=0,
+        le=3,
+        description="By how much exposure and white balance change along the way, in drifts and "
+        "jumps: colours are multiplied by up to 1 + this, or divided by it; 0: constant",
+    )
+
     @model_validator(mode="after")
     def _has_room_for_visitors(self) -> "SyntheticConfig":
         if self.visitor != "none" and self.scene != "room":
@@ -139,14 +148,22 @@ class SyntheticSource:
         """Render one frame."""
         view = self._render(index)
         depth_m = self._measured(view, index) if self.config.depth else None
+        rgb = view.rgb
+        if self.config.exposure_change > 0:
+            # Cut off at 255, as a sensor is saturated.
+            rgb = np.rint(np.minimum(rgb * self.exposure_gains(index), 255.0)).astype(np.uint8)
         return Frame(
             stamp_ns=self._stamp_ns(index),
             camera=self.camera,
             world_from_camera=self.world_from_camera[index],
-            rgb=view.rgb,
+            rgb=rgb,
             depth_m=depth_m,
             foreground=None if self._kind.is_enclosed else view.opacity,
         )
+
+    def exposure_gains(self, index: int) -> Float[np.ndarray, " 3"]:
+        """Return what the true colours of a frame are multiplied by."""
+        return gains_at(index / (self.config.frames or len(self)), self.config.exposure_change)
 
     def pose_at(self, stamp_ns: int) -> Float[np.ndarray, "4 4"]:
         """Return the pose at a stamp, interpolated between frames.
