@@ -88,7 +88,10 @@ class KeyframeInserter:
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
         self._refined_from_given = np.eye(4)
         self.judging_s = 0.0
-        """How long pose, movers and colours of a keyframe took the host; nothing of the device."""
+        """How long the host took of late for pose, movers and colours of a keyframe.
+
+        Little of it is asked of the device.
+        """
 
     def insert(self, frame: Frame) -> bool:
         """Take a frame that is needed, or better depth of one that is held; False if not."""

@@ -403,8 +403,8 @@ class Reconstructor:
     def step_ahead(self) -> None:
         """Give a GPU steps for as long as the host will take to judge the next keyframe.
 
-        To be followed by `take`: the host asks nothing of the device until it has its pose and
-        what moves in it, so that the device would rest.
+        To be followed by `take`: until it has the pose and what moves, the host asks little of
+        the device, which would rest.
         """
         started = self._reconstruction
         if started is None or started.is_empty:

@@ -6,6 +6,7 @@ import array
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from std_msgs.msg import Header
 from ineus_core.errors import SourceError
 from ineus_core.pipeline import Pipeline
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
-from ineus_core.reconstruction import MapOrigin
+from ineus_core.reconstruction import MapOrigin, Reconstructor
 from ineus_core.ros_config import RosConfig
 from ineus_ros.drops import Drops
 from ineus_ros.jobs import Ask, Backlog, Periodic
@@ -79,8 +80,18 @@ class PlanningPublisher:
         rows = (
             ("occupancy", self._occupancy, self._occupancy_of, self._publish_occupancy),
             ("esdf", self._esdf, self._esdf_of, self._publish_esdf),
-            ("voxels", self._voxels, self._voxels_of, self._publish_voxels),
-            ("dynamic", self._dynamic, self._dynamic_of, self._publish_dynamic),
+            (
+                "voxels",
+                self._voxels,
+                partial(_points_of, Reconstructor.occupied_voxels),
+                partial(self._publish_points, self._voxels, "voxel_clouds"),
+            ),
+            (
+                "dynamic",
+                self._dynamic,
+                partial(_points_of, Reconstructor.dynamic_points),
+                partial(self._publish_points, self._dynamic, "dynamic_clouds"),
+            ),
         )
         self._periodic = [self._periodically(node, *row) for row in rows]
 
@@ -180,27 +191,22 @@ class PlanningPublisher:
             self._esdf.publish(esdf_message(header, origin.esdf_in_map(distances)))
             self.counters["esdf_slices"] += 1
 
-    def _voxels_of(self, pipeline: Pipeline) -> tuple[int, MapOrigin, np.ndarray]:
-        reconstructor = pipeline.reconstructor
-        centres = reconstructor.occupied_voxels()
-        return reconstructor.newest_stamp_ns, reconstructor.origin, centres
-
-    def _publish_voxels(self, found: tuple[int, MapOrigin, np.ndarray]) -> None:
-        stamp_ns, origin, centres = found
-        header = header_of(stamp_ns, self._origin_frame.of(origin))
-        self._voxels.publish(points_message(header, origin.points_in_map(centres)))
-        self.counters["voxel_clouds"] += 1
-
-    def _dynamic_of(self, pipeline: Pipeline) -> tuple[int, MapOrigin, np.ndarray]:
-        reconstructor = pipeline.reconstructor
-        points = reconstructor.dynamic_points()
-        return reconstructor.newest_stamp_ns, reconstructor.origin, points
-
-    def _publish_dynamic(self, found: tuple[int, MapOrigin, np.ndarray]) -> None:
+    def _publish_points(
+        self, topic: Any, counter: str, found: tuple[int, MapOrigin, np.ndarray]
+    ) -> None:
         stamp_ns, origin, points = found
         header = header_of(stamp_ns, self._origin_frame.of(origin))
-        self._dynamic.publish(points_message(header, origin.points_in_map(points)))
-        self.counters["dynamic_clouds"] += 1
+        topic.publish(points_message(header, origin.points_in_map(points)))
+        self.counters[counter] += 1
+
+
+def _points_of(
+    points: Callable[[Reconstructor], np.ndarray], pipeline: Pipeline
+) -> tuple[int, MapOrigin, np.ndarray]:
+    """Return world points of the map, with what a cloud of them is stamped and placed by."""
+    reconstructor = pipeline.reconstructor
+    found = points(reconstructor)
+    return reconstructor.newest_stamp_ns, reconstructor.origin, found
 
 
 def occupancy_message(header: Header, columns: OccupancySlice) -> OccupancyGrid:
