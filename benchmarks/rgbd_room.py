@@ -36,7 +36,9 @@ def frames_of(make: Callable[[], SyntheticSource], indices: Iterable[int]) -> li
     """Render some frames of a source by all cores; each process makes its own."""
     with (
         _one_thread_each(),
-        multiprocessing.get_context("spawn").Pool(initializer=_start, initargs=(make,)) as pool,
+        multiprocessing.get_context("spawn").Pool(
+            len(os.sched_getaffinity(0)), initializer=_start, initargs=(make,)
+        ) as pool,
     ):
         return pool.map(_frame, indices)
 

@@ -30,8 +30,8 @@ class CanReadAhead(Protocol):
 
 
 def core_count() -> int:
-    """Return how many threads decode: as many as there are cores, but only so many help."""
-    return min(os.cpu_count() or 1, _MOST_THREADS)
+    """Return how many threads decode: as many as it has cores, but only so many help."""
+    return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
 
 
 def one_by_one(readings: Iterable[Reading]) -> Iterator[Frame | None]:
