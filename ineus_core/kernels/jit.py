@@ -13,6 +13,10 @@ import numpy as np
 
 _PARTS_PER_THREAD = 4
 """So that threads that are given less to do, or start late, do not keep the others waiting."""
+LEAST_PIXELS = 1 << 16
+"""Pixels of two views to compare in a part: about a millisecond, the time of waking threads.
+
+On a busy machine a thread that waits for a core, or for the interpreter's lock, waits longer."""
 _NOT_KEPT: list[str] = []
 """Kernels for which numba finds no folder to write to."""
 

@@ -12,7 +12,7 @@ from ineus_core.kernels.depth_comparison.reference import (
     TELLS_NOTHING,
     DepthViews,
 )
-from ineus_core.kernels.jit import in_parallel, jit, plain
+from ineus_core.kernels.jit import LEAST_PIXELS, in_parallel, jit, plain
 from ineus_core.kernels.shapes import expect_shape
 
 
@@ -29,7 +29,7 @@ def compare_depth(
     expect_shape("second_from_first", second_from_first, (len(pairs), 4, 4))
     if len(pairs) and not (0 <= pairs.min() and pairs.max() < count):
         raise ValueError(f"pairs of views up to {pairs.max()}: expected 0 to {count - 1}")
-    size = (len(range(stride_px // 2, side, stride_px)) for side in (height_px, width_px))
+    size = tuple(len(range(stride_px // 2, side, stride_px)) for side in (height_px, width_px))
     told = np.full((len(pairs), *size), TELLS_NOTHING, np.int8)
     in_parallel(
         _compare,
@@ -43,6 +43,7 @@ def compare_depth(
         views.tolerance_per_m,
         stride_px,
         told,
+        least=-(-LEAST_PIXELS // max(1, size[0] * size[1])),
     )
     return told
 

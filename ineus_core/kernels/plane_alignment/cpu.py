@@ -5,7 +5,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from ineus_core.kernels.jit import in_parallel, jit, plain
+from ineus_core.kernels.jit import LEAST_PIXELS, in_parallel, jit, plain
 from ineus_core.kernels.plane_alignment.reference import (
     ALIKE,
     HALF_WEIGHT_M,
@@ -43,6 +43,7 @@ def alignment_sums(
         scale_m,
         stride_px,
         sums,
+        least=-(-LEAST_PIXELS * stride_px**2 // (views.planes[0, ..., 0].size or 1)),
     )
     return sums
 
