@@ -28,9 +28,9 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from core_clock import CoreClock
 from depth_from_motion import disturbed
 from jaxtyping import Float
-from map_at_once import CoreClock
 from rgbd_room import frames_of
 
 from ineus_core.config import load_config

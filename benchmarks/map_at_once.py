@@ -22,7 +22,6 @@ Run: OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/map_at_once.py FOLD
 
 import argparse
 import json
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ import cv2
 import numpy as np
 import open3d
 import torch
+from core_clock import CoreClock
 from jaxtyping import Bool, Float, UInt8
 
 from ineus_core.config import load_config
@@ -45,27 +45,6 @@ from ineus_core.types import Frame, Mesh
 
 _HOLD_OUT = 10
 _SHOWN = 3
-
-
-class CoreClock:
-    """Time that this thread spends on its core, or waits; what is measured does not count."""
-
-    def __init__(self) -> None:
-        """Begin at 0."""
-        self._offset_s = 0.0
-        self._offset_s = -self.now_s()
-
-    def now_s(self) -> float:
-        """Return the time."""
-        return time.thread_time() + self._offset_s
-
-    def wait_until(self, due_s: float) -> None:
-        """Let time go by."""
-        self._offset_s += max(0.0, due_s - self.now_s())
-
-    def stand_still_from(self, moment_s: float) -> None:
-        """Forget what was done since a moment."""
-        self._offset_s -= self.now_s() - moment_s
 
 
 @dataclass(frozen=True)
