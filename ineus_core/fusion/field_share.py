@@ -14,10 +14,17 @@ _EQUAL, _BETTER = 1.0, 0.8
 
 
 class FieldShare:
-    """Errors of the field and of what was fused at returns, and the share that follows of each."""
+    """Errors of the field and of what was fused at returns, and the share that follows of each.
 
-    def __init__(self) -> None:
+    Args:
+        least_error_m: That what was fused has at least. At returns it is what they have said, so
+            that its error there is less than between them.
+    """
+
+    def __init__(self, least_error_m: float) -> None:
         """Know nothing."""
+        self._least = np.array((least_error_m, 1e-9))
+        """Errors of what was fused, of distance and colour."""
         # Returns, and sums over them: both errors of the distance, both of the colour.
         self._sums = np.zeros((0, 5))
 
@@ -46,7 +53,7 @@ class FieldShare:
 
     def shares(self) -> Float[np.ndarray, "slots 2"]:
         """Return the share of the field in each slot, 0 to 1, for distance and for colour."""
-        fused = np.maximum(self._sums[:, 2::2], 1e-9)
-        ratio = self._sums[:, 1::2] / fused
+        least = np.maximum(self._sums[:, :1] * self._least, 1e-9)
+        ratio = self._sums[:, 1::2] / np.maximum(self._sums[:, 2::2], least)
         share = ((_EQUAL - ratio) / (_EQUAL - _BETTER)).clip(0, 1)
         return (share * (self._sums[:, :1] >= _LEAST_RETURNS)).astype(np.float32)

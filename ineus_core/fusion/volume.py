@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from pydantic import Field
 from torch import Tensor
 
@@ -25,9 +25,9 @@ from ineus_core.kernels.depth_fusion import (
     DepthImage,
     FusedValues,
     FusionLimits,
-    are_cells_known,
     block_keys,
     blocks_of_keys,
+    cell_jumps,
     fuse_depth,
     values_at,
 )
@@ -196,10 +196,10 @@ class FusedVolume:
         in_voxels = np.asarray(points, np.float64) / self.voxel_m
         return values_at(in_voxels, self._values, self._keys, self._slots, self.shares)
 
-    def are_cells_known(self, centres: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
-        """Tell for cells whether a distance is fused at all of their corners."""
+    def cell_jumps(self, centres: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
+        """Return by how much distances at the corners of cells differ, in voxels; inf: unknown."""
         in_voxels = np.asarray(centres, np.float64) / self.voxel_m
-        return are_cells_known(in_voxels, self._values, self._keys, self._slots)
+        return cell_jumps(in_voxels, self._values, self._keys, self._slots) / self.voxel_m
 
     @property
     def blocks_in_use(self) -> Int[np.ndarray, "n 3"]:

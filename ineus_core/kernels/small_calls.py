@@ -19,8 +19,8 @@ from ineus_core.kernels.depth_fusion import (
     SIDE,
     DepthImage,
     FusionLimits,
-    are_cells_known,
     block_keys,
+    cell_jumps,
     fuse_depth,
     values_at,
 )
@@ -127,7 +127,7 @@ def _fuse() -> None:
 def _look_fused_up() -> None:
     values = np.zeros((1, SIDE, SIDE, SIDE, COLUMNS), np.float32)
     keys, slots = block_keys(np.zeros((1, 3), np.int64)), np.zeros(1, np.int64)
-    are_cells_known(np.ones((2, 3)), values, keys, slots)
+    cell_jumps(np.ones((2, 3)), values, keys, slots)
     values_at(np.ones((2, 3)), values, keys, slots, np.zeros((1, 2), np.float32))
 
 

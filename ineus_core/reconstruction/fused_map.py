@@ -23,6 +23,10 @@ _STRIDE_PX = 8
 _KNOWN = 0.5
 _FLATTEST = 0.2
 """Gradient of a field below which its values say nothing of distances."""
+_LEAST_ERROR_VOX = 0.1
+"""Of what was fused, counted at returns: between them it is no better than voxels are fine."""
+_TORN_VOX = 1.8
+"""Jump between corners of a cell above which they do not lie about a plane: at most a diagonal."""
 _CHANGED = 0.2
 """Change of a share that makes a mesh out of date."""
 
@@ -42,7 +46,7 @@ class FusedMap:
     ) -> None:
         """Hold nothing yet."""
         self.volume, self._field, self._depth, self._block_m = volume, field, depth, block_m
-        self._share = FieldShare()
+        self._share = FieldShare(_LEAST_ERROR_VOX * volume.voxel_m)
         self._places: dict[KeyframeId, tuple[Float[np.ndarray, "4 4"], int]] = {}
         """Where keyframes were taken in, and as which image."""
         self._last_meshed: BlockIndex | None = None
@@ -176,16 +180,29 @@ class FusedMap:
         return blended
 
     def may_hold_mesh(
-        self, of_field: ObservedFunction, points: Float[Tensor, "n 3"]
+        self,
+        of_field: ObservedFunction,
+        is_observed: ObservedFunction,
+        points: Float[Tensor, "n 3"],
     ) -> Bool[Tensor, " n"]:
         """Tell for the centres of cells whether something is fused, or the field may show it.
+
+        Behind the edge of a thing the distance jumps from behind its surface to free space: where
+        no return has observed that, nothing was measured.
 
         While no part of the map is the field's, it is not asked: that takes half of the time of a
         mesh.
         """
-        is_fused = torch.from_numpy(self.volume.are_cells_known(points.numpy()))
+        jumps = torch.from_numpy(self.volume.cell_jumps(points.numpy()))
+        is_fused = jumps < _TORN_VOX
+        doubtful = (torch.isfinite(jumps) & ~is_fused).nonzero()[:, 0]
+        is_fused[doubtful] = is_observed(points[doubtful])
         if self.volume.is_complete and self.volume.shares.max(initial=0) < _KNOWN:
             return is_fused
+        # What the field shows beside that, nobody has measured.
+        found = is_fused.nonzero()[:, 0]
+        slots = self.volume.slots_at(points[found].numpy())
+        is_fused[found] = torch.from_numpy(self.volume.shares[slots, 0] < _KNOWN)
         return is_fused | of_field(points)
 
     @torch.no_grad()

@@ -127,13 +127,13 @@ class Reconstruction:
     def _what_is_meshed(self) -> tuple[SdfFunction, ColourFunction, ObservedFunction, bool]:
         sdf: SdfFunction = self.field.sdf
         colours: ColourFunction = self.surface_colours
-        may_hold_mesh: ObservedFunction = partial(
-            self.grid.may_hold_mesh, voxel_m=self.config.meshing.voxel_size_m
-        )
+        voxel_m = self.config.meshing.voxel_size_m
+        may_hold_mesh: ObservedFunction = partial(self.grid.may_hold_mesh, voxel_m=voxel_m)
         fused = self._what_is_fused
         if fused is not None:
             sdf = fused.sdf_of_mesh
-            may_hold_mesh = partial(fused.may_hold_mesh, may_hold_mesh)
+            is_observed: ObservedFunction = partial(self.grid.is_observed, voxel_m=voxel_m)
+            may_hold_mesh = partial(fused.may_hold_mesh, may_hold_mesh, is_observed)
             colours = partial(fused.colours, colours)
         return sdf, colours, may_hold_mesh, self.field.is_pointwise
 

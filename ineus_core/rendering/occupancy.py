@@ -316,15 +316,16 @@ class OccupancyGrid:
                 may hold a mesh if the middle of any of its parts, which are no larger, may.
         """
         known_m = self.observed.cell_m if self.has_sensor else self.cell_m
-        # Cells are made as large as voxels: what is left of a quotient is rounding.
-        parts = max(1, math.ceil(voxel_m / known_m - 1e-3))
-        if parts == 1:
-            return self._is_seen(points)
-        places = ((torch.arange(parts, device=points.device) + 0.5) / parts - 0.5) * voxel_m
-        may = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-        for offset in torch.cartesian_prod(places, places, places):
-            may |= self._is_seen(points + offset)
-        return may
+        return _any_part(self._is_seen, points, voxel_m, known_m)
+
+    def is_observed(self, points: Float[Tensor, "n 3"], voxel_m: float) -> Bool[Tensor, " n"]:
+        """Tell of which voxels a depth image has observed a part.
+
+        Args:
+            points: Their centres.
+            voxel_m: Their side.
+        """
+        return _any_part(self.observed.at, points, voxel_m, self.observed.cell_m)
 
     def _is_seen(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
         x, y, z = self._low_cell.tolist()
@@ -434,3 +435,18 @@ class OccupancyGrid:
         torch.gt(opacity, self._config.threshold, out=occupied)
         occupied &= log_odds == 0
         occupied |= log_odds > 0
+
+
+def _any_part(
+    test: Callable[[Tensor], Tensor], points: Float[Tensor, "n 3"], voxel_m: float, cell_m: float
+) -> Bool[Tensor, " n"]:
+    """Ask about the middle of each part of voxels, which are no larger than cells."""
+    # Cells are made as large as voxels: what is left of a quotient is rounding.
+    parts = max(1, math.ceil(voxel_m / cell_m - 1e-3))
+    if parts == 1:
+        return test(points)
+    places = ((torch.arange(parts, device=points.device) + 0.5) / parts - 0.5) * voxel_m
+    found = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    for offset in torch.cartesian_prod(places, places, places):
+        found |= test(points + offset)
+    return found

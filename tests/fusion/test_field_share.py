@@ -13,7 +13,7 @@ def _tell(share: FieldShare, slot: int, field: float, fused: float, returns: int
 
 
 def test_the_better_one_has_the_share_and_a_fifth_better_has_all_of_it() -> None:
-    share = FieldShare()
+    share = FieldShare(0.001)
     _tell(share, 0, 0.02, 0.01, 32)
     _tell(share, 1, 0.009, 0.01, 32)
     _tell(share, 2, 0.005, 0.01, 32)
@@ -23,8 +23,17 @@ def test_the_better_one_has_the_share_and_a_fifth_better_has_all_of_it() -> None
     np.testing.assert_allclose(found[:, 1], [1, 0, 0], atol=1e-6)
 
 
+def test_what_was_fused_is_not_better_than_its_voxels_are_fine() -> None:
+    share = FieldShare(0.001)
+    _tell(share, 0, 0.0009, 1e-5, 32)
+    _tell(share, 1, 0.0012, 1e-5, 32)
+    found = share.shares()[:2]
+    # Colours have no such limit: those of the field are off by 1e-5 here, the others by more.
+    np.testing.assert_allclose(found, [[0.5, 1.0], [0.0, 1.0]], atol=1e-6)
+
+
 def test_few_returns_say_nothing() -> None:
-    share = FieldShare()
+    share = FieldShare(0.001)
     _tell(share, 1, 0.001, 0.01, 15)
     assert not share.shares().any()
     _tell(share, 1, 0.001, 0.01, 1)
@@ -34,7 +43,7 @@ def test_few_returns_say_nothing() -> None:
 
 
 def test_what_was_long_ago_fades() -> None:
-    share = FieldShare()
+    share = FieldShare(0.001)
     _tell(share, 0, 0.05, 0.01, 64)
     assert share.shares()[0, 0] == 0
     for _ in range(10):

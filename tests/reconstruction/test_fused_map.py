@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_scene import CPU, pose, room_source, tiny_config, wall_frame
+from tiny_scene import CAMERA, CPU, pose, room_source, tiny_config, wall_frame
 
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.reconstruction.fused_map import FusedMap
@@ -55,6 +55,20 @@ def test_its_colours_are_those_of_the_pictures() -> None:
     np.testing.assert_allclose(
         mesh.colours, np.tile((180, 90, 30), (len(mesh.colours), 1)), atol=1
     )
+
+
+def test_nothing_stands_between_a_thing_and_what_lies_behind_its_edge() -> None:
+    depth_m = np.full((60, 80), 2.0, np.float32)
+    depth_m[20:40, 25:55] = 1.0
+    frame = wall_frame(camera=CAMERA.resized(80, 60), depth_m=None)
+    reconstructor = _after([replace(frame, depth_m=depth_m)])
+    jumps = _fused(reconstructor).volume.cell_jumps(np.array([[-0.32, 0.04, 1.14]]))
+    # Something was fused there: behind the thing's edge on one side, free space on the other.
+    assert 1.8 < jumps[0] < np.inf
+    away_m = reconstructor.mesh().vertices[:, 2]
+    assert len(away_m) > 500
+    # The cells of 8 cm that a return has observed reach there; without them it would be 1.28 m.
+    assert not ((away_m > 1.13) & (away_m < 1.91)).any()
 
 
 def test_without_it_the_field_alone_is_the_map(frames: list[Frame]) -> None:
@@ -116,6 +130,20 @@ def test_where_the_field_is_better_it_is_the_map_and_the_blocks_are_meshed_anew(
     torch.testing.assert_close(of_map[is_alone], of_field[is_alone], atol=1e-5, rtol=1e-4)
 
 
+def test_what_is_the_fields_is_meshed_where_the_field_would_be_alone() -> None:
+    reconstructor = _after([wall_frame()])
+    fused = _fused(reconstructor)
+    points = torch.tensor([[0.1, 0.1, 1.96], [0.1, 0.1, 2.2]])
+
+    def nowhere(points: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(points), dtype=torch.bool)
+
+    assert fused.may_hold_mesh(nowhere, nowhere, points).tolist() == [True, True]
+    fused.volume.shares[:] = 1
+    assert fused.may_hold_mesh(nowhere, nowhere, points).tolist() == [False, False]
+    assert fused.may_hold_mesh(lambda p: ~nowhere(p), nowhere, points).tolist() == [True, True]
+
+
 def test_blocks_of_the_field_are_meshed_in_turn_as_it_is_trained_on(frames: list[Frame]) -> None:
     fused = _fused(_after(frames))
     assert fused.next_of_field(4) == []
@@ -131,7 +159,8 @@ def test_the_map_has_no_step_between_blocks(frames: list[Frame]) -> None:
     fused = _fused(reconstructor)
     volume = fused.volume
     rng = np.random.default_rng(0)
-    volume.shares[:] = rng.uniform(size=volume.shares.shape)
+    # Up to half: the field, which is not trained, has hardly any surface of its own.
+    volume.shares[:] = 0.49 * rng.uniform(size=volume.shares.shape)
     mesh = reconstructor.mesh()
     edges = np.sort(mesh.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     _, times = np.unique(edges, axis=0, return_counts=True)

@@ -92,6 +92,7 @@ def test_a_large_voxel_may_hold_a_mesh_if_the_middle_of_a_part_may() -> None:
     assert not grid.may_hold_mesh(points, voxel_m=0.05).any()
     assert grid.may_hold_mesh(points, voxel_m=0.1).tolist() == [True, False, False]
     assert grid.may_hold_mesh(points, voxel_m=0.2).tolist() == [True, True, True]
+    assert grid.is_observed(points, voxel_m=0.1).tolist() == [True, False, False]
 
 
 def test_what_was_observed_stays_where_it_is_when_the_grid_grows() -> None:

@@ -7,7 +7,7 @@ those of the corners `SIDE * index` to `SIDE * index + SIDE - 1` of the lattice 
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from ineus_core.kernels.depth_fusion import reference
 from ineus_core.kernels.depth_fusion.layout import (
@@ -35,9 +35,9 @@ __all__ = [
     "DepthImage",
     "FusedValues",
     "FusionLimits",
-    "are_cells_known",
     "block_keys",
     "blocks_of_keys",
+    "cell_jumps",
     "fuse_depth",
     "values_at",
 ]
@@ -92,16 +92,18 @@ def values_at(
     return fastest("depth_fusion", HOST).values_at(points_vox, values, keys, slots, shares)
 
 
-def are_cells_known(
+def cell_jumps(
     centres_vox: Float[np.ndarray, "n 3"],
     values: Float[np.ndarray, "slots side side side columns"],
     keys: Int[np.ndarray, " m"],
     slots: Int[np.ndarray, " m"],
-) -> Bool[np.ndarray, " n"]:
-    """Tell for cells of the lattice whether a distance is known at all of their corners.
+) -> Float[np.ndarray, " n"]:
+    """Return by how much the distances at the corners of cells of the lattice differ, in m.
+
+    It is infinite where that at a corner is not known. Of a plane it is a diagonal at most.
 
     Args:
         centres_vox: In voxels.
         values: This and what follows as of `values_at`.
     """
-    return fastest("depth_fusion", HOST).are_cells_known(centres_vox, values, keys, slots)
+    return fastest("depth_fusion", HOST).cell_jumps(centres_vox, values, keys, slots)

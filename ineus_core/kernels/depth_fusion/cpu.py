@@ -3,7 +3,7 @@
 """Fusion of depth into blocks of voxels, by numba: one pass over the voxels of a frame."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from ineus_core.kernels.depth_fusion.layout import (
     COLUMNS,
@@ -85,19 +85,19 @@ def values_at(
     return FusedValues(found[:, 0], found[:, 1], found[:, 2:5], found[:, 5], found[:, 6:8])
 
 
-def are_cells_known(
+def cell_jumps(
     centres_vox: Float[np.ndarray, "n 3"],
     values: Float[np.ndarray, "slots side side side columns"],
     keys: Int[np.ndarray, " m"],
     slots: Int[np.ndarray, " m"],
-) -> Bool[np.ndarray, " n"]:
-    """Tell for cells whether all corners have a distance; see the door."""
+) -> Float[np.ndarray, " n"]:
+    """Return by how much the corners of cells differ; see the door."""
     expect_shape("centres", centres_vox, (-1, 3))
     expect_shape("values", values, (-1, SIDE, SIDE, SIDE, COLUMNS))
     expect_shape("slots", slots, (len(keys),))
-    are_known = np.zeros(len(centres_vox), np.bool_)
-    _look_at_cells(plain(centres_vox, np.float64), values, keys, slots, are_known)
-    return are_known
+    jumps = np.full(len(centres_vox), np.inf, np.float32)
+    _look_at_cells(plain(centres_vox, np.float64), values, keys, slots, jumps)
+    return jumps
 
 
 @jit(inline="always")
@@ -221,12 +221,12 @@ def _slot_of(x, y, z, keys, slots):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _look_at_cells(centres, values, keys, slots, are_known):  # type: ignore[no-untyped-def]
+def _look_at_cells(centres, values, keys, slots, jumps):  # type: ignore[no-untyped-def]
     # No such block, so that the first is looked up. Points that follow each other mostly lie in
     # one block, whose search is spared.
     last_x, last_y, last_z, slot = 1 << 40, 0, 0, -1
     for n in range(len(centres)):
-        is_known = True
+        is_known, least, most = True, np.float32(np.inf), np.float32(-np.inf)
         for part in range(8):
             x = int(np.floor(centres[n, 0])) + (part >> 2)
             y = int(np.floor(centres[n, 1])) + (part >> 1 & 1)
@@ -238,7 +238,10 @@ def _look_at_cells(centres, values, keys, slots, are_known):  # type: ignore[no-
             if slot < 0 or values[slot, x - SIDE * bx, y - SIDE * by, z - SIDE * bz, 1] <= 0:
                 is_known = False
                 break
-        are_known[n] = is_known
+            distance_m = values[slot, x - SIDE * bx, y - SIDE * by, z - SIDE * bz, 0]
+            least, most = min(least, distance_m), max(most, distance_m)
+        if is_known:
+            jumps[n] = most - least
 
 
 @jit()

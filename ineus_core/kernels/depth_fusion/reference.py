@@ -160,21 +160,22 @@ def values_at(
     )
 
 
-def are_cells_known(
+def cell_jumps(
     centres_vox: Float[np.ndarray, "n 3"],
     values: Float[np.ndarray, "slots side side side columns"],
     keys: Int[np.ndarray, " m"],
     slots: Int[np.ndarray, " m"],
-) -> Bool[np.ndarray, " n"]:
-    """Tell for cells whether all corners have a distance; see the door."""
-    are_known = np.ones(len(centres_vox), bool)
-    for corner, _ in _corners(np.asarray(centres_vox, dtype=np.float64)):
+) -> Float[np.ndarray, " n"]:
+    """Return by how much the corners of cells differ; see the door."""
+    found = np.full((8, len(centres_vox)), np.nan, np.float32)
+    for row, (corner, _) in zip(found, _corners(np.asarray(centres_vox, np.float64)), strict=True):
         block = np.floor_divide(corner, SIDE)
         slot = _slots_of(block, keys, slots)
-        place = (corner - SIDE * block).T
-        weight = values[(np.maximum(slot, 0), *place)][:, WEIGHT] if len(values) else 0 * slot
-        are_known &= (slot >= 0) & (weight > 0)
-    return are_known
+        held = (slot >= 0).nonzero()[0]
+        voxel = values[(slot[held], *(corner - SIDE * block)[held].T)]
+        row[held] = np.where(voxel[:, WEIGHT] > 0, voxel[:, DISTANCE], np.nan)
+    jumps = found.max(axis=0, initial=-np.inf) - found.min(axis=0, initial=np.inf)
+    return np.where(np.isnan(jumps), np.float32(np.inf), jumps).astype(np.float32)
 
 
 def _shares_at(

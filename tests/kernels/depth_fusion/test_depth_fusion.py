@@ -17,6 +17,7 @@ from ineus_core.kernels.depth_fusion import (
     FusionLimits,
     block_keys,
     blocks_of_keys,
+    cell_jumps,
     cpu,
     fuse_depth,
     reference,
@@ -142,8 +143,19 @@ def test_interpolation_agrees_with_numpy(points: int, blocks: int) -> None:
     one, other = cpu.values_at(*call), reference.values_at(*call)
     for name in ("distance_m", "known", "rgb", "rgb_known", "shares"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-4)
-    are_known = [op.are_cells_known(*call[:4]) for op in (cpu, reference)]
-    np.testing.assert_array_equal(*are_known)
+    jumps = [op.cell_jumps(*call[:4]) for op in (cpu, reference)]
+    np.testing.assert_array_equal(*jumps)
+
+
+def test_corners_of_a_cell_jump_by_what_they_hold_where_all_of_them_are_known() -> None:
+    values = _empty(1)
+    values[0, 2:4, 3:6, 4:6, :2] = 0.25, 1.0
+    values[0, 3, 5, 5, DISTANCE] = -0.5
+    # The block is that below the origin along x; one cell is smooth, one jumps, one lacks corners.
+    centres = np.array([[2.5, 3.5, 4.5], [2.5, 4.5, 4.5], [2.5, 5.5, 4.5]]) - (SIDE, 0, 0)
+    keys = block_keys(np.array([[-1, 0, 0]]))
+    jumps = cell_jumps(centres, values, keys, np.array([0]))
+    assert jumps.tolist() == [0.0, 0.75, np.inf]
 
 
 def test_keys_of_blocks_rise_with_x_then_y_then_z_and_tell_them() -> None:
