@@ -50,19 +50,14 @@ class Pace:
 
     Args:
         device: Where the steps run; nothing is ever awaited on a CPU.
-        steps: Steps between marks; at most two marks' worth are under way, unless more may be.
+        steps: Steps between marks; at most two marks' worth are under way.
     """
-
-    _MOST_AHEAD = 64
 
     def __init__(self, device: torch.device, steps: int = 4) -> None:
         """Start with nothing under way."""
         self._is_on = device.type == "cuda"
         self._steps, self._since = steps, 0
         self._marks: deque[torch.cuda.Event] = deque()
-        self._allowed = 2
-        self._passed: torch.cuda.Event | None = None
-        self._times_ms: deque[float] = deque(maxlen=9)
 
     def after_step(self) -> None:
         """Note a step, and wait for an older one if too many are under way."""
@@ -71,36 +66,11 @@ class Pace:
             return
         self._since = 0
         # A blocking event leaves the core to others while it waits.
-        mark = torch.cuda.Event(enable_timing=True, blocking=True)
+        mark = torch.cuda.Event(blocking=True)
         mark.record()
         self._marks.append(mark)
-        while len(self._marks) > self._allowed:
-            self._pass(self._marks.popleft())
-
-    def steps_within(self, time_s: float) -> int:
-        """Return how many steps a GPU takes in some time, and let as many be under way once.
-
-        For work of the host that asks nothing of the device, which would rest meanwhile. 0 on a
-        CPU, and while it is not known how long a step takes.
-        """
-        if not self._times_ms or time_s <= 0.0:
-            return 0
-        # The least: between two marks the device may have rested, or done other work.
-        step_ms = max(min(self._times_ms) / self._steps, 1e-3)
-        steps = min(int(1e3 * time_s / step_ms), self._MOST_AHEAD)
-        self._allowed = 2 + steps // self._steps
-        return steps
-
-    def end_ahead(self) -> None:
-        """Let as few be under way as before; what is by then done costs no wait."""
-        self._allowed = 2
-
-    def _pass(self, mark: torch.cuda.Event) -> None:
-        """Wait for a mark, and note how long after the one before it came."""
-        mark.synchronize()
-        if self._passed is not None:
-            self._times_ms.append(self._passed.elapsed_time(mark))
-        self._passed = mark
+        if len(self._marks) > 2:
+            self._marks.popleft().synchronize()
 
 
 class TimeShare:

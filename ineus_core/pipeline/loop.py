@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import ClassVar, Protocol
 
@@ -147,8 +148,16 @@ class Pipeline:
         self.refined_s = 0.0
         """When training had ended, before the last mesh."""
         self._submitted_s: float | None = None
+        # A keyframe that is being corrected on another thread.
+        self._taking: tuple[Future[bool], WaitingFrame] | None = None
         self._last_mesh_ns: int | None = None
         self._last_report_ns: int | None = None
+
+    @property
+    def corrects_beside(self) -> bool:
+        """Whether another thread corrects keyframes, while the device trains."""
+        # A run offline is to repeat, and on a CPU the device is the host.
+        return self._is_live and self._on_gpu
 
     @property
     def refine_steps(self) -> int:
@@ -185,18 +194,20 @@ class Pipeline:
     @property
     def waiting(self) -> int:
         """Keyframes that wait until they are taken."""
-        return self._queue.keyframes
+        return self._queue.keyframes + (self._taking is not None)
 
     @property
     def has_waiting(self) -> bool:
         """Whether there is anything to take, be it that frames came which are not needed."""
-        return len(self._queue) > 0
+        return len(self._queue) > 0 or self._taking is not None
 
     def tick(self, now_ns: int) -> None:
         """Advance by one step budget, and at most one keyframe, or some if many wait online."""
-        took_s = self._take_waiting()
-        # Online, keyframes that wait go before training: it is to know them first.
-        for _ in range(min(self.steps_per_tick, 1) if self.waiting else self.steps_per_tick):
+        took_s = self._go_on_taking() if self.corrects_beside else self._take_waiting()
+        # Online, keyframes that wait go before training: it is to know them first. But a GPU is
+        # not to rest while the host corrects one.
+        rests = self.waiting > 0 and self._taking is None
+        for _ in range(min(self.steps_per_tick, 1) if rests else self.steps_per_tick):
             self.reconstructor.step()
         # One of both a tick, or what comes meanwhile waits for both; and each in its turn.
         is_long = self._is_live and self._on_gpu and took_s > _TAKING_GPU_S
@@ -208,17 +219,36 @@ class Pipeline:
     def _take_waiting(self) -> float:
         """Take a keyframe; online a share of those that wait. Return how long it has taken."""
         begin_s = self._clock_s()
-        most_s = _TAKING_GPU_S if self._on_gpu else _TAKING_CPU_S
         # Offline one a tick, so that a run repeats.
         for _ in range(1 + self.waiting // 4 if self._is_live else 1):
-            if self._is_live and self.waiting:
-                self.reconstructor.step_ahead()
             self.take_frame()
             took_s = self._clock_s() - begin_s
             # The next one will need as long as the first.
-            if 2 * took_s >= most_s:
+            if 2 * took_s >= _TAKING_CPU_S:
                 break
         return took_s
+
+    def _go_on_taking(self) -> float:
+        """Store the keyframe that is corrected by now, and begin with the next one."""
+        begin_s = self._clock_s()
+        while not self.reconstructor.is_correcting:
+            if self._taking is not None:
+                self._end_taking()
+            waiting = self._next_keyframe()
+            if waiting is None:
+                break
+            self._is_good(partial(self._begin_taking, waiting))
+            if self._clock_s() - begin_s >= _TAKING_GPU_S:
+                break
+        return self._clock_s() - begin_s
+
+    def _begin_taking(self, waiting: WaitingFrame) -> None:
+        self._taking = self.reconstructor.begin_taking(waiting.judged), waiting
+
+    def _end_taking(self) -> None:
+        assert self._taking is not None
+        (taking, waiting), self._taking = self._taking, None
+        self._note_taken(waiting, self._is_good(partial(self.reconstructor.end_taking, taking)))
 
     def tick_until(self, now_ns: int, due_s: float, end_s: float) -> None:
         """Advance by at most one frame, and train until it is time for the next one.
@@ -370,17 +400,31 @@ class Pipeline:
 
     def take_frame(self) -> None:
         """Hand over the keyframe that has waited longest, and some of what came before it."""
+        if self._taking is not None:
+            self._end_taking()
+            return
+        waiting = self._next_keyframe()
+        if waiting is not None:
+            is_taken = self._is_good(partial(self.reconstructor.take, waiting.judged))
+            self._note_taken(waiting, is_taken)
+
+    def _next_keyframe(self) -> WaitingFrame | None:
+        """Return the keyframe that has waited longest; take in some of what came before it."""
         passed = 0
         while passed < _PASSED_AT_ONCE and (waiting := self._queue.pop()) is not None:
             judged = waiting.judged
-            passed += judged.passing is not None
-            is_taken = self._is_good(partial(self.reconstructor.take, judged))
-            if is_taken:
-                self._submitted_s = waiting.submitted_s
-            # Others were counted when they came.
             if judged.frame is not None:
-                self._count("frames_used", int(is_taken))
-                return
+                return waiting
+            passed += judged.passing is not None
+            # They were counted when they came.
+            if self._is_good(partial(self.reconstructor.take, judged)):
+                self._submitted_s = waiting.submitted_s
+        return None
+
+    def _note_taken(self, waiting: WaitingFrame, is_taken: bool) -> None:
+        if is_taken:
+            self._submitted_s = waiting.submitted_s
+        self._count("frames_used", int(is_taken))
 
     def _is_good(self, work: Callable[[], object]) -> bool:
         """Do something with a frame; one that it fails with is dropped and counted."""

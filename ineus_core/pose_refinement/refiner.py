@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from ineus_core.geometry import interpolate_rigid
 from ineus_core.kernels.plane_alignment import PlaneViews
 from ineus_core.pose_refinement.config import PoseRefinementConfig
 from ineus_core.pose_refinement.constraints import Constraints, relative
@@ -137,8 +136,8 @@ class PoseRefiner:
             return pairs
         expected = self._poses[-1]
         pose = registered(self._held(), self._rows, self._poses, pairs, self.noise)
-        motion = between(expected[None], pose[None])[0]
-        if self._share_of(motion) < 1.0:
+        motion = between(expected[None], pose[None])
+        if self._shares_of(motion)[0] < 1.0:
             # Farther than it may move at once: what surfaces say of it is not believed.
             self._counts["poses_refused"] += 1
             return pairs[:0]
@@ -146,12 +145,16 @@ class PoseRefiner:
         self._surprise[-1] = float(np.sqrt(np.mean(motion**2)))
         return pairs
 
-    def _share_of(self, motion: Float[np.ndarray, " 6"]) -> float:
-        """Return how much of a motion may be made at once."""
-        shifted_m = max(float(np.linalg.norm(motion[:3])), 1e-9)
-        turned_deg = max(float(np.degrees(np.linalg.norm(motion[3:]))), 1e-9)
-        return min(
-            1.0, self._config.max_jump_m / shifted_m, self._config.max_jump_deg / turned_deg
+    def _shares_of(self, motions: Float[np.ndarray, "n 6"]) -> Float[np.ndarray, " n"]:
+        """Return how much of each motion may be made at once."""
+        shifted_m = np.linalg.norm(motions[:, :3], axis=1)
+        turned_deg = np.degrees(np.linalg.norm(motions[:, 3:], axis=1))
+        most = self._config.max_jump_m, self._config.max_jump_deg
+        return np.minimum(
+            1.0,
+            np.minimum(
+                most[0] / np.maximum(shifted_m, 1e-9), most[1] / np.maximum(turned_deg, 1e-9)
+            ),
         )
 
     def _judge_noise(self) -> None:
@@ -195,11 +198,10 @@ class PoseRefiner:
         is_exact = self.noise.expected(len(self._ids)) < _EXACT
         best = self._given if is_exact else self._poses
         motions = between(self._told, best)
-        moves = {}
-        for row in np.flatnonzero(size_m(motions) > _WORTH_M):
-            share = self._share_of(motions[row])
-            self._told[row] = interpolate_rigid(self._told[row], best[row], share)
-            moves[self._ids[row]] = self._told[row].copy()
-        if moves:
-            self._counts["poses_refined"] += len(moves)
-        return moves
+        rows = np.flatnonzero(size_m(motions) > _WORTH_M)
+        shares = self._shares_of(motions[rows])[:, None]
+        # Together, as on real depth nearly all move with each new one.
+        self._told[rows] = moved(self._told[rows], shares * motions[rows])
+        if len(rows):
+            self._counts["poses_refined"] += len(rows)
+        return {self._ids[row]: self._told[row].copy() for row in rows}

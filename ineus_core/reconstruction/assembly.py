@@ -28,6 +28,7 @@ from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.frame_gate import FrameGate
 from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.gone_surface import GoneSurface
+from ineus_core.reconstruction.keyframe_correction import KeyframeCorrection
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.picture_colours import PictureColours
@@ -403,9 +404,7 @@ def _inserter(
         replay,
         integrator,
         DepthCompletion(config.completion, config.depth),
-        refiner,
-        dynamic,
-        exposure,
+        KeyframeCorrection(refiner, dynamic, exposure),
         GoneSurface(surface.dirty),
         holes,
         fused,

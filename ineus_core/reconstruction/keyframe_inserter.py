@@ -3,29 +3,26 @@
 """Keyframes on their way in, and corrected poses of those that are held."""
 
 import logging
-import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from ineus_core.dynamic_objects import EVIDENCE, DepthWitness, DynamicFilter, Verdict, told_of
+from ineus_core.dynamic_objects import EVIDENCE, DepthWitness, Verdict, told_of
 from ineus_core.errors import CapacityError
-from ineus_core.exposure import ExposureCorrection
 from ineus_core.fields import HashSdf
-from ineus_core.geometry import rigid_inverse
 from ineus_core.kernels.voxel_evidence import DepthView
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
-from ineus_core.pose_refinement import PoseRefiner
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.gone_surface import GoneSurface
+from ineus_core.reconstruction.keyframe_correction import CorrectedKeyframe, KeyframeCorrection
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.scene_bounds import BoundsConfig, box_of_depth
 from ineus_core.rendering import OccupancyGrid
@@ -51,9 +48,7 @@ class KeyframeInserter:
         replay: Keeps rays of those that leave.
         integrator: Takes in the depth of those that come.
         completion: Closes holes of their depth.
-        refiner: Corrects the poses of those whose depth a sensor measures; None leaves them.
-        dynamic: Finds what moves in the depth that a sensor measures; None: nobody does.
-        exposure: Brings colours to the exposure of the map; None leaves them.
+        correction: Corrects poses and colours, and finds what moves.
         gone: Has the blocks meshed in which something is not there any more.
         holes: Estimates what the sensor has not returned, later; None: nobody does.
         fused: Takes in what keyframes have measured; None: nobody does.
@@ -71,9 +66,7 @@ class KeyframeInserter:
         replay: Replay,
         integrator: DepthIntegrator,
         completion: DepthCompletion,
-        refiner: PoseRefiner | None,
-        dynamic: DynamicFilter | None,
-        exposure: ExposureCorrection | None,
+        correction: KeyframeCorrection,
         gone: GoneSurface,
         holes: EstimatedDepth | None,
         fused: FusedMap | None,
@@ -83,42 +76,81 @@ class KeyframeInserter:
         self._origin, self._bounds, self._depth = origin, bounds, depth
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
-        self._refiner, self._dynamic, self._holes = refiner, dynamic, holes
-        self._gone, self._fused, self._exposure = gone, fused, exposure
+        self._correction, self._holes, self._gone, self._fused = correction, holes, gone, fused
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
-        self._refined_from_given = np.eye(4)
-        self.judging_s = 0.0
-        """How long the host took of late for pose, movers and colours of a keyframe.
-
-        Little of it is asked of the device.
-        """
+        self._beside: Future[CorrectedKeyframe] | None = None
+        self._inserted: Future[bool] | None = None
+        # One, as each keyframe is corrected by those before it.
+        self._thread = ThreadPoolExecutor(1, "ineus-correction")
 
     def insert(self, frame: Frame) -> bool:
         """Take a frame that is needed, or better depth of one that is held; False if not."""
+        self.complete()
+        if not self._is_inside(frame):
+            return False
+        self._take_in(self._correction.correct(frame, self._is_held(frame)))
+        return True
+
+    def begin(self, frame: Frame) -> "Future[bool] | None":
+        """Begin to take a frame as `insert` does; None if it is not taken.
+
+        Another thread corrects it, and `complete` stores it, as does each other use of this. Until
+        then its future is not done.
+        """
+        self.complete()
+        if not self._is_inside(frame):
+            return None
+        self._beside = self._thread.submit(self._correction.correct, frame, self._is_held(frame))
+        self._inserted = Future()
+        return self._inserted
+
+    @property
+    def is_correcting(self) -> bool:
+        """Whether `complete` would have to wait for the other thread."""
+        return self._beside is not None and not self._beside.done()
+
+    def complete(self) -> None:
+        """Store what has begun, if anything has."""
+        beside, inserted = self._beside, self._inserted
+        self._beside = self._inserted = None
+        if beside is None or inserted is None:
+            return
+        try:
+            self._take_in(beside.result())
+        # For whoever has begun it: what is asked now is something else.
+        except Exception as error:
+            inserted.set_exception(error)
+        else:
+            inserted.set_result(True)
+
+    def _is_held(self, frame: Frame) -> bool:
+        return (frame.stamp_ns, frame.camera_id) in self._buffer.ids
+
+    def _is_inside(self, frame: Frame) -> bool:
         # Before it is stored: a frame that does not fit takes no slot.
         if frame.depth_m is not None and not self._grow(frame):
             self._outside.append(frame)
             return False
         # Only frames in a row count: one that fits says that the map is not in the wrong place.
         self._outside.clear()
-        is_measured = frame.depth_m is not None and frame.depth_confidence is None
-        begin_s = time.perf_counter()
-        # The pose comes first: at one that is off, what stands still would look as if it moved.
-        if is_measured and self._refiner is not None:
-            frame = self._refined(frame, self._refiner)
-        if is_measured and self._dynamic is not None:
-            frame = self._without_movers(frame, self._dynamic)
-        if self._exposure is not None:
-            frame = self._exposed(frame, self._exposure)
-        self.judging_s = 0.5 * (self.judging_s + time.perf_counter() - begin_s)
+        return True
+
+    def _take_in(self, corrected: CorrectedKeyframe) -> None:
+        """Store a keyframe, and let others follow it."""
+        self._follow(corrected.poses)
+        self._counters.update(corrected.counts)
+        if corrected.verdict is not None:
+            self._forget_movers(corrected.verdict)
+        frame = corrected.frame
+        is_estimate = frame.depth_confidence is not None
         # Through holes of depth from motion planes bring half a point where walls are plain, and
         # take the host longer than a stream has for a keyframe.
+        is_measured = frame.depth_m is not None and not is_estimate
         completed = self._completion.completed(frame) if is_measured else frame
         if completed is not frame:
             frame = completed
             self._counters["keyframes_completed"] += 1
         # Only what was estimated becomes better when later frames come.
-        is_estimate = frame.depth_confidence is not None
         slot = self._replace_depth(frame) if is_estimate else None
         if slot is None:
             slot = self._store(frame)
@@ -127,17 +159,17 @@ class KeyframeInserter:
             self._fuse((frame.stamp_ns, frame.camera_id))
             if self._holes is not None and not is_estimate:
                 self._fill(self._holes.add(frame))
-        return True
 
     def finish(self) -> None:
         """Fill the holes of the last keyframes, as none will come."""
+        self.complete()
         if self._holes is not None:
             self._fill(self._holes.finish())
 
     def _fill(self, keyframes: Sequence[Frame]) -> None:
         """Take in keyframes again whose holes are filled, if they are still held."""
         for filled in keyframes:
-            keyframe = filled if self._dynamic is None else self._dynamic.usable(filled)
+            keyframe = self._correction.usable(filled)
             slot = self._replace_depth(keyframe)
             if slot is None:
                 continue
@@ -154,13 +186,7 @@ class KeyframeInserter:
             self._replay.keep_rays_of(leaving)
             self._counters["keyframes_to_reservoir"] += 1
         slot = self._buffer.add(frame)
-        if self._refiner is not None:
-            # What is not held has no pose left to correct.
-            self._refiner.hold_only(self._buffer.ids)
-        if self._dynamic is not None:
-            self._dynamic.hold_only(self._buffer.ids)
-        if self._exposure is not None:
-            self._exposure.hold_only(self._buffer.ids)
+        self._correction.hold_only(self._buffer.ids)
         self._replay.on_keyframe_added()
         self._counters["keyframes"] += 1
         return slot
@@ -170,35 +196,16 @@ class KeyframeInserter:
         self._take_back((frame.stamp_ns, frame.camera_id))
         return self._buffer.replace_depth(frame)
 
-    def _refined(self, frame: Frame, refiner: PoseRefiner) -> Frame:
-        """Return a keyframe with its refined pose; others move with it."""
-        poses = refiner.add(frame)
-        pose = poses.pop((frame.stamp_ns, frame.camera_id), None)
-        self.follow(poses)
-        self._counters.update(refiner.take_counts())
-        if pose is None:
-            return frame
-        self._refined_from_given = pose @ rigid_inverse(frame.world_from_camera)
-        return replace(frame, world_from_camera=pose)
-
-    def _exposed(self, frame: Frame, exposure: ExposureCorrection) -> Frame:
-        """Return a keyframe with its colours in the exposure of the map."""
-        # Of one that is held only the depth becomes better: its colours stay.
-        if (frame.stamp_ns, frame.camera_id) in self._buffer.ids:
-            return frame
-        frame = exposure.add(frame)
-        self._counters.update(exposure.take_counts())
-        return frame
-
     @property
     def exposure_varies(self) -> bool:
         """Whether colours of keyframes were brought to one exposure, as it has changed."""
-        return self._exposure is not None and self._exposure.varies
+        self.complete()
+        return self._correction.exposure_varies
 
     def resume_exposure(self, varies: bool) -> None:
         """Begin with a map whose exposure has changed already, or has not."""
-        if self._exposure is not None:
-            self._exposure.varies = varies
+        self.complete()
+        self._correction.resume_exposure(varies)
 
     def pass_by(self, frame: Frame) -> Float[np.ndarray, "n 3"] | None:
         """Fuse a frame that is not kept, where that is done; return some points of its returns.
@@ -207,17 +214,11 @@ class KeyframeInserter:
         """
         if self._fused is None:
             return None
-        pose = self._refined_from_given @ frame.world_from_camera
-        frame = replace(frame, world_from_camera=pose)
-        if self._dynamic is not None and frame.depth_confidence is None:
-            frame = self._dynamic.passing(frame)
-        if self._exposure is not None:
-            frame = self._exposure.passing(frame)
-        return self._fused.fuse(frame)
+        self.complete()
+        return self._fused.fuse(self._correction.passing(frame))
 
-    def _without_movers(self, frame: Frame, dynamic: DynamicFilter) -> Frame:
-        """Return a keyframe without what moves; earlier ones lose what it looks through."""
-        verdict = dynamic.add(frame)
+    def _forget_movers(self, verdict: Verdict) -> None:
+        """Take from earlier keyframes what a new one looks through."""
         for keyframe, pixels in verdict.excluded.items():
             self._exclude(keyframe, pixels, verdict.gone_points)
         for released in verdict.released:
@@ -232,8 +233,6 @@ class KeyframeInserter:
             self._grid.forget_returns(gone.to(self._grid.log_odds.device))
         self._forget_contradicted(verdict)
         self._gone.on_keyframe()
-        self._counters.update(dynamic.take_counts())
-        return verdict.frame
 
     def _exclude(
         self,
@@ -264,12 +263,13 @@ class KeyframeInserter:
 
     def follow(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
         """Give keyframes refined poses; depth is observed anew where it falls into other cells."""
+        self.complete()
+        self._correction.follow(poses)
+        self._follow(poses)
+
+    def _follow(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
         if self._holes is not None:
             self._holes.move(poses)
-        if self._dynamic is not None:
-            self._dynamic.move(poses)
-        if self._exposure is not None:
-            self._exposure.move(poses)
         for keyframe, world_from_camera in poses.items():
             self._completion.move(keyframe, world_from_camera)
             self._buffer.replace_pose(keyframe, world_from_camera)
@@ -294,13 +294,15 @@ class KeyframeInserter:
 
     def dynamic_points(self) -> Float[np.ndarray, "n 3"]:
         """Return where the newest keyframe shows something that may move."""
-        return np.zeros((0, 3)) if self._dynamic is None else self._dynamic.held_back_points()
+        self.complete()
+        return self._correction.dynamic_points()
 
     def contradicting(self) -> list[Frame]:
         """Return newer frames that contradict the first ones; none unless they outweigh those.
 
         They lie outside of the field, agree on where, and are more than all keyframes so far.
         """
+        self.complete()
         positions = [frame.world_from_camera[:3, 3] for frame in self._outside]
         if len(positions) < _CONTRADICTING or self._counters["keyframes"] >= _CONTRADICTING:
             return []
@@ -335,13 +337,9 @@ class KeyframeInserter:
         """Give keyframes corrected poses, and observe their depth anew; how many are held."""
         # Other than a refinement, a correction as of a closed loop may be of metres: it may leave
         # the box, and depth falls into other cells in any case.
+        self.complete()
         moved = 0
-        if self._refiner is not None:
-            self._refiner.move(poses)
-        if self._dynamic is not None:
-            self._dynamic.move(poses)
-        if self._exposure is not None:
-            self._exposure.move(poses)
+        self._correction.move(poses)
         if self._holes is not None:
             self._holes.move(poses)
         for keyframe, world_from_camera in poses.items():

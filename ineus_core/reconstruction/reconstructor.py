@@ -7,6 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -232,8 +233,44 @@ class Reconstructor:
 
     def take(self, judged: JudgedFrame) -> bool:
         """Take a frame that was judged; False if it is not needed as a keyframe."""
+        return self._take(self._judged_again(judged))
+
+    def begin_taking(self, judged: JudgedFrame) -> "Future[bool]":
+        """Begin to take a frame that was judged; its result is that of `take`.
+
+        A keyframe with depth is corrected on another thread. Until `is_correcting` is over, steps,
+        meshes and views cost no wait; what changes keyframes waits for it.
+        """
+        judged = self._judged_again(judged)
+        frame, started = judged.frame, self._reconstruction
+        if started is not None and frame is not None and frame.depth_m is not None:
+            begun = started.inserter.begin(started.origin.frame_in_map(frame))
+            if begun is not None:
+                return begun
+            is_taken = self._begin_anew_if_contradicted()
+        else:
+            is_taken = self._take(judged)
+        taken: Future[bool] = Future()
+        taken.set_result(is_taken)
+        return taken
+
+    @property
+    def is_correcting(self) -> bool:
+        """Whether another thread still corrects a frame that was begun to be taken."""
+        return self._reconstruction is not None and self._reconstruction.inserter.is_correcting
+
+    def end_taking(self, taking: "Future[bool]") -> bool:
+        """Wait for a frame that was begun to be taken; return what `take` would have."""
+        if not taking.done() and self._reconstruction is not None:
+            self._reconstruction.inserter.complete()
+        # Else it went with the map that it was for.
+        return taking.done() and taking.result()
+
+    def _judged_again(self, judged: JudgedFrame) -> JudgedFrame:
         self._newest_stamp_ns = max(self._newest_stamp_ns, judged.stamp_ns)
-        judged = self._gate.judged_again(judged, self._kept_anyway)
+        return self._gate.judged_again(judged, self._kept_anyway)
+
+    def _take(self, judged: JudgedFrame) -> bool:
         frame = judged.frame
         if frame is None:
             if judged.passing is not None and self._reconstruction is not None:
@@ -399,19 +436,6 @@ class Reconstructor:
         if started.train_step.steps % started.config.occupancy.update_every == 0:
             started.update_occupancy()
             started.weigh_field()
-
-    def step_ahead(self) -> None:
-        """Give a GPU steps for as long as the host will take to judge the next keyframe.
-
-        To be followed by `take`: until it has the pose and what moves, the host asks little of
-        the device, which would rest.
-        """
-        started = self._reconstruction
-        if started is None or started.is_empty:
-            return
-        for _ in range(started.pace.steps_within(started.inserter.judging_s)):
-            self.step()
-        started.pace.end_ahead()
 
     def refine(self, remaining: float) -> None:
         """Lower the learning rates for the end of an offline run, and draw from all frames alike.
