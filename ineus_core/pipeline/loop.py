@@ -30,6 +30,8 @@ _PASSED_AT_ONCE = 4
 """Frames between keyframes, of which only what they show is taken in, before one of those."""
 _TAKING_GPU_S, _TAKING_CPU_S = 0.025, 0.4
 """How long a tick takes more than one keyframe, of many that wait online."""
+_GIVING_WAY_S = 0.004
+"""How long a tick leaves the host to the thread that corrects keyframes, while others wait."""
 
 
 class PipelineConfig(ConfigModel):
@@ -204,11 +206,13 @@ class Pipeline:
     def tick(self, now_ns: int) -> None:
         """Advance by one step budget, and at most one keyframe, or some if many wait online."""
         took_s = self._go_on_taking() if self.corrects_beside else self._take_waiting()
-        # Online, keyframes that wait go before training: it is to know them first. But a GPU is
-        # not to rest while the host corrects one.
-        rests = self.waiting > 0 and self._taking is None
-        for _ in range(min(self.steps_per_tick, 1) if rests else self.steps_per_tick):
+        # Online, keyframes that wait go before training: it is to know them first.
+        has_more = self._queue.keyframes > 0
+        for _ in range(min(self.steps_per_tick, 1) if has_more else self.steps_per_tick):
             self.reconstructor.step()
+        if has_more and self._taking is not None:
+            # Both threads want the interpreter's lock, without which this one waits.
+            self.reconstructor.wait_for_correction(_GIVING_WAY_S)
         # One of both a tick, or what comes meanwhile waits for both; and each in its turn.
         is_long = self._is_live and self._on_gpu and took_s > _TAKING_GPU_S
         self._gave_way = is_long and not self._gave_way

@@ -171,11 +171,15 @@ class PoseRefiner:
         is_free |= is_turn_of_all
         # Many keyframes take long, and move by little.
         for _ in range(1 if is_turn_of_all and count > 2 * _NEWEST else 2):
+            before = self._poses
             self._poses, self._drift = solved(
                 self._constraints, self._given, self._poses, self._drift, self.noise,
                 self._surprise, is_free, self._ages,
             )  # fmt: skip
             self._compare_anew()
+            # A second step is far smaller than the first one.
+            if size_m(between(before, self._poses)).max() < _WORTH_M:
+                break
 
     def _compare_anew(self) -> None:
         """Compare those pairs whose keyframes have moved farthest since they were compared."""

@@ -52,9 +52,9 @@ def registered(
     poses, expected = poses.copy(), poses[-1:]
     # Wide, as one pose may be wrong among many that are right; the graph weighs it with all.
     spread = max(_WIDE, noise.white + noise.drift)
-    for step in range(_STEPS):
-        scale_m = _SCALES_M[min(step, len(_SCALES_M) - 1)]
-        found = Constraints.measured(views, rows, pairs, relative(poses, pairs), scale_m)
+    scale, finest = 0, len(_SCALES_M) - 1
+    for _ in range(_STEPS):
+        found = Constraints.measured(views, rows, pairs, relative(poses, pairs), _SCALES_M[scale])
         # Compared anew in each step, as other pixels meet when the pose has moved.
         about, information, pull = found.in_world(poses)
         # The information of surfaces counts in square distances, so the prior is brought to these.
@@ -64,6 +64,9 @@ def registered(
         right -= np.einsum("nij,nj->i", about_t, pull)
         motion = np.linalg.solve(matrix, right)
         poses[-1:] = moved(poses[-1:], motion[None])
-        if step >= len(_SCALES_M) - 1 and size_m(motion) < _STILL_M:
+        is_still = size_m(motion) < _STILL_M
+        if is_still and scale == finest:
             break
+        # A pose that was right from the start needs no scales between.
+        scale = finest if is_still else min(scale + 1, finest)
     return poses[-1]

@@ -5,7 +5,7 @@
 import logging
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 
 import numpy as np
@@ -108,6 +108,11 @@ class KeyframeInserter:
     def is_correcting(self) -> bool:
         """Whether `complete` would have to wait for the other thread."""
         return self._beside is not None and not self._beside.done()
+
+    def wait_for_correction(self, at_most_s: float) -> None:
+        """Wait for the other thread, if it corrects anything."""
+        if self._beside is not None:
+            wait((self._beside,), at_most_s)
 
     def complete(self) -> None:
         """Store what has begun, if anything has."""

@@ -259,6 +259,11 @@ class Reconstructor:
         """Whether another thread still corrects a frame that was begun to be taken."""
         return self._reconstruction is not None and self._reconstruction.inserter.is_correcting
 
+    def wait_for_correction(self, at_most_s: float) -> None:
+        """Wait until `is_correcting` is over, or some time has gone by."""
+        if self._reconstruction is not None:
+            self._reconstruction.inserter.wait_for_correction(at_most_s)
+
     def end_taking(self, taking: "Future[bool]") -> bool:
         """Wait for a frame that was begun to be taken; return what `take` would have."""
         if not taking.done() and self._reconstruction is not None:

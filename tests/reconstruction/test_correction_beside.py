@@ -101,6 +101,23 @@ def test_training_goes_on_while_a_keyframe_is_corrected(monkeypatch: pytest.Monk
     assert pipeline.counters["frames_used"] == 2
 
 
+def test_training_holds_back_while_others_wait_for_a_correction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipeline, held_back = live_pipeline(), HeldBack(monkeypatch)
+    pipeline.steps_per_tick = 3
+    begun(pipeline)
+    pipeline.submit(list(frames(3))[2])
+    waited_s: list[float] = []
+    monkeypatch.setattr(pipeline.reconstructor, "wait_for_correction", waited_s.append)
+    steps = pipeline.reconstructor.steps
+    pipeline.tick(0)
+    assert pipeline.reconstructor.steps == steps + 1 and len(waited_s) == 1
+    held_back.may_go.set()
+    taken(pipeline)
+    assert pipeline.reconstructor.counters["keyframes"] == 3
+
+
 def test_what_changes_keyframes_waits_for_one_that_is_corrected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
