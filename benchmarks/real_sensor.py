@@ -56,7 +56,7 @@ def room(arguments: argparse.Namespace) -> Scene:
     size = arguments.width_px, arguments.width_px * 3 // 4
     config = SyntheticConfig(
         frames=arguments.frames, rate_hz=arguments.rate_hz, width_px=size[0], height_px=size[1],
-        noise=1.0,
+        noise=arguments.depth_noise,
     )  # fmt: skip
     source = SyntheticSource(config)
 
@@ -122,6 +122,7 @@ def quality(scene: Scene, mesh: Mesh) -> dict[str, float]:
         both = 2 * right * recall[limit] / max(right + recall[limit], 1e-9)
         found[f"f_{100 * limit:g}cm"] = round(100 * both, 2)
         found[f"precision_{100 * limit:g}cm"] = round(100 * right, 2)
+        found[f"recall_{100 * limit:g}cm"] = round(100 * recall[limit], 2)
     return found
 
 
@@ -174,6 +175,7 @@ def main() -> None:
     parser.add_argument("--rate-hz", type=float, default=30.0)
     parser.add_argument("--width-px", type=int, default=640)
     parser.add_argument("--noise", nargs="*", choices=_KINDS, default=list(_KINDS))
+    parser.add_argument("--depth-noise", type=float, default=1.0, help="of the room; Kinect: 1")
     parser.add_argument("--noise-mm", type=float, default=4.0)
     parser.add_argument("--noise-deg", type=float, default=0.25)
     parser.add_argument("--seed", type=int, default=0)

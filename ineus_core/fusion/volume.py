@@ -47,7 +47,7 @@ class FusionConfig(ConfigModel):
     """What is fused beside the field, and when the field stands for it."""
 
     enabled: bool = Field(
-        False,
+        True,
         description="Whether, on a CPU, the map holds what depth has measured until the field is "
         "better than it; of frames between keyframes too. On a GPU the field alone is the map.",
     )

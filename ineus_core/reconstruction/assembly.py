@@ -98,10 +98,8 @@ class Assembly:
     ) -> FusedMap | None:
         """Make what stands in the map until the field is better, if that is wanted."""
         # Without depth nothing is measured that could stand in the map for the field.
-        if not self._fuses or field.init != "depth":
+        if volume is None or not self._fuses or field.init != "depth":
             return None
-        if volume is None:
-            volume = FusedVolume(config.fusion, config.meshing.voxel_size_m)
         return FusedMap(volume, field, config.depth, config.meshing.block_size_m)
 
     def estimates_depth(
@@ -208,8 +206,9 @@ class Assembly:
         # Frames that come later may still lack it: their pixels then count as unknown.
         knows_foreground = any(frame.foreground is not None for frame in frames)
         camera = frames[0].camera
+        volume = FusedVolume(config.fusion, config.meshing.voxel_size_m)
         return self._assemble(
-            config, origin, field, grid, camera, knows_foreground, are_photographs=is_set
+            config, origin, field, grid, camera, knows_foreground, volume, are_photographs=is_set
         )
 
     def restore(self, content: CheckpointContent) -> Reconstruction:
@@ -260,7 +259,8 @@ class Assembly:
             origin: What the coordinates of all that is given count from.
             camera: Of the first frame.
             knows_foreground: Frames say which pixels show the object.
-            volume: What was fused already, if anything was.
+            volume: What was fused already; None if a map was begun without it, which then goes
+                on so: what few new frames show would stand before what many have taught the field.
             are_photographs: All keyframes are a set of photographs, and will be held.
         """
         device = self.device

@@ -134,6 +134,11 @@ class FusedMap:
         share = torch.from_numpy(np.where(fused.known > _KNOWN, fused.shares[:, 0], 1))
         return self._blended(points, torch.from_numpy(fused.distance_m), share)
 
+    def is_as_fine_as(self, voxel_m: float) -> bool:
+        """Tell whether voxels of some size are no larger than those that were fused."""
+        # The same size may have been rounded on its way through a file.
+        return voxel_m <= (1 + 1e-3) * self.volume.voxel_m
+
     def sdf_of_mesh(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """Return the distance at points; NaN in gaps between what was measured.
 

@@ -126,16 +126,17 @@ class Reconstruction:
 
     def _what_is_meshed(self) -> tuple[SdfFunction, ColourFunction, ObservedFunction, bool]:
         sdf: SdfFunction = self.field.sdf
-        colours: ColourFunction = self.surface_colours
         voxel_m = self.config.meshing.voxel_size_m
         may_hold_mesh: ObservedFunction = partial(self.grid.may_hold_mesh, voxel_m=voxel_m)
         fused = self._what_is_fused
-        if fused is not None:
+        if fused is not None and fused.is_as_fine_as(voxel_m):
             sdf = fused.sdf_of_mesh
             is_observed: ObservedFunction = partial(self.grid.is_observed, voxel_m=voxel_m)
             may_hold_mesh = partial(fused.may_hold_mesh, may_hold_mesh, is_observed)
-            colours = partial(fused.colours, colours)
-        return sdf, colours, may_hold_mesh, self.field.is_pointwise
+        elif fused is not None:
+            # Corners of larger cells lie beyond what was measured around a surface.
+            sdf = fused.sdf
+        return sdf, self.surface_colours, may_hold_mesh, self.field.is_pointwise
 
     def _noted(self, update: MeshUpdate) -> MeshUpdate:
         """Let those who ask the surface know that it has changed."""
@@ -149,6 +150,14 @@ class Reconstruction:
         self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]
     ) -> Float[Tensor, "n 3"]:
         """Return the colour of points on the surface, 0 to 1, seen head-on."""
+        fused = self._what_is_fused
+        if fused is None:
+            return self._colours_of_field(points, normals)
+        return fused.colours(self._colours_of_field, points, normals)
+
+    def _colours_of_field(
+        self, points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]
+    ) -> Float[Tensor, "n 3"]:
         # Colour alone leaves the surface blurred, and its colour beside it.
         is_blurred = self.field.init != "depth" and self.field.config.kind == "sdf"
         knows_views = self.config.training.view_dropout == 0

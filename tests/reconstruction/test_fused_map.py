@@ -28,7 +28,7 @@ def frames(source: SyntheticSource) -> list[Frame]:
 
 
 def _after(frames: list[Frame], **sections: dict[str, Any]) -> Reconstructor:
-    reconstructor = Reconstructor(tiny_config(**{"fusion": {"enabled": True}, **sections}), CPU)
+    reconstructor = Reconstructor(tiny_config(**sections), CPU)
     for frame in frames:
         reconstructor.add_frame(frame)
     return reconstructor
@@ -51,10 +51,11 @@ def test_the_mesh_is_right_before_any_step(source: SyntheticSource, frames: list
 
 def test_its_colours_are_those_of_the_pictures() -> None:
     grey = np.full((30, 40, 3), (180, 90, 30), np.uint8)
-    mesh = _after([wall_frame(rgb=grey)]).mesh()
-    np.testing.assert_allclose(
-        mesh.colours, np.tile((180, 90, 30), (len(mesh.colours), 1)), atol=1
-    )
+    reconstructor = _after([wall_frame(rgb=grey)])
+    mesh = reconstructor.mesh()
+    of_textures = reconstructor.surface_colours(mesh.vertices, mesh.normals)
+    for colours in (mesh.colours, of_textures):
+        np.testing.assert_allclose(colours, np.tile((180, 90, 30), (len(colours), 1)), atol=1)
 
 
 def test_nothing_stands_between_a_thing_and_what_lies_behind_its_edge() -> None:
@@ -81,7 +82,6 @@ def test_frames_between_keyframes_are_fused_too_where_nobody_looks_for_what_move
     first, near = wall_frame(0), wall_frame(1, world_from_camera=pose(x=0.02))
     config = tiny_config(
         selector={"min_translation_m": 1.0},
-        fusion={"enabled": True},
         dynamic_objects={"enabled": False},
     )
     reconstructor = Reconstructor(config, CPU)
@@ -188,6 +188,21 @@ def test_estimated_depth_is_not_fused() -> None:
 def test_a_checkpoint_has_what_was_fused(frames: list[Frame], tmp_path: Path) -> None:
     reconstructor = _after(frames)
     mesh = reconstructor.mesh()
-    loaded = Reconstructor(tiny_config(fusion={"enabled": True}), CPU)
+    loaded = Reconstructor(tiny_config(), CPU)
     loaded.load(reconstructor.save(tmp_path / "checkpoint"))
     np.testing.assert_array_equal(loaded.mesh().vertices, mesh.vertices)
+
+
+def test_a_map_that_was_begun_without_fusion_goes_on_without(
+    frames: list[Frame], tmp_path: Path
+) -> None:
+    of_field = _after(frames[:4], fusion={"enabled": False})
+    for _ in range(32):
+        of_field.step()
+    mesh = of_field.mesh()
+    loaded = Reconstructor(tiny_config(), CPU)
+    loaded.load(of_field.save(tmp_path / "checkpoint"))
+    loaded.add_frame(frames[4])
+    assert loaded.reconstruction.fused is None
+    # One more keyframe takes nothing from what the field has learnt.
+    assert len(loaded.mesh().triangles) > 0.95 * len(mesh.triangles) > 0

@@ -38,7 +38,6 @@ def _made(policy: type = _KeepsAll) -> Reconstructor:
     config = tiny_config(
         keyframes={"capacity": 16},
         pose_refinement={"enabled": False},
-        fusion={"enabled": True},
     )
     return Reconstructor(config, CPU, make_policy=policy)
 

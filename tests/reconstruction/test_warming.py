@@ -43,7 +43,7 @@ def test_nothing_is_done_ahead_on_a_cpu_unless_asked_for(monkeypatch: pytest.Mon
 
 
 def test_cpu_kernels_are_those_of_the_configuration_and_on_a_gpu_those_of_the_host() -> None:
-    config = tiny_config()
+    config = tiny_config(fusion={"enabled": False})
     assert cpu_operators(config, torch.device("cuda")) == {
         "depth_comparison",
         "depth_splatting",
@@ -61,7 +61,7 @@ def test_cpu_kernels_are_those_of_the_configuration_and_on_a_gpu_those_of_the_ho
     )
     changed = {"depth_fusion", "stereo_matching", "hash_grid", "depth_comparison"}
     assert cpu_operators(others, CPU) ^ on_cpu == changed
-    assert cpu_operators(tiny_config(fusion={"enabled": True}), CPU) <= set(SMALL_CALLS)
+    assert cpu_operators(tiny_config(), CPU) <= set(SMALL_CALLS)
 
 
 @pytest.fixture

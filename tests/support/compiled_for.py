@@ -78,11 +78,6 @@ def colour_only() -> None:
     _map_of(frames, stereo={"enabled": True})
 
 
-def fusion() -> None:
-    """Let what was measured be the map."""
-    _map_of([wall_frame()], fusion={"enabled": True})
-
-
 def messages() -> None:
     """Depth of a camera of its own, and in RVL."""
     head = bytes(12) + np.array((4, 2), "<i4").tobytes()
@@ -99,10 +94,10 @@ def _without_depth(frame: Frame) -> Frame:
     return Frame(frame.stamp_ns, frame.camera, frame.world_from_camera, frame.rgb, None)
 
 
-KINDS: tuple[Callable[[], None], ...] = (rgbd, masks, colour_only, fusion, messages)
+KINDS: tuple[Callable[[], None], ...] = (rgbd, masks, colour_only, messages)
 
 if __name__ == "__main__":
-    config = tiny_config(fusion={"enabled": True}, stereo={"enabled": True})
+    config = tiny_config(stereo={"enabled": True})
     for operator in cpu_operators(config, CPU):
         for call in SMALL_CALLS[operator]:
             call()
