@@ -176,7 +176,8 @@ class PlanningPublisher:
         stamp_ns, columns = found
         if columns is not None:
             header = header_of(stamp_ns, self._world_frame())
-            self._occupancy.publish(occupancy_message(header, columns))
+            z_m = self._config().slice_min_z_m
+            self._occupancy.publish(occupancy_message(header, columns, z_m))
             self.counters["occupancy_slices"] += 1
 
     def _esdf_of(self, pipeline: Pipeline) -> tuple[int, MapOrigin, EsdfSlice | None]:
@@ -209,14 +210,20 @@ def _points_of(
     return reconstructor.newest_stamp_ns, reconstructor.origin, found
 
 
-def occupancy_message(header: Header, columns: OccupancySlice) -> OccupancyGrid:
-    """Make a nav_msgs/OccupancyGrid whose cell (0, 0) has its lowest corner at the origin."""
+def occupancy_message(header: Header, columns: OccupancySlice, z_m: float) -> OccupancyGrid:
+    """Make a nav_msgs/OccupancyGrid whose cell (0, 0) has its lowest corner at the origin.
+
+    Args:
+        z_m: Lower height of the columns; on the floor, the mesh would hide the grid from who
+            looks at both.
+    """
     message = OccupancyGrid(header=header)
     info = message.info
     info.map_load_time = header.stamp
     info.resolution = float(columns.cell_m)
     info.height, info.width = columns.cells.shape
     info.origin.position.x, info.origin.position.y = columns.origin_m
+    info.origin.position.z = z_m
     info.origin.orientation.w = 1.0
     # Signed, as nav_msgs has -1 for unknown.
     message.data = array.array("b", columns.cells.tobytes())

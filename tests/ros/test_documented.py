@@ -107,6 +107,18 @@ def test_rviz_shows_topics_of_the_node_and_asks_for_what_was_said_before(
     assert channels == {"distance"}
 
 
+def test_rviz_opens_no_panel_of_images_whose_display_is_off() -> None:
+    # It would turn the display on, and the node would render for it.
+    shown = yaml.safe_load((CONFIG / "ineus.rviz").read_text())
+    state = bytes.fromhex(shown["Window Geometry"]["QMainWindow State"])
+    displays = shown["Visualization Manager"]["Displays"]
+    images = [item for item in displays if item["Class"].endswith("/Image")]
+    assert len(images) == 3
+    for item in images:
+        _, found, behind = state.partition(item["Name"].encode("utf-16-be"))
+        assert found and behind[0] == item["Enabled"], item["Name"]
+
+
 def test_foxglove_shows_topics_of_the_node(configured: Callable[..., Any]) -> None:
     layout = json.loads((CONFIG / "ineus.foxglove.json").read_text())
     rows = found(configured().publishers)

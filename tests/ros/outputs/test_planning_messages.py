@@ -39,13 +39,14 @@ def test_an_occupancy_grid_is_as_a_map_server_gives_it() -> None:
     cells = np.array([[0, 100, -1], [-1, 0, 0]], np.int8)
     message = over_the_wire(
         occupancy_message(
-            header_of(3_000_000_004, "map"), OccupancySlice((-1.5, 2.0), 0.25, cells)
+            header_of(3_000_000_004, "map"), OccupancySlice((-1.5, 2.0), 0.25, cells), 0.15
         )
     )
     assert (message.header.frame_id, message.header.stamp.sec) == ("map", 3)
     assert (message.info.width, message.info.height) == (3, 2)
     assert message.info.resolution == 0.25
-    assert (message.info.origin.position.x, message.info.origin.position.y) == (-1.5, 2.0)
+    place = message.info.origin.position
+    assert (place.x, place.y, place.z) == (-1.5, 2.0, 0.15)
     assert message.info.origin.orientation.w == 1.0
     assert list(message.data) == [0, 100, -1, -1, 0, 0]
 
