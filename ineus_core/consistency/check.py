@@ -14,15 +14,18 @@ from ineus_core.consistency.agreement import (
     reprojection,
     sampson_px,
 )
-from ineus_core.consistency.fits import fitted_hypotheses
+from ineus_core.consistency.fits import fitted_hypotheses, fitted_unit
 from ineus_core.consistency.hypotheses import (
+    DEPTH_FACTORS,
     Hypothesis,
     PairScorer,
     PoseAt,
     Scored,
     focal_hypotheses,
     gross_hypotheses,
+    measured_factors,
     time_hypotheses,
+    usual_unit,
     with_poses,
 )
 from ineus_core.consistency.pairs import Pair, find_pairs, overlaps
@@ -190,7 +193,8 @@ class InputCheck:
     def _gross(self, scorer: PairScorer, base: Scored) -> Scored | None:
         """Return the discrete hypothesis that makes the views agree, if one does so clearly."""
         coarse = PairScorer(self.pairs, self._pose_at, every=3)
-        scored = coarse.score_all(gross_hypotheses(self._given, scorer.has_depth))
+        factors = (*DEPTH_FACTORS, *measured_factors(scorer, self._given))
+        scored = coarse.score_all(gross_hypotheses(self._given, factors))
         scored += [scorer.score(other) for other in self._others]
         scored += [scorer.score(h) for h in focal_hypotheses(self._given)]
         scored += [scorer.score(h) for h in time_hypotheses(self._given)]
@@ -202,7 +206,7 @@ class InputCheck:
         if set(best.hypothesis.family.split("+")) & {"focal", "time"}:
             return None
         # On all samples: the search took every third.
-        best = scorer.score(best.hypothesis)
+        best = _with_fitted_unit(scorer, scorer.score(best.hypothesis))
         # A wrong reading agrees with hardly anything, so that the right one must gain much, and be
         # good as such.
         if best.gain(base) < _GROSS_GAIN or best.agreement < min(
@@ -239,7 +243,7 @@ class InputCheck:
         error = base.error_px
         text = f"matched features lie {error:.1f} px (at a width of 640) from where the poses say"
         if error > _ALARM_PX:
-            tried = scorer.score_all(gross_hypotheses(self._given, False))
+            tried = scorer.score_all(gross_hypotheses(self._given, (1.0,)))
             for more in (
                 focal_hypotheses(self._given),
                 time_hypotheses(self._given),
@@ -365,6 +369,19 @@ class InputCheck:
             for key, value in self._figures.items()
         }
         return Verdict(result, message, hypothesis, settings or {}, figures)  # type: ignore[arg-type]
+
+
+def _with_fitted_unit(scorer: PairScorer, best: Scored) -> Scored:
+    """Return a finding with its unit fitted, or a usual one that agrees about as well."""
+    if "unit" not in best.hypothesis.family.split("+"):
+        return best
+    fitted = fitted_unit(scorer, best.hypothesis.adjustment)
+    if fitted is not None:
+        better = scorer.score(replace(best.hypothesis, adjustment=fitted))
+        best = better if better.gain(best) >= _FINE_GAIN else best
+    about = usual_unit(best.hypothesis.adjustment)
+    usual = scorer.score(replace(best.hypothesis, adjustment=about))
+    return best if best.gain(usual) >= _FINE_GAIN else usual
 
 
 def _by_pictures(pairs: Sequence[Pair], given: Adjustment) -> float | None:

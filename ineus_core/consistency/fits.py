@@ -58,10 +58,11 @@ def _mounting(given: Adjustment, theta: Float[np.ndarray, " n"]) -> Adjustment:
     return with_poses(given, body_from_camera=(*mounted[:3, 3].tolist(), *quaternion.tolist()))
 
 
+_UNIT = _Family("unit", 1, (0.02,), _depth)
 _FAMILIES = (
     _Family("time", 1, (0.02,), _time),
     _Family("focal", 1, (0.02,), _focal),
-    _Family("unit", 1, (0.02,), _depth),
+    _UNIT,
     _Family("turned", 3, (0.02,) * 3, _mounting),
     _Family("mounting", 6, (0.02,) * 3 + (0.05,) * 3, _mounting),
 )
@@ -120,6 +121,12 @@ def fitted_hypotheses(
         if fitted is not None:
             found.append(Hypothesis(family.name, fitted))
     return found
+
+
+def fitted_unit(scorer: PairScorer, start: Adjustment) -> Adjustment | None:
+    """Fit the unit of depth alone, from one that is about right; None where nothing tells."""
+    matches = _Matches(scorer)
+    return _fit(matches, _UNIT, start) if matches.count >= _LEAST else None
 
 
 def _fit(matches: _Matches, family: _Family, given: Adjustment) -> Adjustment | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ineus_core.consistency.agreement import depth_agreement, sampson_px
+from ineus_core.consistency.agreement import depth_agreement, motion_by_pictures, sampson_px
 from ineus_core.consistency.pairs import Pair
 from ineus_core.consistency.views import View
 from ineus_core.errors import SourceError
@@ -20,6 +20,16 @@ from ineus_core.sources import NAMED_AXES, Adjustment, body_from_optical
 # Besides powers of ten, 5 and 0.2: depth in steps of 1/5000 m, as TUM has it, taken for
 # millimetres, and the other way round.
 DEPTH_FACTORS = (1.0, 0.001, 0.1, 0.2, 5.0, 10.0, 1000.0)
+# Depth in steps of 0.25 or 0.125 mm, as some cameras have it, or of 1/6553.5 m, as renderers do;
+# and lengths in cm, inches and feet; all taken for millimetres or metres.
+_USUAL_FACTORS = (0.25, 0.125, 1 / 6.5535, 0.01, 100.0, 0.0254, 0.3048)
+_ABOUT = 0.015
+"""Of a usual factor, by which a fitted one may miss it."""
+_LEAST_MOTIONS = 3
+_AROUND = np.exp(0.06 * np.arange(-2, 3))
+"""Where depth has holes, motions by pictures are long or short by a tenth."""
+_OTHER_UNIT = 0.12
+"""Of its logarithm, by which a measured factor must differ from all of those to be another."""
 FOCAL_FACTORS = (0.5, 0.65, 0.75, 0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2, 1.3, 1.5, 2.0)
 TIME_OFFSETS_S = tuple(round(0.02 * step, 3) for step in range(-10, 11) if step)
 
@@ -158,9 +168,47 @@ def with_poses(adjustment: Adjustment, **changes: Any) -> Adjustment:
     return replace(adjustment, poses=adjustment.poses.model_copy(update=changes))
 
 
-def gross_hypotheses(given: Adjustment, has_depth: bool) -> list[Hypothesis]:
+def measured_factors(scorer: PairScorer, given: Adjustment) -> list[float]:
+    """Return factors on depth by which cameras move as far by pictures as by poses.
+
+    How far a camera moves does not depend on its axes, so that any unit is found whatever else
+    is wrong with them. Some around one for poses as given and around one for inverted poses;
+    none around one that is about one of `DEPTH_FACTORS`.
+    """
+    by_pictures = [
+        motion_by_pictures(pair, given.depth_factor, given.focal_factor) for pair in scorer.pairs
+    ]
+    known = [k for k, motion in enumerate(by_pictures) if motion is not None]
+    if len(known) < _LEAST_MOTIONS:
+        return []
+    seen_m = np.array([np.linalg.norm(by_pictures[k][:3, 3]) for k in known])
+    depth_m = np.array([np.median(scorer.pairs[k].a.samples[:, 2]) for k in known])
+    found = []
+    for inverted in (given.poses.inverted, not given.poses.inverted):
+        motions = scorer.motions(Hypothesis("", with_poses(given, inverted=inverted)))[known]
+        given_m = np.linalg.norm(motions[:, :3, 3], axis=1)
+        # Against the depth, a longer way is known better.
+        factor = _weighted_median(given_m / np.maximum(seen_m, 1e-12), seen_m / depth_m)
+        if factor > 0 and np.abs(np.log(factor / np.array(DEPTH_FACTORS))).min() > _OTHER_UNIT:
+            found += (factor * _AROUND).tolist()
+    return found
+
+
+def usual_unit(fitted: Adjustment) -> Adjustment:
+    """Return a fitted unit of depth as the usual one that it is about, if there is one."""
+    nearest = min(_USUAL_FACTORS, key=lambda usual: abs(usual / fitted.depth_factor - 1))
+    is_about = abs(nearest / fitted.depth_factor - 1) < _ABOUT
+    return replace(fitted, depth_factor=nearest) if is_about else fitted
+
+
+def _weighted_median(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
+    order = np.argsort(values)
+    sums = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(sums, sums[-1] / 2)])
+
+
+def gross_hypotheses(given: Adjustment, factors: Sequence[float]) -> list[Hypothesis]:
     """Return axes, inversion and unit of depth in all combinations, and what is rarer alone."""
-    factors = DEPTH_FACTORS if has_depth else (1.0,)
     found = []
     for axes, inverted, factor in itertools.product(all_axes(), (False, True), factors):
         changed = replace(

@@ -104,6 +104,33 @@ def test_two_faults_at_once(room: RenderedOnce) -> None:
     assert verdict.settings == {"source.poses.axes": "opengl", "source.depth_factor": 0.2}
 
 
+@pytest.mark.parametrize(
+    ("factor", "expected"),
+    [(4.0, 0.25), (6.5535, 1 / 6.5535), (80.0, 0.0125), (3.28084, 0.3048)],
+    ids=["0.25 mm", "1/6553.5 m", "0.1 mm shifted by three bits", "feet"],
+)
+def test_any_unit_of_depth_is_measured(
+    room: RenderedOnce, factor: float, expected: float
+) -> None:
+    verdict = check(PlantedSource(room, Fault("depth", "unit", depth_factor=factor)))
+    assert list(verdict.settings) == ["source.depth_factor"], verdict
+    assert verdict.settings["source.depth_factor"] == pytest.approx(expected, rel=0.01)
+
+
+def test_a_unit_is_measured_whatever_the_axes_are(room: RenderedOnce) -> None:
+    fault = replace(BY_NAME["OpenGL axes"], depth_factor=4.0)
+    verdict = check(PlantedSource(room, fault))
+    assert verdict.settings == {"source.poses.axes": "opengl", "source.depth_factor": 0.25}
+
+
+def test_inverted_poses_in_another_unit(room: RenderedOnce) -> None:
+    fault = replace(BY_NAME["inverted poses"], depth_factor=80.0)
+    verdict = check(PlantedSource(room, fault))
+    assert verdict.hypothesis == "inverted+unit"
+    assert verdict.settings["source.poses.inverted"] is True
+    assert verdict.settings["source.depth_factor"] == pytest.approx(0.0125, rel=0.01)
+
+
 def test_poses_in_another_unit_are_scaled_where_depth_is_usual(room: RenderedOnce) -> None:
     def in_mm(pose: np.ndarray, _: int) -> np.ndarray:
         scaled = pose.copy()

@@ -25,6 +25,7 @@ CAMERA_FILES = (
     "cam_params.json",
     "camera-intrinsics.txt",
     "camera_intrinsics.txt",
+    "camera-intrinsics.color.txt",
     "intrinsics.txt",
     "intrinsics.K.txt",
     "intrinsic.txt",

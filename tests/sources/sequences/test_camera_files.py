@@ -27,6 +27,7 @@ OPEN3D = '{"width": 8, "height": 6, "intrinsic_matrix": [7, 0, 0, 0, 7.5, 0, 3, 
             "7 0 3 0\n0 7.5 2 0\n0 0 1 0\n0 0 0 1\n",
             LENS,
         ),
+        ("camera-intrinsics.color.txt", "7 0 3\t\n0 7.5 2\t\n0 0 1\t\n", LENS),
         (
             "camera_matrix.csv",
             "7.0, 0.0, 3.0\n0.0, 7.5, 2.0\n0, 0, 1\n",
