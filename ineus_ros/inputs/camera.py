@@ -20,6 +20,7 @@ from ineus_core.sources.bags.frame_making import frame_id_of, used_depth_frame
 from ineus_core.sources.bags.pose_policy import Mounting, optical_frame_below
 from ineus_core.sources.bags.ros_messages import decode_camera, stamp_ns
 from ineus_core.sources.bags.transforms import bare_frame_id
+from ineus_core.sources.picture_files import encoded_size
 from ineus_core.types import Camera
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.decoding import Decoders
@@ -65,7 +66,8 @@ class CameraInput:
         self._prefix = f"{self.name}/" if self.name else ""
         self._node, self._config, self._shared = node, config, shared
         self.color_calibration, self.depth_calibration = (
-            Calibration(config.rectified, shared.drops) for _ in range(2)
+            Calibration(config.rectified, shared.drops, node.get_logger().warning)
+            for _ in range(2)
         )
         self._color_from_depth = transform_of(config.color_from_depth)
         self._told_by_tf: dict[tuple[str, str], np.ndarray] = {}
@@ -161,6 +163,7 @@ class CameraInput:
             self._shared.drops.add(min(self._shared.holds), "images go by unused")
             return
         self.color_frame = message.header.frame_id
+        self.color_calibration.on_image(message)
         stamp = stamp_ns(message.header)
         # By colour, which leads; depth and mask of the new time find no partner in the old one.
         has_jumped = self._newest_ns is not None and stamp < self._newest_ns - JUMP_NS
@@ -172,6 +175,7 @@ class CameraInput:
 
     def _on_depth(self, message: Any) -> None:
         self._count("depth_received")
+        self.depth_calibration.on_image(message)
         # No drop otherwise: frames and drops add up to the colour images that came.
         if not self._shared.holds:
             self._shared.on_images(self, self.pairing.add_depth(message))
@@ -245,14 +249,28 @@ class Calibration:
 
     Args:
         rectified: Take P for the matrix.
+        warn: Logs a warning.
     """
 
-    def __init__(self, rectified: bool, drops: Drops) -> None:
+    def __init__(self, rectified: bool, drops: Drops, warn: Callable[[str], Any]) -> None:
         """Know nothing."""
         self.camera: Camera | None = None
         self.frame_id = ""
-        self._rectified, self._drops = rectified, drops
+        self._rectified, self._drops, self._warn = rectified, drops, warn
         self._key: tuple[Any, ...] = ()
+        self._without_size: CameraInfo | None = None
+        """The newest camera_info, if it does not say how large images are."""
+        self._image_size = (0, 0)
+        self._has_warned = False
+
+    def on_image(self, message: Image | CompressedImage) -> None:
+        """Take the size of an image for a camera_info that has none."""
+        if self._without_size is None:
+            return
+        size = _size_of(message)
+        if size != self._image_size:
+            self._image_size = size
+            self.on_message(self._without_size)
 
     def on_message(self, message: CameraInfo) -> None:
         """Take a camera_info; most are as the one before."""
@@ -260,18 +278,41 @@ class Calibration:
         sizes = (message.width, message.height, message.binning_x, message.binning_y)
         window = (roi.x_offset, roi.y_offset, roi.width, roi.height, message.distortion_model)
         frame_id = message.header.frame_id
-        key = (frame_id, *sizes, *window, tuple(message.k), tuple(message.d), tuple(message.p))
+        has_size = (roi.width or message.width) and (roi.height or message.height)
+        self._without_size = None if has_size else message
+        of_image = (0, 0) if has_size else self._image_size
+        if not has_size and not all(of_image):
+            # The next image tells.
+            self.camera = None
+            return
+        told = (tuple(message.k), tuple(message.d), tuple(message.p))
+        key = (frame_id, *sizes, *window, *of_image, *told)
         # NaN is not equal to itself, so a bad camera is decoded, and counted, each time.
         if key == self._key and self.camera is not None:
             return
         try:
-            self.camera = decode_camera(message, self._rectified)
+            self.camera = decode_camera(message, self._rectified, of_image)
             self._key, self.frame_id = key, frame_id
         except Exception as error:
             self.camera = None
             # No older one in its place: after a change of size it would be wrong, and nobody would
             # know.
             self._drops.add("bad_camera_info", error)
+            return
+        if not has_size and not self._has_warned:
+            self._has_warned = True
+            self._warn("camera_info has no width and height; those of the images are taken")
+
+
+def _size_of(message: Image | CompressedImage) -> tuple[int, int]:
+    """Return width and height of an image; 0 where it does not tell."""
+    if hasattr(message, "width"):
+        return int(message.width), int(message.height)
+    try:
+        return encoded_size(bytes(message.data), "image") or (0, 0)
+    except SourceError:
+        # Damaged ones are counted when they are decoded.
+        return 0, 0
 
 
 def transform_of(numbers: tuple[float, ...]) -> np.ndarray | None:

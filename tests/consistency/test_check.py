@@ -109,9 +109,7 @@ def test_two_faults_at_once(room: RenderedOnce) -> None:
     [(4.0, 0.25), (6.5535, 1 / 6.5535), (80.0, 0.0125), (3.28084, 0.3048)],
     ids=["0.25 mm", "1/6553.5 m", "0.1 mm shifted by three bits", "feet"],
 )
-def test_any_unit_of_depth_is_measured(
-    room: RenderedOnce, factor: float, expected: float
-) -> None:
+def test_any_unit_of_depth_is_measured(room: RenderedOnce, factor: float, expected: float) -> None:
     verdict = check(PlantedSource(room, Fault("depth", "unit", depth_factor=factor)))
     assert list(verdict.settings) == ["source.depth_factor"], verdict
     assert verdict.settings["source.depth_factor"] == pytest.approx(expected, rel=0.01)

@@ -5,8 +5,10 @@
 import gc
 import weakref
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -23,6 +25,7 @@ from ros_listening import FRAMES, HUNG_S, PASSING_S, Listening
 from ros_stream import Camera, pose_message, tf_message
 
 from ineus_ros.drops import Drops
+from ineus_ros.inputs.camera import Calibration
 from ineus_ros.inputs.tf import TreeTf
 
 pytestmark = pytest.mark.ros
@@ -311,6 +314,40 @@ def test_images_without_a_camera_are_counted(
     listening = listen()
     camera.publish(FRAMES[0], lambda messages: messages.pop("info"))
     listening.spin_until(lambda: listening.drops == {"no_camera_info": 1}, PASSING_S)
+
+
+def test_a_camera_info_without_a_size_takes_that_of_the_images(
+    camera: Camera, listen: Callable[..., Listening]
+) -> None:
+    def without_size(messages: dict[str, Any]) -> None:
+        messages["info"].width = messages["info"].height = 0
+
+    listening = listen()
+    for index in range(3):
+        camera.publish(FRAMES[index], without_size)
+        listening.spin_until(lambda at=index: len(listening.frames) > at)
+    taken = listening.frames[-1].camera
+    assert (taken.width_px, taken.height_px) == FRAMES[0].rgb.shape[1::-1]
+    assert not listening.drops
+
+
+def test_the_size_of_compressed_images_is_read_off_their_header() -> None:
+    from sensor_msgs.msg import CameraInfo, CompressedImage
+
+    warnings: list[str] = []
+    calibration = Calibration(False, Drops(SimpleNamespace()), warnings.append)
+    info = CameraInfo(k=[9.0, 0.0, 3.0, 0.0, 9.5, 2.0, 0.0, 0.0, 1.0])
+    for width in (8, 8, 6):
+        png = cv2.imencode(".png", np.zeros((4, width, 3), np.uint8))[1].tobytes()
+        calibration.on_message(info)
+        calibration.on_image(CompressedImage(format="png", data=png))
+        found = calibration.camera
+        assert found is not None and (found.width_px, found.height_px) == (width, 4)
+    assert warnings == ["camera_info has no width and height; those of the images are taken"]
+    # One that says its size is believed again.
+    info.width, info.height = 12, 10
+    calibration.on_message(info)
+    assert calibration.camera is not None and calibration.camera.width_px == 12
 
 
 def test_images_go_by_counted_while_held(camera: Camera, listen: Callable[..., Listening]) -> None:
