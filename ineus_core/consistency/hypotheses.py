@@ -23,8 +23,8 @@ DEPTH_FACTORS = (1.0, 0.001, 0.1, 0.2, 5.0, 10.0, 1000.0)
 # Depth in steps of 0.25 or 0.125 mm, as some cameras have it, or of 1/6553.5 m, as renderers do;
 # and lengths in cm, inches and feet; all taken for millimetres or metres.
 _USUAL_FACTORS = (0.25, 0.125, 1 / 6.5535, 0.01, 100.0, 0.0254, 0.3048)
-_ABOUT = 0.015
-"""Of a usual factor, by which a fitted one may miss it."""
+_ABOUT = 0.03
+"""Of a usual factor, by which a measured one may miss it, if both agree about as well."""
 _LEAST_MOTIONS = 3
 _AROUND = np.exp(0.06 * np.arange(-2, 3))
 """Where depth has holes, motions by pictures are long or short by a tenth."""
@@ -176,12 +176,15 @@ def measured_factors(scorer: PairScorer, given: Adjustment) -> list[float]:
     none around one that is about one of `DEPTH_FACTORS`.
     """
     by_pictures = [
-        motion_by_pictures(pair, given.depth_factor, given.focal_factor) for pair in scorer.pairs
+        (k, motion_by_pictures(pair, given.depth_factor, given.focal_factor))
+        for k, pair in enumerate(scorer.pairs)
+        if len(pair.a.samples)
     ]
-    known = [k for k, motion in enumerate(by_pictures) if motion is not None]
-    if len(known) < _LEAST_MOTIONS:
+    seen = {k: motion[:3, 3] for k, motion in by_pictures if motion is not None}
+    if len(seen) < _LEAST_MOTIONS:
         return []
-    seen_m = np.array([np.linalg.norm(by_pictures[k][:3, 3]) for k in known])
+    known = list(seen)
+    seen_m = np.linalg.norm(list(seen.values()), axis=1)
     depth_m = np.array([np.median(scorer.pairs[k].a.samples[:, 2]) for k in known])
     found = []
     for inverted in (given.poses.inverted, not given.poses.inverted):

@@ -323,9 +323,9 @@ def test_a_camera_info_without_a_size_takes_that_of_the_images(
         messages["info"].width = messages["info"].height = 0
 
     listening = listen()
-    for index in range(3):
-        camera.publish(FRAMES[index], without_size)
-        listening.spin_until(lambda at=index: len(listening.frames) > at)
+    for frame in FRAMES[:3]:
+        camera.publish(frame, without_size)
+        listening.spin_until(lambda: len(listening.frames) == camera.sent)
     taken = listening.frames[-1].camera
     assert (taken.width_px, taken.height_px) == FRAMES[0].rgb.shape[1::-1]
     assert not listening.drops
