@@ -18,9 +18,8 @@ from ineus_core.ros_config import RosConfig
 from ineus_core.sources import own_depth_camera
 from ineus_core.sources.bags.frame_making import frame_id_of, used_depth_frame
 from ineus_core.sources.bags.pose_policy import Mounting, optical_frame_below
-from ineus_core.sources.bags.ros_messages import decode_camera, stamp_ns
+from ineus_core.sources.bags.ros_messages import decode_camera, size_of_image, stamp_ns
 from ineus_core.sources.bags.transforms import bare_frame_id
-from ineus_core.sources.picture_files import encoded_size
 from ineus_core.types import Camera
 from ineus_ros.drops import Drops
 from ineus_ros.inputs.decoding import Decoders
@@ -267,7 +266,7 @@ class Calibration:
         """Take the size of an image for a camera_info that has none."""
         if self._without_size is None:
             return
-        size = _size_of(message)
+        size = size_of_image(message)
         if size != self._image_size:
             self._image_size = size
             self.on_message(self._without_size)
@@ -302,17 +301,6 @@ class Calibration:
         if not has_size and not self._has_warned:
             self._has_warned = True
             self._warn("camera_info has no width and height; those of the images are taken")
-
-
-def _size_of(message: Image | CompressedImage) -> tuple[int, int]:
-    """Return width and height of an image; 0 where it does not tell."""
-    if hasattr(message, "width"):
-        return int(message.width), int(message.height)
-    try:
-        return encoded_size(bytes(message.data), "image") or (0, 0)
-    except SourceError:
-        # Damaged ones are counted when they are decoded.
-        return 0, 0
 
 
 def transform_of(numbers: tuple[float, ...]) -> np.ndarray | None:

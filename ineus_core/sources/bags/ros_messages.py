@@ -317,6 +317,17 @@ def decode_camera(
     )
 
 
+def size_of_image(msg: Any) -> tuple[int, int]:
+    """Return width and height of an image, of a compressed one by its header; 0 if not told."""
+    if hasattr(msg, "width"):
+        return int(msg.width), int(msg.height)
+    try:
+        return encoded_size(bytes(msg.data), "image") or (0, 0)
+    except SourceError:
+        # Damaged ones are counted when they are decoded.
+        return 0, 0
+
+
 def decode_transform(msg: Any) -> Float[np.ndarray, "4 4"]:
     """Decode the rigid transform of a Pose or Transform, or of a message around one."""
     while not (hasattr(msg, "position") or hasattr(msg, "translation")):
