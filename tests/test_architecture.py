@@ -20,6 +20,7 @@ LAYERS: tuple[set[str], ...] = (
         "errors",
         "files",
         "timing",
+        "medians",
         "config_model",
         "ros_config",
         "former_names",

@@ -380,6 +380,8 @@ def _with_fitted_unit(scorer: PairScorer, best: Scored) -> Scored:
         better = scorer.score(replace(best.hypothesis, adjustment=fitted))
         best = better if better.gain(best) >= _FINE_GAIN else best
     about = usual_unit(best.hypothesis.adjustment)
+    if about == best.hypothesis.adjustment:
+        return best
     usual = scorer.score(replace(best.hypothesis, adjustment=about))
     return best if best.gain(usual) >= _FINE_GAIN else usual
 

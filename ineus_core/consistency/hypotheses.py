@@ -15,6 +15,7 @@ from ineus_core.consistency.pairs import Pair
 from ineus_core.consistency.views import View
 from ineus_core.errors import SourceError
 from ineus_core.geometry import rigid_inverse
+from ineus_core.medians import weighted_median
 from ineus_core.sources import NAMED_AXES, Adjustment, body_from_optical
 
 # Besides powers of ten, 5 and 0.2: depth in steps of 1/5000 m, as TUM has it, taken for
@@ -191,7 +192,8 @@ def measured_factors(scorer: PairScorer, given: Adjustment) -> list[float]:
         motions = scorer.motions(Hypothesis("", with_poses(given, inverted=inverted)))[known]
         given_m = np.linalg.norm(motions[:, :3, 3], axis=1)
         # Against the depth, a longer way is known better.
-        factor = _weighted_median(given_m / np.maximum(seen_m, 1e-12), seen_m / depth_m)
+        ratios = given_m / np.maximum(seen_m, 1e-12)
+        factor = float(weighted_median(ratios[:, None], seen_m / depth_m)[0])
         if factor > 0 and np.abs(np.log(factor / np.array(DEPTH_FACTORS))).min() > _OTHER_UNIT:
             found += (factor * _AROUND).tolist()
     return found
@@ -202,12 +204,6 @@ def usual_unit(fitted: Adjustment) -> Adjustment:
     nearest = min(_USUAL_FACTORS, key=lambda usual: abs(usual / fitted.depth_factor - 1))
     is_about = abs(nearest / fitted.depth_factor - 1) < _ABOUT
     return replace(fitted, depth_factor=nearest) if is_about else fitted
-
-
-def _weighted_median(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
-    order = np.argsort(values)
-    sums = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(sums, sums[-1] / 2)])
 
 
 def gross_hypotheses(given: Adjustment, factors: Sequence[float]) -> list[Hypothesis]:

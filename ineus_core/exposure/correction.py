@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 
 from ineus_core.exposure.colour_view import ColourView, in_other_camera
 from ineus_core.exposure.config import ExposureConfig
+from ineus_core.medians import weighted_median
 from ineus_core.types import Frame, KeyframeId
 
 _PARTNERS = 8
@@ -127,7 +128,7 @@ class ExposureCorrection:
         if len(found) < _LEAST_SAMPLES:
             return None
         # Of what moves, shines or is a shadow most pixels show nothing, so half of them decide.
-        middle = _weighted_median(found, np.concatenate(weights))
+        middle = weighted_median(found, np.concatenate(weights))
         return np.clip(middle, -_LARGEST, _LARGEST)
 
     def _partners(self, pose: Float[np.ndarray, "4 4"]) -> list[KeyframeId]:
@@ -140,15 +141,6 @@ class ExposureCorrection:
         away += np.linalg.norm(others[:, :3, 2] - pose[:3, 2], axis=1)
         keyframes = list(self._poses)
         return [keyframes[at] for at in np.argsort(away, kind="stable")[:_PARTNERS]]
-
-
-def _weighted_median(
-    values: Float[np.ndarray, "n 3"], weights: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, " 3"]:
-    order = np.argsort(values, axis=0)
-    reached = np.cumsum(weights[order], axis=0)
-    rows = (reached < 0.5 * reached[-1]).sum(axis=0)
-    return values[order[rows, np.arange(3)], np.arange(3)]
 
 
 def with_gain(

@@ -13,10 +13,11 @@ import numpy as np
 
 _PARTS_PER_THREAD = 4
 """So that threads that are given less to do, or start late, do not keep the others waiting."""
-LEAST_PIXELS = 1 << 16
-"""Pixels of two views to compare in a part: about a millisecond, the time of waking threads.
+_LEAST_PIXELS = 1 << 16
+"""Pixels of views to compare in a part: about a millisecond, the time of waking threads.
 
-On a busy machine a thread that waits for a core, or for the interpreter's lock, waits longer."""
+On a busy machine a thread that waits for a core, or for the interpreter's lock, waits longer.
+"""
 _NOT_KEPT: list[str] = []
 """Kernels for which numba finds no folder to write to."""
 
@@ -79,6 +80,11 @@ def in_parallel(kernel: Callable[..., Any], count: int, *arguments: Any, least: 
         # One that has not begun finds nothing left to do.
         if not other.cancel():
             other.result()
+
+
+def views_in_a_part(pixels: int) -> int:
+    """Return how many comparisons of views, of so many pixels each, are worth a part."""
+    return -(-_LEAST_PIXELS // max(1, pixels))
 
 
 @cache

@@ -3,7 +3,6 @@
 """The one thread that runs the pipeline online, and so is the only one to touch the device."""
 
 import logging
-import sys
 import threading
 import time
 from collections import deque
@@ -19,11 +18,6 @@ from ineus_core.types import Frame
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _IDLE_S = 0.1
-_SWITCHING_S = 5e-4
-"""How long a thread waits for the interpreter's lock that another one holds; 5 ms by default.
-
-That is ten steps of a GPU, which this thread has to give it.
-"""
 REQUEST_SHARE = 0.5
 """Most of the time that requests take from training, as long as there is anything to train."""
 
@@ -121,8 +115,6 @@ class Worker:
 
     def start(self) -> None:
         """Start the thread."""
-        if self._pipeline.corrects_beside:
-            sys.setswitchinterval(min(_SWITCHING_S, sys.getswitchinterval()))
         self._thread.start()
 
     def restart(self) -> None:

@@ -3,6 +3,7 @@
 """Keyframes on their way in, and corrected poses of those that are held."""
 
 import logging
+import sys
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -31,6 +32,11 @@ from ineus_core.types import Frame, KeyframeId
 _LOG = logging.getLogger(__name__)
 _CONTRADICTING = 3
 """Frames in a row outside of the field that outweigh fewer keyframes within it."""
+_SWITCHING_S = 5e-4
+"""How long a thread waits for the interpreter's lock that another one holds; 5 ms by default.
+
+That is ten steps of a GPU, which the other thread has to give it.
+"""
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows, as then all of its cells are copied."""
 
@@ -81,7 +87,7 @@ class KeyframeInserter:
         self._beside: Future[CorrectedKeyframe] | None = None
         self._inserted: Future[bool] | None = None
         # One, as each keyframe is corrected by those before it.
-        self._thread = ThreadPoolExecutor(1, "ineus-correction")
+        self._thread = ThreadPoolExecutor(1, "ineus-correction", _share_the_interpreter)
 
     def insert(self, frame: Frame) -> bool:
         """Take a frame that is needed, or better depth of one that is held; False if not."""
@@ -357,6 +363,10 @@ class KeyframeInserter:
                 self._integrator.integrate(frame)
                 self._fuse(keyframe)
         return moved
+
+
+def _share_the_interpreter() -> None:
+    sys.setswitchinterval(min(_SWITCHING_S, sys.getswitchinterval()))
 
 
 def _view_of(witness: DepthWitness) -> DepthView:

@@ -12,7 +12,7 @@ from ineus_core.kernels.depth_comparison.reference import (
     TELLS_NOTHING,
     DepthViews,
 )
-from ineus_core.kernels.jit import LEAST_PIXELS, in_parallel, jit, plain
+from ineus_core.kernels.jit import in_parallel, jit, plain, views_in_a_part
 from ineus_core.kernels.shapes import expect_shape
 
 
@@ -43,7 +43,7 @@ def compare_depth(
         views.tolerance_per_m,
         stride_px,
         told,
-        least=-(-LEAST_PIXELS // max(1, size[0] * size[1])),
+        least=views_in_a_part(size[0] * size[1]),
     )
     return told
 

@@ -5,7 +5,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from ineus_core.kernels.jit import LEAST_PIXELS, in_parallel, jit, plain
+from ineus_core.kernels.jit import in_parallel, jit, plain, views_in_a_part
 from ineus_core.kernels.plane_alignment.reference import (
     ALIKE,
     HALF_WEIGHT_M,
@@ -27,6 +27,7 @@ def alignment_sums(
     """Return the sums of the door's equations."""
     count = len(views.planes)
     expect_shape("planes", views.planes, (*views.planes.shape[:3], 3))
+    height_px, width_px = views.planes.shape[1:3]
     expect_shape("intrinsics", views.intrinsics, (count, 4))
     expect_shape("second_from_first", second_from_first, (len(pairs), 4, 4))
     if len(pairs) and not (0 <= pairs.min() and pairs.max() < count):
@@ -43,7 +44,7 @@ def alignment_sums(
         scale_m,
         stride_px,
         sums,
-        least=-(-LEAST_PIXELS * stride_px**2 // (views.planes[0, ..., 0].size or 1)),
+        least=views_in_a_part(height_px * width_px // stride_px**2),
     )
     return sums
 
