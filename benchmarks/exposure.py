@@ -17,11 +17,9 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from rgbd_room import rendered_frames
+from rgbd_room import after_stream, rendered_frames, train_on
 
-from ineus_core.config import load_config
 from ineus_core.evaluation import evaluate_mesh, psnr, sample_surface
 from ineus_core.exposure import ExposureConfig, ExposureCorrection
 from ineus_core.geometry import project, rigid_inverse
@@ -50,20 +48,6 @@ def vertex_psnr(mesh: Mesh, frames: list[Frame]) -> float:
         given = frame.rgb[rows, columns][is_near].astype(float)
         squared.append((mesh.colours[seen][is_near] - given) ** 2)
     return float(10 * np.log10(255.0**2 / np.concatenate(squared).mean()))
-
-
-def streamed(frames: list[Frame], corrects: bool, args: argparse.Namespace) -> Reconstructor:
-    """Take a stream."""
-    settings = [*args.set, f"exposure.enabled={corrects}"]
-    reconstructor = Reconstructor(load_config(overrides=settings), torch.device(args.device))
-    for frame in frames:
-        reconstructor.add_frame(frame)
-        for _ in range(args.steps_per_frame):
-            reconstructor.step()
-    for step in range(args.final_steps):
-        reconstructor.refine(1.0 - step / args.final_steps)
-        reconstructor.step()
-    return reconstructor
 
 
 def measured(
@@ -144,7 +128,9 @@ def main() -> None:
     few = constant.model_copy(update={"frames": 30, "width_px": 160, "height_px": 120})
     visible = SyntheticSource(few).reference_points(50_000)
     for corrects in (False, True):
-        reconstructor = streamed(frames, corrects, args)
+        settings = [*args.set, f"exposure.enabled={corrects}"]
+        reconstructor = after_stream(frames, settings, args.device, args.steps_per_frame)
+        train_on(reconstructor, args.final_steps)
         row = measured(reconstructor, truth, source, visible)
         print(json.dumps({"corrects": corrects} | row), flush=True)
         if args.save:

@@ -18,13 +18,10 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
-from rgbd_room import rendered_frames
+from rgbd_room import after_stream, rendered_frames
 
-from ineus_core.config import load_config
 from ineus_core.evaluation import evaluate_mesh, sample_surface
 from ineus_core.meshing import write_mesh
-from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 
@@ -40,12 +37,8 @@ def streamed(
 ) -> dict[str, Any]:
     """Take one stream, and measure what came out."""
     settings = [*args.set, f"dynamic_objects.enabled={filters}"]
-    reconstructor = Reconstructor(load_config(overrides=settings), torch.device(args.device))
     began_s = time.perf_counter()
-    for frame in frames:
-        reconstructor.add_frame(frame)
-        for _ in range(args.steps_per_frame):
-            reconstructor.step()
+    reconstructor = after_stream(frames, settings, args.device, args.steps_per_frame)
     mesh = reconstructor.mesh()
     if args.save:
         write_mesh(mesh, f"{args.save}-{name}-{'on' if filters else 'off'}.ply")

@@ -21,17 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import trimesh
 from jaxtyping import Float
-from rgbd_room import rendered_frames
+from rgbd_room import after_stream, rendered_frames, train_on
 from scipy.spatial.transform import Rotation
 
-from ineus_core.config import load_config
 from ineus_core.evaluation import evaluate_mesh, sample_surface
 from ineus_core.meshing import read_mesh
 from ineus_core.pose_refinement import PoseRefinementConfig, PoseRefiner
-from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource, open_source
 from ineus_core.types import Frame, Mesh
 
@@ -143,11 +140,7 @@ def streamed(
 ) -> dict[str, Any]:
     """Take one stream, and measure what came out."""
     settings = [*args.set, f"pose_refinement.enabled={refines}"]
-    reconstructor = Reconstructor(load_config(overrides=settings), torch.device(args.device))
-    for frame in given:
-        reconstructor.add_frame(frame)
-        for _ in range(args.steps_per_frame):
-            reconstructor.step()
+    reconstructor = after_stream(given, settings, args.device, args.steps_per_frame)
     held = {key[0]: pose for key, pose in reconstructor.keyframe_poses().items()}
     truth = {frame.stamp_ns: frame.world_from_camera for frame in scene.frames}
     as_given = {frame.stamp_ns: frame.world_from_camera for frame in given}
@@ -155,10 +148,8 @@ def streamed(
     row["given"] = pose_errors({stamp: as_given[stamp] for stamp in held}, truth)
     row["used"] = pose_errors(held, truth)
     row["after_stream"] = quality(scene, reconstructor.mesh())
-    for step in range(args.final_steps):
-        reconstructor.refine(1.0 - step / args.final_steps)
-        reconstructor.step()
     if args.final_steps:
+        train_on(reconstructor, args.final_steps)
         row["after_final_steps"] = quality(scene, reconstructor.mesh())
     counters = reconstructor.counters
     row["counters"] = {k: v for k, v in counters.items() if k.startswith("poses")}

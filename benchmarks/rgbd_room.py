@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ineus_core.config import Config
+from ineus_core.config import Config, load_config
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.training.captured.gradient_check import gradient_errors
@@ -65,6 +65,25 @@ def _start(make: Callable[[], SyntheticSource]) -> None:
 
 def _frame(index: int) -> Frame:
     return _SOURCE.frame(index)
+
+
+def after_stream(
+    frames: Iterable[Frame], settings: list[str], device: str, steps_per_frame: int
+) -> Reconstructor:
+    """Take a stream of frames, each followed by the same number of steps."""
+    reconstructor = Reconstructor(load_config(overrides=settings), torch.device(device))
+    for frame in frames:
+        reconstructor.add_frame(frame)
+        for _ in range(steps_per_frame):
+            reconstructor.step()
+    return reconstructor
+
+
+def train_on(reconstructor: Reconstructor, steps: int) -> None:
+    """Train after a stream, the rates falling."""
+    for step in range(steps):
+        reconstructor.refine(1.0 - step / steps)
+        reconstructor.step()
 
 
 def median_ms(function: Callable[[], Any], repeats: int) -> float:
