@@ -42,18 +42,37 @@ class FieldShare:
             count: Slots that there are.
             errors: Of the distance by the field and by what was fused, then those of the colour.
         """
-        if count > len(self._sums):
-            more = np.zeros((count - len(self._sums), 5))
-            self._sums = np.concatenate((self._sums, more))
+        self._grow_to(count)
         rows = np.concatenate((np.ones((len(errors), 1)), errors), axis=1)
         for column in range(5):
             self._sums[:, column] += np.bincount(slots, rows[:, column], len(self._sums))
         is_old = self._sums[:, 0] > _MOST_RETURNS
         self._sums[is_old] *= 0.5
 
-    def shares(self) -> Float[np.ndarray, "slots 2"]:
-        """Return the share of the field in each slot, 0 to 1, for distance and for colour."""
-        least = np.maximum(self._sums[:, :1] * self._least, 1e-9)
-        ratio = self._sums[:, 1::2] / np.maximum(self._sums[:, 2::2], least)
+    def told(self, slots: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 5"]:
+        """Return what was told of blocks, for `resume`: returns, and the sums of their errors."""
+        self._grow_to(slots.max(initial=-1) + 1)
+        return self._sums[slots]
+
+    def resume(
+        self, slots: Int[np.ndarray, " n"], count: int, told: Float[np.ndarray, "n 5"]
+    ) -> None:
+        """Know of blocks what `told` has returned of them.
+
+        Args:
+            count: Slots that there are.
+        """
+        self._grow_to(count)
+        self._sums[slots] = told
+
+    def shares(self, slots: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
+        """Return the share of the field in slots, 0 to 1, for distance and for colour."""
+        sums = self.told(slots)
+        least = np.maximum(sums[:, :1] * self._least, 1e-9)
+        ratio = sums[:, 1::2] / np.maximum(sums[:, 2::2], least)
         share = ((_EQUAL - ratio) / (_EQUAL - _BETTER)).clip(0, 1)
-        return (share * (self._sums[:, :1] >= _LEAST_RETURNS)).astype(np.float32)
+        return (share * (sums[:, :1] >= _LEAST_RETURNS)).astype(np.float32)
+
+    def _grow_to(self, count: int) -> None:
+        more = max(0, count - len(self._sums))
+        self._sums = np.concatenate((self._sums, np.zeros((more, 5))))

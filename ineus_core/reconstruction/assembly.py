@@ -228,6 +228,8 @@ class Assembly:
             has_foreground,
             content.fused(config.fusion),
         )
+        if restored.fused is not None:
+            content.resume_shares(restored.fused)
         # Rays stand for the keyframes that they were drawn from, whose pictures are not saved.
         restored.replay.keep(content.rays)
         restored.replay.image_background.copy_(content.image_background)

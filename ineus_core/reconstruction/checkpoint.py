@@ -28,6 +28,7 @@ from ineus_core.fusion import FusedVolume, FusionConfig
 from ineus_core.kernels.ray_batch import RESERVOIR_COLUMNS
 from ineus_core.reconstruction.checkpoint_files import read_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import OccupancyConfig, OccupancyGrid
@@ -223,6 +224,13 @@ class CheckpointContent:
         state = self._tensors_of("fusion.")
         return FusedVolume.from_state(config, state) if state else None
 
+    def resume_shares(self, fused: FusedMap) -> None:
+        """Have a map know what had been told of its field, if that was saved."""
+        state = self._tensors_of("fusion.")
+        # Earlier checkpoints lack it: returns tell it again.
+        if "errors" in state:
+            fused.resume_shares(state["blocks"], state["errors"])
+
     def _tensors_of(self, part: str) -> dict[str, Tensor]:
         return {k[len(part) :]: v for k, v in self.tensors.items() if k.startswith(part)}
 
@@ -243,7 +251,7 @@ def content_of(
     tensors |= {f"grid.{k}": v for k, v in grid_tensors.items()}
     tensors["replay.rays"] = reconstruction.replay.rays_to_save()
     if reconstruction.fused is not None:
-        tensors |= {f"fusion.{k}": v for k, v in reconstruction.fused.volume.state().items()}
+        tensors |= {f"fusion.{k}": v for k, v in reconstruction.fused.state().items()}
     meta = {
         "step": reconstruction.train_step.steps,
         "stamp_ns": stamp_ns,

@@ -12,6 +12,7 @@ from torch import Tensor
 from ineus_core.fields import HashSdf
 from ineus_core.fusion import FieldShare, FusedVolume
 from ineus_core.geometry import blocks_touched
+from ineus_core.kernels.shapes import expect_shape
 from ineus_core.kernels.voxel_evidence import DepthView
 from ineus_core.keyframes import DepthConfig, believed_depth, world_points
 from ineus_core.meshing import ColourFunction, ObservedFunction
@@ -240,14 +241,37 @@ class FusedMap:
         ).numpy()
         shares = self.volume.shares
         self._share.tell(slots[is_known], len(shares), errors[is_known].astype(np.float64))
-        return self._follow(self._share.shares())
+        return self.follow_shares()
 
-    def _follow(self, shares: Float[np.ndarray, "slots 2"]) -> list[BlockIndex]:
-        """Adopt shares of blocks that have changed; return the blocks to mesh anew."""
+    def follow_shares(self) -> list[BlockIndex]:
+        """Adopt the shares that follow from what was told; return the blocks to mesh anew."""
         slots = self.volume.slots_in_use
-        moved = np.abs(shares[slots] - self.volume.shares[slots]).max(axis=1) > _CHANGED
-        self.volume.shares[slots[moved]] = shares[slots[moved]]
+        shares = self._share.shares(slots)
+        moved = np.abs(shares - self.volume.shares[slots]).max(axis=1) > _CHANGED
+        self.volume.shares[slots[moved]] = shares[moved]
         return self._mesh_blocks(self.volume.blocks_in_use[moved])
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what is fused and what has been told of the field, to be saved."""
+        errors = torch.from_numpy(self._share.told(self.volume.slots_in_use))
+        return self.volume.state() | {"errors": errors}
+
+    def resume_shares(self, blocks: Int[Tensor, "n 3"], errors: Float[Tensor, "n 5"]) -> None:
+        """Know what had been told of the field when `state` was taken.
+
+        Args:
+            blocks: This and what follows of it.
+
+        Raises:
+            ValueError: It is not what it should be.
+        """
+        expect_shape("errors", errors, (len(blocks), 5))
+        if bool((errors < 0).any()):
+            raise ValueError("errors of field and fused blocks: expected none below 0")
+        # Of more blocks than there is memory for, some are left out.
+        slots = self.volume.slots_at((blocks.numpy() + 0.5) * self.volume.block_m)
+        is_held, count = slots >= 0, len(self.volume.shares)
+        self._share.resume(slots[is_held], count, errors.numpy()[is_held])
 
     def next_of_field(self, count: int) -> list[BlockIndex]:
         """Return some of the blocks that are the field's, in turn, to be meshed as it is now."""

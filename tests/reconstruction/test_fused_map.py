@@ -11,7 +11,9 @@ import pytest
 import torch
 from tiny_scene import CAMERA, CPU, pose, room_source, tiny_config, wall_frame
 
+from ineus_core.errors import CheckpointError
 from ineus_core.reconstruction import Reconstructor
+from ineus_core.reconstruction.checkpoint_files import read_checkpoint, write_checkpoint
 from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.sources import SyntheticSource
 from ineus_core.types import Frame
@@ -191,6 +193,40 @@ def test_a_checkpoint_has_what_was_fused(frames: list[Frame], tmp_path: Path) ->
     loaded = Reconstructor(tiny_config(), CPU)
     loaded.load(reconstructor.save(tmp_path / "checkpoint"))
     np.testing.assert_array_equal(loaded.mesh().vertices, mesh.vertices)
+
+
+def test_a_checkpoint_knows_how_good_the_field_is(frames: list[Frame], tmp_path: Path) -> None:
+    reconstructor = _after(frames)
+    volume = _fused(reconstructor).volume
+    # Everything fused is made wrong by more than any field is, so that the field takes over.
+    volume._values[volume.slots_in_use, ..., 0] = 0.3
+    for _ in range(8 * 16):
+        reconstructor.step()
+    shares = volume.shares[volume.slots_in_use]
+    assert (shares[:, 0] > 0).any()
+    path = reconstructor.save(tmp_path / "checkpoint")
+
+    loaded = Reconstructor(tiny_config(), CPU)
+    loaded.load(path)
+    again = _fused(loaded)
+    np.testing.assert_array_equal(again.volume.shares[again.volume.slots_in_use], shares)
+    # No return has told anything since: what was known decides, and it changes nothing.
+    assert again.follow_shares() == []
+
+    tensors, meta = read_checkpoint(path)
+    # As it was written before errors were saved.
+    del tensors["fusion.errors"]
+    earlier = write_checkpoint(tmp_path / "earlier", tensors, meta)
+    loaded.load(earlier)
+    assert len(_fused(loaded).follow_shares()) > 0
+
+
+def test_what_cannot_be_errors_of_blocks_is_refused(frames: list[Frame], tmp_path: Path) -> None:
+    tensors, meta = read_checkpoint(_after(frames[:2]).save(tmp_path / "checkpoint"))
+    for wrong in (tensors["fusion.errors"][1:], tensors["fusion.errors"] - 1.0):
+        path = write_checkpoint(tmp_path / "wrong", tensors | {"fusion.errors": wrong}, meta)
+        with pytest.raises(CheckpointError, match="errors"):
+            Reconstructor(tiny_config(), CPU).load(path)
 
 
 def test_a_map_that_was_begun_without_fusion_goes_on_without(
