@@ -164,7 +164,7 @@ def _choose_plane() -> None:
 
 def _agree() -> None:
     q, plane_xy = torch.ones(_SIDE, _SIDE), torch.zeros(_SIDE, _SIDE, 2)
-    other = SourceDepth(q, _CAMERA, np.eye(4)[:3].astype(np.float32), 0.01)
+    other = SourceDepth(q, _CAMERA, np.eye(4)[:3].astype(np.float32), 0.01, 1.0)
     agreement(q, plane_xy, [other], 0.01, 0.1)
 
 

@@ -61,7 +61,9 @@ def check(view: StereoView, others: Sequence[StereoView], config: StereoConfig) 
         # The coarser of the two decides how well they can agree.
         step = max(measured.pixel_step, theirs.pixel_step)
         tolerance = config.tolerance_px * step
-        found.append(SourceDepth(theirs.inverse_depth, other.camera, other.from_(view), tolerance))
+        weight = (measured.pixel_step / theirs.pixel_step) ** 2
+        at = other.from_(view)
+        found.append(SourceDepth(theirs.inverse_depth, other.camera, at, tolerance, weight))
     plane_xy = view.levels[0].plane_xy
     result = agreement(measured.inverse_depth, plane_xy, found, _LEAST_TOLERANCE, _MOST_TOLERANCE)
     kept = result.agreeing >= config.min_agreeing

@@ -33,7 +33,7 @@ def test_kernels_of_every_lens_are_compiled_ahead(
     camera, pose = Camera(61, 47, 60.0, 60.0, 30.0, 23.0, model, LENSES[model]), np.eye(4)
     grey, source_from_reference = torch.zeros(47, 61), pose[:3].astype(np.float32)
     source = SourceView(grey, torch.ones(47, 61), camera, source_from_reference)
-    found = SourceDepth(grey, camera, source_from_reference, 0.1)
+    found = SourceDepth(grey, camera, source_from_reference, 0.1, 1.0)
 
     def compare() -> None:
         plane_xy = torch.zeros(47, 61, 2)

@@ -139,18 +139,19 @@ def agreement(
     q = inverse_depth.contiguous()
     expect_shape("plane_xy", plane_xy, (*q.shape, 2))
     agreeing, seen, against, difference = (np.zeros(q.shape, np.float32) for _ in range(4))
-    total = q.numpy().copy()
+    total, weights = q.numpy().copy(), np.ones(q.shape, np.float32)
     for other in others:
         size = other.camera.height_px, other.camera.width_px
         expect_shape("inverse depth of a source", other.inverse_depth, size)
         in_parallel(
             _agree, len(q), q.numpy(), x, y, other.inverse_depth.contiguous().numpy(),
             other.source_from_reference, *coefficients_of(other.camera),
-            np.float32(other.tolerance), np.float32(least), np.float32(most), agreeing, seen,
-            against, total, difference, least=_LEAST_ROWS,
+            np.float32(other.tolerance), np.float32(other.weight), np.float32(least),
+            np.float32(most), agreeing, seen, against, total, weights, difference,
+            least=_LEAST_ROWS,
         )  # fmt: skip
     spread = difference / (np.maximum(agreeing, 1) * np.maximum(q.numpy(), 1e-12))
-    fused = total / (1 + agreeing)
+    fused = total / weights
     return Agreement(*(torch.from_numpy(a) for a in (agreeing, seen, against, fused, spread)))
 
 
@@ -364,7 +365,8 @@ def _best(begin, end, costs, index, cost, margin):  # type: ignore[no-untyped-de
 @jit(error_model="numpy")
 def _agree(
     begin, end, inverse_depth, plane_x, plane_y, found, pose, pinhole, is_equidistant, k, is_bent,
-    widest, tolerance, least, most, agreeing, seen, against, total, difference,
+    widest, tolerance, their_weight, least, most, agreeing, seen, against, total, weights,
+    difference,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     width = inverse_depth.shape[1]
     size = np.float32(found.shape[1]), np.float32(found.shape[0])
@@ -384,7 +386,8 @@ def _agree(
             if theirs <= 0:
                 continue
             turned = pose[2, 0] * plane_x[y, x] + pose[2, 1] * plane_y[y, x] + pose[2, 2]
-            expected = q / (turned + q * pose[2, 3])
+            z = turned + q * pose[2, 3]
+            expected = q / z
             seen[y, x] += 1
             tolerated = min(max(tolerance, least * expected), most * expected)
             # Only one that is farther contradicts: a nearer one may hide this surface from that
@@ -394,8 +397,11 @@ def _agree(
             elif theirs <= expected + tolerated:
                 # The inverse depth along our ray at which the other view would find what it did.
                 moved = theirs * turned / (1 - theirs * pose[2, 3])
+                slope = turned / (z * z)
+                weight = their_weight * slope * slope
                 agreeing[y, x] += 1
-                total[y, x] += moved
+                total[y, x] += weight * moved
+                weights[y, x] += weight
                 difference[y, x] += abs(moved - q)
 
 

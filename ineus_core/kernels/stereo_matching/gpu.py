@@ -128,17 +128,18 @@ def agreement(
     q, plane_xy = inverse_depth.contiguous(), plane_xy.contiguous()
     expect_shape("plane_xy", plane_xy, (*q.shape, 2))
     agreeing, seen, against, difference = (torch.zeros_like(q) for _ in range(4))
-    total = q.clone()
+    total, weights = q.clone(), torch.ones_like(q)
     for other, row in zip(others, _rows_of(others, q.device), strict=True):
         size = _size_of(other)
         expect_shape("inverse depth of a source", other.inverse_depth, size)
         _run(
             gpu_code.add_agreement, q.numel(), 1, q, plane_xy, row,
-            other.inverse_depth.contiguous(), other.tolerance, least, most, agreeing, seen,
-            against, total, difference, q.numel(), size[1], size[0], **_lens_of(other),
+            other.inverse_depth.contiguous(), other.tolerance, other.weight, least, most,
+            agreeing, seen, against, total, weights, difference, q.numel(), size[1], size[0],
+            **_lens_of(other),
         )  # fmt: skip
     spread = difference / (agreeing.clamp(min=1) * q.clamp(min=1e-12))
-    return Agreement(agreeing, seen, against, total / (1 + agreeing), spread)
+    return Agreement(agreeing, seen, against, total / weights, spread)
 
 
 def _run(

@@ -292,9 +292,9 @@ def pick_median(image, median, height, width, BLOCK: tl.constexpr):
 
 @triton.jit(do_not_specialize=["pixels", "width", "height"])
 def add_agreement(
-    inverse_depth, plane_xy, row, found, tolerance, least, most, agreeing, seen_by, against,
-    total, difference, pixels, width, height, IS_BENT: tl.constexpr, IS_EQUIDISTANT: tl.constexpr,
-    BLOCK: tl.constexpr,
+    inverse_depth, plane_xy, row, found, tolerance, their_weight, least, most, agreeing, seen_by,
+    against, total, weights, difference, pixels, width, height, IS_BENT: tl.constexpr,
+    IS_EQUIDISTANT: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Compare the inverse depth of each pixel with what one other view has found there."""
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -317,14 +317,20 @@ def add_agreement(
     opposes = known & (theirs < expected - tolerated)
     # The inverse depth along the same ray at which the other view would find what it did.
     forward = tl.load(row + 11)
-    moved = theirs * (z - q * forward) / (1.0 - theirs * forward)
+    turned = z - q * forward
+    moved = theirs * turned / (1.0 - theirs * forward)
+    # How much they change with ours: one that sees the place from afar tells little of it.
+    slope = turned / (z * z)
+    weight = tl.where(agrees, their_weight * slope * slope, 0.0)
     at = tl.load(agreeing + i, mask, other=0.0) + agrees.to(tl.float32)
     tl.store(agreeing + i, at, mask)
     at = tl.load(seen_by + i, mask, other=0.0) + known.to(tl.float32)
     tl.store(seen_by + i, at, mask)
     at = tl.load(against + i, mask, other=0.0) + opposes.to(tl.float32)
     tl.store(against + i, at, mask)
-    at = tl.load(total + i, mask, other=0.0) + tl.where(agrees, moved, 0.0)
+    at = tl.load(total + i, mask, other=0.0) + weight * tl.where(agrees, moved, 0.0)
     tl.store(total + i, at, mask)
+    at = tl.load(weights + i, mask, other=0.0) + weight
+    tl.store(weights + i, at, mask)
     at = tl.load(difference + i, mask, other=0.0) + tl.where(agrees, tl.abs(moved - q), 0.0)
     tl.store(difference + i, at, mask)

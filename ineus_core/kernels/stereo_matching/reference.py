@@ -69,6 +69,8 @@ class SourceDepth:
     source_from_reference: Float[np.ndarray, "3 4"]
     tolerance: float
     """Difference of inverse depth that its errors explain, 1/m."""
+    weight: float
+    """Of its inverse depth beside that of the reference: inverse ratio of their variances."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Agreement:
     against: Float[Tensor, "h w"]
     """How many see through it to something farther."""
     inverse_depth: Float[Tensor, "h w"]
-    """Mean of those that find the same, this one included."""
+    """Mean of those that find the same, this one included, each by what it tells along the ray."""
     spread: Float[Tensor, "h w"]
     """Mean difference of those that find the same, as a share."""
 
@@ -303,7 +305,7 @@ def agreement(
     """Compare the inverse depth of a view with what others have found; see the door."""
     q = inverse_depth
     agreeing, seen, against, difference = (torch.zeros_like(q) for _ in range(4))
-    total = q.clone()
+    total, weights = q.clone(), torch.ones_like(q)
     for other in others:
         pose = other.source_from_reference
         pixels = _project(other.camera, pose, plane_xy, q)
@@ -317,13 +319,18 @@ def agreement(
         forward = float(pose[2, 3])
         turned = pixels.z - q * forward
         theirs = found * turned / (1 - found * forward)
+        # How much they change with ours: one that sees the place from afar tells little of it.
+        slope = turned / (pixels.z * pixels.z)
+        weight = torch.where(agrees, other.weight * slope * slope, 0.0)
         agreeing += agrees
         seen += known
         against += known & (found < expected - tolerated)
-        total += torch.where(agrees, theirs, 0.0)
+        # Where nothing is found theirs may be infinite.
+        total += weight * torch.where(agrees, theirs, 0.0)
+        weights += weight
         difference += torch.where(agrees, (theirs - q).abs(), 0.0)
     spread = difference / (agreeing.clamp(min=1) * q.clamp(min=1e-12))
-    return Agreement(agreeing, seen, against, total / (1 + agreeing), spread)
+    return Agreement(agreeing, seen, against, total / weights, spread)
 
 
 def _found(

@@ -90,7 +90,7 @@ def test_agreement_matches_torch(backend: str, device: str, model: str) -> None:
     theirs = 0.5 + 0.02 * torch.rand(41, 53)
     theirs[:, :9] = 0
     theirs[20:, 30:] *= 0.6
-    found = SourceDepth(theirs.to(device), other, POSE, 0.005)
+    found = SourceDepth(theirs.to(device), other, POSE, 0.005, 0.7)
     arguments = inverse_depth.to(device), plane_xy_of(camera).to(device), [found] * 2, 0.004, 0.03
     result, twin = operator.agreement(*arguments), stereo_torch.agreement(*arguments)
     for name in ("agreeing", "seen", "against"):
@@ -167,7 +167,7 @@ def test_agreement_by_hand() -> None:
     q = torch.full((8, 8), 0.5)
     q[0] = 0
     maps = [torch.full((8, 8), value) for value in (0.505, 0.8, 0.3, 0.0)]
-    others = [SourceDepth(theirs, camera, beside, 0.01) for theirs in maps]
+    others = [SourceDepth(theirs, camera, beside, 0.01, 1.0) for theirs in maps]
     result = stereo_torch.agreement(q, plane_xy_of(camera), others, 0.001, 0.1)
     middle = 4, 4
     assert float(result.agreeing[middle]) == 1
@@ -183,11 +183,24 @@ def test_a_step_forward_is_allowed_for() -> None:
     camera = camera_of(8, 8)
     nearer = np.eye(4, dtype=np.float32)[:3]
     nearer[2, 3] = -0.5
-    theirs = SourceDepth(torch.full((8, 8), 1 / 1.5), camera, nearer, 0.001)
+    theirs = SourceDepth(torch.full((8, 8), 1 / 1.5), camera, nearer, 0.001, 1.0)
     q = torch.full((8, 8), 0.5)
     result = stereo_torch.agreement(q, plane_xy_of(camera), [theirs], 0.001, 0.02)
     assert bool((result.agreeing[2:6, 2:6] == 1).all())
     torch.testing.assert_close(result.inverse_depth[2:6, 2:6], q[2:6, 2:6])
+
+
+def test_who_stands_nearer_says_more() -> None:
+    """By the square of how its inverse depth changes with ours, which is 1 / 0.75^2 here."""
+    camera = camera_of(8, 8)
+    nearer = np.eye(4, dtype=np.float32)[:3]
+    nearer[2, 3] = -0.5
+    q = torch.full((8, 8), 0.5)
+    theirs = SourceDepth(torch.full((8, 8), 1 / 1.49), camera, nearer, 0.01, 0.5)
+    result = stereo_torch.agreement(q, plane_xy_of(camera), [theirs], 0.001, 0.02)
+    weight = 0.5 / 0.75**4
+    expected = (0.5 + weight / 1.99) / (1 + weight)
+    assert float(result.inverse_depth[4, 4]) == pytest.approx(expected, rel=1e-6)
 
 
 def test_tilted_sensors_are_refused() -> None:
