@@ -32,6 +32,8 @@ _TAKING_GPU_S, _TAKING_CPU_S = 0.025, 0.4
 """How long a tick takes more than one keyframe, of many that wait online."""
 _GIVING_WAY_S = 0.004
 """How long a tick leaves the host to the thread that corrects keyframes, while others wait."""
+_STORED_AFTER = 8
+"""Ticks after which a keyframe of an offline run is stored that another thread corrects."""
 
 
 class PipelineConfig(ConfigModel):
@@ -49,7 +51,9 @@ class PipelineConfig(ConfigModel):
         "while it is full are dropped.",
     )
     mesh_rate_hz: float = Field(
-        0.0, ge=0, description="Mesh updates a second of stream time; 0 = by device."
+        0.0,
+        ge=0,
+        description="Mesh updates a second of stream time; 0 = 5 online with a GPU, else 1.",
     )
     mesh_share: float = Field(
         0.3, gt=0, le=1, description="Share of the wall time that meshing may take online."
@@ -131,7 +135,8 @@ class Pipeline:
         self.steps_per_tick = steps_per_tick
         self._refine_steps = config.refine_steps
         self._on_gpu = on_gpu
-        self._mesh_rate_hz = config.mesh_rate_hz or (5.0 if on_gpu else 1.0)
+        # Offline nobody waits for a mesh, and a run is over in a fraction of the stream's time.
+        self._mesh_rate_hz = config.mesh_rate_hz or (5.0 if on_gpu and is_live else 1.0)
         self._report_rate_hz = config.report_rate_hz
         self._mesh_share = config.mesh_share
         self._is_live = is_live
@@ -152,14 +157,15 @@ class Pipeline:
         self._submitted_s: float | None = None
         # A keyframe that is being corrected on another thread.
         self._taking: tuple[Future[bool], WaitingFrame] | None = None
+        self._ticks_taking = 0
         self._last_mesh_ns: int | None = None
         self._last_report_ns: int | None = None
 
     @property
     def corrects_beside(self) -> bool:
         """Whether another thread corrects keyframes, while the device trains."""
-        # A run offline is to repeat, and on a CPU the device is the host.
-        return self._is_live and self._on_gpu
+        # On a CPU the device is the host.
+        return self._on_gpu
 
     @property
     def refine_steps(self) -> int:
@@ -205,7 +211,7 @@ class Pipeline:
 
     def tick(self, now_ns: int) -> None:
         """Advance by one step budget, and at most one keyframe, or some if many wait online."""
-        took_s = self._go_on_taking() if self.corrects_beside else self._take_waiting()
+        took_s = self._take()
         # Online, keyframes that wait go before training: it is to know them first.
         has_more = self._queue.keyframes > 0
         for _ in range(min(self.steps_per_tick, 1) if has_more else self.steps_per_tick):
@@ -219,6 +225,25 @@ class Pipeline:
         if not self._gave_way:
             self._mesh_if_due(now_ns, keeps_share=self._is_live)
         self._report_if_due(now_ns)
+
+    def _take(self) -> float:
+        """Take what waits, as much as a tick takes; return how long it has taken."""
+        if not self.corrects_beside:
+            return self._take_waiting()
+        return self._go_on_taking() if self._is_live else self._take_in_order()
+
+    def _take_in_order(self) -> float:
+        """Store a keyframe of an offline run at a tick that is always the same; begin the next."""
+        begin_s = self._clock_s()
+        self._ticks_taking += 1
+        is_time = self._queue.keyframes > 0 or self._ticks_taking >= _STORED_AFTER
+        if self._taking is not None and is_time:
+            self._end_taking()
+        waiting = self._next_keyframe() if self._taking is None else None
+        if waiting is not None:
+            self._ticks_taking = 0
+            self._is_good(partial(self._begin_taking, waiting))
+        return self._clock_s() - begin_s
 
     def _take_waiting(self) -> float:
         """Take a keyframe; online a share of those that wait. Return how long it has taken."""
@@ -263,7 +288,7 @@ class Pipeline:
             due_s: When the next frame is to be taken.
             end_s: When training has to end: no mesh is begun that would take longer.
         """
-        self.take_frame()
+        self._take()
         if self.now_s() + self._mesh_took_s < end_s:
             self._mesh_if_due(now_ns, keeps_share=True, within_s=_MESHING_BY_TIME_S)
         self._report_if_due(now_ns)

@@ -3,6 +3,7 @@
 """Keyframes that another thread corrects: the same map, and nothing is lost on the way."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -32,11 +33,11 @@ def frames(count: int = 8) -> Iterator[Frame]:
         yield frame_at(number, at, off_by(at, tuple(rng.normal(0, 5e-3, 3)), (0, 0, 0)))
 
 
-def live_pipeline() -> Pipeline:
+def live_pipeline(is_live: bool = True) -> Pipeline:
     """Return a pipeline that corrects beside training, as on a GPU."""
     reconstructor = Reconstructor(tiny_config(**SECTIONS), CPU)
     config = PipelineConfig(steps_per_tick=1, check_input=False)
-    pipeline = Pipeline(reconstructor, NullSink(), config, is_live=True)
+    pipeline = Pipeline(reconstructor, NullSink(), config, is_live=is_live)
     pipeline._on_gpu = True
     return pipeline
 
@@ -116,6 +117,39 @@ def test_training_holds_back_while_others_wait_for_a_correction(
     held_back.may_go.set()
     taken(pipeline)
     assert pipeline.reconstructor.counters["keyframes"] == 3
+
+
+def test_a_run_offline_repeats_however_long_a_correction_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states = []
+    for waits in (False, True):
+        pipeline, steps_at = live_pipeline(is_live=False), []
+        reconstructor = pipeline.reconstructor
+        correct = KeyframeCorrection.correct
+
+        def corrected(*words: Any, correct: Any = correct, waits: bool = waits) -> object:
+            time.sleep(0.05 * waits)
+            return correct(*words)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(KeyframeCorrection, "correct", corrected)
+            for frame in frames(4):
+                pipeline.submit(frame)
+                pipeline.tick(frame.stamp_ns)
+                steps_at.append((reconstructor.steps, reconstructor.counters["keyframes"]))
+            # Nothing comes any more: the last one is stored all the same.
+            for _ in range(10):
+                pipeline.tick(0)
+                steps_at.append((reconstructor.steps, reconstructor.counters["keyframes"]))
+        field = reconstructor.reconstruction.field
+        states.append((steps_at, [value.clone() for value in field.state_dict().values()]))
+    (one, values), (other, same) = states
+    assert one == other
+    # One keyframe at once, the others while the one behind them is corrected.
+    assert [keyframes for _, keyframes in one[:4]] == [1, 1, 2, 3]
+    assert one[-1][1] == 4 and one[4 + 6][1] == 3
+    assert all(torch.equal(a, b) for a, b in zip(values, same, strict=True))
 
 
 def test_what_changes_keyframes_waits_for_one_that_is_corrected(
