@@ -13,6 +13,8 @@ _LEVEL_COLUMNS = tl.constexpr(3)
 """Of the table of levels: resolution, first entry, whether it is dense."""
 _FIRST_ENTRY = tl.constexpr(1)
 _IS_DENSE = tl.constexpr(2)
+_MOST_HALF = tl.constexpr(65504.0)
+"""The largest number of half precision."""
 
 
 @triton.jit
@@ -84,6 +86,21 @@ def _interpolate(a, b, c, d, da, db, dc, dd, u, v, w, slope):
 
 
 @triton.jit
+def _store_slope(out, x, y, z, stride_k, mask):
+    # Cells of 2 mm in a cube of 64 m are 32,000: features that differ by two would be infinite.
+    if out.dtype.element_ty == tl.float16:
+        x, y, z = _in_half(x), _in_half(y), _in_half(z)
+    tl.store(out, x, mask)
+    tl.store(out + stride_k, y, mask)
+    tl.store(out + 2 * stride_k, z, mask)
+
+
+@triton.jit
+def _in_half(x):
+    return tl.minimum(tl.maximum(x, -_MOST_HALF), _MOST_HALF)
+
+
+@triton.jit
 def forward(
     points, table, features, jacobian, level_table, limit, n,
     point_n, point_k, feature_n, feature_c, jacobian_n, jacobian_c, jacobian_k,
@@ -132,12 +149,8 @@ def forward(
     tl.store(out + feature_c, f1, stored)
     if WITH_JACOBIAN:
         out = jacobian + (2 * level).to(tl.int64) * jacobian_c + i * jacobian_n
-        tl.store(out, x0, stored)
-        tl.store(out + jacobian_k, y0, stored)
-        tl.store(out + 2 * jacobian_k, z0, stored)
-        tl.store(out + jacobian_c, x1, stored)
-        tl.store(out + jacobian_c + jacobian_k, y1, stored)
-        tl.store(out + jacobian_c + 2 * jacobian_k, z1, stored)
+        _store_slope(out, x0, y0, z0, jacobian_k, stored)
+        _store_slope(out + jacobian_c, x1, y1, z1, jacobian_k, stored)
 
 
 @triton.jit

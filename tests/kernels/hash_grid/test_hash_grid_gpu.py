@@ -114,3 +114,21 @@ def test_wrong_table_is_refused() -> None:
 
     with pytest.raises(ValueError, match="table of shape"):
         hash_grid(points_in_and_out(5), table()[:-1], SMALL)
+
+
+def test_slopes_beyond_half_precision_stay_finite() -> None:
+    from ineus_core.kernels.hash_grid.gpu import (
+        channel_buffer,
+        hash_grid_forward,
+        jacobian_buffer,
+    )
+
+    fine = HashGridLayout(levels=2, log2_entries=10, base_resolution=16, growth=2048.0)
+    steep = (4 * torch.randn((fine.entries, 2), device="cuda")).half()
+    points, half = torch.rand((1000, 3), device="cuda"), steep.new_empty(0)
+    features = channel_buffer(1000, fine.channels, half)
+    jacobian, exact = (jacobian_buffer(1000, fine.channels, like) for like in (half, half.float()))
+    hash_grid_forward(points, steep, fine, features, jacobian)
+    hash_grid_forward(points, steep, fine, features, exact)
+    assert exact.abs().max() > 65504
+    assert torch.allclose(jacobian.float(), exact.clamp(-65504, 65504), rtol=1e-3)
