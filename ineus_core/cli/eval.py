@@ -71,8 +71,9 @@ def command(
     protocol: Annotated[
         str,
         typer.Option(
-            help="Protocol of a benchmark: dtu or tanks-and-temples; --reference is then "
-            "the folder of its published data (MVS Data, or that of a scene)."
+            help="Protocol of a benchmark: dtu, tanks-and-temples or replica; --reference is then "
+            "the folder of its published data (MVS Data, or that of a scene). replica culls by "
+            "--frames, and needs no --reference if the sequence has its mesh beside it."
         ),
     ] = "none",
     scan: Annotated[int, typer.Option(min=0, metavar="N", help="Scan number (DTU).")] = 0,
@@ -114,8 +115,6 @@ def _by_protocol(
     from ineus_core.cli.protocols import protocol_figures, protocol_lines
     from ineus_core.meshing import read_mesh
 
-    if reference is None:
-        raise ConfigError(f"--protocol {protocol}: needs --reference, the published data")
     surface = read_mesh(_mesh_file(mesh))
     figures = protocol_figures(surface, protocol, reference, scan, frames, seed)
     typer.echo(json.dumps(figures, indent=1) if as_json else protocol_lines(protocol, figures))

@@ -10,25 +10,34 @@ from ineus_core.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     import numpy as np
 
+    from ineus_core.evaluation import ReplicaReference
+    from ineus_core.sources import Source
     from ineus_core.types import Mesh
 
-Protocol = Literal["none", "dtu", "tanks-and-temples"]
+CULLED_TRUTH = "gt_mesh_cull_virt_cams.ply"
+"""In Co-SLAM's folder of a scene."""
+Protocol = Literal["none", "dtu", "tanks-and-temples", "replica"]
 
 
 def protocol_figures(
-    mesh: "Mesh", protocol: str, reference: Path, scan: int, frames: Path | None, seed: int
+    mesh: "Mesh", protocol: str, reference: Path | None, scan: int, frames: Path | None, seed: int
 ) -> dict[str, Any]:
     """Measure a mesh in the coordinates of the data set.
 
     Args:
-        reference: The published data: the "MVS Data" folder of DTU, or the folder of a scene.
+        reference: The published data: the "MVS Data" folder of DTU, or the folder of a scene; of
+            Replica, Co-SLAM's folder of a scene, the true mesh, or None for that of the frames.
         scan: Of DTU.
         frames: Source of the pictures: of DTU, their masks cut the mesh; of Tanks and Temples,
-            their places begin the alignment.
+            their places begin the alignment; of Replica, what they see is compared.
     """
     if protocol not in get_args(Protocol):
         known = ", ".join(get_args(Protocol))
         raise ConfigError(f"--protocol {protocol!r}: expected one of {known}")
+    if protocol == "replica":
+        return _replica(mesh, reference, frames, seed)
+    if reference is None:
+        raise ConfigError(f"--protocol {protocol}: needs --reference, the published data")
     if not reference.is_dir():
         raise SourceError(f"--reference {reference}: no such folder; expected the published data")
     if protocol == "dtu":
@@ -76,6 +85,42 @@ def _tanks(mesh: "Mesh", reference: Path, frames: Path | None, seed: int) -> dic
     return evaluate_tanks(mesh, published, centres, seed).to_json()
 
 
+def _replica(
+    mesh: "Mesh", reference: Path | None, frames: Path | None, seed: int
+) -> dict[str, Any]:
+    from ineus_core.evaluation import evaluate_replica
+    from ineus_core.sources import dataset_from_world, moved_pose, open_source, read_ahead
+
+    if frames is None:
+        raise ConfigError("--protocol replica: needs --frames, whose poses cull the mesh")
+    source = open_source(str(frames))
+    published = _replica_reference(reference, frames, source)
+    to_dataset = dataset_from_world(source)
+    seen = [(frame.camera, frame.world_from_camera) for frame in read_ahead(source)]
+    if not seen:
+        raise SourceError(f"--frames {frames}: no frames; expected those of the sequence")
+    poses = [moved_pose(to_dataset, pose) for _, pose in seen]
+    return evaluate_replica(mesh, published, seen[0][0], poses, seed=seed).to_json()
+
+
+def _replica_reference(
+    reference: Path | None, frames: Path, source: "Source"
+) -> "ReplicaReference":
+    """Return the true surface: Co-SLAM's, culled; a mesh; or what comes with the frames."""
+    from ineus_core.evaluation import ReplicaReference, read_replica_reference, read_virtual_poses
+    from ineus_core.meshing import read_mesh
+    from ineus_core.sources import reference_mesh
+
+    if reference is not None and reference.is_dir():
+        return read_replica_reference(reference, read_mesh(reference / CULLED_TRUTH))
+    truth = read_mesh(reference) if reference is not None else reference_mesh(source)
+    if truth is None:
+        raise ConfigError(
+            f"--protocol replica: needs --reference; {frames} does not know its true surface"
+        )
+    return ReplicaReference(truth, virtual_poses=read_virtual_poses(frames / "virtual_cameras"))
+
+
 def _points(path: Path) -> "np.ndarray":
     """Read the points of a file, of a mesh its vertices."""
     from ineus_core.meshing import read_reference
@@ -87,6 +132,8 @@ def _points(path: Path) -> "np.ndarray":
 
 def protocol_lines(protocol: str, figures: dict[str, Any]) -> str:
     """Format the figures as two lines of text."""
+    if protocol == "replica":
+        return _replica_lines(figures)
     compared = f"{figures['points']:,} and {figures['reference_points']:,} points"
     if protocol == "dtu":
         names = ("accuracy", "completeness", "overall")
@@ -102,3 +149,19 @@ def protocol_lines(protocol: str, figures: dict[str, Any]) -> str:
     )
     at = f"tau {1000 * figures['tau_m']:g} mm"
     return f"{figures['scene']}, {at}: {shares}; {compared}\nculling: {figures['culling']}"
+
+
+def _replica_lines(figures: dict[str, Any]) -> str:
+    def hundredfold(key: str) -> str:
+        return "–" if figures[key] is None else f"{100 * figures[key]:.2f}"
+
+    distances = ", ".join(
+        f"{name.replace('_', ' ')} {hundredfold(f'{name}_m')} cm"
+        for name in ("accuracy", "completion", "depth_l1")
+    )
+    return (
+        f"Replica: {distances} in {figures['views']} views, "
+        f"ratio at 5 cm {hundredfold('completion_ratio')} %, "
+        f"F-score at 1 cm {hundredfold('f_score')} %\n"
+        f"culling: {figures['culling']}; aligned by {hundredfold('aligned_by_m')} cm"
+    )

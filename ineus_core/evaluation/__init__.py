@@ -21,6 +21,13 @@ from ineus_core.evaluation.picture import (
     render_textured_picture,
 )
 from ineus_core.evaluation.reference_fusion import ReferenceFusion, ReferenceFusionConfig
+from ineus_core.evaluation.replica_protocol import (
+    ReplicaMetrics,
+    ReplicaReference,
+    evaluate_replica,
+    read_replica_reference,
+    read_virtual_poses,
+)
 from ineus_core.evaluation.report import GROUPS, Fact, Panel, facts_of, to_plain, write_report
 from ineus_core.evaluation.shading import LOOKS, Look, colours_on_screen
 from ineus_core.evaluation.surface_samples import (
@@ -52,6 +59,8 @@ __all__ = [
     "Panel",
     "ReferenceFusion",
     "ReferenceFusionConfig",
+    "ReplicaMetrics",
+    "ReplicaReference",
     "SurfacePoints",
     "TanksMetrics",
     "TanksReference",
@@ -63,6 +72,7 @@ __all__ = [
     "dtu_points_file",
     "evaluate_dtu",
     "evaluate_mesh",
+    "evaluate_replica",
     "evaluate_tanks",
     "facts_of",
     "lpips",
@@ -70,7 +80,9 @@ __all__ = [
     "overview_camera",
     "psnr",
     "read_dtu_reference",
+    "read_replica_reference",
     "read_tanks_reference",
+    "read_virtual_poses",
     "render_mesh_picture",
     "render_textured_picture",
     "right_half",
