@@ -14,11 +14,17 @@ from ineus_core.types import Camera, Frame
 _WIDTH_PX = 160
 _SAMPLES = 4
 """Most returns along each side of a pixel that its depth is the mean of."""
+_FEWEST_SAMPLES = 0.25
+"""Share of them that a pixel needs; sensors leave out pixels, and registered depth whole lines."""
 _RADIUS_PX = 2
+_FEWEST_PX = 0.6
+"""Share of the pixels around one that its plane needs."""
 _STEP = 0.08
 """Share of the depth by which the returns in one pixel may differ: more is an edge."""
 _BEND = 0.006
 """Share of the depth by which those around a pixel may differ from a plane, in the mean."""
+_NOISE = 2.5
+"""They may also differ by so many times what they usually do: so noisy is the sensor."""
 
 
 def small_camera(camera: Camera) -> Camera:
@@ -30,27 +36,38 @@ def small_camera(camera: Camera) -> Camera:
 def planes_of(frame: Frame, min_m: float, max_m: float) -> Float[np.ndarray, "h w 3"]:
     """Fit a plane a x + b y + c z = 1 around each pixel of the small camera; 0 0 0 at an edge.
 
-    Inverse depth is linear in the pixels of a plane, so that each fit is a few sums.
+    Inverse depth is linear in the pixels of a plane, so that each fit is a few sums over those
+    pixels around it that have returns.
     """
     inverse_m, known = _inverse_depth(frame, min_m, max_m)
-    camera, reach = small_camera(frame.camera), _RADIUS_PX
-    side = 2 * reach + 1
-    ones, along = np.ones(side), np.arange(-reach, reach + 1.0)
-    count, spread = side**2, side * (along**2).sum()
-    mean = _filtered(inverse_m, ones, ones) / count
-    right = _filtered(inverse_m, along, ones) / spread
-    down = _filtered(inverse_m, ones, along) / spread
-    squares = _filtered(inverse_m**2, ones, ones) / count
+    camera, side = small_camera(frame.camera), 2 * _RADIUS_PX + 1
+    ones, along = np.ones(side), np.arange(-_RADIUS_PX, _RADIUS_PX + 1.0)
+    # Counted in floats.
+    share = known.astype(np.float64)
+    count = _filtered(share, ones, ones)
+    is_enough = known & (count > _FEWEST_PX * side**2)
+    count = np.where(is_enough, count, 1)
+
+    def mean(image: Float[np.ndarray, "h w"], x: int, y: int) -> Float[np.ndarray, "h w"]:
+        return _filtered(image, along**x, along**y) / count
+
+    x, y, value = mean(share, 1, 0), mean(share, 0, 1), mean(inverse_m, 0, 0)
+    xx, yy, xy = mean(share, 2, 0) - x**2, mean(share, 0, 2) - y**2, mean(share, 1, 1) - x * y
+    of_x, of_y = mean(inverse_m, 1, 0) - x * value, mean(inverse_m, 0, 1) - y * value
+    # More than half of a square never lie on one line.
+    area = np.where(is_enough, xx * yy - xy**2, 1)
+    right, down = (of_x * yy - of_y * xy) / area, (of_y * xx - of_x * xy) / area
     # What is left of the variance after the plane: no second pass over the picture.
-    bend = squares - mean**2 - (right**2 + down**2) * (spread / count)
-    # All of them, counted in floats.
-    is_plane = (_filtered(known.astype(np.float64), ones, ones) > count - 0.5) & (
-        bend <= (_BEND * mean) ** 2
-    )
+    squares = mean(inverse_m**2, 0, 0) - value**2
+    bend = np.sqrt(np.maximum(squares - right * of_x - down * of_y, 0))
+    # Of a sensor that measures by disparity inverse depth has the same noise near and far.
+    noise = np.median(bend[is_enough]) if is_enough.any() else 0.0
+    is_plane = is_enough & (bend <= np.maximum(_BEND * value, _NOISE * noise))
+    at_pixel = value - right * x - down * y
     column = np.arange(camera.width_px) + 0.5 - camera.cx
     row = np.arange(camera.height_px)[:, None] + 0.5 - camera.cy
     planes = np.stack(
-        (right * camera.fx, down * camera.fy, mean - right * column - down * row), axis=-1
+        (right * camera.fx, down * camera.fy, at_pixel - right * column - down * row), axis=-1
     )
     return np.where(is_plane[..., None], planes, 0.0).astype(np.float32)
 
@@ -73,7 +90,7 @@ def _filtered(
 def _inverse_depth(
     frame: Frame, min_m: float, max_m: float
 ) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
-    """Return the mean inverse depth of the returns in each small pixel, 0 where any is missing."""
+    """Return the mean inverse depth of the returns in each small pixel, 0 where few are there."""
     assert frame.depth_m is not None
     believed = (frame.depth_m >= max(min_m, 1e-3)) & (frame.depth_m <= max_m)
     if frame.mask is not None:
@@ -92,12 +109,17 @@ def _inverse_depth(
         )
         for image in (given, believed.astype(np.float32))
     )
+    # Only samples between returns, all four.
+    there = share > 0.999
+    count = there.sum(axis=0)
     # In double: planes are fitted to small differences.
-    mean = samples.mean(axis=0, dtype=np.float64)
-    # Every sample between returns only, and none of them across an edge.
-    known = (share.min(axis=0) > 0.999) & (
-        samples.max(axis=0) - samples.min(axis=0) < _STEP * mean
+    total = np.where(there, samples, 0).sum(axis=0, dtype=np.float64)
+    mean = total / np.maximum(count, 1)
+    spread = np.where(there, samples, -np.inf).max(axis=0) - np.where(there, samples, np.inf).min(
+        axis=0
     )
+    # None of them across an edge.
+    known = (count >= _FEWEST_SAMPLES * len(there)) & (spread < _STEP * mean)
     return np.where(known, mean, 0.0), known
 
 
