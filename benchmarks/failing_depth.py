@@ -14,7 +14,7 @@ Run: python benchmarks/failing_depth.py [--steps N] [--device DEVICE] [--set KEY
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -62,21 +62,28 @@ FAILING: dict[str, Callable[..., Bool[np.ndarray, "..."]]] = {
 """Which points of the room's surface the sensor does not return."""
 
 
-def part_of(points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
-    """Return the number of the failing part that each point belongs to, from 1; 0 if to none."""
+def part_of(
+    points: Float[np.ndarray, "n 3"], names: Iterable[str] = FAILING
+) -> Int[np.ndarray, " n"]:
+    """Return the number of the named part that each point belongs to, from 1; 0 if to none."""
     part = np.zeros(points.shape[:-1], dtype=np.int64)
-    for number, holds in enumerate(FAILING.values(), start=1):
-        part[holds(points)] = number
+    for number, name in enumerate(names, start=1):
+        part[FAILING[name](points)] = number
     return part
 
 
-def without_returns(frame: Frame) -> Frame:
-    """Return a frame that lacks the depth of the failing parts."""
+def failing_pixels(frame: Frame, names: Iterable[str] = FAILING) -> Bool[np.ndarray, "h w"]:
+    """Return which pixels of a frame with nearly exact depth show the named parts."""
     assert frame.depth_m is not None
     rays = cached_pixel_rays(frame.camera, 1)
     pose = frame.world_from_camera
     points = (rays * (frame.depth_m / rays[..., 2])[..., None]) @ pose[:3, :3].T + pose[:3, 3]
-    depth_m = np.where(part_of(points) > 0, np.float32(0), frame.depth_m)
+    return part_of(points, names) > 0
+
+
+def without_returns(frame: Frame) -> Frame:
+    """Return a frame that lacks the depth of the failing parts."""
+    depth_m = np.where(failing_pixels(frame), np.float32(0), frame.depth_m)
     return replace(frame, depth_m=depth_m)
 
 

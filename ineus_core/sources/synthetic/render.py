@@ -4,6 +4,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
@@ -265,16 +266,40 @@ def add_depth_noise(
     scale: float,
     max_range_m: float,
     rng: np.random.Generator,
+    spread_px: float = 0.0,
 ) -> Float[np.ndarray, "h w"]:
     """Spoil depth as a structured-light sensor does: noise by z squared, millimetres, holes.
 
     At a scale of 1 the noise has the deviation measured for the Kinect (Nguyen et al., 2012).
+    Neighbours within `spread_px` share it: windows of pixels are matched, not pixels.
     """
     deviation_m = scale * (0.0012 + 0.0019 * (depth_m - 0.4) ** 2)
-    noisy = depth_m + rng.normal(size=depth_m.shape) * deviation_m
+    noisy = depth_m + _shared_noise(depth_m.shape, spread_px, rng) * deviation_m
     # Sensors tell whole millimetres.
     noisy = np.round(noisy * 1000) / 1000
     # The more a ray grazes the likelier it has no return: half of them at a cosine of 0.15.
     lost = rng.random(depth_m.shape) > (cos_incidence - 0.05) / 0.20
     valid = (depth_m > 0) & (noisy > 0) & (noisy <= max_range_m) & ~lost
     return np.where(valid, noisy, 0).astype(np.float32)
+
+
+def patches(
+    shape: tuple[int, ...], share: float, rng: np.random.Generator
+) -> Bool[np.ndarray, "h w"]:
+    """Draw patches that cover a share of a picture."""
+    if share == 0:
+        return np.zeros(shape, dtype=bool)
+    # Some eight across a picture, whatever its size.
+    height = _shared_noise(shape, shape[-1] / 64, rng)
+    return height < np.quantile(height, share)
+
+
+def _shared_noise(
+    shape: tuple[int, ...], spread_px: float, rng: np.random.Generator
+) -> Float[np.ndarray, "h w"]:
+    """Draw noise of deviation 1 that a Gaussian of this sigma has spread over neighbours."""
+    noise = rng.normal(size=shape)
+    if spread_px == 0:
+        return noise
+    noise = cv2.GaussianBlur(noise, (0, 0), spread_px)
+    return noise / noise.std()

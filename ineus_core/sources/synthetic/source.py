@@ -24,6 +24,7 @@ from ineus_core.sources.synthetic.mesh import scene_mesh
 from ineus_core.sources.synthetic.render import (
     RenderedScene,
     add_depth_noise,
+    patches,
     render_scene,
     trace,
 )
@@ -68,6 +69,18 @@ class SyntheticConfig(ConfigModel):
         default=0.0,
         ge=0,
         description="Depth noise as a multiple of a Kinect's; 0: exact depth, no holes",
+    )
+    noise_spread_px: float = Field(
+        default=0.0,
+        ge=0,
+        description="Radius in pixels (sigma) over which neighbours share depth noise; 0: none do",
+    )
+    holes: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the depth that is missing in patches, where noise > 0, beside what "
+        "is seen at a grazing angle",
     )
     max_range_m: float = Field(
         default=8.0,
@@ -189,8 +202,14 @@ class SyntheticSource:
             # A generator for each frame: its noise is the same in whatever order frames are read.
             rng = np.random.default_rng((config.seed, index))
             depth_m = add_depth_noise(
-                depth_m, view.cos_incidence, config.noise, config.max_range_m, rng
+                depth_m,
+                view.cos_incidence,
+                config.noise,
+                config.max_range_m,
+                rng,
+                spread_px=config.noise_spread_px,
             )
+            depth_m[patches(depth_m.shape, config.holes, rng)] = 0
         return depth_m
 
     def foreground(self, index: int) -> Bool[np.ndarray, "h w"]:

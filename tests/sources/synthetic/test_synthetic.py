@@ -245,6 +245,32 @@ def test_noise_by_its_law() -> None:
     assert not add_depth_noise(depth * 0, facing, 1.0, 8.0, rng).any()
 
 
+def test_neighbours_share_noise_as_far_as_it_is_spread() -> None:
+    depth = np.full((200, 200), 3.0, dtype=np.float32)
+    noisy = add_depth_noise(
+        depth, np.ones_like(depth), 1.0, 8.0, np.random.default_rng(0), spread_px=2.0
+    )
+    assert noisy.std() == pytest.approx(0.0012 + 0.0019 * 2.6**2, rel=0.05)
+    off = noisy - noisy.mean()
+    # Of two Gaussians of deviation s that lie d apart: exp(-d^2 / (4 s^2)).
+    for apart, shared in ((2, np.exp(-0.25)), (4, np.exp(-1.0)), (12, 0.0)):
+        found = (off[:, apart:] * off[:, :-apart]).mean() / off.var()
+        assert found == pytest.approx(shared, abs=0.06)
+
+
+def test_holes_are_patches_of_the_share_that_was_asked_for() -> None:
+    made = source(noise=1.0, holes=0.12, width_px=320, height_px=240)
+    whole = source(noise=1.0, width_px=320, height_px=240)
+    depth_m, without_m = made.frame(3).depth_m, whole.frame(3).depth_m
+    assert depth_m is not None and without_m is not None
+    gone = (without_m > 0) & (depth_m == 0)
+    assert gone.sum() / (without_m > 0).sum() == pytest.approx(0.12, abs=0.02)
+    # Beside most of its pixels there is another one of the same hole.
+    inner = gone[1:-1, 1:-1]
+    assert gone[1:-1, :-2][inner].mean() > 0.7
+    assert np.array_equal(depth_m[~gone], without_m[~gone])
+
+
 def test_reference_points_lie_on_the_surface_and_apart() -> None:
     made = source("room")
     points = made.reference_points(2000, seed=1)
