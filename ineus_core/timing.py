@@ -74,32 +74,34 @@ class Pace:
 
 
 class TimeShare:
-    """Keeps work that comes again and again to a share of the wall time.
+    """Keeps work that comes again and again to a share of the time.
 
     Args:
         share: 0 to 1, above 0; 1 is no limit.
+        now_s: The clock.
     """
 
     _LONGEST_S = 2.0
     """Of work that counts: what compiles once takes longer, and never again."""
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, now_s: Callable[[], float] = time.perf_counter) -> None:
         """Be due at once."""
-        self._share, self._took_s, self._end_s = share, 0.0, 0.0
+        self._share, self._now_s = share, now_s
+        self._took_s, self._end_s = 0.0, 0.0
 
     def is_due(self) -> bool:
         """Tell whether enough time has gone by since the last time."""
         rest_s = self._took_s * (1.0 / self._share - 1.0)
-        return rest_s == 0 or time.perf_counter() - self._end_s >= rest_s
+        return rest_s == 0 or self._now_s() - self._end_s >= rest_s
 
     @contextmanager
     def spent(self) -> Iterator[None]:
         """Note how long the block takes."""
-        begin_s = time.perf_counter()
+        begin_s = self._now_s()
         try:
             yield
         finally:
-            self._end_s = time.perf_counter()
+            self._end_s = self._now_s()
             self._took_s = min(self._end_s - begin_s, self._LONGEST_S)
 
 

@@ -75,7 +75,7 @@ class FieldConfig(FieldVariantConfig):
         "0 = 1/2048 of the side for init object and room, else the voxel.",
     )
     extent_m: float = Setting(
-        64.0,
+        128.0,
         gt=0,
         description="Side in m of the cube around the first camera in which a stream may map.",
     )

@@ -28,7 +28,7 @@ _FACTORS = (0.001, 0.1, 10.0, 1000.0, 0.2, 5.0)
 _MEDIAN_OF_A_ROOM_M = 2.0
 _OF_A_ROOM_M = {
     "meshing.voxel_size_m": 0.025,
-    "field.extent_m": 64.0,
+    "field.extent_m": 128.0,
     "ray_sampling.truncation_m": 0.05,
     "ray_sampling.near_m": 0.05,
     "selector.min_translation_m": 0.1,

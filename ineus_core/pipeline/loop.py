@@ -141,7 +141,7 @@ class Pipeline:
         self._mesh_share = config.mesh_share
         self._is_live = is_live
         if is_live:
-            reconstructor.limit_estimation(config.stereo_share)
+            reconstructor.limit_estimation(config.stereo_share, now_s)
         self._mesh_took_s = self._mesh_end_s = 0.0
         self._has_mesh_left = self._meshes_all = self._gave_way = False
         self._queue = KeyframeQueue(round(1e6 * config.queue_mb))

@@ -40,7 +40,7 @@ from ineus_core.rendering import (
     ViewVisibility,
     resolved_rendering,
 )
-from ineus_core.timing import Pace
+from ineus_core.timing import Pace, TimeShare
 from ineus_core.training import Ranks, make_step, resolved_training
 from ineus_core.types import Camera, Frame
 
@@ -126,13 +126,13 @@ class Assembly:
         return bounds.scene_kind != "object"
 
     def estimated_depth(
-        self, points: Float[np.ndarray, "n 3"] | None, time_share: float, is_set: bool
+        self, points: Float[np.ndarray, "n 3"] | None, time_share: TimeShare | None, is_set: bool
     ) -> EstimatedDepth:
         """Make what gives keyframes without depth their depth.
 
         Args:
             points: On surfaces, where some are known.
-            time_share: Of the wall time, the most that it may take.
+            time_share: Says whether there is time for a keyframe; None: there always is.
             is_set: They are a set of photographs, of which all are known.
         """
         stereo = self.config.stereo.of_photographs() if is_set else self.config.stereo

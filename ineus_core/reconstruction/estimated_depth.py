@@ -38,7 +38,7 @@ class EstimatedDepth:
         limits: The depth that is believed.
         device: Where pictures are compared.
         points_m: On surfaces, where some are known, such as those of structure from motion.
-        time_share: Of the wall time, the most that it may take; 1: all that it needs.
+        time_share: Says whether there is time for a keyframe; None: there always is.
         in_order: Keyframes come as a camera moves; photographs may come in any order.
     """
 
@@ -48,13 +48,13 @@ class EstimatedDepth:
         limits: DepthConfig,
         device: torch.device,
         points_m: Float[np.ndarray, "n 3"] | None = None,
-        time_share: float = 1.0,
+        time_share: TimeShare | None = None,
         in_order: bool = True,
     ) -> None:
         """Wait for the first keyframe."""
         self._config, self._limits = config, limits
         self._stereo = DepthFromMotion(config, device, points_m, in_order)
-        self._time = TimeShare(time_share)
+        self._time = time_share or TimeShare(1.0)
         self._waiting: dict[KeyframeId, Frame] = {}
         self.given_up: deque[Frame] = deque(maxlen=_MOST_GIVEN_UP)
         """Keyframes without an estimate, as long as there is no other."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,7 +35,7 @@ from ineus_core.reconstruction.memory import give_back_memory
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.rendering import resolved_rendering
 from ineus_core.stereo import PHOTOGRAPHS
-from ineus_core.timing import InParts, at_once, peak_memory_mb
+from ineus_core.timing import InParts, TimeShare, at_once, peak_memory_mb
 from ineus_core.training import Ranks, check_device
 from ineus_core.types import Camera, Frame, KeyframeId, Mesh, MeshUpdate, RenderedImage, StepReport
 
@@ -68,7 +69,8 @@ class Reconstructor:
         self.device, self.ranks = device, ranks
         self._dataset_from_world = np.eye(4)
         self._reconstruction: Reconstruction | None = None
-        self._given_config, self._time_share = config, 1.0
+        self._given_config = config
+        self._time_for_depth: Callable[[], TimeShare | None] = lambda: None
         self._assembly = Assembly(config, device, ranks, make_policy)
         self._gate = self._assembly.gate()
         # What the device cannot do is said now, not when the first frame comes.
@@ -200,13 +202,15 @@ class Reconstructor:
         self._expected, self._surface_points = list(poses), points
         self._has_estimates = self._assembly.estimates_depth(self._expected, points)
 
-    def limit_estimation(self, time_share: float) -> None:
-        """Say how much of the wall time depth from motion may take, from the next `reset` on.
+    def limit_estimation(
+        self, time_share: float, now_s: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """Say how much of a clock's time depth from motion may take, from the next `reset` on.
 
         Keyframes that come too soon for it are then left out. Where nothing is said it takes the
         time that it needs.
         """
-        self._time_share = time_share
+        self._time_for_depth = partial(TimeShare, time_share, now_s)
 
     def add_frame(self, frame: Frame) -> bool:
         """Take a frame; False if it is not needed as a keyframe."""
@@ -309,7 +313,7 @@ class Reconstructor:
         """Take a keyframe that is inserted when others have shown its depth."""
         if self._estimated_depth is None:
             self._estimated_depth = self._assembly.estimated_depth(
-                self._surface_points, self._time_share, self._are_photographs
+                self._surface_points, self._time_for_depth(), self._are_photographs
             )
         return self._insert(self._estimated_depth.add(self._refined_by_pictures(frame)))
 

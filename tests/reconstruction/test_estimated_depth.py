@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames without depth: keyframes get the depth that they show of each other, then the scene."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +16,7 @@ from ineus_core.reconstruction.assembly import Assembly
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.sources import orbit_poses
 from ineus_core.stereo import StereoConfig, StereoDepth
+from ineus_core.timing import TimeShare
 from ineus_core.types import Frame
 
 
@@ -142,8 +142,9 @@ def test_better_depth_takes_the_place_of_the_first(reconstructor: Reconstructor)
 
 def test_keyframes_that_come_too_soon_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [0.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: now_s[0])
-    depths = EstimatedDepth(StereoConfig(), DepthConfig(), CPU, time_share=0.25)
+    depths = EstimatedDepth(
+        StereoConfig(), DepthConfig(), CPU, time_share=TimeShare(0.25, lambda: now_s[0])
+    )
     add = depths._stereo.add
 
     def slow(frame: Frame) -> list[StereoDepth]:
