@@ -76,6 +76,8 @@ class Pace:
 class TimeShare:
     """Keeps work that comes again and again to a share of the time.
 
+    Time that was not used is kept for a while, so that work may come in bursts.
+
     Args:
         share: 0 to 1, above 0; 1 is no limit.
         now_s: The clock.
@@ -83,16 +85,20 @@ class TimeShare:
 
     _LONGEST_S = 2.0
     """Of work that counts: what compiles once takes longer, and never again."""
+    _KEPT_S = 0.5
+    """Of time that was not used."""
 
     def __init__(self, share: float, now_s: Callable[[], float] = time.perf_counter) -> None:
         """Be due at once."""
         self._share, self._now_s = share, now_s
-        self._took_s, self._end_s = 0.0, 0.0
+        self._left_s, self._at_s = self._KEPT_S, now_s()
 
     def is_due(self) -> bool:
-        """Tell whether enough time has gone by since the last time."""
-        rest_s = self._took_s * (1.0 / self._share - 1.0)
-        return rest_s == 0 or self._now_s() - self._end_s >= rest_s
+        """Tell whether there is time left."""
+        now_s = self._now_s()
+        gained_s = self._share * (now_s - self._at_s)
+        self._left_s, self._at_s = min(self._left_s + gained_s, self._KEPT_S), now_s
+        return self._share == 1.0 or self._left_s > 0
 
     @contextmanager
     def spent(self) -> Iterator[None]:
@@ -101,8 +107,7 @@ class TimeShare:
         try:
             yield
         finally:
-            self._end_s = self._now_s()
-            self._took_s = min(self._end_s - begin_s, self._LONGEST_S)
+            self._left_s -= min(self._now_s() - begin_s, self._LONGEST_S)
 
 
 class Timers:

@@ -30,6 +30,8 @@ _PASSED_AT_ONCE = 4
 """Frames between keyframes, of which only what they show is taken in, before one of those."""
 _TAKING_GPU_S, _TAKING_CPU_S = 0.025, 0.4
 """How long a tick takes more than one keyframe, of many that wait online."""
+_BRIEF_S = 0.005
+"""How long taking keyframes may have taken in a tick that goes on with estimates of depth."""
 _GIVING_WAY_S = 0.004
 """How long a tick leaves the host to the thread that corrects keyframes, while others wait."""
 _STORED_AFTER = 8
@@ -269,6 +271,9 @@ class Pipeline:
             self._is_good(partial(self._begin_taking, waiting))
             if self._clock_s() - begin_s >= _TAKING_GPU_S:
                 break
+        if self._clock_s() - begin_s < _BRIEF_S:
+            # One part a tick, as each takes as long as some steps.
+            self._is_good(self.reconstructor.go_on_estimating)
         return self._clock_s() - begin_s
 
     def _begin_taking(self, waiting: WaitingFrame) -> None:

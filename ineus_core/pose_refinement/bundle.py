@@ -17,6 +17,8 @@ _NOISE_PX = 0.25
 _MOST_USUAL, _MOST_NOISE = 5.0, 6.0
 """Times the usual error, and times the noise, beyond which a match is wrong."""
 _DAMPING = 1e-6
+_STILL = 1e-4
+"""Turn in rad, and shift by the depth, of a step that is the last."""
 _NEAREST = 1e-3
 _SHIFT_BY_TURN = 0.5
 """A given pose is wrong in its position by so many depths of the scene for each radian."""
@@ -115,8 +117,14 @@ def adjusted(
         spread: Deviation of the given poses, in rad; that of positions follows by the depth.
     """
     points = triangulated(sightings, poses)
+    _, local, ahead = off_by(sightings, poses, points)
+    reach = np.repeat((_median_depth(local, ahead), 1.0), 3)
     for _ in range(_STEPS):
+        before = poses
         poses, points = _step(sightings, given, poses, points, is_free, spread)
+        # The next keyframe goes on from here.
+        if np.abs(between(before, poses) / reach).max() < _STILL:
+            break
     return poses, points
 
 
@@ -139,9 +147,7 @@ def _step(
     of_poses, right = np.zeros((views, 6, 6)), np.zeros((views, 6))
     np.add.at(of_poses, sightings.views, weighted @ by_pose)
     np.add.at(right, sightings.views, -np.einsum("nij,nj->ni", weighted, off))
-    across = np.zeros((views, count, 6, 3))
-    # Assigned and not added: a view sees a point once.
-    across[sightings.views, sightings.points] = weighted @ by_point
+    met = weighted @ by_point
     weighted = by_point.transpose(0, 2, 1) * weight[:, None, None]
     of_points, point_right = np.zeros((count, 3, 3)), np.zeros((count, 3))
     np.add.at(of_points, sightings.points, weighted @ by_point)
@@ -149,16 +155,19 @@ def _step(
     # Points that are seen under a small angle have hardly any depth to tell.
     damping = _DAMPING * np.trace(of_points, axis1=1, axis2=2) + 1e-9
     inverse = np.linalg.inv(of_points + damping[:, None, None] * np.eye(3))
-    depth = float(np.median(local[ahead, 2])) if ahead.any() else 1.0
+    depth = _median_depth(local, ahead)
     # How sure given poses are; of shifts by the depth of the scene, so that its unit is no matter.
     sure = np.repeat((1 / (_SHIFT_BY_TURN * depth * spread) ** 2, 1 / spread**2), 3)
     # Around the given poses, not around those of the last step: they hold the scale.
     right -= sure * between(given, poses)
     # The points are eliminated: what is left is a small system of the poses alone.
-    scaled = np.einsum("vpij,pjk->vpik", across, inverse)
-    rows = across.transpose(0, 2, 1, 3).reshape(6 * views, 3 * count)
-    matrix = -scaled.transpose(0, 2, 1, 3).reshape(6 * views, 3 * count) @ rows.T
-    flat = right.ravel() - np.einsum("vpij,pj->vi", scaled, point_right).ravel()
+    across, scaled = np.zeros((2, views, 6, count, 3))
+    # Assigned and not added: a view sees a point once.
+    across[sightings.views, :, sightings.points] = met
+    scaled[sightings.views, :, sightings.points] = met @ inverse[sightings.points]
+    across, scaled = (of.reshape(6 * views, 3 * count) for of in (across, scaled))
+    matrix = -scaled @ across.T
+    flat = right.ravel() - scaled @ point_right.ravel()
     for view in range(views):
         at = slice(6 * view, 6 * view + 6)
         matrix[at, at] += of_poses[view] + np.diag(sure)
@@ -167,8 +176,12 @@ def _step(
     steps[free] = np.linalg.solve(matrix[np.ix_(free, free)], flat[free])
     motion = steps.reshape(views, 6)
     # Back to the points, now that it is known how the poses move.
-    point_right = point_right - np.einsum("vpij,vi->pj", across, motion)
+    point_right = point_right - (across.T @ steps).reshape(count, 3)
     return moved(poses, motion), points + np.einsum("pij,pj->pi", inverse, point_right)
+
+
+def _median_depth(local: Float[np.ndarray, "n 3"], ahead: Bool[np.ndarray, " n"]) -> float:
+    return float(np.median(local[ahead, 2])) if ahead.any() else 1.0
 
 
 def _jacobians(

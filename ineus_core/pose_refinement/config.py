@@ -16,9 +16,10 @@ class PoseRefinementConfig(ConfigModel):
         "surfaces that they show lie on each other; exact poses stay as they are.",
     )
     pictures: bool = Field(
-        False,
+        True,
         description="Whether the poses of keyframes without depth are corrected by points that "
-        "their pictures share, before depth from motion; takes some 0.1 s a keyframe on a core.",
+        "their pictures share, before depth from motion; some 0.1 s a keyframe on a core. Where "
+        "given poses are right, they stay, and two keyframes of three are not looked at.",
     )
     max_jump_m: float = Field(
         0.05,

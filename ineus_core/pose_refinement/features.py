@@ -91,11 +91,13 @@ def _matches(
     """Match descriptors that are nearest to each other, and clearly so."""
     if len(ours) < 2 or len(theirs) < 2:
         return []
-    matcher = cv2.BFMatcher(cv2.NORM_L2)
-    back = {match[0].queryIdx: match[0].trainIdx for match in matcher.knnMatch(theirs, ours, 1)}
-    return [
-        (best.queryIdx, best.trainIdx)
-        for best, second in matcher.knnMatch(ours, theirs, 2)
-        # Both ways: repeated texture passes one of the two tests.
-        if best.distance < _RATIO * second.distance and back.get(best.trainIdx) == best.queryIdx
-    ]
+    # Squared distances by one product for both ways, in half the time of two searches.
+    squares = [np.einsum("ij,ij->i", of, of) for of in (ours, theirs)]
+    apart = squares[0][:, None] + squares[1] - 2 * (ours @ theirs.T)
+    best, back = apart.argmin(axis=1), apart.argmin(axis=0)
+    each = np.arange(len(ours))
+    nearest = apart[each, best]
+    apart[each, best] = np.inf
+    # Both ways: repeated texture passes one of the two tests.
+    is_match = (nearest < _RATIO**2 * apart.min(axis=1)) & (back[best] == each)
+    return list(zip(each[is_match].tolist(), best[is_match].tolist(), strict=True))

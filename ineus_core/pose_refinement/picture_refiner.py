@@ -23,6 +23,8 @@ _BETTER = 1.5
 """Given poses stay unless points lie so many times closer to where they are seen without them."""
 _WORTH = 1e-4
 """Turn in rad, or shift by the depth, below which a keyframe stays where it is."""
+_RIGHT, _RESTS = 8, 24
+"""Keyframes in a row whose given poses are right, and those after them that are not looked at."""
 
 
 class PictureRefiner:
@@ -39,9 +41,16 @@ class PictureRefiner:
         self._told: dict[KeyframeId, Float[np.ndarray, "4 4"]] = {}
         self._next_track = 0
         self._counts: Counter[str] = Counter()
+        self._right = self._at_rest = 0
 
     def add(self, frame: Frame) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
-        """Take a keyframe; return the new poses of all that move, it among them."""
+        """Take a keyframe; return the new poses of all that move, it among them.
+
+        Where given poses turn out right again and again, most keyframes are not looked at.
+        """
+        if self._at_rest > 0:
+            self._at_rest -= 1
+            return {}
         view = view_of(frame)
         self._next_track = continue_tracks(view, self._views, self._next_track)
         self._views.append(view)
@@ -51,7 +60,12 @@ class PictureRefiner:
             del self._told[gone.id]
         del self._views[:-_WINDOW]
         self._refine()
-        return self._moves()
+        moves = self._moves()
+        if self._right == _RIGHT:
+            self._right, self._at_rest = 0, _RESTS
+            self._views.clear()
+            self._told.clear()
+        return moves
 
     def take_counts(self) -> Counter[str]:
         """Return what has happened since the last call."""
@@ -78,7 +92,9 @@ class PictureRefiner:
         before = _usual_error(sightings, given, triangulated(sightings, given))
         refined, points = adjusted(sightings, given, poses, is_free, spread=max(before, 1e-5))
         after = _usual_error(sightings, refined, points)
-        if before < _BETTER * after:
+        are_right = before < _BETTER * after
+        self._right = self._right + 1 if are_right else 0
+        if are_right:
             refined = np.where(is_free[:, None, None], given, poses)
         for view, pose in zip(self._views, refined, strict=True):
             view.pose = pose

@@ -62,17 +62,31 @@ class EstimatedDepth:
 
     def add(self, frame: Frame) -> list[Frame]:
         """Take a keyframe; return those whose depth is there now, or better now, with it."""
+        ready = self.begin(frame)
+        while (more := self.go_on()) is not None:
+            ready += more
+        return ready
+
+    def begin(self, frame: Frame) -> list[Frame]:
+        """Take a keyframe; return it if it has a first depth. The others come by `go_on`."""
         # It must not wait, as the matcher never gets it and so would never answer.
         if not self._time.is_due():
             self.counters["keyframes_without_time_for_depth"] += 1
             return []
         self._waiting[frame.stamp_ns, frame.camera_id] = frame
         with self._time.spent():
-            ready = self._with_depth(self._stereo.add(frame))
+            return self._with_depth(self._stereo.begin(frame))
+
+    def go_on(self) -> list[Frame] | None:
+        """Do a part of what the newest keyframe tells of others; None if there is nothing left."""
+        with self._time.spent():
+            found = self._stereo.go_on()
+            if found is not None:
+                return self._with_depth(found)
         # Nothing more will be said of those that are not held there.
         # The matcher holds so many of the newest.
         self._give_up(list(self._waiting)[: -self._config.views])
-        return ready
+        return None
 
     def finish(self) -> list[Frame]:
         """Return the keyframes that still waited, as far as their depth can be told."""

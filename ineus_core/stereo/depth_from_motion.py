@@ -4,7 +4,7 @@
 
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,14 +106,23 @@ class DepthFromMotion:
         self._points_m = np.zeros((0, 3)) if points_m is None else points_m
         self._max_width_px = config.max_width_px or _WIDTH_PX[device.type]
         self._views: list[StereoView] = []
+        self._news: Iterator[list[StereoDepth]] = iter(())
 
     def add(self, keyframe: Frame) -> list[StereoDepth]:
         """Take a keyframe; return the depth of those for which there is any news."""
+        found = self.begin(keyframe)
+        while (more := self.go_on()) is not None:
+            found += more
+        return found
+
+    def begin(self, keyframe: Frame) -> list[StereoDepth]:
+        """Take a keyframe; return its first depth. What it tells of others comes by `go_on`."""
         view = StereoView(keyframe, self._max_width_px, self._device)
         self._views.append(view)
         del self._views[: -self._config.views]
         if not self._in_order:
             return []
+        self._news = self._told_of_others()
         found: list[StereoDepth | None] = []
         # From the past alone; a better depth follows when later ones have come.
         if self._config.provisional and self._measure(view):
@@ -122,29 +131,44 @@ class DepthFromMotion:
                 if other.measured is None:
                     self._measure(other)
             found.append(self._depth_of(view))
-        return [depth for depth in (*found, *self._finished(is_last=False)) if depth is not None]
+        return [depth for depth in found if depth is not None]
+
+    def go_on(self) -> list[StereoDepth] | None:
+        """Measure or check one of the others; return its depth, None if there is nothing to do."""
+        return next(self._news, None)
+
+    def _told_of_others(self) -> Iterator[list[StereoDepth]]:
+        """Measure views whose best sources are there, and check those whose partners are."""
+        for number, view in enumerate(self._views):
+            if not view.is_settled and self._has_its_sources(number):
+                self._settle(view)
+                yield []
+        for number, view in enumerate(self._views):
+            if not view.is_done and self._has_its_partners(number):
+                view.is_done = True
+                depth = self._depth_of(view, is_final=True)
+                yield [] if depth is None else [depth]
 
     def finish(self) -> list[StereoDepth]:
         """Return the depth of all others, as no keyframe will come."""
-        return [depth for depth in self._finished(is_last=True) if depth is not None]
+        for view in self._views:
+            if not view.is_settled:
+                self._settle(view)
+        left = [view for view in self._views if not view.is_done]
+        for view in left:
+            view.is_done = True
+        found = [self._depth_of(view, is_final=True) for view in left]
+        return [depth for depth in found if depth is not None]
 
     def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
         """Give keyframes that are held corrected poses."""
         for view in self._views:
             view.world_from_camera = poses.get(view.id, view.world_from_camera)
 
-    def _finished(self, is_last: bool) -> list[StereoDepth | None]:
-        """Measure views whose best sources are there, and check those whose partners are."""
-        for number, view in enumerate(self._views):
-            if not view.is_settled and (is_last or self._has_its_sources(number)):
-                self._measure(view)
-                view.is_settled = True
-        found = []
-        for number, view in enumerate(self._views):
-            if not view.is_done and (is_last or self._has_its_partners(number)):
-                view.is_done = True
-                found.append(self._depth_of(view, is_final=True))
-        return found
+    def _settle(self, view: StereoView) -> None:
+        """Measure a view whose best sources are there."""
+        self._measure(view)
+        view.is_settled = True
 
     def _has_its_sources(self, number: int) -> bool:
         """Tell whether no later view will be a better source."""

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses of pictures of a textured wall and floor: nearer to the truth, or left where exact."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from box_views import apart, off_by
 
-from ineus_core.pose_refinement import PictureRefiner, PoseRefinementConfig
+from ineus_core.pose_refinement import PictureRefiner, PoseRefinementConfig, picture_refiner
+from ineus_core.pose_refinement.features import FeatureView, view_of
 from ineus_core.sources import SyntheticConfig, SyntheticSource
 from ineus_core.types import Frame
 
@@ -47,3 +51,27 @@ def test_pictures_without_texture_move_nothing() -> None:
     for frame in room_frames(4):
         plain = Frame(frame.stamp_ns, frame.camera, frame.world_from_camera, 0 * frame.rgb + 90)
         assert refiner.add(plain) == {}
+
+
+def test_where_given_poses_are_right_most_keyframes_are_not_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[Frame] = []
+
+    def noted(frame: Frame) -> FeatureView:
+        looked.append(frame)
+        return view_of(frame)
+
+    monkeypatch.setattr(picture_refiner, "view_of", noted)
+    refiner = PictureRefiner(PoseRefinementConfig())
+    frames = [SOURCE.frame(index) for index in range(0, 80, 2)]
+    for frame in frames[:36]:
+        assert refiner.add(frame) == {}
+    # The third view is the first that can be judged; eight of them, then a rest of 24.
+    assert len(looked) == 2 + 8 + (36 - 10 - 24)
+    # A pose that turns wrong is found when it is looked at again.
+    moves = {}
+    for frame in frames[36:]:
+        off = off_by(frame.world_from_camera, (0.02, 0.0, 0.0), (0.0, 1.0, 0.0))
+        moves.update(refiner.add(replace(frame, world_from_camera=off)))
+    assert moves

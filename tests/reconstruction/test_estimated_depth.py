@@ -145,17 +145,18 @@ def test_keyframes_that_come_too_soon_are_left_out(monkeypatch: pytest.MonkeyPat
     depths = EstimatedDepth(
         StereoConfig(), DepthConfig(), CPU, time_share=TimeShare(0.25, lambda: now_s[0])
     )
-    add = depths._stereo.add
+    begin = depths._stereo.begin
 
     def slow(frame: Frame) -> list[StereoDepth]:
         now_s[0] += 1.0
-        return add(frame)
+        return begin(frame)
 
-    monkeypatch.setattr(depths._stereo, "add", slow)
+    monkeypatch.setattr(depths._stereo, "begin", slow)
     for frame in walk():
         depths.add(without_depth(frame))
         now_s[0] += 1.1
-    # A second of work, then three of rest, in which two frames come and one is late enough.
+    # Half a second is there, a quarter of what goes by is added, and each takes one: the first two
+    # are taken at 0 and 2.1 s, those at 4.2 and 5.3 s are not, that at 6.4 s is, and so on.
     assert depths.counters["keyframes_without_time_for_depth"] == 4
 
 
