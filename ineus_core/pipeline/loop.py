@@ -277,7 +277,8 @@ class Pipeline:
         return self._clock_s() - begin_s
 
     def _begin_taking(self, waiting: WaitingFrame) -> None:
-        self._taking = self.reconstructor.begin_taking(waiting.judged), waiting
+        others_wait = self._queue.keyframes > 0
+        self._taking = self.reconstructor.begin_taking(waiting.judged, others_wait), waiting
 
     def _end_taking(self) -> None:
         assert self._taking is not None

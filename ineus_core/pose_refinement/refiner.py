@@ -29,6 +29,8 @@ _ALL_EVERY = 4
 """All move when there are so many new ones for each of as many that are held."""
 _JUDGED_EVERY = 4
 """Keyframes until the noise of given poses is judged anew."""
+_LEAST_OFTEN = 4
+"""Of so many keyframes one is solved with those before it, however many wait."""
 _RENEWED = 24
 """Pairs that are compared anew after the poses have moved."""
 
@@ -60,10 +62,18 @@ class PoseRefiner:
         self._given, self._poses, self._told = (np.zeros((0, 4, 4)) for _ in range(3))
         self._drift, self._surprise = np.zeros((0, 6)), np.zeros(0)
         self._constraints = Constraints.none()
-        self._came = 0
+        self._came = self._came_unsolved = 0
+        # Rows of keyframes that new ones have met since all moved together.
+        self._unsolved: set[int] = set()
 
-    def add(self, frame: Frame) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
-        """Take a keyframe with depth; return the new poses of all that move, it among them."""
+    def add(
+        self, frame: Frame, others_wait: bool = False
+    ) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
+        """Take a keyframe with depth; return the new poses of all that move, it among them.
+
+        Args:
+            others_wait: Register it alone; those that wait move the others with it.
+        """
         if len(self._ids) == self._capacity:
             self.hold_only(self._ids[1:])
         self._store(frame)
@@ -73,7 +83,10 @@ class PoseRefiner:
             found = Constraints.measured(self._held(), self._rows, pairs, motions, FINE_M)
             self._constraints = self._constraints.joined(found)
             self._judge_noise()
-            self._solve(pairs)
+            self._unsolved.update(pairs.ravel().tolist())
+            self._came_unsolved += 1
+            if not others_wait or self._came_unsolved == _LEAST_OFTEN:
+                self._solve()
         return self._moves()
 
     def hold_only(self, keyframes: Iterable[KeyframeId]) -> None:
@@ -83,6 +96,7 @@ class PoseRefiner:
         if stays.all():
             return
         number = np.cumsum(stays) - 1
+        self._unsolved = {int(number[row]) for row in self._unsolved if stays[row]}
         kept = self._constraints.where(stays[self._constraints.pairs].all(axis=1))
         self._constraints = replace(kept, pairs=number[kept.pairs])
         self._ids = [keyframe for keyframe in self._ids if keyframe in held]
@@ -162,13 +176,16 @@ class PoseRefiner:
             poses = self._given, self._poses
             self.noise = noise_of(self._constraints, *poses, self._ages)
 
-    def _solve(self, pairs: np.ndarray) -> None:
-        """Move the newest keyframes and the new one's neighbours, or all of them."""
+    def _solve(self) -> None:
+        """Move the newest keyframes and the neighbours of new ones, or all of them."""
         count = len(self._ids)
         is_free = np.zeros(count, dtype=bool)
-        is_free[-_NEWEST:] = is_free[pairs] = True
-        is_turn_of_all = self._came % max(1, count // _ALL_EVERY) == 0
+        is_free[-_NEWEST:] = is_free[sorted(self._unsolved)] = True
+        since, every = self._came_unsolved, max(1, count // _ALL_EVERY)
+        is_turn_of_all = self._came // every > (self._came - since) // every
         is_free |= is_turn_of_all
+        self._unsolved.clear()
+        self._came_unsolved = 0
         # Many keyframes take long, and move by little.
         for _ in range(1 if is_turn_of_all and count > 2 * _NEWEST else 2):
             before = self._poses

@@ -53,18 +53,19 @@ class KeyframeCorrection:
         self._refiner, self._dynamic, self._exposure = refiner, dynamic, exposure
         self._refined_from_given = np.eye(4)
 
-    def correct(self, frame: Frame, is_held: bool) -> CorrectedKeyframe:
+    def correct(self, frame: Frame, is_held: bool, others_wait: bool = False) -> CorrectedKeyframe:
         """Return a keyframe with its corrections.
 
         Args:
             is_held: It is held already, and comes again with better depth: its colours stay.
+            others_wait: Poses of other keyframes move with those that wait.
         """
         is_measured = frame.depth_m is not None and frame.depth_confidence is None
         poses: _Poses = {}
         verdict = None
         # The pose comes first: at one that is off, what stands still would look as if it moved.
         if is_measured and self._refiner is not None:
-            frame, poses = self._refined(frame, self._refiner)
+            frame, poses = self._refined(frame, self._refiner, others_wait)
         if is_measured and self._dynamic is not None:
             verdict = self._dynamic.add(frame)
             frame = verdict.frame
@@ -72,9 +73,11 @@ class KeyframeCorrection:
             frame = self._exposure.add(frame)
         return CorrectedKeyframe(frame, poses, verdict, self._take_counts())
 
-    def _refined(self, frame: Frame, refiner: PoseRefiner) -> tuple[Frame, _Poses]:
+    def _refined(
+        self, frame: Frame, refiner: PoseRefiner, others_wait: bool
+    ) -> tuple[Frame, _Poses]:
         """Return a keyframe with its refined pose, and the poses of those that move with it."""
-        poses = refiner.add(frame)
+        poses = refiner.add(frame, others_wait)
         pose = poses.pop((frame.stamp_ns, frame.camera_id), None)
         self.follow(poses)
         if pose is None:

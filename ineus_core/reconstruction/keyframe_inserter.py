@@ -97,16 +97,21 @@ class KeyframeInserter:
         self._take_in(self._correction.correct(frame, self._is_held(frame)))
         return True
 
-    def begin(self, frame: Frame) -> "Future[bool] | None":
+    def begin(self, frame: Frame, others_wait: bool = False) -> "Future[bool] | None":
         """Begin to take a frame as `insert` does; None if it is not taken.
 
         Another thread corrects it, and `complete` stores it, as does each other use of this. Until
         then its future is not done.
+
+        Args:
+            others_wait: Poses of other keyframes move with those that wait.
         """
         self.complete()
         if not self._is_inside(frame):
             return None
-        self._beside = self._thread.submit(self._correction.correct, frame, self._is_held(frame))
+        self._beside = self._thread.submit(
+            self._correction.correct, frame, self._is_held(frame), others_wait
+        )
         self._inserted = Future()
         return self._inserted
 

@@ -241,16 +241,19 @@ class Reconstructor:
         """Take a frame that was judged; False if it is not needed as a keyframe."""
         return self._take(self._judged_again(judged))
 
-    def begin_taking(self, judged: JudgedFrame) -> "Future[bool]":
+    def begin_taking(self, judged: JudgedFrame, others_wait: bool = False) -> "Future[bool]":
         """Begin to take a frame that was judged; its result is that of `take`.
 
         A keyframe is corrected on another thread. Until `is_correcting` is over, steps,
         meshes and views cost no wait; what changes keyframes waits for it.
+
+        Args:
+            others_wait: Poses of other keyframes move with those that wait.
         """
         judged = self._judged_again(judged)
         frame, started = judged.frame, self._reconstruction
         if started is not None and frame is not None and frame.depth_m is not None:
-            begun = started.inserter.begin(started.origin.frame_in_map(frame))
+            begun = started.inserter.begin(started.origin.frame_in_map(frame), others_wait)
             if begun is not None:
                 return begun
             is_taken = self._begin_anew_if_contradicted()

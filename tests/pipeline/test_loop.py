@@ -32,6 +32,7 @@ class Notes(Reconstructor):
     def __init__(self) -> None:
         self.device, self.ranks = torch.device("cpu"), None
         self._given_config, self._reconstruction = ReconstructorConfig(), None
+        self._picture_poses = self._placing = self._estimated_depth = None
         self.frames: list[int] = []
         self.unneeded: set[int] = set()
         self.passes_on = False
@@ -51,7 +52,7 @@ class Notes(Reconstructor):
         self.passed.append(judged.stamp_ns)
         return False
 
-    def begin_taking(self, judged: JudgedFrame) -> "Future[bool]":
+    def begin_taking(self, judged: JudgedFrame, others_wait: bool = False) -> "Future[bool]":
         taken: Future[bool] = Future()
         taken.set_result(self.take(judged))
         return taken

@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses of keyframes in a box: recovered where the scene fixes them, else left as given."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from box_views import apart, frame_at, into_corner, off_by
 
 from ineus_core.geometry import look_at
 from ineus_core.pose_refinement import PoseRefinementConfig, PoseRefiner
+from ineus_core.pose_refinement import refiner as refiner_module
+from ineus_core.pose_refinement.constraints import Constraints
+from ineus_core.pose_refinement.pose_graph import solved
 from ineus_core.types import KeyframeId
 
 OFF_M, OFF_DEG = (0.006, -0.004, 0.005), (0.2, -0.1, 0.3)
@@ -30,13 +35,16 @@ def noisy(poses: list[np.ndarray], mm: float, deg: float, seed: int = 0) -> list
 
 
 def run(
-    under_test: PoseRefiner, true: list[np.ndarray], given: list[np.ndarray]
+    under_test: PoseRefiner,
+    true: list[np.ndarray],
+    given: list[np.ndarray],
+    others_wait: bool = False,
 ) -> dict[KeyframeId, np.ndarray]:
     """Return where all keyframes are in the end."""
     places = {}
     for number, (at, told) in enumerate(zip(true, given, strict=True)):
         places[number * 10**8, 0] = told
-        places.update(under_test.add(frame_at(number, at, told)))
+        places.update(under_test.add(frame_at(number, at, told), others_wait))
     return places
 
 
@@ -48,6 +56,26 @@ def test_one_wrong_pose_among_right_ones_is_put_right() -> None:
     assert apart(given[-1], true[-1]) > (8.0, 0.3)
     assert off_mm < 2
     assert off_deg < 0.08
+
+
+def test_keyframes_that_come_in_a_burst_move_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    solved_at: list[int] = []
+
+    def noted(constraints: Constraints, given: np.ndarray, *words: Any) -> object:
+        solved_at.append(len(given))
+        return solved(constraints, given, *words)
+
+    monkeypatch.setattr(refiner_module, "solved", noted)
+    true = corner_walk(25)
+    given = noisy(true, 4.0, 0.25)
+    places = list(run(refiner(), true, given, others_wait=True).values())
+    # The first keyframe has no partner; then each fourth one.
+    assert sorted(set(solved_at)) == [5, 9, 13, 17, 21, 25]
+    off_mm = [
+        np.mean([apart(a, b)[0] for a, b in zip(poses, true, strict=True)])
+        for poses in (given, places)
+    ]
+    assert off_mm[1] < 0.6 * off_mm[0]
 
 
 def test_noise_is_judged_and_most_of_it_taken_away() -> None:
