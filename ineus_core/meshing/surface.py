@@ -25,6 +25,8 @@ from ineus_core.types import BlockIndex, Mesh, MeshBlock, MeshUpdate
 _BLOCKS_PER_UPDATE = {"cpu": 48, "cuda": 4096}
 _LEAST_IN_TIME, _FIRST_IN_TIME = {"cpu": 4, "cuda": 16}, {"cpu": 8, "cuda": 128}
 """Blocks of an update that is to take a given time: at least, and before any was timed."""
+_MOST_GROWTH = 4
+"""Times the blocks of one update that the next one may have."""
 
 
 class Surface:
@@ -45,6 +47,7 @@ class Surface:
         """Begin with nothing meshed, and nothing dirty."""
         self.config, self.device, self._now_s = config, device, now_s
         self._block_took_s: float | None = None
+        self._renewed = 0
         self._mesher = BlockMesher(config)
         self.dirty = DirtyBlocks(config.block_size_m, 2 * config.voxel_size_m, device)
         self.blocks: dict[BlockIndex, MeshBlock] = {}
@@ -60,7 +63,9 @@ class Surface:
             in_time = _FIRST_IN_TIME[self.device.type]
             if self._block_took_s is not None:
                 least = _LEAST_IN_TIME[self.device.type]
-                in_time = max(least, int(within_s / self._block_took_s))
+                # Blocks without surface take no time, and those that follow may all have some.
+                most = _MOST_GROWTH * self._renewed
+                in_time = max(least, min(most, int(within_s / self._block_took_s)))
             limit = min(limit, in_time)
         return self.dirty.take(limit)
 
@@ -100,6 +105,7 @@ class Surface:
         if blocks:
             # What an update takes whatever its size is counted too, so that few blocks seem slow:
             # the number grows until the time is filled.
+            self._renewed = len(blocks)
             self._block_took_s = max((self._now_s() - begin_s) / len(blocks), 1e-9)
         return update
 

@@ -24,6 +24,7 @@ def test_an_update_has_as_many_blocks_as_fit_its_time() -> None:
         blocks = surface.take_dirty(within_s)
         counts.append(len(blocks))
         surface.renew(blocks, lambda p: p[:, 0], lambda p, n: p, nothing_observed, True, 0)
-    # Before any was timed 8, never fewer than 4, and as many as configured without a time.
-    assert counts == [8, 128, 64, 4, 1000]
+    # Before any was timed 8, then at most four times as many, never fewer than 4, and as many as
+    # configured without a time.
+    assert counts == [8, 32, 64, 4, 1000]
     assert surface.dirty.known == 2000 - sum(counts)
