@@ -63,8 +63,6 @@ class PoseRefiner:
         self._drift, self._surprise = np.zeros((0, 6)), np.zeros(0)
         self._constraints = Constraints.none()
         self._came = self._came_unsolved = 0
-        # Rows of keyframes that new ones have met since all moved together.
-        self._unsolved: set[int] = set()
 
     def add(
         self, frame: Frame, others_wait: bool = False
@@ -83,10 +81,10 @@ class PoseRefiner:
             found = Constraints.measured(self._held(), self._rows, pairs, motions, FINE_M)
             self._constraints = self._constraints.joined(found)
             self._judge_noise()
-            self._unsolved.update(pairs.ravel().tolist())
             self._came_unsolved += 1
-            if not others_wait or self._came_unsolved == _LEAST_OFTEN:
-                self._solve()
+            may_wait = others_wait or self._is_exact
+            if not may_wait or self._came_unsolved == _LEAST_OFTEN:
+                self._solve(pairs)
         return self._moves()
 
     def hold_only(self, keyframes: Iterable[KeyframeId]) -> None:
@@ -96,7 +94,6 @@ class PoseRefiner:
         if stays.all():
             return
         number = np.cumsum(stays) - 1
-        self._unsolved = {int(number[row]) for row in self._unsolved if stays[row]}
         kept = self._constraints.where(stays[self._constraints.pairs].all(axis=1))
         self._constraints = replace(kept, pairs=number[kept.pairs])
         self._ids = [keyframe for keyframe in self._ids if keyframe in held]
@@ -171,20 +168,24 @@ class PoseRefiner:
             ),
         )
 
+    @property
+    def _is_exact(self) -> bool:
+        """Whether keyframes stay where they are given, whatever is solved."""
+        return self.noise.expected(len(self._ids)) < _EXACT
+
     def _judge_noise(self) -> None:
         if self._came % _JUDGED_EVERY == 0 or len(self._ids) < _NEWEST:
             poses = self._given, self._poses
             self.noise = noise_of(self._constraints, *poses, self._ages)
 
-    def _solve(self) -> None:
-        """Move the newest keyframes and the neighbours of new ones, or all of them."""
+    def _solve(self, pairs: np.ndarray) -> None:
+        """Move the newest keyframes and the new one's neighbours, or all of them."""
         count = len(self._ids)
         is_free = np.zeros(count, dtype=bool)
-        is_free[-_NEWEST:] = is_free[sorted(self._unsolved)] = True
+        is_free[-_NEWEST:] = is_free[pairs] = True
         since, every = self._came_unsolved, max(1, count // _ALL_EVERY)
         is_turn_of_all = self._came // every > (self._came - since) // every
         is_free |= is_turn_of_all
-        self._unsolved.clear()
         self._came_unsolved = 0
         # Many keyframes take long, and move by little.
         for _ in range(1 if is_turn_of_all and count > 2 * _NEWEST else 2):
@@ -216,8 +217,7 @@ class PoseRefiner:
 
     def _moves(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
         """Return the poses that are worth telling, none of them a jump from the last ones."""
-        is_exact = self.noise.expected(len(self._ids)) < _EXACT
-        best = self._given if is_exact else self._poses
+        best = self._given if self._is_exact else self._poses
         motions = between(self._told, best)
         rows = np.flatnonzero(size_m(motions) > _WORTH_M)
         shares = self._shares_of(motions[rows])[:, None]
