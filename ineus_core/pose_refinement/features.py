@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 from ineus_core.geometry import undistort_pixels
 from ineus_core.types import Camera, Frame, KeyframeId
 
-_WIDTH_PX = 640
+_WIDTH_PX = 400
+"""Pictures of 640 pixels give the same poses in twice the time (benchmarks/README.md)."""
 _FEATURES = 800
 _CONTRAST = 0.02
 _RATIO = 0.8
