@@ -5,6 +5,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,10 @@ SOURCE = SyntheticSource(SyntheticConfig(frames=60, width_px=160, height_px=120)
 
 
 def made() -> Reconstructor:
-    sections = {"stereo": {"enabled": True}, "selector": {"min_translation_m": 0.01}}
+    sections: dict[str, dict[str, Any]] = {
+        "stereo": {"enabled": True},
+        "selector": {"min_translation_m": 0.01},
+    }
     return Reconstructor(tiny_config(**sections), CPU)
 
 
