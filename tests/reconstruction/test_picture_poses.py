@@ -75,7 +75,8 @@ class HeldBack:
 
 def live_pipeline() -> Pipeline:
     """Return a pipeline that corrects beside training, as on a GPU."""
-    config = PipelineConfig(steps_per_tick=1, check_input=False)
+    # All the time that depth takes, however busy the machine is.
+    config = PipelineConfig(steps_per_tick=1, check_input=False, stereo_share=1.0)
     pipeline = Pipeline(made(), NullSink(), config, is_live=True)
     pipeline._on_gpu = True
     return pipeline
