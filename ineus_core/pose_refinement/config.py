@@ -24,8 +24,8 @@ class PoseRefinementConfig(ConfigModel):
     max_jump_m: float = Field(
         0.05,
         gt=0,
-        description="The farthest that a keyframe is moved at once, in m; one whose surfaces lie "
-        "farther off stays where its pose is.",
+        description="The farthest that a keyframe is moved at once, in m, a new one from where "
+        "the drift so far puts it; one whose surfaces lie farther off stays where its pose is.",
     )
     max_jump_deg: float = Field(
         3.0, gt=0, description="The most that a keyframe is turned at once, in degrees."

@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import splu
 
+from ineus_core.geometry import rigid_inverse
 from ineus_core.pose_refinement.constraints import Constraints
-from ineus_core.pose_refinement.motions import between, moved
+from ineus_core.pose_refinement.motions import between, cross_matrices, moved
 from ineus_core.pose_refinement.pose_noise import PoseNoise
 
 _LEAST_DRIFT = 1e-5
@@ -118,16 +119,33 @@ def _prior_blocks(
     right[:count], right[count:] = -off, off
     # A walk's variance grows with its steps, also those of keyframes that are no longer held.
     steady = 1 / (max(drift_of_one, _LEAST_DRIFT) ** 2 * np.maximum(np.diff(ages), 1.0))
-    # Likewise of the difference between the drift of two keyframes in a row.
-    chain = one * steady[:, None, None]
+    # Likewise of what the drift of a keyframe has more than that of the one before it.
+    expected = carried_on(given, drift[:-1])
+    # Where a keyframe turns, the one after it swings about it.
+    swing = np.tile(one, (count - 1, 1, 1))
+    way_m = moved(given[1:], expected)[:, :3, 3] - moved(given[:-1], drift[:-1])[:, :3, 3]
+    swing[:, :3, 3:] = -cross_matrices(way_m)
+    swing_t = swing.transpose(0, 2, 1)
+    chain = steady[:, None, None]
     later, earlier = each[1:] + count, each[:-1] + count
     blocks += [
-        (later, later, chain),
-        (later, earlier, -chain),
-        (earlier, later, -chain),
-        (earlier, earlier, chain),
+        (later, later, one * chain),
+        (later, earlier, -swing * chain),
+        (earlier, later, -swing_t * chain),
+        (earlier, earlier, swing_t @ swing * chain),
     ]
-    change = np.diff(drift, axis=0) * steady[:, None]
+    change = (drift[1:] - expected) * steady[:, None]
     right[later] -= change
-    right[earlier] += change
+    right[earlier] += np.einsum("nij,nj->ni", swing_t, change)
     return blocks, right
+
+
+def carried_on(
+    given: Float[np.ndarray, "poses 4 4"], drift: Float[np.ndarray, "n 6"]
+) -> Float[np.ndarray, "n 6"]:
+    """Return the drift of the keyframe after each if the way between them was told exactly.
+
+    Where the given walk has turned, its steps point elsewhere, too: the same drift would not do.
+    """
+    way = rigid_inverse(given[:-1]) @ given[1:]
+    return between(given[1:], moved(given[:-1], drift) @ way)

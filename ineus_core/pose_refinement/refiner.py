@@ -14,7 +14,7 @@ from ineus_core.pose_refinement.config import PoseRefinementConfig
 from ineus_core.pose_refinement.constraints import Constraints, relative
 from ineus_core.pose_refinement.motions import between, moved, size_m
 from ineus_core.pose_refinement.plane_view import planes_of, small_camera
-from ineus_core.pose_refinement.pose_graph import solved
+from ineus_core.pose_refinement.pose_graph import carried_on, solved
 from ineus_core.pose_refinement.pose_noise import PoseNoise, noise_of
 from ineus_core.pose_refinement.registration import FINE_M, neighbours, registered
 from ineus_core.types import Frame, KeyframeId
@@ -132,11 +132,12 @@ class PoseRefiner:
         self._came += 1
         self._ages = np.append(self._ages, self._came)
         # Drift goes on from where it was, so that the new keyframe begins beside its true place.
-        drift = self._drift[-1:] if len(self._drift) else np.zeros((1, 6))
-        self._drift = np.concatenate((self._drift, drift))
-        self._surprise = np.append(self._surprise, 0.0)
         given = frame.world_from_camera[None].astype(np.float64)
         self._given = np.concatenate((self._given, given))
+        drift = carried_on(self._given[-2:], self._drift[-1:])
+        drift = drift if len(drift) else np.zeros((1, 6))
+        self._drift = np.concatenate((self._drift, drift))
+        self._surprise = np.append(self._surprise, 0.0)
         self._poses = np.concatenate((self._poses, moved(given, drift)))
         self._told = np.concatenate((self._told, given))
 
@@ -218,11 +219,15 @@ class PoseRefiner:
     def _moves(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
         """Return the poses that are worth telling, none of them a jump from the last ones."""
         best = self._given if self._is_exact else self._poses
-        motions = between(self._told, best)
-        rows = np.flatnonzero(size_m(motions) > _WORTH_M)
-        shares = self._shares_of(motions[rows])[:, None]
+        rows = np.flatnonzero(size_m(between(self._told, best)) > _WORTH_M)
+        # A new keyframe has not been anywhere yet: where the drift up to the one before it would
+        # have it is no jump, however far the given pose has drifted.
+        start = self._told.copy()
+        if not self._is_exact and len(start) > 1:
+            start[-1:] = moved(self._given[-1:], carried_on(self._given[-2:], self._drift[-2:-1]))
+        motions = between(start, best)[rows]
         # Together, as on real depth nearly all move with each new one.
-        self._told[rows] = moved(self._told[rows], shares * motions[rows])
+        self._told[rows] = moved(start[rows], self._shares_of(motions)[:, None] * motions)
         if len(rows):
             self._counts["poses_refined"] += len(rows)
         return {self._ids[row]: self._told[row].copy() for row in rows}

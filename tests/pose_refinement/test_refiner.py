@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses of keyframes in a box: recovered where the scene fixes them, else left as given."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from ineus_core.geometry import look_at
 from ineus_core.pose_refinement import PoseRefinementConfig, PoseRefiner
 from ineus_core.pose_refinement import refiner as refiner_module
 from ineus_core.pose_refinement.constraints import Constraints
-from ineus_core.pose_refinement.pose_graph import solved
+from ineus_core.pose_refinement.motions import between
+from ineus_core.pose_refinement.pose_graph import carried_on, solved
 from ineus_core.types import KeyframeId
 
 OFF_M, OFF_DEG = (0.006, -0.004, 0.005), (0.2, -0.1, 0.3)
@@ -111,6 +113,43 @@ def test_drift_is_told_from_noise_and_goes_where_a_place_is_seen_again() -> None
     assert under_test.noise.drift > under_test.noise.white
     assert apart(given[-1], true[-1])[0] > 10
     assert apart(places[-1], true[-1])[0] < 2
+
+
+def drifting(true: list[np.ndarray], by_m: tuple[float, ...], by_deg: float) -> list[np.ndarray]:
+    """Return poses of odometry: each step is off by the same, and so the next ones start there."""
+    given = [true[0]]
+    for before, after in pairwise(true):
+        step = off_by(np.linalg.inv(before) @ after, by_m, (0, 0, 0))
+        given.append(off_by(given[-1] @ step, (0, 0, 0), (0, 0, by_deg)))
+    return given
+
+
+@pytest.mark.parametrize("by_deg", [0.0, 0.4])
+def test_a_keyframe_is_right_as_it_comes_however_far_the_given_poses_have_drifted(
+    by_deg: float,
+) -> None:
+    laps = [*corner_walk(12), *corner_walk(12)[::-1]]
+    true = laps * 3
+    given = drifting(true, (0.003, 0.001, -0.002), by_deg)
+    under_test = refiner(max_jump_m=0.02)
+    off_mm = []
+    for number, (at, told) in enumerate(zip(true, given, strict=True)):
+        poses = under_test.add(frame_at(number, at, told))
+        off_mm.append(apart(poses.get((number * 10**8, 0), told), at)[0])
+    # Many times farther than a keyframe may jump.
+    assert apart(given[-1], true[-1])[0] > 150
+    assert max(off_mm[8:]) < 10
+    assert np.mean(off_mm[-12:]) < 4
+
+
+def test_drift_that_turns_is_carried_on_as_a_rigid_motion() -> None:
+    true = corner_walk(6)
+    given = np.stack(drifting(true, (0.0, 0.0, 0.0), 5.0))
+    # All turned as one body: each keyframe's drift follows from that of the one before.
+    turn = off_by(np.eye(4), (0, 0, 0), (0, 0, 30.0))
+    drift = between(given, turn @ given)
+    assert np.allclose(carried_on(given, drift[:-1]), drift[1:], atol=1e-12)
+    assert not np.allclose(drift[1:], drift[:-1], atol=1e-3)
 
 
 def test_one_wall_fixes_the_distance_to_it_and_leaves_the_rest_as_given() -> None:
