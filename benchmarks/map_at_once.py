@@ -25,7 +25,7 @@ Run: OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/map_at_once.py FOLD
 import argparse
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ from ineus_core.evaluation import (
     right_half,
     with_fitted_exposure,
 )
-from ineus_core.geometry import pixel_rays, rigid_inverse
+from ineus_core.geometry import pixel_rays
 from ineus_core.keyframes import believed_depth
 from ineus_core.pipeline import NullSink, Pipeline
 from ineus_core.reconstruction import Reconstructor
@@ -126,19 +126,6 @@ def figures_of(
     return {name: round(float(np.mean([r[name] for r in rows])), 3) for name in rows[0]}
 
 
-def as_refined(frames: list[Frame], stream: "Stream") -> list[Frame]:
-    """Move frames as the keyframes nearest in time were moved by the map."""
-    refined = stream.reconstructor.keyframe_poses()
-    given = {frame.stamp_ns: frame.world_from_camera for frame in stream.given}
-    stamps = np.array(sorted(stamp for stamp, _ in refined))
-    found = []
-    for frame in frames:
-        stamp = int(stamps[np.abs(stamps - frame.stamp_ns).argmin()])
-        motion = refined[stamp, frame.camera_id] @ rigid_inverse(given[stamp])
-        found.append(replace(frame, world_from_camera=motion @ frame.world_from_camera))
-    return found
-
-
 def fused(frames: Iterable[Frame], voxel_m: float, max_m: float) -> Mesh:
     """Return the TSDF of frames."""
     fusion = ReferenceFusion(ReferenceFusionConfig(voxel_size_m=voxel_m, max_depth_m=max_m))
@@ -212,7 +199,7 @@ def measured(stream: Stream, moment: str, out: Path) -> dict[str, Any]:
     views = {name: [MeshViews(mesh).of(f) for f in frames] for name, mesh in meshes.items()}
     views["ineus_as_given"] = views["ineus"]
     ours = MeshViews(meshes["ineus"])
-    views["ineus"] = [ours.of(f) for f in as_refined(frames, stream)]
+    views["ineus"] = [ours.of(f) for f in as_refined(frames, stream.given, stream.reconstructor)]
     returns: list[Bool[np.ndarray, "h w"]] = [believed_depth(f, depth)[1] for f in frames]
     row: dict[str, Any] = {
         "moment": moment,

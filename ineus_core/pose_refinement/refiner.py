@@ -21,7 +21,7 @@ from ineus_core.types import Frame, KeyframeId
 
 _WORTH_M = 5e-4
 """A keyframe that would move by less, two metres before it, stays where it is."""
-_EXACT = 4e-4
+_EXACT = 5e-4
 """Given poses that are no more wrong, in m and rad, are better than what surfaces can tell."""
 _NEWEST = 16
 """Keyframes that move with a new one, beside its neighbours; all do now and then."""
