@@ -21,7 +21,9 @@ from ineus_core.geometry import (
 )
 from ineus_core.kernels.depth_fusion import (
     COLUMNS,
+    DISTANCE,
     SIDE,
+    WEIGHT,
     DepthImage,
     FusedValues,
     FusionLimits,
@@ -195,6 +197,19 @@ class FusedVolume:
         """Return what is fused at points."""
         in_voxels = np.asarray(points, np.float64) / self.voxel_m
         return values_at(in_voxels, self._values, self._keys, self._slots, self.shares)
+
+    def near_surface(
+        self, camera: Camera, camera_from_world: Float[np.ndarray, "4 4"], within_m: float
+    ) -> Float[np.ndarray, "n 3"]:
+        """Return the corners of voxels that a camera may see, no farther from a surface."""
+        slots, blocks = (
+            of_all[self._in_view(camera, camera_from_world, np.inf)]
+            for of_all in (self._slots, self._blocks)
+        )
+        is_near = np.abs(self._values[slots, ..., DISTANCE]) <= within_m
+        is_near &= self._values[slots, ..., WEIGHT] > 0
+        block, *place = np.nonzero(is_near)
+        return (SIDE * blocks[block] + np.stack(place, axis=-1)) * self.voxel_m
 
     def cell_jumps(self, centres: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
         """Return by how much distances at the corners of cells differ, in voxels; inf: unknown."""

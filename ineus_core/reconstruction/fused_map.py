@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ineus_core.fields import HashSdf
 from ineus_core.fusion import FieldShare, FusedVolume
-from ineus_core.geometry import blocks_touched
+from ineus_core.geometry import blocks_touched, rigid_inverse
 from ineus_core.kernels.shapes import expect_shape
 from ineus_core.kernels.voxel_evidence import DepthView
 from ineus_core.keyframes import DepthConfig, believed_depth, world_points
@@ -173,17 +173,31 @@ class FusedMap:
         self,
         of_field: ColourFunction,
         points: Float[Tensor, "n 3"],
-        normals: Float[Tensor, "n 3"],
+        along: Float[Tensor, "n 3"],
     ) -> Float[Tensor, "n 3"]:
-        """Return the colours, 0 to 1, of surface points."""
+        """Return the colours, 0 to 1, of surface points.
+
+        Args:
+            of_field: What they are where the field is the map.
+            along: Normals or directions of view, as it takes them.
+        """
         fused = self.volume.at(points.numpy())
         share = torch.from_numpy(np.where(fused.rgb_known > 0, fused.shares[:, 1], 1))
         blended = torch.from_numpy(fused.rgb) / 255
         asked = (share > 0).nonzero()[:, 0]
         if len(asked):
-            rgb = of_field(points[asked], normals[asked])
+            rgb = of_field(points[asked], along[asked])
             blended[asked] = torch.lerp(blended[asked], rgb, share[asked, None])
         return blended
+
+    def near_surface(
+        self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"], within_m: float
+    ) -> Float[Tensor, "n 3"]:
+        """Return points around what was fused in a view, some in each voxel within a distance."""
+        # In a voxel the distance at the corner may be larger by the diagonal.
+        within_m += 3**0.5 * self.volume.voxel_m
+        corners = self.volume.near_surface(camera, rigid_inverse(world_from_camera), within_m)
+        return torch.from_numpy(corners).float()
 
     def may_hold_mesh(
         self,

@@ -21,7 +21,13 @@ from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.keyframe_inserter import KeyframeInserter
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.picture_colours import PictureColours
-from ineus_core.rendering import ImageRenderer, OccupancyGrid, ViewVisibility, vertex_colours
+from ineus_core.rendering import (
+    ImageRenderer,
+    MeshedSurface,
+    OccupancyGrid,
+    ViewVisibility,
+    vertex_colours,
+)
 from ineus_core.timing import InParts, Pace, at_once
 from ineus_core.training import Step
 from ineus_core.types import BlockIndex, Camera, Frame, KeyframeId, MeshUpdate, RenderedImage
@@ -198,12 +204,34 @@ class Reconstruction:
     def render_in_parts(
         self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]
     ) -> InParts[RenderedImage]:
-        """Render colour, depth and normal as the camera would see them."""
+        """Render colour, depth and normal as the camera would see them, of what is meshed."""
+        surface = self._surface_before(camera, world_from_camera)
         is_white = self.config.training.shows_white and self.field.background is None
         # Sharpness and annealing are trained together: exact opacities would show another surface.
         cos_anneal = self.config.training.cos_anneal(self.train_step.steps)
         pose = torch.as_tensor(world_from_camera, dtype=torch.float32).to(self.device)
-        return self.renderer.render_in_parts(camera, pose, float(is_white), cos_anneal)
+        return self.renderer.render_in_parts(camera, pose, float(is_white), cos_anneal, surface)
+
+    def _surface_before(
+        self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]
+    ) -> MeshedSurface | None:
+        """Return the surface that a camera looks at; None where the field alone is the map."""
+        fused = self._what_is_fused
+        if fused is None:
+            return None
+        voxel_m, grid = self.config.meshing.voxel_size_m, self.grid
+        sdf, _, may_hold_mesh, _ = self._what_is_meshed()
+        # The field, too, shows surface only where returns have seen some.
+        places = grid.cells_of_view.clone()
+        grid.set_cells(places, fused.near_surface(camera, world_from_camera, voxel_m))
+
+        def of_field(
+            points: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
+        ) -> Float[Tensor, "n 3"]:
+            return self.field(points, directions).rgb
+
+        colours = partial(fused.colours, of_field)
+        return MeshedSurface(sdf, may_hold_mesh, colours, voxel_m, places, grid.aabb)
 
     def query(self, points: Float[np.ndarray, "n 3"]) -> PlanningAnswer:
         """Answer a planner's points; see `Reconstructor.query`."""

@@ -1,8 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""A whole image of the field: colour, depth and normal as a camera would see them."""
+"""A whole image of the field or of a meshed surface: colour, depth and normal of a camera."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -15,12 +17,14 @@ from ineus_core.kernels.host_copy import to_host
 from ineus_core.kernels.image_rays import keep_visible, march_view
 from ineus_core.rendering.marching import march_seen
 from ineus_core.rendering.occupancy import OccupancyGrid
+from ineus_core.rendering.surface_rays import MeshedSurface, cast_rays
 from ineus_core.timing import InParts, at_once
 from ineus_core.types import Camera, FieldOutput, RenderedImage, RenderedRays
 
 SAMPLES_PER_RAY = 48
 _RAYS_AT_ONCE = {"cpu": 4096, "cuda": 1 << 16}
 _RAYS_FUSED = 1 << 19
+_RAYS_CAST = 1 << 14
 _MORE_STEPS_WITHOUT_DEPTH = 8
 """Steps are finer without depth, and a surface that is not sharp yet fills many cells."""
 _STEP_OF_SHARPNESS = 0.25
@@ -76,9 +80,12 @@ class ImageRenderer:
         world_from_camera: Float[Tensor, "4 4"],
         background: float = 0.0,
         cos_anneal: float = 1.0,
+        surface: MeshedSurface | None = None,
     ) -> RenderedImage:
         """Render every pixel; see `render_in_parts`."""
-        return at_once(self.render_in_parts(camera, world_from_camera, background, cos_anneal))
+        return at_once(
+            self.render_in_parts(camera, world_from_camera, background, cos_anneal, surface)
+        )
 
     def render_in_parts(
         self,
@@ -86,6 +93,7 @@ class ImageRenderer:
         world_from_camera: Float[Tensor, "4 4"],
         background: float = 0.0,
         cos_anneal: float = 1.0,
+        surface: MeshedSurface | None = None,
     ) -> InParts[RenderedImage]:
         """Render every pixel; one that is less than half opaque has no depth and no normal.
 
@@ -94,26 +102,20 @@ class ImageRenderer:
         Args:
             background: Brightness of what is behind everything.
             cos_anneal: As the field has been trained so far: see `kernels.compositing`.
+            surface: What is seen, on a CPU, if that is not the field alone.
         """
         device = world_from_camera.device
         in_camera = self._rays_of(camera, device)
         directions = in_camera @ world_from_camera[:3, :3].T
-        fused = _is_fused(self._field)
-        render, most = (
-            (self._render_fused, _RAYS_FUSED)
-            if fused
-            else (self._render_rays, _RAYS_AT_ONCE.get(device.type, 4096))
-        )
-        if not self._grid.has_sensor:
-            # The memory of a part stays about the same.
-            most //= _MORE_STEPS_WITHOUT_DEPTH
-        origin, anneal = world_from_camera[:3, 3], torch.full((), cos_anneal, device=device)
+        anneal = torch.full((), cos_anneal, device=device)
+        render, most = self._rendering_of(surface, anneal, device)
+        origin = world_from_camera[:3, 3]
         parts: list[RenderedRays] = []
         for rays in directions.split(most):
             # Between two parts, not after the last: a small view is done at once.
             if parts:
                 yield
-            parts.append(render(origin, rays, anneal))
+            parts.append(render(origin, rays))
         rgb, range_m, normal, opacity = (
             torch.cat([getattr(part, name) for part in parts])
             for name in ("rgb", "range_m", "normal", "opacity")
@@ -131,6 +133,21 @@ class ImageRenderer:
             opacity.view(shape),
         )
         return RenderedImage(*(image.numpy() for image in to_host(*images)))
+
+    def _rendering_of(
+        self, surface: MeshedSurface | None, cos_anneal: Float[Tensor, ""], device: torch.device
+    ) -> tuple[Callable[[Tensor, Tensor], RenderedRays], int]:
+        """Return what renders rays of one origin, and how many at once."""
+        if surface is not None:
+            return partial(self._cast_rays, surface), _RAYS_CAST
+        if _is_fused(self._field):
+            render, most = self._render_fused, _RAYS_FUSED
+        else:
+            render, most = self._render_rays, _RAYS_AT_ONCE.get(device.type, 4096)
+        if not self._grid.has_sensor:
+            # The memory of a part stays about the same.
+            most //= _MORE_STEPS_WITHOUT_DEPTH
+        return partial(render, cos_anneal=cos_anneal), most
 
     def _steps(self) -> tuple[float, int]:
         """Return the length of a step in m, and how many of them a ray may take in seen cells."""
@@ -176,11 +193,30 @@ class ImageRenderer:
             else torch.zeros(n, device=device).index_copy(0, used, some.density),
         )
         rendered = render_rays(directions, samples, output, self._field.inv_s, cos_anneal)
+        return self._before_background(rendered, origins, directions)
+
+    def _cast_rays(
+        self,
+        surface: MeshedSurface,
+        origin: Float[Tensor, " 3"],
+        directions: Float[Tensor, "rays 3"],
+    ) -> RenderedRays:
+        rendered = cast_rays(surface, origin, directions)
+        return self._before_background(rendered, origin.expand_as(directions), directions)
+
+    @torch.no_grad()
+    def _before_background(
+        self,
+        rendered: RenderedRays,
+        origins: Float[Tensor, "rays 3"],
+        directions: Float[Tensor, "rays 3"],
+    ) -> RenderedRays:
+        """Add what is behind everything, where that is learned."""
         behind = getattr(self._field, "background", None)
         if behind is None:
             return rendered
         # Without jitter, as `march_seen`: the same view is to look the same twice.
-        middle = torch.full((len(directions),), 0.5, device=device)
+        middle = torch.full((len(directions),), 0.5, device=directions.device)
         further, _ = behind(origins, directions, self._grid.aabb, middle)
         return replace(rendered, rgb=rendered.rgb + further.rgb * (1 - rendered.opacity[:, None]))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the field shows from where a browser's camera rests: colour, depth and normals."""
+"""What the map shows from where a browser's camera rests: colour, depth and normals."""
 
 import time
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class FieldView:
         self._width_px = _WIDTH_PX[device_type]
         self._seen: tuple[float, ...] = ()
         self._rests_since_s = now_s()
-        with client.gui.add_folder("The field from here", order=30, expand_by_default=False):
+        with client.gui.add_folder("The map from here", order=30, expand_by_default=False):
             self._hint = client.gui.add_markdown("Rendered when the view rests.")
             self._pictures = {
                 name: client.gui.add_image(_BLANK, label=name, visible=False)

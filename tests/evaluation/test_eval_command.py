@@ -155,7 +155,7 @@ def test_frames_alone_are_no_reference(run: Path, capsys: Capture) -> None:
 def test_views_of_a_checkpoint_are_compared_with_frames(run: Path, capsys: Capture) -> None:
     """A wall of one colour is soon learnt; every second of three frames is one."""
     frames = write_frames(run.parent / "frames")
-    reconstructor = Reconstructor(tiny_config(), CPU)
+    reconstructor = Reconstructor(tiny_config(meshing={"voxel_size_m": 0.03}), CPU)
     for frame in open_source(frames):
         reconstructor.add_frame(frame)
     for _ in range(60):

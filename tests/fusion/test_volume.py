@@ -40,6 +40,17 @@ def test_a_wall_is_where_it_was_measured_and_has_its_colour() -> None:
     assert volume.slots_at(np.array([[9.0, 9.0, 9.0]])).tolist() == [-1]
 
 
+def test_corners_near_a_surface_are_those_in_the_view() -> None:
+    volume = _volume()
+    _fuse(volume, wall_frame())
+    near = volume.near_surface(CAMERA, np.eye(4), within_m=0.06)
+    assert set(np.unique(near[:, 2]).round(3)) == {1.95, 2.0, 2.05}
+    # As wide as the view is there, and a block of 0.4 m.
+    assert 1.2 < near[:, 0].max() < 1.34 + 0.4
+    backwards = np.diag((-1.0, 1.0, -1.0, 1.0))
+    assert len(volume.near_surface(CAMERA, backwards, within_m=0.06)) == 0
+
+
 def test_a_wall_seen_aslant_is_no_farther_than_it_is() -> None:
     # Along the rays of a camera that is turned by 50 degrees it would be 1.5 times as far.
     volume, view = _volume(), pose(yaw_deg=50.0)

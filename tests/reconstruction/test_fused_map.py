@@ -12,11 +12,13 @@ import torch
 from tiny_scene import CAMERA, CPU, pose, room_source, tiny_config, wall_frame
 
 from ineus_core.errors import CheckpointError
+from ineus_core.kernels.rasterising import rasterise
+from ineus_core.meshing import weld
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.reconstruction.checkpoint_files import read_checkpoint, write_checkpoint
 from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.sources import SyntheticSource
-from ineus_core.types import Frame
+from ineus_core.types import FieldOutput, Frame
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +179,73 @@ def test_a_planner_asks_the_map_that_is_meshed() -> None:
     answer = reconstructor.query(np.array([[0.1, 0.1, 1.96], [0.1, 0.1, 1.0]]))
     np.testing.assert_allclose(answer.distance_m, [0.04, 1.0], atol=0.02)
     assert answer.observed.all()
+
+
+def test_a_view_shows_the_mesh(frames: list[Frame]) -> None:
+    reconstructor = _after(frames)
+    reconstructor.extract_mesh(everything=True)
+    mesh = weld(reconstructor.reconstruction.surface.blocks.values())
+    camera, at = frames[3].camera, frames[3].world_from_camera
+    image = reconstructor.render(camera, at)
+    in_camera = (mesh.vertices - at[:3, 3]) @ at[:3, :3]
+    corners = np.column_stack(
+        (
+            camera.fx * in_camera[:, 0] / in_camera[:, 2] + camera.cx,
+            camera.fy * in_camera[:, 1] / in_camera[:, 2] + camera.cy,
+            1 / in_camera[:, 2],
+        )
+    )
+    drawn = rasterise(corners, mesh.triangles, camera.width_px, camera.height_px)
+    shares = drawn.weights[..., None] * corners[mesh.triangles[drawn.triangles]]
+    depth_m = np.zeros(image.depth_m.size)
+    depth_m[drawn.pixels] = 1 / shares[..., 2].sum(axis=1)
+    has_mesh, has_view = depth_m > 0, image.depth_m.ravel() > 0
+    assert has_mesh.mean() > 0.8
+    # Cells of 8 cm are some pixels wide: at rims, triangles are not quite the zero level.
+    assert (has_view & ~has_mesh).mean() < 0.005
+    assert (has_mesh & ~has_view).mean() < 0.04
+    off_m = np.abs(depth_m - image.depth_m.ravel())[has_mesh & has_view]
+    assert np.median(off_m) < 0.01
+    assert ((image.opacity > 0) == (image.depth_m > 0)).all()
+
+
+def test_a_view_has_the_share_of_the_field_that_the_mesh_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reconstructor = _after([wall_frame()])
+    fused = _fused(reconstructor)
+    view = reconstructor.render(CAMERA, pose())
+    np.testing.assert_allclose(view.depth_m[8:22, 10:30], 2.0, atol=5e-3)
+    np.testing.assert_allclose(view.normal[8:22, 10:30, 2], -1.0, atol=2e-2)
+    np.testing.assert_allclose(view.rgb[8:22, 10:30], wall_frame().rgb[8:22, 10:30], atol=12)
+
+    def farther_wall(points: torch.Tensor) -> torch.Tensor:
+        return 2.04 - points[:, 2]
+
+    def blue(points: torch.Tensor, directions: torch.Tensor) -> FieldOutput:
+        # Towards the wall: it is seen along the rays.
+        assert (directions[:, 2] > 0.5).all()
+        return FieldOutput(points[:, 0], points, torch.eye(3)[2].expand_as(points))
+
+    field = reconstructor.reconstruction.field
+    monkeypatch.setattr(field, "sdf", farther_wall)
+    monkeypatch.setattr(field, "forward", blue)
+    fused.volume.shares[:] = 0.25, 1.0
+    view = reconstructor.render(CAMERA, pose())
+    np.testing.assert_allclose(view.depth_m[8:22, 10:30], 2.01, atol=5e-3)
+    assert (view.rgb[8:22, 10:30] == (0, 0, 255)).all()
+
+
+def test_without_fusion_a_view_is_the_fields(frames: list[Frame]) -> None:
+    of_field = _after(frames[:2], fusion={"enabled": False})
+    found, at = of_field.reconstruction, frames[0].world_from_camera
+    expected = found.renderer.render(
+        CAMERA,
+        torch.as_tensor(of_field.origin.pose_in_map(at), dtype=torch.float32),
+        cos_anneal=found.config.training.cos_anneal(0),
+    )
+    np.testing.assert_array_equal(of_field.render(CAMERA, at).rgb, expected.rgb)
+    np.testing.assert_array_equal(of_field.render(CAMERA, at).depth_m, expected.depth_m)
 
 
 def test_estimated_depth_is_not_fused() -> None:

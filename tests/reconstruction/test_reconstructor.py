@@ -110,13 +110,13 @@ def test_a_view_looks_like_the_frame(room: Reconstructor, frames: list[Frame]) -
 
 def test_a_view_in_parts_survives_training_but_not_the_map(frames: list[Frame]) -> None:
     made = reconstruct(frames[:2], steps=2)
-    camera = frames[0].camera.resized(160, 120)
+    camera = frames[0].camera.resized(320, 240)
     parts = made.render_in_parts(camera, frames[0].world_from_camera)
     for _ in range(3):
         next(parts)
         made.step()
     image = at_once(parts)
-    assert image.rgb.shape == (120, 160, 3) and image.opacity.max() > 0.5
+    assert image.rgb.shape == (240, 320, 3) and image.opacity.max() > 0.5
     parts = made.render_in_parts(camera, frames[0].world_from_camera)
     next(parts)
     made.reset()

@@ -115,7 +115,7 @@ def test_the_surface_grows_and_buttons_work(
     page.wait_for(lambda: "Paused" in page.text(), "the pause")
     ticks = run.worker.ticks
     # What is asked for while it rests is answered: the field as this browser sees it.
-    page.click("The field from here")
+    page.click("The map from here")
     page.wait_for(lambda: "Depth from" in page.text(), "the rendered field")
     assert run.worker.ticks <= ticks + 1
     page.click("Save")
