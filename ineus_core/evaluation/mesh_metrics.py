@@ -23,7 +23,8 @@ from ineus_core.types import Mesh
 
 DEFAULT_THRESHOLDS_M = (0.01, 0.025, 0.05, 0.1)
 
-_MOST_POINTS = 1_000_000
+# 5 mm apart on 100 m², for a threshold of 1 cm: of a quarter of it, recall was 4 % too low.
+_MOST_POINTS = 4_000_000
 
 
 @dataclass(frozen=True)
