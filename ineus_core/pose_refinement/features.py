@@ -76,7 +76,7 @@ def continue_tracks(view: FeatureView, earlier: Sequence[FeatureView], next_trac
     """Give the points of a view the tracks of what they show in earlier ones; the next new one."""
     # The newest first, which look most alike.
     for other in list(earlier)[::-1][:_MATCHED_WITH]:
-        for ours, theirs in _matches(view.descriptors, other.descriptors):
+        for ours, theirs in matches(view.descriptors, other.descriptors):
             track = other.tracks[theirs]
             # One point of a view for each track, or a repeated pattern would tie places together.
             if view.tracks[ours] < 0 and track not in view.tracks:
@@ -86,7 +86,7 @@ def continue_tracks(view: FeatureView, earlier: Sequence[FeatureView], next_trac
     return next_track + int(fresh.sum())
 
 
-def _matches(
+def matches(
     ours: Float[np.ndarray, "n 128"], theirs: Float[np.ndarray, "m 128"]
 ) -> list[tuple[int, int]]:
     """Match descriptors that are nearest to each other, and clearly so."""
