@@ -99,8 +99,8 @@ def main() -> None:
         low, middle, high = np.percentile([row[3] for row in found], (10, 50, 90))
         print(
             f"{apart} apart, {len(found)} pairs: off by {turn:.2f} degrees and "
-            f"{1e3 * shift_m:.1f} mm of {1e3 * length_m:.0f} mm; longer by {low:.2f}, {middle:.2f}, {high:.2f} "
-            "(at 10, 50, 90 % of the pairs)"
+            f"{1e3 * shift_m:.1f} mm of {1e3 * length_m:.0f} mm; longer by {low:.2f}, "
+            f"{middle:.2f}, {high:.2f} (at 10, 50, 90 % of the pairs)"
         )
 
 
