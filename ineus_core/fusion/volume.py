@@ -3,6 +3,7 @@
 """Depth and colour of posed frames, fused into sparse blocks of voxels in bounded memory."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -76,6 +77,17 @@ class FusionConfig(ConfigModel):
     )
 
 
+@dataclass(frozen=True)
+class PosedImage:
+    """What of a frame is fused, and from where it was taken."""
+
+    depth_m: Float[np.ndarray, "h w"]
+    """0 where nothing is believed."""
+    rgb: UInt8[np.ndarray, "h w 3"]
+    camera: Camera
+    world_from_camera: Float[np.ndarray, "4 4"]
+
+
 class FusedVolume:
     """Blocks of voxels around measured surfaces; allocated when a return comes near.
 
@@ -121,52 +133,28 @@ class FusedVolume:
         """Memory of the blocks."""
         return self._values.nbytes + self._evidence.nbytes
 
-    def fuse(
-        self,
-        depth_m: Float[np.ndarray, "h w"],
-        rgb: UInt8[np.ndarray, "h w 3"],
-        camera: Camera,
-        world_from_camera: Float[np.ndarray, "4 4"],
-    ) -> Int[np.ndarray, " new"]:
-        """Average in what a frame shows; return the slots that are in use from now on.
-
-        Args:
-            depth_m: 0 where nothing is believed.
-        """
+    def fuse(self, image: PosedImage) -> Int[np.ndarray, " new"]:
+        """Average in what a frame shows; return the slots that are in use from now on."""
         self.images += 1
-        new = self._allocate(self._blocks_of(depth_m, camera, world_from_camera))
-        self._apply(depth_m, rgb, camera, world_from_camera, 1, self.images)
+        new = self._allocate(self._blocks_of(image))
+        self._apply(image, 1, self.images)
         return new
 
     def take_back(
-        self,
-        depth_m: Float[np.ndarray, "h w"],
-        rgb: UInt8[np.ndarray, "h w 3"],
-        camera: Camera,
-        world_from_camera: Float[np.ndarray, "4 4"],
-        image: int,
-        slots: Int[np.ndarray, " n"] | None = None,
+        self, image: PosedImage, number: int, slots: Int[np.ndarray, " n"] | None = None
     ) -> None:
         """Undo `fuse` of the same frame, where weights have not reached their limit since.
 
         Args:
-            image: The value of `images` after it: blocks that are in use since later have nothing
+            number: The value of `images` after it: blocks that are in use since later have nothing
                 of it.
             slots: Of the only blocks in which that is done.
         """
-        self._apply(depth_m, rgb, camera, world_from_camera, -1, image, slots)
+        self._apply(image, -1, number, slots)
 
-    def put_back(
-        self,
-        depth_m: Float[np.ndarray, "h w"],
-        rgb: UInt8[np.ndarray, "h w 3"],
-        camera: Camera,
-        world_from_camera: Float[np.ndarray, "4 4"],
-        image: int,
-        slots: Int[np.ndarray, " n"],
-    ) -> None:
+    def put_back(self, image: PosedImage, number: int, slots: Int[np.ndarray, " n"]) -> None:
         """Fuse a frame again in blocks that it was taken back from; see `take_back`."""
-        self._apply(depth_m, rgb, camera, world_from_camera, 1, image, slots)
+        self._apply(image, 1, number, slots)
 
     def forget_contradicted(
         self, view: DepthView, evidence: tuple[int, int]
@@ -267,13 +255,9 @@ class FusedVolume:
         volume.shares[slots] = state["shares"].numpy()[: len(slots)].clip(0, 1)
         return volume
 
-    def _blocks_of(
-        self,
-        depth_m: Float[np.ndarray, "h w"],
-        camera: Camera,
-        world_from_camera: Float[np.ndarray, "4 4"],
-    ) -> Int[np.ndarray, "n 3"]:
+    def _blocks_of(self, image: PosedImage) -> Int[np.ndarray, "n 3"]:
         """Return the blocks that returns lie in or near."""
+        depth_m, camera, world_from_camera = image.depth_m, image.camera, image.world_from_camera
         block_m, farthest_m = self.block_m, float(depth_m.max(initial=0))
         apart_px = int(0.5 * block_m * min(camera.fx, camera.fy) / max(farthest_m, 1e-6))
         stride_px = min(max(apart_px, 1), _MOST_STRIDE_PX)
@@ -336,21 +320,17 @@ class FusedVolume:
         self._free += range(held, size)
 
     def _apply(
-        self,
-        depth_m: Float[np.ndarray, "h w"],
-        rgb: UInt8[np.ndarray, "h w 3"],
-        camera: Camera,
-        world_from_camera: Float[np.ndarray, "4 4"],
-        sign: int,
-        image_number: int,
-        slots: Int[np.ndarray, " n"] | None = None,
+        self, posed: PosedImage, sign: int, number: int, slots: Int[np.ndarray, " n"] | None = None
     ) -> None:
-        camera_from_world = rigid_inverse(world_from_camera)
+        depth_m, camera = posed.depth_m, posed.camera
+        camera_from_world = rigid_inverse(posed.world_from_camera)
         seen = self._in_view(camera, camera_from_world, float(depth_m.max(initial=0)))
-        seen = seen[self._used_since[self._slots[seen]] <= image_number]
+        seen = seen[self._used_since[self._slots[seen]] <= number]
         if slots is not None:
             seen = seen[np.isin(self._slots[seen], slots)]
-        image = DepthImage(depth_m, incidence(depth_m, camera), rgb, camera, camera_from_world)
+        image = DepthImage(
+            depth_m, incidence(depth_m, camera), posed.rgb, camera, camera_from_world
+        )
         fuse_depth(self._values, self._slots[seen], self._blocks[seen], image, self._limits, sign)
 
     def _in_view(

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ineus_core.fields import HashSdf
-from ineus_core.fusion import FieldShare, FusedVolume
+from ineus_core.fusion import FieldShare, FusedVolume, PosedImage
 from ineus_core.geometry import blocks_touched, rigid_inverse
 from ineus_core.kernels.shapes import expect_shape
 from ineus_core.kernels.voxel_evidence import DepthView
@@ -54,7 +54,7 @@ class FusedMap:
 
     def fuse(self, frame: Frame) -> Float[np.ndarray, "n 3"]:
         """Take in a frame that is not kept; return some of the points where it has returns."""
-        self._share.forget(self.volume.fuse(*self._measured(frame)))
+        self._share.forget(self.volume.fuse(self._measured(frame)))
         return world_points(frame, self._depth, _STRIDE_PX)
 
     def fuse_keyframe(self, frame: Frame) -> None:
@@ -62,7 +62,7 @@ class FusedMap:
         self.take_back(frame)
         if frame.depth_confidence is not None:
             self.volume.is_complete = False
-        self._share.forget(self.volume.fuse(*self._measured(frame)))
+        self._share.forget(self.volume.fuse(self._measured(frame)))
         keyframe = frame.stamp_ns, frame.camera_id
         self._places[keyframe] = frame.world_from_camera, self.volume.images
 
@@ -71,7 +71,7 @@ class FusedMap:
         place = self._places.pop((frame.stamp_ns, frame.camera_id), None)
         if place is not None:
             pose, image = place
-            self.volume.take_back(*self._measured_at(frame, pose), image)
+            self.volume.take_back(self._measured_at(frame, pose), image)
 
     def tell_otherwise(
         self, before: Frame, after: Frame | None, points: Float[np.ndarray, "n 3"]
@@ -86,9 +86,9 @@ class FusedMap:
         if place is None:
             return
         slots, (pose, image) = self.volume.slots_around(points), place
-        self.volume.take_back(*self._measured_at(before, pose), image, slots)
+        self.volume.take_back(self._measured_at(before, pose), image, slots)
         if after is not None:
-            self.volume.put_back(*self._measured_at(after, pose), image, slots)
+            self.volume.put_back(self._measured_at(after, pose), image, slots)
 
     def forget_contradicted(
         self, view: DepthView, evidence: tuple[int, int]
@@ -110,23 +110,15 @@ class FusedMap:
         """Forget where other keyframes were taken in."""
         self._places = {key: self._places[key] for key in keyframes if key in self._places}
 
-    def _measured(
-        self, frame: Frame
-    ) -> tuple[
-        Float[np.ndarray, "h w"], UInt8[np.ndarray, "h w 3"], Camera, Float[np.ndarray, "4 4"]
-    ]:
+    def _measured(self, frame: Frame) -> PosedImage:
         """Return the depth of a frame that a sensor has measured, and what goes with it."""
         depth_m, is_return = believed_depth(frame, self._depth)
         if frame.depth_confidence is not None:
             is_return = is_return & (frame.depth_confidence >= _SURE)
         believed_m = np.where(is_return, depth_m, np.float32(0))
-        return believed_m, frame.rgb, frame.camera, frame.world_from_camera
+        return PosedImage(believed_m, frame.rgb, frame.camera, frame.world_from_camera)
 
-    def _measured_at(
-        self, frame: Frame, pose: Float[np.ndarray, "4 4"]
-    ) -> tuple[
-        Float[np.ndarray, "h w"], UInt8[np.ndarray, "h w 3"], Camera, Float[np.ndarray, "4 4"]
-    ]:
+    def _measured_at(self, frame: Frame, pose: Float[np.ndarray, "4 4"]) -> PosedImage:
         return self._measured(replace(frame, world_from_camera=pose))
 
     def sdf(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:

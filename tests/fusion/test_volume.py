@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_scene import CAMERA, pose, wall_frame
 
-from ineus_core.fusion import FusedVolume, FusionConfig
+from ineus_core.fusion import FusedVolume, FusionConfig, PosedImage
 from ineus_core.kernels.depth_fusion import COLUMNS, SIDE
 from ineus_core.types import Frame
 
@@ -15,12 +15,13 @@ _BLOCK_MB = 1e-6 * (4 * COLUMNS + 1) * SIDE**3
 
 def _fuse(volume: FusedVolume, frame: Frame) -> np.ndarray:
     assert frame.depth_m is not None
-    return volume.fuse(frame.depth_m, frame.rgb, frame.camera, frame.world_from_camera)
+    return volume.fuse(PosedImage(frame.depth_m, frame.rgb, frame.camera, frame.world_from_camera))
 
 
 def _take_back(volume: FusedVolume, frame: Frame, image: int) -> None:
     assert frame.depth_m is not None
-    volume.take_back(frame.depth_m, frame.rgb, frame.camera, frame.world_from_camera, image)
+    posed = PosedImage(frame.depth_m, frame.rgb, frame.camera, frame.world_from_camera)
+    volume.take_back(posed, image)
 
 
 def _volume(**settings: float) -> FusedVolume:
