@@ -19,6 +19,7 @@ LAYERS: tuple[set[str], ...] = (
         "types",
         "errors",
         "files",
+        "cores",
         "timing",
         "medians",
         "config_model",

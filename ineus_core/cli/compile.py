@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`ineus compile`: everything that is compiled on a machine, compiled now and kept on disk."""
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -27,13 +26,14 @@ def command(
     does this.
     """
     from ineus_core.config import load_config, resolve_device
+    from ineus_core.cores import core_count
     from ineus_core.reconstruction import compile_cpu_kernels_ahead, warm_up
 
     words = list(overrides or ())
     words += [f"device={device}"] if device is not None else []
     given = load_config(config, words)
     on, begin_s = resolve_device(given.device), time.perf_counter()
-    ahead = compile_cpu_kernels_ahead(given, on, processes=os.cpu_count() or 1)
+    ahead = compile_cpu_kernels_ahead(given, on, processes=core_count())
     if ahead is not None:
         ahead.wait()
     warm_up(given, on)

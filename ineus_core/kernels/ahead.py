@@ -17,6 +17,7 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
+from ineus_core.cores import core_count
 from ineus_core.errors import IneusError
 
 _MOST_PROCESSES = 16
@@ -67,7 +68,7 @@ def compile_all(launches: Sequence[Launch], processes: int | None = None) -> Non
     missing = [launch for launch in launches if not _load(launch)]
     # A process needs seconds before it begins, a kernel here and there about one.
     if len(missing) >= _FEWEST_ELSEWHERE:
-        _compile_on_disk(missing, processes or min(os.cpu_count() or 1, _MOST_PROCESSES))
+        _compile_on_disk(missing, processes or min(core_count(), _MOST_PROCESSES))
     for launch in missing:
         _prepare(launch)
 

@@ -19,6 +19,7 @@ from typing import TextIO
 
 from numba.core import event
 
+from ineus_core.cores import core_count
 from ineus_core.kernels.jit import are_kept
 from ineus_core.kernels.small_calls import LATER, SMALL_CALLS
 
@@ -85,7 +86,7 @@ def start(operators: Iterable[str], processes: int | None = None) -> CompilingAh
     """
     wanted = set(operators)
     if processes is None:
-        processes = min(len(os.sched_getaffinity(0)) - 1, _MOST_PROCESSES)
+        processes = min(core_count() - 1, _MOST_PROCESSES)
     if processes < 1:
         return None
     calls = [

@@ -3,7 +3,6 @@
 """Keyframes on their way in, and corrected poses of those that are held."""
 
 import logging
-import sys
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from ineus_core.cores import short_turns
 from ineus_core.dynamic_objects import EVIDENCE, DepthWitness, Verdict, told_of
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
@@ -32,11 +32,6 @@ from ineus_core.types import Frame, KeyframeId
 _LOG = logging.getLogger(__name__)
 _CONTRADICTING = 3
 """Frames in a row outside of the field that outweigh fewer keyframes within it."""
-_SWITCHING_S = 5e-4
-"""How long a thread waits for the interpreter's lock that another one holds; 5 ms by default.
-
-That is ten steps of a GPU, which the other thread has to give it.
-"""
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows, as then all of its cells are copied."""
 
@@ -87,7 +82,7 @@ class KeyframeInserter:
         self._beside: Future[CorrectedKeyframe] | None = None
         self._inserted: Future[bool] | None = None
         # One, as each keyframe is corrected by those before it.
-        self._thread = ThreadPoolExecutor(1, "ineus-correction", _share_the_interpreter)
+        self._thread = ThreadPoolExecutor(1, "ineus-correction")
 
     def insert(self, frame: Frame) -> bool:
         """Take a frame that is needed, or better depth of one that is held; False if not."""
@@ -110,10 +105,14 @@ class KeyframeInserter:
         if not self._is_inside(frame):
             return None
         self._beside = self._thread.submit(
-            self._correction.correct, frame, self._is_held(frame), others_wait
+            self._correct_beside, frame, self._is_held(frame), others_wait
         )
         self._inserted = Future()
         return self._inserted
+
+    def _correct_beside(self, frame: Frame, is_held: bool, others_wait: bool) -> CorrectedKeyframe:
+        with short_turns():
+            return self._correction.correct(frame, is_held, others_wait)
 
     @property
     def is_correcting(self) -> bool:
@@ -368,10 +367,6 @@ class KeyframeInserter:
                 self._integrator.integrate(frame)
                 self._fuse(keyframe)
         return moved
-
-
-def _share_the_interpreter() -> None:
-    sys.setswitchinterval(min(_SWITCHING_S, sys.getswitchinterval()))
 
 
 def _view_of(witness: DepthWitness) -> DepthView:

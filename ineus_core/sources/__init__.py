@@ -29,7 +29,7 @@ from ineus_core.sources.photographs import (
     similarity_scale,
 )
 from ineus_core.sources.read_options import ReadOptions
-from ineus_core.sources.reading import CanReadAhead, Run, core_count, read_ahead
+from ineus_core.sources.reading import CanReadAhead, Run, decoder_threads, read_ahead
 from ineus_core.sources.registry import (
     SourceConfig,
     open_source,
@@ -89,8 +89,8 @@ __all__ = [
     "arc_poses",
     "body_from_optical",
     "circle_poses",
-    "core_count",
     "dataset_from_world",
+    "decoder_threads",
     "find_images",
     "frame_count",
     "is_held_out",

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames decoded on all cores before they are asked for, in their order and within a bound."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, runtime_checkable
 
+from ineus_core.cores import core_count
 from ineus_core.sources.source import Source
 from ineus_core.types import Frame
 
@@ -29,14 +29,14 @@ class CanReadAhead(Protocol):
         ...
 
 
-def core_count() -> int:
-    """Return how many threads decode: as many as it has cores, but only so many help."""
-    return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
-
-
 def one_by_one(readings: Iterable[Reading]) -> Iterator[Frame | None]:
     """Do each reading when its frame is asked for."""
     return (reading() for reading in readings)
+
+
+def decoder_threads() -> int:
+    """Return how many threads decode: one for each core, but only so many help."""
+    return min(core_count(), _MOST_THREADS)
 
 
 def read_ahead(
@@ -56,7 +56,7 @@ def read_ahead(
 def _in_parallel(
     readings: Iterable[Reading], threads: int | None, most_bytes: int
 ) -> Iterator[Frame | None]:
-    threads = threads or core_count()
+    threads = threads or decoder_threads()
     ahead: deque[Future[Frame | None]] = deque()
     left = iter(readings)
     # How much memory a frame takes is known when there is one.

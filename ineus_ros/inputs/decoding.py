@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ineus_core.sources import core_count
+from ineus_core.sources import decoder_threads
 from ineus_core.sources.bags.frame_making import (
     Decode,
     PlacedImages,
@@ -100,7 +100,7 @@ class FrameDecoder:
         self._begun = self._handed_on = 0
         self._threads = [
             threading.Thread(target=self._run, name=f"ineus-decoder-{number}", daemon=True)
-            for number in range(threads or core_count())
+            for number in range(threads or decoder_threads())
         ]
         for thread in self._threads:
             thread.start()
