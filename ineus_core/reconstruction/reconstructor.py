@@ -28,12 +28,11 @@ from ineus_core.reconstruction.assembly import Assembly, GivenField
 from ineus_core.reconstruction.checkpoint import DOES_NOT_FIT, CheckpointContent, content_of
 from ineus_core.reconstruction.checkpoint_files import write_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
-from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.frame_gate import JudgedFrame
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.memory import give_back_memory
-from ineus_core.reconstruction.picture_poses import PicturePoses, RefinedByPictures
 from ineus_core.reconstruction.reconstruction import Reconstruction
+from ineus_core.reconstruction.unmeasured_keyframes import UnmeasuredKeyframes
 from ineus_core.rendering import resolved_rendering
 from ineus_core.stereo import PHOTOGRAPHS
 from ineus_core.timing import InParts, TimeShare, at_once, peak_memory_mb
@@ -88,9 +87,7 @@ class Reconstructor:
         self._given_field: GivenField | None = None
         self._expected: list[Float[np.ndarray, "4 4"]] = []
         self._surface_points: Float[np.ndarray, "n 3"] | None = None
-        self._estimated_depth: EstimatedDepth | None = None
-        self._picture_poses: PicturePoses | None = None
-        self._placing: Future[bool] | None = None
+        self._unmeasured: UnmeasuredKeyframes | None = None
         # Before anything is expected a stream is assumed, as online nobody tells.
         self._has_estimates = self._assembly.estimates_depth([], None)
         self._newest_stamp_ns = 0
@@ -129,7 +126,7 @@ class Reconstructor:
     @property
     def counters(self) -> Counter[str]:
         """Of what became of the frames."""
-        of_depth = Counter() if self._estimated_depth is None else self._estimated_depth.counters
+        of_depth = Counter() if self._unmeasured is None else self._unmeasured.counters
         started = self._reconstruction
         return of_depth if started is None else started.counters + of_depth
 
@@ -156,7 +153,7 @@ class Reconstructor:
     @property
     def is_measured(self) -> bool:
         """Whether the depth is a sensor's, as is assumed before the first frame."""
-        return self.has_depth and self._estimated_depth is None
+        return self.has_depth and self._unmeasured is None
 
     @property
     def exposure_varies(self) -> bool:
@@ -258,9 +255,7 @@ class Reconstructor:
                 return begun
             is_taken = self._begin_anew_if_contradicted()
         elif frame is not None and frame.depth_m is None and self._has_estimates:
-            if self._refines_by_pictures:
-                return self._begin_placing(frame)
-            is_taken = self._insert(self._of_pictures().begin(frame))
+            return self._without_depth().begin(frame)
         else:
             is_taken = self._take(judged)
         taken: Future[bool] = Future()
@@ -270,20 +265,21 @@ class Reconstructor:
     @property
     def is_correcting(self) -> bool:
         """Whether another thread still corrects a frame that was begun to be taken."""
-        if self._picture_poses is not None and self._picture_poses.is_busy:
+        if self._unmeasured is not None and self._unmeasured.is_busy:
             return True
         return self._reconstruction is not None and self._reconstruction.inserter.is_correcting
 
     def wait_for_correction(self, at_most_s: float) -> None:
         """Wait until `is_correcting` is over, or some time has gone by."""
-        if self._picture_poses is not None and self._picture_poses.is_busy:
-            self._picture_poses.wait(at_most_s)
+        if self._unmeasured is not None and self._unmeasured.is_busy:
+            self._unmeasured.wait(at_most_s)
         elif self._reconstruction is not None:
             self._reconstruction.inserter.wait_for_correction(at_most_s)
 
     def end_taking(self, taking: "Future[bool]") -> bool:
         """Wait for a frame that was begun to be taken; return what `take` would have."""
-        self._end_placing()
+        if self._unmeasured is not None:
+            self._unmeasured.complete()
         if not taking.done() and self._reconstruction is not None:
             self._reconstruction.inserter.complete()
         # Else it went with the map that it was for.
@@ -303,7 +299,7 @@ class Reconstructor:
                 self._start_if_enough()
             return False
         if self._has_estimates and frame.depth_m is None:
-            return self._take_without_depth(frame)
+            return self._without_depth().take(frame)
         if self._reconstruction is not None:
             if self._reconstruction.inserter.insert(self.origin.frame_in_map(frame)):
                 return True
@@ -323,65 +319,29 @@ class Reconstructor:
         )
         return self.start() if is_enough else True
 
-    def _take_without_depth(self, frame: Frame) -> bool:
-        """Take a keyframe that is inserted when others have shown its depth."""
-        self._end_placing()
-        if self._refines_by_pictures:
-            frame = self._placed(self._poses_of_pictures().refined(frame))
-        return self._insert(self._of_pictures().add(frame))
-
-    def _of_pictures(self) -> EstimatedDepth:
-        if self._estimated_depth is None:
-            self._estimated_depth = self._assembly.estimated_depth(
+    def _without_depth(self) -> UnmeasuredKeyframes:
+        """Return what takes keyframes that are inserted when others have shown their depth."""
+        if self._unmeasured is None:
+            config = self._given_config.pose_refinement
+            # Poses of photographs were found together, by the same points.
+            refines = config.enabled and config.pictures and not self._are_photographs
+            estimated = self._assembly.estimated_depth(
                 self._surface_points, self._time_for_depth(), self._are_photographs
             )
-        return self._estimated_depth
-
-    @property
-    def _refines_by_pictures(self) -> bool:
-        """Whether keyframes without depth get poses at which their pictures fit to each other."""
-        config = self._given_config.pose_refinement
-        # Those of photographs were found together, by the same points.
-        is_wanted = config.enabled and config.pictures and not self._are_photographs
-        return is_wanted and self._has_estimates
-
-    def _poses_of_pictures(self) -> PicturePoses:
-        if self._picture_poses is None:
-            refiner = PictureRefiner(self._given_config.pose_refinement)
-            self._picture_poses = PicturePoses(refiner)
-        return self._picture_poses
-
-    def _begin_placing(self, frame: Frame) -> "Future[bool]":
-        """Begin to take a keyframe without depth, whose pose another thread refines."""
-        self._end_placing()
-        self._poses_of_pictures().begin(frame)
-        self._placing = Future()
-        return self._placing
-
-    def _end_placing(self) -> None:
-        """Take the keyframe whose pose another thread has refined, if there is one."""
-        placing, self._placing = self._placing, None
-        if placing is None:
-            return
-        try:
-            refined = self._poses_of_pictures().end()
-            placing.set_result(self._insert(self._of_pictures().begin(self._placed(refined))))
-        # For whoever has begun it: what is asked now is something else.
-        except Exception as error:
-            placing.set_exception(error)
-
-    def _placed(self, refined: RefinedByPictures) -> Frame:
-        """Let others follow a keyframe whose pose was refined; return it."""
-        self._of_pictures().move(refined.poses)
-        if self._reconstruction is not None:
-            in_map = {key: self.origin.pose_in_map(pose) for key, pose in refined.poses.items()}
-            self._reconstruction.inserter.follow(in_map)
-        return refined.frame
+            refiner = PictureRefiner(config) if refines else None
+            self._unmeasured = UnmeasuredKeyframes(estimated, refiner, self._follow, self._insert)
+        return self._unmeasured
 
     def go_on_estimating(self) -> None:
         """Do a part of what a keyframe that was begun to be taken tells of the depth of others."""
-        more = None if self._estimated_depth is None else self._estimated_depth.go_on()
-        self._insert(more or [])
+        if self._unmeasured is not None:
+            self._unmeasured.go_on()
+
+    def _follow(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
+        """Give keyframes refined poses."""
+        if self._reconstruction is not None:
+            in_map = {key: self.origin.pose_in_map(pose) for key, pose in poses.items()}
+            self._reconstruction.inserter.follow(in_map)
 
     def _insert(self, keyframes: Sequence[Frame]) -> bool:
         """Insert keyframes, the first of which begin the reconstruction."""
@@ -398,12 +358,11 @@ class Reconstructor:
     def start(self) -> bool:
         """Build the field from the frames so far; comes by itself, or is called after the last."""
         is_kept = False
-        self._end_placing()
-        if self._estimated_depth is not None:
-            is_kept = self._insert(self._estimated_depth.finish())
+        if self._unmeasured is not None:
+            is_kept = self._unmeasured.finish()
             if self._reconstruction is None:
                 # Where there is no estimate at all, pictures alone have to do.
-                self._waiting += self._estimated_depth.given_up
+                self._waiting += self._unmeasured.given_up
         if self._reconstruction is not None:
             self._reconstruction.inserter.finish()
             return is_kept
@@ -653,11 +612,8 @@ class Reconstructor:
         What their depth shows is observed anew. The field follows as training goes on, and surface
         in the old place goes as rays pass through it.
         """
-        self._end_placing()
-        if self._estimated_depth is not None:
-            self._estimated_depth.move(poses)
-        if self._picture_poses is not None:
-            self._picture_poses.move(poses)
+        if self._unmeasured is not None:
+            self._unmeasured.move(poses)
         if self._reconstruction is None:
             return 0
         return self._reconstruction.move_keyframes(

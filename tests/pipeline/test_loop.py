@@ -32,7 +32,7 @@ class Notes(Reconstructor):
     def __init__(self) -> None:
         self.device, self.ranks = torch.device("cpu"), None
         self._given_config, self._reconstruction = ReconstructorConfig(), None
-        self._picture_poses = self._placing = self._estimated_depth = None
+        self._unmeasured = None
         self.frames: list[int] = []
         self.unneeded: set[int] = set()
         self.passes_on = False
