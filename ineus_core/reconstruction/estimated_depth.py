@@ -138,10 +138,14 @@ class EstimatedDepth:
 
     def _believed(self, frame: Frame, depth: StereoDepth) -> Frame | None:
         """Return a frame with as much of its depth as is sure enough; None if that adds little."""
-        is_sure = depth.confidence >= self._config.min_confidence
+        found_m, chance = depth.depth_m, depth.confidence
+        # A first depth is soon replaced, and a sensor's holes have its depth around them.
+        if self._config.fill and depth.is_final and frame.depth_m is None:
+            found_m, chance = depth.with_plain_regions(frame.rgb, self._config.min_confidence)
+        is_sure = chance >= self._config.min_confidence
         # Here and not when it is stored: a keyframe whose depth is all beyond counts as one
         # without.
-        is_sure &= (depth.depth_m >= self._limits.min_m) & (depth.depth_m <= self._limits.max_m)
+        is_sure &= (found_m >= self._limits.min_m) & (found_m <= self._limits.max_m)
         _LOG.debug("depth on %.0f %% of keyframe %s", 100 * is_sure.mean(), depth.keyframe)
         size = frame.camera.width_px, frame.camera.height_px
         # A mean of depths across an edge would lie in the air.
@@ -149,7 +153,7 @@ class EstimatedDepth:
             cv2.resize(
                 np.where(is_sure, of, 0).astype(np.float32), size, interpolation=cv2.INTER_NEAREST
             )
-            for of in (depth.depth_m, depth.confidence)
+            for of in (found_m, chance)
         )
         if frame.depth_m is not None:
             # A sensor has the last word where it has one.

@@ -6,31 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from ineus_core.kernels.stereo_matching import (
-    Planes,
-    SourceDepth,
-    agreement,
-    filtered_cost,
-    matching_cost,
-)
+from ineus_core.kernels.stereo_matching import SourceDepth, agreement
 from ineus_core.stereo.confidence import confidence_of
 from ineus_core.stereo.config import StereoConfig
-from ineus_core.stereo.plane_fill import plane_fill
-from ineus_core.stereo.sweep import EDGE_GREY, RADIUS_PX
 from ineus_core.stereo.view import MeasuredDepth, StereoView
 
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 0.004, 0.02
 """Shares of the depth between which views may differ, whatever their baselines."""
-_SURE = 0.5
-"""Confidence of the pixels that a plane is laid through."""
-FILLED = 0.5
-"""Confidence of a pixel that a plane fills."""
-_WORSE = 0.05
-"""How much more a plane may cost than the best depth: less than a match is clearer than noise."""
 _NORMAL_REACH_PX = 2
 _BEND = 0.03
 """Share of the depth by which four neighbours of a smooth surface may bend."""
@@ -44,8 +30,6 @@ class CheckedDepth:
     """Along the optical axis; 0 where too few agree."""
     confidence: Float[Tensor, "h w"]
     """Chance that the depth is right within 2 %; 0 where there is none."""
-    is_filled: Bool[Tensor, "h w"]
-    """Where the depth is that of a plane between what was measured."""
 
 
 def check(view: StereoView, others: Sequence[StereoView], config: StereoConfig) -> CheckedDepth:
@@ -69,27 +53,7 @@ def check(view: StereoView, others: Sequence[StereoView], config: StereoConfig) 
     kept = result.agreeing >= config.min_agreeing
     depth = torch.where(kept, 1 / result.inverse_depth.clamp(min=1e-12), 0.0)
     confidence = torch.where(kept, confidence_of(measured, result), 0.0)
-    # Planes that nobody is going to believe would take as long as the rest of the check.
-    if not config.fill or config.min_confidence > FILLED:
-        return CheckedDepth(depth, confidence, torch.zeros_like(kept))
-    return _with_fill(view, CheckedDepth(depth, confidence, torch.zeros_like(kept)), config)
-
-
-def _with_fill(view: StereoView, found: CheckedDepth, config: StereoConfig) -> CheckedDepth:
-    """Put planes between sure pixels where nothing is sure and the pictures allow it."""
-    measured, at = _measured(view), view.levels[0]
-    sure = torch.where(found.confidence >= _SURE, found.confidence, 0.0)
-    q = torch.where(sure > 0, 1 / found.depth.clamp(min=1e-12), 0.0)
-    # Through sure pixels only: a plane through doubtful ones would confirm them.
-    plane = plane_fill(q, sure, at.grey, at.plane_xy, measured.pixel_step)
-    # A single plane without offset: the fill itself, asked of the same pictures.
-    one = Planes(0.0, 1.0, 1)
-    costs = matching_cost(at.grey, at.plane_xy, plane, one, measured.sources, config.noise_grey)
-    cost = filtered_cost(costs, at.grey, RADIUS_PX, EDGE_GREY)[0]
-    allowed = (plane > 0) & (cost < measured.cost + _WORSE) & (at.usable > 0)
-    is_filled = allowed & (found.confidence < FILLED)
-    depth = torch.where(is_filled, 1 / plane.clamp(min=1e-12), found.depth)
-    return CheckedDepth(depth, torch.where(is_filled, FILLED, found.confidence), is_filled)
+    return CheckedDepth(depth, confidence)
 
 
 def _measured(view: StereoView) -> MeasuredDepth:

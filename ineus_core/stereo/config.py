@@ -52,8 +52,8 @@ class StereoConfig(ConfigModel):
     )
     fill: bool = Field(
         True,
-        description="Whether planes through sure pixels fill what lies between them in the same "
-        "colour, at a confidence of 0.5: where min_confidence is no higher.",
+        description="Whether plain regions of a picture, which cannot be matched, get the plane "
+        "that nearly all sure depth within them lies on, where they lie between that.",
     )
     provisional: bool = Field(
         True,

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from ineus_core.geometry import cached_pixel_rays
 from ineus_core.kernels.host_copy import write_to
 from ineus_core.stereo.check import check, normals_of
 from ineus_core.stereo.config import StereoConfig
@@ -23,8 +24,9 @@ from ineus_core.stereo.neighbours import (
     seen_points,
     worth,
 )
+from ineus_core.stereo.plain_regions import planes_of_plain_regions
 from ineus_core.stereo.sweep import sweep
-from ineus_core.stereo.view import StereoView
+from ineus_core.stereo.view import FLATTEST_Z, StereoView
 from ineus_core.types import Camera, Frame, KeyframeId
 
 _WIDTH_PX = {"cpu": 320, "cuda": 640}
@@ -44,6 +46,8 @@ _FIRST_PARALLAX = 0.4
 """Where nothing is known: the largest baseline as a share of the depth of the nearest surface."""
 _FIRST_ANGLE_DEG = 25.0
 _FEWEST_POINTS = 24
+_CHANCE_OF_PLANES = 0.9
+"""That a plane in a plain region is right within 2 %: measured 92 to 99 % in rooms and houses."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,6 @@ class StereoDepth:
     depth_on_device: Float[Tensor, "h w"]
     confidence_on_device: Float[Tensor, "h w"]
     normal_on_device: Float[Tensor, "h w 3"]
-    is_filled_on_device: Bool[Tensor, "h w"]
     is_final: bool
     """Whether later keyframes have had their say."""
 
@@ -76,10 +79,24 @@ class StereoDepth:
         """World, towards the camera; 0 where it is unknown."""
         return self.normal_on_device.cpu().numpy()
 
-    @functools.cached_property
-    def is_filled(self) -> Bool[np.ndarray, "h w"]:
-        """Where depth was not measured, but lies on a plane between what was."""
-        return self.is_filled_on_device.cpu().numpy()
+    def with_plain_regions(
+        self, rgb: UInt8[np.ndarray, "H W 3"], min_confidence: float
+    ) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+        """Return depth and confidence, with planes where plain regions lie between sure depth.
+
+        Args:
+            rgb: The picture, of any size.
+            min_confidence: Depth is sure from here on.
+        """
+        rays = cached_pixel_rays(self.camera, 1)
+        plane_xy = rays[..., :2] / np.maximum(rays[..., 2:], FLATTEST_Z)
+        is_sure = (self.depth_m > 0) & (self.confidence >= min_confidence)
+        found = planes_of_plain_regions(rgb, self.depth_m, is_sure, plane_xy)
+        is_plane = (found > 0) & (self.confidence < _CHANCE_OF_PLANES)
+        return (
+            np.where(is_plane, found, self.depth_m),
+            np.where(is_plane, np.float32(_CHANCE_OF_PLANES), self.confidence),
+        )
 
 
 class DepthFromMotion:
@@ -259,6 +276,5 @@ class DepthFromMotion:
             checked.depth,
             checked.confidence,
             normal,
-            checked.is_filled,
             is_final,
         )

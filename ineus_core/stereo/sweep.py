@@ -26,9 +26,9 @@ from ineus_core.kernels.stereo_matching import (
 from ineus_core.stereo.config import StereoConfig
 from ineus_core.stereo.view import MeasuredDepth, StereoView
 
-EDGE_GREY = 8.0
+_EDGE_GREY = 8.0
 """Contrast that the filter of the costs keeps."""
-_COARSEST_RADIUS_PX, RADIUS_PX = 2, 4
+_COARSEST_RADIUS_PX, _RADIUS_PX = 2, 4
 _REFINING_PLANES = 9
 _LAST_PLANES = 5
 """Planes of the second sweep in the finest picture, around the surface of the first."""
@@ -84,7 +84,6 @@ def sweep(
         margin,
         roughness,
         _pixel_step(reference, sources),
-        [of_all_sizes[0] for of_all_sizes in views],
         # On its way while the device goes on: it is asked for when the next keyframe comes.
         HostCopy(_sample(q, margin, at.plane_xy)),
     )
@@ -104,8 +103,8 @@ def _match(
     sources = [of_all_sizes[min(level, len(of_all_sizes) - 1)] for of_all_sizes in views]
     is_coarsest = level == len(reference.levels) - 1
     costs = matching_cost(at.grey, at.plane_xy, base, planes, sources, config.noise_grey)
-    radius_px = _COARSEST_RADIUS_PX if is_coarsest else RADIUS_PX
-    best = best_plane(filtered_cost(costs, at.grey, radius_px, EDGE_GREY))
+    radius_px = _COARSEST_RADIUS_PX if is_coarsest else _RADIUS_PX
+    best = best_plane(filtered_cost(costs, at.grey, radius_px, _EDGE_GREY))
     return base + planes.first + best.index * planes.step, best.cost, best.margin
 
 

@@ -3,7 +3,6 @@
 """A keyframe as depth from motion holds it: its picture in sizes, and what was measured in it."""
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +18,7 @@ from ineus_core.types import Camera, Frame, KeyframeId
 
 _COARSEST_PX = 80
 """Least width of the smallest picture."""
-_FLATTEST_Z = 0.1
+FLATTEST_Z = 0.1
 """Rays of a wide lens that are nearly across its axis have no depth along it."""
 
 
@@ -48,8 +47,6 @@ class MeasuredDepth:
     """How far it is from the median around it, 0 to 1 for 5 % of it."""
     pixel_step: float
     """Change of inverse depth by a pixel of the sources, 1/m."""
-    sources: Sequence[SourceView]
-    """What the finest picture was compared with."""
     sample: HostCopy
     """Some of its points, in the camera frame, each with 1, or 0 where it is none."""
 
@@ -172,6 +169,6 @@ def _plane_xy(camera: Camera, device: torch.device) -> tuple[Tensor, Tensor]:
     """Where rays meet the plane z = 1, and 1 for those that do, kept for the cameras of a rig."""
     rays = pixel_rays(camera)
     depth = rays[..., 2:]
-    plane = rays[..., :2] / np.maximum(depth, _FLATTEST_Z)
-    has_depth = (depth[..., 0] > _FLATTEST_Z).astype(np.float32)
+    plane = rays[..., :2] / np.maximum(depth, FLATTEST_Z)
+    has_depth = (depth[..., 0] > FLATTEST_Z).astype(np.float32)
     return torch.from_numpy(plane).to(device), torch.from_numpy(has_depth).to(device)

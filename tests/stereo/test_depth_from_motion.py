@@ -100,17 +100,19 @@ def test_a_blurred_picture_among_sharp_ones_does_little_harm() -> None:
     assert np.median(off) < 0.004
 
 
-def test_a_plain_patch_of_a_wall_is_filled_at_low_confidence() -> None:
-    frames = walk(CardScene(plain_half=0.25))
-    # By default only depth of more than 0.6 is used, and there are no planes.
-    assert not final_depth(frames, 2).is_filled.any()
-    depth = final_depth(frames, 2, min_confidence=0.5)
-    assert frames[2].depth_m is not None
-    assert depth.is_filled.mean() > 0.02
-    off = np.abs(depth.depth_m - frames[2].depth_m)[depth.is_filled]
-    assert np.mean(off < 0.02 * frames[2].depth_m[depth.is_filled]) > 0.95
-    np.testing.assert_array_equal(depth.confidence[depth.is_filled], 0.5)
-    assert not final_depth(frames, 2, min_confidence=0.5, fill=False).is_filled.any()
+def test_a_plain_patch_of_a_wall_lies_on_its_plane() -> None:
+    frame = (frames := walk(CardScene(plain_half=0.25)))[2]
+    depth = final_depth(frames, 2)
+    found_m, chance = depth.with_plain_regions(frame.rgb, 0.7)
+    is_plane = found_m != depth.depth_m
+    assert frame.depth_m is not None
+    assert is_plane.mean() > 0.02
+    off = np.abs(found_m - frame.depth_m)[is_plane]
+    assert np.mean(off < 0.02 * frame.depth_m[is_plane]) > 0.95
+    # Sure, but no more than what was measured best.
+    assert (chance[is_plane] > 0.7).all()
+    assert chance[is_plane].max() < depth.confidence.max()
+    np.testing.assert_array_equal(chance[~is_plane], depth.confidence[~is_plane])
 
 
 def _exposed(frame: Frame, gain: float, offset: float) -> Frame:
