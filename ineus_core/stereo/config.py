@@ -21,7 +21,7 @@ class StereoConfig(ConfigModel):
         "and the scene is taken in by it as by a sensor's; not of an object from all around.",
     )
     min_confidence: float = Field(
-        0.7, ge=0, le=1, description="Chance of being right within 2 % that depth is used from."
+        0.75, ge=0, le=1, description="Chance of being right within 2 % that depth is used from."
     )
     fill_holes: str = Field(
         "never",
