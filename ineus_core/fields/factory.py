@@ -19,6 +19,8 @@ from ineus_core.kernels.hash_grid import HashGridLayout, encoding, hash_grid_bac
 
 _LOG = logging.getLogger(__name__)
 _ROOM_COARSEST_CELL_M = 0.64
+_MOST_CELLS = 1 << 15
+"""Along a side of a stream's cube: slopes in half precision are features that differ by two."""
 
 
 def make_field(
@@ -37,7 +39,9 @@ def make_field(
         voxel_size_m: Of the mesh: the finest level of a stream resolves it.
     """
     # A stream may go on beyond its first view; without depth the box is all there is.
-    side_m = config.extent_m if init == "depth" else float((aabb[1] - aabb[0]).max())
+    finest_m = config.finest_cell_m or voxel_size_m
+    most_m = min(config.extent_m, _MOST_CELLS * finest_m)
+    side_m = most_m if init == "depth" else float((aabb[1] - aabb[0]).max())
     config = _resolved(config, init, side_m, voxel_size_m, device)
     centre_m = torch.as_tensor(aabb.mean(axis=0), dtype=torch.float32)
     return restore_field(config, init, centre_m, side_m, device)

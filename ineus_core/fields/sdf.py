@@ -77,7 +77,8 @@ class FieldConfig(FieldVariantConfig):
     extent_m: float = Setting(
         128.0,
         gt=0,
-        description="Side in m of the cube around the first camera in which a stream may map.",
+        description="Side in m of the cube around the first camera in which a stream may map; at "
+        "most 32,768 of the finest cells.",
     )
     hidden: int = Setting(64, ge=8, le=256, description="Width of both networks.")
     geometry_features: int = Setting(

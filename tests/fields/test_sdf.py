@@ -106,6 +106,17 @@ def test_both_cpu_backends_are_the_same_field() -> None:
         torch.testing.assert_close(ours, twin, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("voxel_m", "finest_m", "side_m"),
+    [(0.02, 0.0, 128.0), (0.002, 0.0, 32768 * 0.002), (0.02, 0.001, 32768 * 0.001)],
+)
+def test_a_stream_with_fine_cells_has_a_smaller_cube(
+    voxel_m: float, finest_m: float, side_m: float
+) -> None:
+    field = make_field(FieldConfig(finest_cell_m=finest_m), "depth", UNIT_BOX, voxel_m, CPU)
+    assert field.side_m == pytest.approx(side_m)
+
+
 def test_automatic_values_are_resolved_and_can_be_restored() -> None:
     field = make_field(FieldConfig(extent_m=8.0), "depth", UNIT_BOX, 0.05, CPU)
     config = field.config
