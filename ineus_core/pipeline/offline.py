@@ -204,7 +204,8 @@ class OfflineRun:
             share = (index + 1) / total
             if frame.depth_m is None:
                 # A few views alone leave the surface open: training waits for all of them.
-                pipeline.take_frame()
+                while pipeline.has_waiting:
+                    pipeline.take_frame()
                 self._tell("reading", share)
                 continue
             self._trains = True

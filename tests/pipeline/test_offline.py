@@ -5,16 +5,18 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from tiny_scene import CPU, pose, tiny_config, wall_frame
 
-from ineus_core.pipeline import PipelineConfig
+from ineus_core.pipeline import Pipeline, PipelineConfig
 from ineus_core.pipeline.held_out import figures_text, mean_figures, reduced_frame
 from ineus_core.pipeline.offline import OfflineRun, RunLimits, RunResult
 from ineus_core.reconstruction import Reconstructor
+from ineus_core.reconstruction.frame_gate import JudgedFrame
 from ineus_core.timing import WALL_CLOCK, Clock
 from ineus_core.types import Camera, Frame, Mesh
 
@@ -195,6 +197,41 @@ def test_frames_of_another_size_are_used_like_the_others() -> None:
     source._frames.append(wall_frame(9, 2.0, pose(3.0), small))
     report = run(source).report
     assert (report["frames_in"], report["frames_used"], report["frames_dropped"]) == (6, 5, 1)
+
+
+def test_a_frame_without_depth_among_others_is_taken_in_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As with a GPU, where one keyframe is still being corrected when the next one comes.
+    monkeypatch.setattr(Pipeline, "corrects_beside", True)
+    source = Walls(6)
+    source._frames[3] = replace(source._frames[3], depth_m=None)
+    taken: list[int] = []
+    take, begin = Reconstructor.take, Reconstructor.begin_taking
+
+    def noted(what: Any) -> Any:
+        def work(self: Reconstructor, judged: JudgedFrame, *words: Any) -> Any:
+            if judged.frame is not None:
+                taken.append(judged.stamp_ns)
+            return what(self, judged, *words)
+
+        return work
+
+    monkeypatch.setattr(Reconstructor, "take", noted(take))
+    monkeypatch.setattr(Reconstructor, "begin_taking", noted(begin))
+    waiting: list[int] = []
+    submit = Pipeline.submit
+
+    def submitted(self: Pipeline, frame: Frame) -> None:
+        waiting.append(self.waiting)
+        submit(self, frame)
+
+    monkeypatch.setattr(Pipeline, "submit", submitted)
+    report = run(source).report
+    assert taken == [frame.stamp_ns for frame in source._frames]
+    # Each waits for the next one, but for that before the one without depth, and that one itself.
+    assert waiting == [0, 1, 1, 1, 0, 1]
+    assert (report["frames_used"], report["frames_dropped"]) == (6, 1)
 
 
 def test_a_source_without_frames_gives_an_empty_report() -> None:
