@@ -35,6 +35,7 @@ import open3d
 import torch
 from core_clock import CoreClock
 from jaxtyping import Bool, Float, UInt8
+from refined_poses import as_refined
 
 from ineus_core.config import load_config
 from ineus_core.evaluation import (
