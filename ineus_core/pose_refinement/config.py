@@ -18,7 +18,7 @@ class PoseRefinementConfig(ConfigModel):
     pictures: bool = Field(
         True,
         description="Whether the poses of keyframes without depth are corrected by points that "
-        "their pictures share, before depth from motion; some 0.1 s a keyframe on a core. Where "
+        "their pictures share, before depth from motion; some 0.05 s a keyframe on a core. Where "
         "given poses are right, they stay, and two keyframes of three are not looked at.",
     )
     max_jump_m: float = Field(
