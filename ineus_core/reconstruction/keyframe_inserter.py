@@ -5,14 +5,13 @@
 import logging
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from ineus_core.cores import short_turns
 from ineus_core.dynamic_objects import EVIDENCE, DepthWitness, Verdict, told_of
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
@@ -24,6 +23,7 @@ from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.fused_map import FusedMap
 from ineus_core.reconstruction.gone_surface import GoneSurface
 from ineus_core.reconstruction.keyframe_correction import CorrectedKeyframe, KeyframeCorrection
+from ineus_core.reconstruction.keyframe_thread import KeyframeThread
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.scene_bounds import BoundsConfig, box_of_depth
 from ineus_core.rendering import OccupancyGrid
@@ -79,18 +79,14 @@ class KeyframeInserter:
         self._integrator, self._completion, self._counters = integrator, completion, counters
         self._correction, self._holes, self._gone, self._fused = correction, holes, gone, fused
         self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
-        self._beside: Future[CorrectedKeyframe] | None = None
-        self._inserted: Future[bool] | None = None
-        # One, as each keyframe is corrected by those before it.
-        self._thread = ThreadPoolExecutor(1, "ineus-correction")
+        self._beside: KeyframeThread[CorrectedKeyframe] = KeyframeThread("ineus-correction")
 
     def insert(self, frame: Frame) -> bool:
         """Take a frame that is needed, or better depth of one that is held; False if not."""
         self.complete()
         if not self._is_inside(frame):
             return False
-        self._take_in(self._correction.correct(frame, self._is_held(frame)))
-        return True
+        return self._take_in(self._correction.correct(frame, self._is_held(frame)))
 
     def begin(self, frame: Frame, others_wait: bool = False) -> "Future[bool] | None":
         """Begin to take a frame as `insert` does; None if it is not taken.
@@ -104,39 +100,21 @@ class KeyframeInserter:
         self.complete()
         if not self._is_inside(frame):
             return None
-        self._beside = self._thread.submit(
-            self._correct_beside, frame, self._is_held(frame), others_wait
-        )
-        self._inserted = Future()
-        return self._inserted
-
-    def _correct_beside(self, frame: Frame, is_held: bool, others_wait: bool) -> CorrectedKeyframe:
-        with short_turns():
-            return self._correction.correct(frame, is_held, others_wait)
+        is_held = self._is_held(frame)
+        return self._beside.begin(partial(self._correction.correct, frame, is_held, others_wait))
 
     @property
     def is_correcting(self) -> bool:
         """Whether `complete` would have to wait for the other thread."""
-        return self._beside is not None and not self._beside.done()
+        return self._beside.is_busy
 
     def wait_for_correction(self, at_most_s: float) -> None:
         """Wait for the other thread, if it corrects anything."""
-        if self._beside is not None:
-            wait((self._beside,), at_most_s)
+        self._beside.wait(at_most_s)
 
     def complete(self) -> None:
         """Store what has begun, if anything has."""
-        beside, inserted = self._beside, self._inserted
-        self._beside = self._inserted = None
-        if beside is None or inserted is None:
-            return
-        try:
-            self._take_in(beside.result())
-        # For whoever has begun it: what is asked now is something else.
-        except Exception as error:
-            inserted.set_exception(error)
-        else:
-            inserted.set_result(True)
+        self._beside.complete(self._take_in)
 
     def _is_held(self, frame: Frame) -> bool:
         return (frame.stamp_ns, frame.camera_id) in self._buffer.ids
@@ -150,8 +128,8 @@ class KeyframeInserter:
         self._outside.clear()
         return True
 
-    def _take_in(self, corrected: CorrectedKeyframe) -> None:
-        """Store a keyframe, and let others follow it."""
+    def _take_in(self, corrected: CorrectedKeyframe) -> bool:
+        """Store a keyframe, and let others follow it; True, as there is room for each."""
         self._follow(corrected.poses)
         self._counters.update(corrected.counts)
         if corrected.verdict is not None:
@@ -174,6 +152,7 @@ class KeyframeInserter:
             self._fuse((frame.stamp_ns, frame.camera_id))
             if self._holes is not None and not is_estimate:
                 self._fill(self._holes.add(frame))
+        return True
 
     def finish(self) -> None:
         """Fill the holes of the last keyframes, as none will come."""

@@ -7,14 +7,16 @@ Poses are refined by the host alone, on another thread where the device is to tr
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 
 from ineus_core.pose_refinement import PictureRefiner
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
+from ineus_core.reconstruction.keyframe_thread import KeyframeThread
 from ineus_core.types import Frame, KeyframeId
 
 _Poses = Mapping[KeyframeId, Float[np.ndarray, "4 4"]]
@@ -40,9 +42,7 @@ class UnmeasuredKeyframes:
         """Begin without a keyframe."""
         self._estimated, self._refiner = estimated, refiner
         self._follow, self._insert = follow, insert
-        # A keyframe whose pose is being refined, and what is told of it.
-        self._placing: tuple[Future[tuple[Frame, _Poses]], Future[bool]] | None = None
-        self._thread = ThreadPoolExecutor(1, "ineus-picture-poses")
+        self._beside: KeyframeThread[tuple[Frame, _Poses]] = KeyframeThread("ineus-picture-poses")
 
     @property
     def counters(self) -> Counter[str]:
@@ -65,34 +65,26 @@ class UnmeasuredKeyframes:
         What it tells of the depth of others is then left to `go_on`.
         """
         self.complete()
+        if self._refiner is not None:
+            return self._beside.begin(partial(self._refined, frame))
         taken: Future[bool] = Future()
-        if self._refiner is None:
-            taken.set_result(self._insert(self._estimated.begin(frame)))
-        else:
-            self._placing = self._thread.submit(self._refined, frame), taken
+        taken.set_result(self._insert(self._estimated.begin(frame)))
         return taken
 
     @property
     def is_busy(self) -> bool:
         """Whether `complete` would have to wait for the other thread."""
-        return self._placing is not None and not self._placing[0].done()
+        return self._beside.is_busy
 
     def wait(self, at_most_s: float) -> None:
         """Wait for the other thread, if it has anything to do."""
-        if self._placing is not None:
-            wait((self._placing[0],), at_most_s)
+        self._beside.wait(at_most_s)
 
     def complete(self) -> None:
         """Insert what has begun, if anything has."""
-        if self._placing is None:
-            return
-        (refined, taken), self._placing = self._placing, None
-        try:
-            frame = self._moved(*refined.result())
-            taken.set_result(self._insert(self._estimated.begin(frame)))
-        # For whoever has begun it: what is asked now is something else.
-        except Exception as error:
-            taken.set_exception(error)
+        self._beside.complete(
+            lambda refined: self._insert(self._estimated.begin(self._moved(*refined)))
+        )
 
     def go_on(self) -> None:
         """Do a part of what the newest keyframe tells of the depth of others."""
