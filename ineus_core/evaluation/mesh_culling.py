@@ -44,7 +44,7 @@ def seen_triangles(
         inside, columns, rows, depth_m = _in_picture(vertices[left], camera, pose)
         if is_real:
             in_picture[left[inside]] = True
-        first_m = _depth_at(rays, camera, pose, columns, rows)
+        first_m = rays.depth(camera, pose, _FAR_M, (rows, columns))
         in_view[left[inside]] |= depth_m < first_m + EPS_M
     return in_picture[mesh.triangles].any(axis=1) & in_view[mesh.triangles].any(axis=1)
 
@@ -76,19 +76,3 @@ def _in_picture(
     inside = (column >= 0) & (column < camera.width_px) & (row >= 0) & (row < camera.height_px)
     found = before[inside]
     return found, column[inside].astype(int), row[inside].astype(int), in_camera[found, 2]
-
-
-def _depth_at(
-    rays: MeshRays,
-    camera: Camera,
-    pose: Float[np.ndarray, "4 4"],
-    columns: Int[np.ndarray, " n"],
-    rows: Int[np.ndarray, " n"],
-) -> Float[np.ndarray, " n"]:
-    """Return what the mesh's depth is in some pixels, 0 where nothing is near enough."""
-    directions = np.stack(
-        ((columns + 0.5 - camera.cx) / camera.fx, (rows + 0.5 - camera.cy) / camera.fy,
-         np.ones(len(rows))), axis=1,
-    )  # fmt: skip
-    depth_m = rays.lengths(pose[:3, 3], directions @ pose[:3, :3].T)
-    return np.where(depth_m < _FAR_M, depth_m, 0)

@@ -3,7 +3,7 @@
 """Where rays first meet a mesh, whichever way its triangles face, by Open3D."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ineus_core.errors import MissingDependencyError
 from ineus_core.geometry import cached_pixel_rays
@@ -43,10 +43,18 @@ class MeshRays:
         return np.asarray(self._scene.cast_rays(self._tensor(rays))["t_hit"].numpy())
 
     def depth(
-        self, camera: Camera, world_from_camera: Float[np.ndarray, "4 4"], far_m: float
-    ) -> Float[np.ndarray, "h w"]:
-        """Return the depth along the optical axis at pixel centres, 0 where nothing is so near."""
-        rays = cached_pixel_rays(camera, 1)
+        self,
+        camera: Camera,
+        world_from_camera: Float[np.ndarray, "4 4"],
+        far_m: float,
+        pixels: tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]] | tuple[()] = (),
+    ) -> Float[np.ndarray, "*shape"]:
+        """Return the depth along the optical axis at pixel centres, 0 where nothing is so near.
+
+        Args:
+            pixels: Rows and columns of some; else of all.
+        """
+        rays = cached_pixel_rays(camera, 1)[pixels]
         # As long as depth 1, so that lengths are depths.
         rays = (rays / rays[..., 2:]) @ world_from_camera[:3, :3].T
         depth_m = self.lengths(world_from_camera[:3, 3], rays)
