@@ -12,11 +12,14 @@ Run: python benchmarks/given_poses.py FOLDER [--keyframes N]
 
 import argparse
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import islice
 
 import cv2
 import numpy as np
+from depth_from_motion import Gate
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
 from ineus_core.geometry import rigid_inverse
 from ineus_core.pose_refinement.features import FeatureView, matches, view_of
@@ -29,22 +32,10 @@ _FEWEST = 30
 _WITHIN_PX, _TRIES = 2.0, 500
 
 
-def turn_deg(motion: Float[np.ndarray, "4 4"]) -> float:
-    """Return the angle of a motion's turn."""
-    cosine = (np.trace(motion[:3, :3]) - 1) / 2
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
-
-
-def keyframes(folder: str, count: int) -> list[Frame]:
-    """Return frames that are some way from each other."""
-    kept: list[Frame] = []
-    for frame in open_source(folder):
-        if kept:
-            motion = rigid_inverse(kept[-1].world_from_camera) @ frame.world_from_camera
-            if np.linalg.norm(motion[:3, 3]) < _SHIFT_M and turn_deg(motion) < _TURN_DEG:
-                continue
-        kept.append(frame)
-    return list(islice(kept, count))
+def keyframes(folder: str) -> Iterator[Frame]:
+    """Yield frames that are some way from each other."""
+    gate = Gate(_SHIFT_M, _TURN_DEG)
+    return (frame for frame in open_source(folder) if gate.passes(frame.world_from_camera))
 
 
 def told_motion(
@@ -80,7 +71,7 @@ def main() -> None:
     parser.add_argument("--keyframes", type=int, default=40)
     arguments = parser.parse_args()
     cv2.setRNGSeed(0)
-    frames = keyframes(arguments.folder, arguments.keyframes)
+    frames = list(islice(keyframes(arguments.folder), arguments.keyframes))
     views = [view_of(frame) for frame in frames]
     rows = defaultdict(list)
     for apart in _APART:
@@ -93,7 +84,8 @@ def main() -> None:
             off = rigid_inverse(given) @ told
             lengths_m = [float(np.linalg.norm(motion[:3, 3])) for motion in (given, told)]
             shift_m = float(np.linalg.norm(told[:3, 3] - given[:3, 3]))
-            rows[apart].append((turn_deg(off), shift_m, lengths_m[0], lengths_m[1] / lengths_m[0]))
+            turn_deg = float(np.degrees(Rotation.from_matrix(off[:3, :3]).magnitude()))
+            rows[apart].append((turn_deg, shift_m, lengths_m[0], lengths_m[1] / lengths_m[0]))
     for apart, found in rows.items():
         turn, shift_m, length_m, _ = np.median(found, axis=0)
         low, middle, high = np.percentile([row[3] for row in found], (10, 50, 90))

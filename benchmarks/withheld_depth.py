@@ -7,8 +7,8 @@ After some steps of training, the rates falling in the last 40 %: F-score, preci
 the mesh against the true surface or `--reference`, and of some views that were held out the share
 of the sensor's pixels that have depth within 5 cm of it, and the median and the mean difference of
 all that have any. Views stand where the keyframe nearest in time was moved to, as poses are
-refined,
-and in `as_given` where they were given. Time is that of the process, on all cores together.
+refined, and in `as_given` where they were given. Time is that of the process, on all cores
+together.
 
 Run: python benchmarks/withheld_depth.py room --steps 500 [--set KEY=VALUE ...] [--picture out.png]
      python benchmarks/withheld_depth.py FOLDER --reference POINTS.ply
