@@ -35,18 +35,18 @@ def seen_triangles(
         virtual_poses: Those of views that were added to look behind things.
     """
     vertices = mesh.vertices.astype(np.float64)
-    in_picture, in_view = (np.zeros(len(vertices), dtype=bool) for _ in range(2))
+    pictured, in_view = (np.zeros(len(vertices), dtype=bool) for _ in range(2))
     rays = MeshRays(mesh)
     for number, pose in enumerate((*poses, *virtual_poses)):
         is_real = number < len(poses)
         # One view suffices for each, so the later ones only judge what is left.
-        left = np.flatnonzero(~in_view | ~in_picture if is_real else ~in_view)
-        inside, columns, rows, depth_m = _in_picture(vertices[left], camera, pose)
+        left = np.flatnonzero(~in_view | ~pictured if is_real else ~in_view)
+        inside, columns, rows, depth_m = in_picture(vertices[left], camera, pose)
         if is_real:
-            in_picture[left[inside]] = True
+            pictured[left[inside]] = True
         first_m = rays.depth(camera, pose, _FAR_M, (rows, columns))
         in_view[left[inside]] |= depth_m < first_m + EPS_M
-    return in_picture[mesh.triangles].any(axis=1) & in_view[mesh.triangles].any(axis=1)
+    return pictured[mesh.triangles].any(axis=1) & in_view[mesh.triangles].any(axis=1)
 
 
 def with_triangles(mesh: Mesh, kept: Bool[np.ndarray, " triangles"]) -> Mesh:
@@ -60,7 +60,7 @@ def with_triangles(mesh: Mesh, kept: Bool[np.ndarray, " triangles"]) -> Mesh:
     )
 
 
-def _in_picture(
+def in_picture(
     points: Float[np.ndarray, "n 3"], camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]
 ) -> tuple[
     Int[np.ndarray, " seen"],

@@ -5,12 +5,14 @@
 import numpy as np
 from jaxtyping import Float
 
-from ineus_core.geometry import rigid_inverse
+from ineus_core.evaluation.mesh_culling import in_picture
+from ineus_core.geometry import look_at
 from ineus_core.types import Camera, Mesh
 
 _SHRUNK = (0.3, 0.7, 0.7)
 """Of the sides of the smallest box around the room, the shortest first."""
 _RAISED_M = 0.4
+_UP = np.array([0.0, 0.0, 1.0])
 _TRIES = 100
 """For each view that is wanted."""
 _SPACING_M = 0.02
@@ -38,40 +40,13 @@ def virtual_views(
             break
         at = world_from_box[:3, :3] @ rng.uniform(-half, half) + world_from_box[:3, 3]
         # Towards a far point of a cube, so that corners are looked at more often.
-        pose = _looking(at, rng.uniform(-1, 1, 3))
-        if not _holds_any(hidden, camera, pose):
+        pose = look_at(at, at + rng.uniform(-1, 1, 3), _UP)
+        if not len(in_picture(hidden, camera, pose)[0]):
             found.append(pose)
     return found
-
-
-def _looking(
-    at: Float[np.ndarray, " 3"], ahead: Float[np.ndarray, " 3"]
-) -> Float[np.ndarray, "4 4"]:
-    """Return the pose of an upright camera."""
-    forward = ahead / np.linalg.norm(ahead)
-    right = np.cross((0.0, 0.0, -1.0), forward)
-    right /= np.linalg.norm(right)
-    pose = np.eye(4)
-    pose[:3] = np.stack((right, np.cross(forward, right), forward, at), axis=1)
-    return pose
 
 
 def _thinned(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "m 3"]:
     """Keep a point in each small voxel."""
     _, first = np.unique(np.floor(points / _SPACING_M), axis=0, return_index=True)
     return points[first]
-
-
-def _holds_any(
-    points: Float[np.ndarray, "n 3"], camera: Camera, pose: Float[np.ndarray, "4 4"]
-) -> bool:
-    """Tell whether a picture holds any of the points, hidden ones too."""
-    camera_from_world = rigid_inverse(pose)
-    x, y, z = (points @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]).T
-    return bool(
-        (
-            (z > 0)
-            & (np.abs(x) * camera.fx < 0.5 * camera.width_px * z)
-            & (np.abs(y) * camera.fy < 0.5 * camera.height_px * z)
-        ).any()
-    )
