@@ -143,7 +143,7 @@ class Pipeline:
         self._mesh_share = config.mesh_share
         self._is_live = is_live
         if is_live:
-            reconstructor.limit_estimation(config.stereo_share, now_s)
+            reconstructor.intake.limit_estimation(config.stereo_share, now_s)
         self._mesh_took_s = self._mesh_end_s = 0.0
         self._has_mesh_left = self._meshes_all = self._gave_way = False
         self._queue = KeyframeQueue(round(1e6 * config.queue_mb))
@@ -196,7 +196,7 @@ class Pipeline:
 
     def _judge(self, frame: Frame) -> None:
         submitted_s = self._clock_s()
-        judged = self.reconstructor.judge(frame)
+        judged = self.reconstructor.intake.judge(frame)
         if judged.frame is None:
             self._count("frames_used")
         self._queue.put(WaitingFrame(judged, submitted_s))
@@ -220,7 +220,7 @@ class Pipeline:
             self.reconstructor.step()
         if has_more and self._taking is not None:
             # Both threads want the interpreter's lock, without which this one waits.
-            self.reconstructor.wait_for_correction(_GIVING_WAY_S)
+            self.reconstructor.intake.wait_for_correction(_GIVING_WAY_S)
         # One of both a tick, or what comes meanwhile waits for both; and each in its turn.
         is_long = self._is_live and self._on_gpu and took_s > _TAKING_GPU_S
         self._gave_way = is_long and not self._gave_way
@@ -262,7 +262,7 @@ class Pipeline:
     def _go_on_taking(self) -> float:
         """Store the keyframe that is corrected by now, and begin with the next one."""
         begin_s = self._clock_s()
-        while not self.reconstructor.is_correcting:
+        while not self.reconstructor.intake.is_correcting:
             if self._taking is not None:
                 self._end_taking()
             waiting = self._next_keyframe()
@@ -273,17 +273,19 @@ class Pipeline:
                 break
         if self._clock_s() - begin_s < _BRIEF_S:
             # One part a tick, as each takes as long as some steps.
-            self._is_good(self.reconstructor.go_on_estimating)
+            self._is_good(self.reconstructor.intake.go_on_estimating)
         return self._clock_s() - begin_s
 
     def _begin_taking(self, waiting: WaitingFrame) -> None:
         others_wait = self._queue.keyframes > 0
-        self._taking = self.reconstructor.begin_taking(waiting.judged, others_wait), waiting
+        self._taking = self.reconstructor.intake.begin_taking(waiting.judged, others_wait), waiting
 
     def _end_taking(self) -> None:
         assert self._taking is not None
         (taking, waiting), self._taking = self._taking, None
-        self._note_taken(waiting, self._is_good(partial(self.reconstructor.end_taking, taking)))
+        self._note_taken(
+            waiting, self._is_good(partial(self.reconstructor.intake.end_taking, taking))
+        )
 
     def tick_until(self, now_ns: int, due_s: float, end_s: float) -> None:
         """Advance by at most one frame, and train until it is time for the next one.
@@ -440,7 +442,7 @@ class Pipeline:
             return
         waiting = self._next_keyframe()
         if waiting is not None:
-            is_taken = self._is_good(partial(self.reconstructor.take, waiting.judged))
+            is_taken = self._is_good(partial(self.reconstructor.intake.take, waiting.judged))
             self._note_taken(waiting, is_taken)
 
     def _next_keyframe(self) -> WaitingFrame | None:
@@ -452,7 +454,7 @@ class Pipeline:
                 return waiting
             passed += judged.passing is not None
             # They were counted when they came.
-            if self._is_good(partial(self.reconstructor.take, judged)):
+            if self._is_good(partial(self.reconstructor.intake.take, judged)):
                 self._submitted_s = waiting.submitted_s
         return None
 

@@ -5,12 +5,14 @@
 from ineus_core.reconstruction.checkpoint_files import read_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.frame_gate import JudgedFrame
+from ineus_core.reconstruction.frame_intake import FrameIntake
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.reconstruction.reconstructor import Reconstructor
 from ineus_core.reconstruction.warming import compile_cpu_kernels_ahead, warm_up, warm_up_gpu
 
 __all__ = [
+    "FrameIntake",
     "JudgedFrame",
     "MapOrigin",
     "Reconstruction",

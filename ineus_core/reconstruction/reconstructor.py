@@ -7,10 +7,8 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,19 +21,14 @@ from ineus_core.geometry import up_of_cameras
 from ineus_core.keyframes import KeyframePolicy
 from ineus_core.meshing import moved_mesh, weld
 from ineus_core.planning import EsdfSlice, OccupancySlice, PlanningAnswer
-from ineus_core.pose_refinement import PictureRefiner
-from ineus_core.reconstruction.assembly import Assembly, GivenField
 from ineus_core.reconstruction.checkpoint import DOES_NOT_FIT, CheckpointContent, content_of
 from ineus_core.reconstruction.checkpoint_files import write_checkpoint
 from ineus_core.reconstruction.config import ReconstructorConfig
-from ineus_core.reconstruction.frame_gate import JudgedFrame
+from ineus_core.reconstruction.frame_intake import FrameIntake
 from ineus_core.reconstruction.map_origin import MapOrigin
-from ineus_core.reconstruction.memory import give_back_memory
 from ineus_core.reconstruction.reconstruction import Reconstruction
-from ineus_core.reconstruction.unmeasured_keyframes import UnmeasuredKeyframes
 from ineus_core.rendering import resolved_rendering
-from ineus_core.stereo import PHOTOGRAPHS
-from ineus_core.timing import InParts, TimeShare, at_once, peak_memory_mb
+from ineus_core.timing import InParts, at_once, peak_memory_mb
 from ineus_core.training import Ranks, check_device
 from ineus_core.types import Camera, Frame, KeyframeId, Mesh, MeshUpdate, RenderedImage, StepReport
 
@@ -67,39 +60,23 @@ class Reconstructor:
     ) -> None:
         """Hold nothing until the first frame."""
         self.device, self.ranks = device, ranks
-        self._dataset_from_world = np.eye(4)
-        self._reconstruction: Reconstruction | None = None
-        self._given_config = config
-        self._time_for_depth: Callable[[], TimeShare | None] = lambda: None
-        self._assembly = Assembly(config, device, ranks, make_policy)
-        self._gate = self._assembly.gate()
+        self._given_config, self._dataset_from_world = config, np.eye(4)
+        self.intake = FrameIntake(config, device, ranks, make_policy)
+        """Takes frames, in one call or in parts; holds the reconstruction that they began."""
         # What the device cannot do is said now, not when the first frame comes.
         buffers = config.keyframes, config.replay
         check_device(*buffers, config.field, config.ray_sampling, config.training, device)
         resolved_rendering(config.rendering, device)
-        self.reset()
+        self._report_began_s = time.perf_counter()
 
     def reset(self) -> None:
         """Forget everything, as if no frame had come."""
-        self._gate.begin_map()
-        self._forget_map()
-        self._waiting: list[Frame] = []
-        self._given_field: GivenField | None = None
-        self._expected: list[Float[np.ndarray, "4 4"]] = []
-        self._surface_points: Float[np.ndarray, "n 3"] | None = None
-        self._unmeasured: UnmeasuredKeyframes | None = None
-        # Before anything is expected a stream is assumed, as online nobody tells.
-        self._has_estimates = self._assembly.estimates_depth([], None)
-        self._newest_stamp_ns = 0
-        self._has_begun_from_frames = self._begins_anew = False
+        self.intake.reset()
         self._report_began_s = time.perf_counter()
 
-    def _forget_map(self) -> None:
-        """Drop the map and give its memory back."""
-        if self._reconstruction is not None:
-            self._reconstruction = None
-            # Now, as the next map may need it at once.
-            give_back_memory()
+    @property
+    def _reconstruction(self) -> Reconstruction | None:
+        return self.intake.map
 
     @property
     def is_started(self) -> bool:
@@ -126,9 +103,7 @@ class Reconstructor:
     @property
     def counters(self) -> Counter[str]:
         """Of what became of the frames."""
-        of_depth = Counter() if self._unmeasured is None else self._unmeasured.counters
-        started = self._reconstruction
-        return of_depth if started is None else started.counters + of_depth
+        return self.intake.counters
 
     @property
     def is_ready(self) -> bool:
@@ -143,7 +118,7 @@ class Reconstructor:
     @property
     def newest_stamp_ns(self) -> int:
         """Stamp of the newest frame."""
-        return self._newest_stamp_ns
+        return self.intake.newest_stamp_ns
 
     @property
     def has_depth(self) -> bool:
@@ -153,7 +128,7 @@ class Reconstructor:
     @property
     def is_measured(self) -> bool:
         """Whether the depth is a sensor's, as is assumed before the first frame."""
-        return self.has_depth and self._unmeasured is None
+        return self.has_depth and self.intake.is_measured
 
     @property
     def exposure_varies(self) -> bool:
@@ -164,7 +139,7 @@ class Reconstructor:
     @property
     def origin(self) -> MapOrigin:
         """What the coordinates of `reconstruction` count from."""
-        return MapOrigin() if self._reconstruction is None else self._reconstruction.origin
+        return self.intake.origin
 
     @property
     def origin_m(self) -> tuple[float, float, float]:
@@ -190,260 +165,16 @@ class Reconstructor:
         poses: Sequence[Float[np.ndarray, "4 4"]],
         points: Float[np.ndarray, "n 3"] | None = None,
     ) -> None:
-        """Say from where all frames will be, as `world_from_camera`, before the first one comes.
-
-        Frames without depth then need not wait until the box of the scene can be judged, and each
-        is kept as long as there is room for all.
-
-        Args:
-            points: On surfaces, where some are known, such as those of structure from motion.
-        """
-        self._expected, self._surface_points = list(poses), points
-        self._has_estimates = self._assembly.estimates_depth(self._expected, points)
-
-    def limit_estimation(
-        self, time_share: float, now_s: Callable[[], float] = time.perf_counter
-    ) -> None:
-        """Say how much of a clock's time depth from motion may take, from the next `reset` on.
-
-        Keyframes that come too soon for it are then left out. Where nothing is said it takes the
-        time that it needs.
-        """
-        self._time_for_depth = partial(TimeShare, time_share, now_s)
+        """Say from where all frames will be, as `FrameIntake.expect` does."""
+        self.intake.expect(poses, points)
 
     def add_frame(self, frame: Frame) -> bool:
         """Take a frame; False if it is not needed as a keyframe."""
-        return self.take(self.judge(frame))
-
-    def judge(self, frame: Frame) -> JudgedFrame:
-        """Decide without the device whether a frame is needed as a keyframe.
-
-        From any thread, each frame once, in the order in which `take` gets them.
-        """
-        return self._gate.judge(frame, self._kept_anyway)
-
-    @property
-    def _are_photographs(self) -> bool:
-        """Whether all frames are a known set of few, in any order and any unit of length."""
-        return 0 < len(self._expected) <= PHOTOGRAPHS
-
-    @property
-    def _kept_anyway(self) -> int:
-        """Frames without depth that are all kept if there is room; 0 if nobody knows how many."""
-        # Frames of a video that are next to each other show nothing of each other's depth.
-        is_video = self._has_estimates and not self._are_photographs
-        return 0 if is_video else len(self._expected)
-
-    def take(self, judged: JudgedFrame) -> bool:
-        """Take a frame that was judged; False if it is not needed as a keyframe."""
-        return self._take(self._judged_again(judged))
-
-    def begin_taking(self, judged: JudgedFrame, others_wait: bool = False) -> "Future[bool]":
-        """Begin to take a frame that was judged; its result is that of `take`.
-
-        A keyframe is corrected on another thread. Until `is_correcting` is over, steps,
-        meshes and views cost no wait; what changes keyframes waits for it.
-
-        Args:
-            others_wait: Poses of other keyframes move with those that wait.
-        """
-        judged = self._judged_again(judged)
-        frame, started = judged.frame, self._reconstruction
-        if started is not None and frame is not None and frame.depth_m is not None:
-            begun = started.inserter.begin(started.origin.frame_in_map(frame), others_wait)
-            if begun is not None:
-                return begun
-            is_taken = self._begin_anew_if_contradicted()
-        elif frame is not None and frame.depth_m is None and self._has_estimates:
-            return self._without_depth().begin(frame)
-        else:
-            is_taken = self._take(judged)
-        taken: Future[bool] = Future()
-        taken.set_result(is_taken)
-        return taken
-
-    @property
-    def is_correcting(self) -> bool:
-        """Whether another thread still corrects a frame that was begun to be taken."""
-        if self._unmeasured is not None and self._unmeasured.is_busy:
-            return True
-        return self._reconstruction is not None and self._reconstruction.inserter.is_correcting
-
-    def wait_for_correction(self, at_most_s: float) -> None:
-        """Wait until `is_correcting` is over, or some time has gone by."""
-        if self._unmeasured is not None and self._unmeasured.is_busy:
-            self._unmeasured.wait(at_most_s)
-        elif self._reconstruction is not None:
-            self._reconstruction.inserter.wait_for_correction(at_most_s)
-
-    def end_taking(self, taking: "Future[bool]") -> bool:
-        """Wait for a frame that was begun to be taken; return what `take` would have."""
-        if self._unmeasured is not None:
-            self._unmeasured.complete()
-        if not taking.done() and self._reconstruction is not None:
-            self._reconstruction.inserter.complete()
-        # Else it went with the map that it was for.
-        return taking.done() and taking.result()
-
-    def _judged_again(self, judged: JudgedFrame) -> JudgedFrame:
-        self._newest_stamp_ns = max(self._newest_stamp_ns, judged.stamp_ns)
-        return self._gate.judged_again(judged, self._kept_anyway)
-
-    def _take(self, judged: JudgedFrame) -> bool:
-        frame = judged.frame
-        if frame is None:
-            if judged.passing is not None and self._reconstruction is not None:
-                self._reconstruction.pass_by(self.origin.frame_in_map(judged.passing))
-            # The pose of a frame that is not kept counts too, so that enough may be known by now.
-            if self._waiting:
-                self._start_if_enough()
-            return False
-        if self._has_estimates and frame.depth_m is None:
-            return self._without_depth().take(frame)
-        if self._reconstruction is not None:
-            if self._reconstruction.inserter.insert(self.origin.frame_in_map(frame)):
-                return True
-            return self._begin_anew_if_contradicted()
-        self._waiting.append(frame)
-        return self._start_if_enough()
-
-    def _start_if_enough(self) -> bool:
-        """Build the field if the frames that wait for it tell enough; True if they still wait."""
-        bounds = self._given_config.bounds
-        # The box of the scene is judged once, so that enough of it has to be known.
-        is_enough = (
-            self._waiting[-1].depth_m is not None
-            or len(self._expected) > 0
-            or len(self._gate.first_poses) >= bounds.frames_to_start
-            or len(bounds.aabb) > 0
-        )
-        return self.start() if is_enough else True
-
-    def _without_depth(self) -> UnmeasuredKeyframes:
-        """Return what takes keyframes that are inserted when others have shown their depth."""
-        if self._unmeasured is None:
-            config = self._given_config.pose_refinement
-            # Poses of photographs were found together, by the same points.
-            refines = config.enabled and config.pictures and not self._are_photographs
-            estimated = self._assembly.estimated_depth(
-                self._surface_points, self._time_for_depth(), self._are_photographs
-            )
-            refiner = PictureRefiner(config) if refines else None
-            self._unmeasured = UnmeasuredKeyframes(estimated, refiner, self._follow, self._insert)
-        return self._unmeasured
-
-    def go_on_estimating(self) -> None:
-        """Do a part of what a keyframe that was begun to be taken tells of the depth of others."""
-        if self._unmeasured is not None:
-            self._unmeasured.go_on()
-
-    def _follow(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
-        """Give keyframes refined poses."""
-        if self._reconstruction is not None:
-            in_map = {key: self.origin.pose_in_map(pose) for key, pose in poses.items()}
-            self._reconstruction.inserter.follow(in_map)
-
-    def _insert(self, keyframes: Sequence[Frame]) -> bool:
-        """Insert keyframes, the first of which begin the reconstruction."""
-        if not keyframes:
-            return False
-        if self._reconstruction is None:
-            in_map = self._begin(keyframes)
-        else:
-            in_map = [self.origin.frame_in_map(keyframe) for keyframe in keyframes]
-        inserter = self.reconstruction.inserter
-        inserted = [inserter.insert(keyframe) for keyframe in in_map]
-        return any(inserted) or self._begin_anew_if_contradicted()
+        return self.intake.take(self.intake.judge(frame))
 
     def start(self) -> bool:
         """Build the field from the frames so far; comes by itself, or is called after the last."""
-        is_kept = False
-        if self._unmeasured is not None:
-            is_kept = self._unmeasured.finish()
-            if self._reconstruction is None:
-                # Where there is no estimate at all, pictures alone have to do.
-                self._waiting += self._unmeasured.given_up
-        if self._reconstruction is not None:
-            self._reconstruction.inserter.finish()
-            return is_kept
-        if not self._waiting:
-            return False
-        frames, self._waiting = self._waiting, []
-        return self._insert(frames)
-
-    def _begin(self, frames: Sequence[Frame]) -> list[Frame]:
-        """Build the field from frames; return them as they are in the map, still to be taken."""
-        origin = self._origin_for(frames)
-        in_map = [origin.frame_in_map(frame) for frame in frames]
-        points = self._surface_points
-        # Frames that are not needed still tell where cameras are.
-        poses = self._expected or self._gate.first_poses
-        begun = self._assembly.begin(
-            origin,
-            in_map,
-            [origin.pose_in_map(pose) for pose in poses],
-            None if points is None else origin.points_in_map(points),
-            self._given_field,
-            self._are_photographs,
-        )
-        self._adopt(begun)
-        self._has_begun_from_frames = self._given_field is None
-        return in_map
-
-    def _adopt(self, reconstruction: Reconstruction) -> None:
-        """Have frames judged and taken for a reconstruction."""
-        self._reconstruction = reconstruction
-        # In double, as the world may be kilometres away from the map's origin.
-        held_box_m = reconstruction.field.held_box_m.numpy().astype(np.float64)
-        self._gate.know_map(
-            reconstruction.origin.points_in_world(held_box_m), reconstruction.buffer.capacity
-        )
-
-    def _origin_for(self, frames: Sequence[Frame]) -> MapOrigin:
-        """Choose what the coordinates of the map count from."""
-        if self._given_field is not None:
-            return self._given_field.origin
-        box = np.array(self._given_config.bounds.aabb).reshape(-1, 3)
-        positions = [frame.world_from_camera[:3, 3] for frame in frames]
-        return MapOrigin.near(positions if len(box) == 0 else [box.mean(axis=0)])
-
-    def _begin_anew_if_contradicted(self) -> bool:
-        """Begin again from the newest frames, if they show that the first ones were wrong.
-
-        A pose that was 0 for a moment, or of another frame, would else fix the box for good.
-        """
-        started = self.reconstruction
-        outside = started.inserter.contradicting()
-        knows_box = len(self._given_config.bounds.aabb) > 0
-        if not outside or knows_box or not self._has_begun_from_frames:
-            return False
-        frames = [started.origin.frame_in_world(frame) for frame in outside]
-        newest = frames[-1].world_from_camera[:3, 3].round(2).tolist()
-        _LOG.warning(
-            "the map begins anew at %s m, as all frames there contradict the first: %d are lost",
-            newest,
-            len(started.buffer),
-        )
-        counters = started.counters
-        # Those that are used now were counted as out; those of the first place are out instead.
-        were_out = counters["frames_out_of_bounds"] + len(started.buffer) - len(frames)
-        # Its memory is needed for the new one.
-        del started
-        self._forget_map()
-        self._begins_anew = True
-        self._gate.begin_map()
-        judged = [self._gate.judge(frame) for frame in frames]
-        in_map = self._begin(frames)
-        inserter = self.reconstruction.inserter
-        inserted = [
-            inserter.insert(frame)
-            for frame, told in zip(in_map, judged, strict=True)
-            if told.frame is not None
-        ]
-        renewed = self.reconstruction.counters
-        renewed["maps_begun_anew"] = counters["maps_begun_anew"] + 1
-        renewed["frames_out_of_bounds"] += were_out
-        return any(inserted)
+        return self.intake.start()
 
     def step(self) -> None:
         """Take one optimiser step; nothing happens before the first keyframe."""
@@ -472,9 +203,9 @@ class Reconstructor:
             within_s: Time that meshing what changed may take; the rest comes with later calls.
         """
         if not self.is_ready:
-            return MeshUpdate(self._newest_stamp_ns, (), ())
+            return MeshUpdate(self.newest_stamp_ns, (), ())
         return self._in_world(
-            self.reconstruction.extract_mesh(everything, self._newest_stamp_ns, within_s)
+            self.reconstruction.extract_mesh(everything, self.newest_stamp_ns, within_s)
         )
 
     def extract_mesh_in_parts(self) -> InParts[MeshUpdate]:
@@ -484,13 +215,13 @@ class Reconstructor:
             SourceError: The map was replaced in a pause.
         """
         if not self.is_ready:
-            return MeshUpdate(self._newest_stamp_ns, (), ())
-        parts = self.reconstruction.extract_all_in_parts(self._newest_stamp_ns)
+            return MeshUpdate(self.newest_stamp_ns, (), ())
+        parts = self.reconstruction.extract_all_in_parts(self.newest_stamp_ns)
         return self._in_world((yield from self._of_one_map(parts, "it was meshed")))
 
     def _in_world(self, update: MeshUpdate) -> MeshUpdate:
         """Say of an update of the map where that lies, and once that it is a new one."""
-        begins_anew, self._begins_anew = self._begins_anew, False
+        begins_anew, self.intake.begins_anew = self.intake.begins_anew, False
         return replace(update, origin_m=self.origin_m, begins_anew=begins_anew)
 
     def _of_one_map(self, parts: InParts[_T], what: str) -> InParts[_T]:
@@ -612,13 +343,7 @@ class Reconstructor:
         What their depth shows is observed anew. The field follows as training goes on, and surface
         in the old place goes as rays pass through it.
         """
-        if self._unmeasured is not None:
-            self._unmeasured.move(poses)
-        if self._reconstruction is None:
-            return 0
-        return self._reconstruction.move_keyframes(
-            {keyframe: self.origin.pose_in_map(pose) for keyframe, pose in poses.items()}
-        )
+        return self.intake.move_keyframes(poses)
 
     def report(self) -> StepReport:
         """Report the progress since the last report; waits for the device."""
@@ -636,7 +361,7 @@ class Reconstructor:
             keyframes = len(self._reconstruction.buffer)
         return StepReport(
             step=self.steps,
-            stamp_ns=self._newest_stamp_ns,
+            stamp_ns=self.newest_stamp_ns,
             losses=losses,
             counters=dict(counters),
             inv_s=inv_s,
@@ -651,7 +376,7 @@ class Reconstructor:
         if self._reconstruction is None:
             raise SourceError("nothing to save: no keyframe has come yet")
         tensors, meta = content_of(
-            self._reconstruction, self.dataset_from_world, self._newest_stamp_ns
+            self._reconstruction, self.dataset_from_world, self.newest_stamp_ns
         )
         return write_checkpoint(directory, tensors, meta)
 
@@ -663,14 +388,10 @@ class Reconstructor:
             CapacityError: There is no room for it; likewise.
         """
         content = CheckpointContent.read(directory)
-        # Built beside what is there, which a checkpoint that does not fit must not cost.
         with _named(directory):
-            restored = self._assembly.restore(content)
-        # Only now, when nothing can fail any more.
-        self.reset()
-        self._adopt(restored)
+            self.intake.restore(content)
         self._dataset_from_world = content.dataset_from_world
-        self._newest_stamp_ns = content.meta.stamp_ns
+        self._report_began_s = time.perf_counter()
 
     def load_weights(self, directory: Path) -> None:
         """Begin with the field of a checkpoint, and with nothing else of it: its training anew.
@@ -680,9 +401,8 @@ class Reconstructor:
         """
         content = CheckpointContent.read(directory)
         with _named(directory):
-            given = self._assembly.restore_field(content)
-        self.reset()
-        self._given_field = given
+            self.intake.restore_field(content)
+        self._report_began_s = time.perf_counter()
 
 
 @contextmanager

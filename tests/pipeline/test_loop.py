@@ -15,11 +15,34 @@ from tiny_scene import wall_frame
 
 from ineus_core.errors import CapacityError, SourceError
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig
-from ineus_core.reconstruction import JudgedFrame, Reconstructor, ReconstructorConfig
+from ineus_core.reconstruction import FrameIntake, JudgedFrame, Reconstructor, ReconstructorConfig
 from ineus_core.timing import InParts
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
 S = 1_000_000_000
+
+
+class NotedIntake(FrameIntake):
+    """Asks the notes."""
+
+    def __init__(self, notes: "Notes") -> None:
+        self.notes, self.map, self._unmeasured = notes, None, None
+
+    def judge(self, frame: Frame) -> JudgedFrame:
+        is_needed = frame.stamp_ns not in self.notes.unneeded
+        passing = frame if self.notes.passes_on and not is_needed else None
+        return JudgedFrame(frame.stamp_ns, frame if is_needed else None, 1, passing)
+
+    def take(self, judged: JudgedFrame) -> bool:
+        if judged.frame is not None:
+            return self.notes.add_frame(judged.frame)
+        self.notes.passed.append(judged.stamp_ns)
+        return False
+
+    def begin_taking(self, judged: JudgedFrame, others_wait: bool = False) -> "Future[bool]":
+        taken: Future[bool] = Future()
+        taken.set_result(self.take(judged))
+        return taken
 
 
 class Notes(Reconstructor):
@@ -31,8 +54,8 @@ class Notes(Reconstructor):
 
     def __init__(self) -> None:
         self.device, self.ranks = torch.device("cpu"), None
-        self._given_config, self._reconstruction = ReconstructorConfig(), None
-        self._unmeasured = None
+        self._given_config = ReconstructorConfig()
+        self.intake = NotedIntake(self)
         self.frames: list[int] = []
         self.unneeded: set[int] = set()
         self.passes_on = False
@@ -40,22 +63,6 @@ class Notes(Reconstructor):
         self.passed: list[int] = []
         self.extractions = self.whole = self.revisits = 0
         self.rates: list[float] = []
-
-    def judge(self, frame: Frame) -> JudgedFrame:
-        is_needed = frame.stamp_ns not in self.unneeded
-        passing = frame if self.passes_on and not is_needed else None
-        return JudgedFrame(frame.stamp_ns, frame if is_needed else None, 1, passing)
-
-    def take(self, judged: JudgedFrame) -> bool:
-        if judged.frame is not None:
-            return self.add_frame(judged.frame)
-        self.passed.append(judged.stamp_ns)
-        return False
-
-    def begin_taking(self, judged: JudgedFrame, others_wait: bool = False) -> "Future[bool]":
-        taken: Future[bool] = Future()
-        taken.set_result(self.take(judged))
-        return taken
 
     def add_frame(self, frame: Frame) -> bool:
         if frame.stamp_ns == 13 * S:
@@ -213,13 +220,13 @@ def test_what_frames_between_keyframes_show_waits_within_a_bound_and_is_taken_in
 def test_a_frame_for_which_the_queue_has_no_room_is_dropped_unjudged_and_counted() -> None:
     two_frames_mb = 2 * frame_at(0).bytes / 1e6
     pipeline, notes, _ = make(queue_mb=two_frames_mb)
-    judge, judged = notes.judge, []
+    judge, judged = notes.intake.judge, []
 
     def noted(frame: Frame) -> JudgedFrame:
         judged.append(frame.stamp_ns)
         return judge(frame)
 
-    notes.judge = noted  # type: ignore[method-assign]
+    notes.intake.judge = noted  # type: ignore[method-assign]
     for i in range(5):
         pipeline.submit(frame_at(i))
     assert judged == [0, S]
@@ -251,7 +258,7 @@ def test_a_frame_that_cannot_be_judged_is_dropped_and_counted() -> None:
     def judge(frame: Frame) -> JudgedFrame:
         raise SourceError("no such lens")
 
-    notes.judge = judge  # type: ignore[method-assign]
+    notes.intake.judge = judge  # type: ignore[method-assign]
     pipeline.submit(frame_at(0))
     assert pipeline.counters["refused: no such lens"] == 1
     assert not pipeline.has_waiting

@@ -15,8 +15,7 @@ from tiny_scene import CPU, pose, tiny_config, wall_frame
 from ineus_core.pipeline import Pipeline, PipelineConfig
 from ineus_core.pipeline.held_out import figures_text, mean_figures, reduced_frame
 from ineus_core.pipeline.offline import OfflineRun, RunLimits, RunResult
-from ineus_core.reconstruction import Reconstructor
-from ineus_core.reconstruction.frame_gate import JudgedFrame
+from ineus_core.reconstruction import FrameIntake, JudgedFrame, Reconstructor
 from ineus_core.timing import WALL_CLOCK, Clock
 from ineus_core.types import Camera, Frame, Mesh
 
@@ -207,18 +206,18 @@ def test_a_frame_without_depth_among_others_is_taken_in_its_turn(
     source = Walls(6)
     source._frames[3] = replace(source._frames[3], depth_m=None)
     taken: list[int] = []
-    take, begin = Reconstructor.take, Reconstructor.begin_taking
+    take, begin = FrameIntake.take, FrameIntake.begin_taking
 
     def noted(what: Any) -> Any:
-        def work(self: Reconstructor, judged: JudgedFrame, *words: Any) -> Any:
+        def work(self: FrameIntake, judged: JudgedFrame, *words: Any) -> Any:
             if judged.frame is not None:
                 taken.append(judged.stamp_ns)
             return what(self, judged, *words)
 
         return work
 
-    monkeypatch.setattr(Reconstructor, "take", noted(take))
-    monkeypatch.setattr(Reconstructor, "begin_taking", noted(begin))
+    monkeypatch.setattr(FrameIntake, "take", noted(take))
+    monkeypatch.setattr(FrameIntake, "begin_taking", noted(begin))
     waiting: list[int] = []
     submit = Pipeline.submit
 

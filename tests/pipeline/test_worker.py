@@ -15,12 +15,27 @@ from tiny_scene import tiny_config, wall_frame
 
 from ineus_core.pipeline import NullSink, Pipeline, PipelineConfig, Worker
 from ineus_core.pipeline.worker import REQUEST_SHARE
-from ineus_core.reconstruction import JudgedFrame, Reconstructor
+from ineus_core.reconstruction import FrameIntake, JudgedFrame, Reconstructor
 from ineus_core.timing import InParts
 from ineus_core.types import Frame
 
 HUNG_S = 60.0
 """Longer than anything takes on a busy machine."""
+
+
+class QuietIntake(FrameIntake):
+    """Adds each frame to a list."""
+
+    def __init__(self, frames: list[Frame]) -> None:
+        self.frames, self.map, self._unmeasured = frames, None, None
+
+    def judge(self, frame: Frame) -> JudgedFrame:
+        return JudgedFrame(frame.stamp_ns, frame, 1)
+
+    def take(self, judged: JudgedFrame) -> bool:
+        assert judged.frame is not None
+        self.frames.append(judged.frame)
+        return True
 
 
 class Quiet(Reconstructor):
@@ -32,14 +47,7 @@ class Quiet(Reconstructor):
     def __init__(self) -> None:
         self.device, self.ranks = torch.device("cpu"), None
         self.frames: list[Frame] = []
-
-    def judge(self, frame: Frame) -> JudgedFrame:
-        return JudgedFrame(frame.stamp_ns, frame, 1)
-
-    def take(self, judged: JudgedFrame) -> bool:
-        assert judged.frame is not None
-        self.frames.append(judged.frame)
-        return True
+        self.intake = QuietIntake(self.frames)
 
     def step(self) -> None: ...
 

@@ -65,7 +65,7 @@ def begun(pipeline: Pipeline) -> None:
         pipeline.submit(frame)
     pipeline.tick(0)
     pipeline.tick(0)
-    assert pipeline.reconstructor.is_correcting and pipeline.waiting == 1
+    assert pipeline.reconstructor.intake.is_correcting and pipeline.waiting == 1
 
 
 def taken(pipeline: Pipeline) -> None:
@@ -79,7 +79,7 @@ def test_the_map_is_that_of_keyframes_that_are_taken_at_once() -> None:
     beside = Reconstructor(tiny_config(**SECTIONS), CPU)
     for frame in frames():
         assert at_once.add_frame(frame)
-        assert beside.end_taking(beside.begin_taking(beside.judge(frame)))
+        assert beside.intake.end_taking(beside.intake.begin_taking(beside.intake.judge(frame)))
     poses, same = at_once.keyframe_poses(), beside.keyframe_poses()
     assert poses.keys() == same.keys()
     assert all((poses[key] == same[key]).all() for key in poses)
@@ -110,7 +110,7 @@ def test_training_holds_back_while_others_wait_for_a_correction(
     begun(pipeline)
     pipeline.submit(list(frames(3))[2])
     waited_s: list[float] = []
-    monkeypatch.setattr(pipeline.reconstructor, "wait_for_correction", waited_s.append)
+    monkeypatch.setattr(pipeline.reconstructor.intake, "wait_for_correction", waited_s.append)
     steps = pipeline.reconstructor.steps
     pipeline.tick(0)
     assert pipeline.reconstructor.steps == steps + 1 and len(waited_s) == 1

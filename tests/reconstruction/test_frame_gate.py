@@ -116,10 +116,10 @@ def test_views_that_come_while_the_map_is_not_there_are_all_kept() -> None:
     at_once, late = (Reconstructor(config, CPU) for _ in range(2))
     taken_at_once = [at_once.add_frame(frame) for frame in frames]
     judged: list[JudgedFrame] = []
-    thread = threading.Thread(target=lambda: judged.extend(map(late.judge, frames)))
+    thread = threading.Thread(target=lambda: judged.extend(map(late.intake.judge, frames)))
     thread.start()
     thread.join()
-    assert [late.take(told) for told in judged] == taken_at_once
+    assert [late.intake.take(told) for told in judged] == taken_at_once
     assert late.keyframe_poses().keys() == at_once.keyframe_poses().keys()
     assert 1 < sum(taken_at_once) < len(frames)
 

@@ -43,10 +43,10 @@ def test_the_map_is_that_of_keyframes_that_are_taken_at_once() -> None:
     at_once, beside = made(), made()
     for frame in frames():
         at_once.add_frame(frame)
-        beside.end_taking(beside.begin_taking(beside.judge(frame)))
+        beside.intake.end_taking(beside.intake.begin_taking(beside.intake.judge(frame)))
         # As many parts as a keyframe can have at most.
         for _ in range(20):
-            beside.go_on_estimating()
+            beside.intake.go_on_estimating()
     for reconstructor in (at_once, beside):
         reconstructor.start()
     poses, same = at_once.keyframe_poses(), beside.keyframe_poses()
@@ -88,7 +88,7 @@ def test_ticks_go_on_while_a_pose_is_refined(monkeypatch: pytest.MonkeyPatch) ->
         pipeline.submit(frame)
     for _ in range(3):
         pipeline.tick(0)
-    assert pipeline.reconstructor.is_correcting and pipeline.counters["frames_used"] == 0
+    assert pipeline.reconstructor.intake.is_correcting and pipeline.counters["frames_used"] == 0
     held_back.may_go.set()
     while pipeline.waiting:
         pipeline.tick(0)
@@ -115,15 +115,15 @@ def test_a_pose_that_cannot_be_refined_costs_its_keyframe_alone(
 
 def test_corrected_poses_wait_for_one_that_is_refined(monkeypatch: pytest.MonkeyPatch) -> None:
     reconstructor, held_back = made(), HeldBack(monkeypatch)
-    taking = reconstructor.begin_taking(reconstructor.judge(next(frames())))
+    taking = reconstructor.intake.begin_taking(reconstructor.intake.judge(next(frames())))
     threading.Timer(0.1, held_back.may_go.set).start()
     reconstructor.move_keyframes({})
-    assert taking.done() and not reconstructor.is_correcting
+    assert taking.done() and not reconstructor.intake.is_correcting
 
 
 def test_a_reset_drops_the_keyframe_that_is_refined(monkeypatch: pytest.MonkeyPatch) -> None:
     reconstructor, held_back = made(), HeldBack(monkeypatch)
-    taking = reconstructor.begin_taking(reconstructor.judge(next(frames())))
+    taking = reconstructor.intake.begin_taking(reconstructor.intake.judge(next(frames())))
     reconstructor.reset()
     held_back.may_go.set()
-    assert not reconstructor.end_taking(taking) and not reconstructor.is_started
+    assert not reconstructor.intake.end_taking(taking) and not reconstructor.is_started

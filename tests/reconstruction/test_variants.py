@@ -134,7 +134,7 @@ def test_the_weights_of_a_checkpoint_begin_a_training_of_its_own(tmp_path: Path)
     assert again.steps == 3
     assert not torch.equal(first.reconstruction.field.w1, again.reconstruction.field.w1)
     again.reset()
-    assert again._given_field is None
+    assert again.intake._given_field is None
 
 
 def test_views_are_rendered_as_the_field_has_been_trained() -> None:
