@@ -7,10 +7,11 @@ import shutil
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from ineus_ros.shared_memory import FOLDER
+
 VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Of Jazzy and older, and of Kilted and newer."""
 _PROFILE = "config/dds_large_messages.xml"
-_SHARED_MEMORY = Path("/dev/shm")
 # Each process has a segment of 64 MB of its own; containers often have no more in all.
 _LEAST_FREE_BYTES = 256 << 20
 
@@ -28,7 +29,7 @@ def make_room_for_images(environment: MutableMapping[str, str] = os.environ) -> 
     if profile is None or any(name in environment for name in VARIABLES):
         return None
     try:
-        if shutil.disk_usage(_SHARED_MEMORY).free < _LEAST_FREE_BYTES:
+        if shutil.disk_usage(FOLDER).free < _LEAST_FREE_BYTES:
             return None
     except OSError:
         return None

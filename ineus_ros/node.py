@@ -49,6 +49,7 @@ from ineus_ros.outputs import (
 )
 from ineus_ros.parameters import ParameterChanges, declare_parameters
 from ineus_ros.services import Services, confined_path
+from ineus_ros.shared_memory import remove_own_segments
 from ineus_ros.timers import wall_timer
 
 _log = logging.getLogger("ineus_ros.node")  # not __main__, whose log nobody forwards
@@ -327,8 +328,10 @@ def _leave(has_ended: bool) -> None:
     cannot end a thread within a step but would abort on it.
     """
     if has_ended:
-        # What still refers to the node would leave its shared memory behind.
+        # What still refers to the node would keep others from learning that it has left.
         gc.collect()
+    # A step that is cut short holds the node, and so do callbacks that did not come back.
+    remove_own_segments()
     # The terminal may be gone.
     with contextlib.suppress(OSError):
         if not has_ended:

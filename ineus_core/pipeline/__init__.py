@@ -3,6 +3,7 @@
 """The loop that drives a reconstruction: online in a thread, offline by a virtual clock."""
 
 from ineus_core.pipeline.beside import Beside, Onlooker
+from ineus_core.pipeline.config import PipelineConfig
 from ineus_core.pipeline.held_out import (
     FULL_WIDTH_PX,
     ComparedView,
@@ -11,9 +12,10 @@ from ineus_core.pipeline.held_out import (
     mean_figures,
 )
 from ineus_core.pipeline.kind_settings import KindSettings, settings_of_kind, with_settings
-from ineus_core.pipeline.loop import NullSink, Pipeline, PipelineConfig, Sink
+from ineus_core.pipeline.loop import Pipeline
 from ineus_core.pipeline.offline import OfflineRun, RunLimits, RunResult
 from ineus_core.pipeline.renders import save_renders
+from ineus_core.pipeline.sink import NullSink, Sink
 from ineus_core.pipeline.trajectory import save_trajectory
 from ineus_core.pipeline.worker import Worker
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
-from ineus_core.pipeline.loop import Pipeline, Sink
+from ineus_core.pipeline.loop import Pipeline
 from ineus_core.pipeline.requests import Requests
+from ineus_core.pipeline.sink import Sink
 from ineus_core.pipeline.worker import Worker
 from ineus_core.types import Frame, MeshUpdate, StepReport
 

@@ -17,6 +17,7 @@ import numpy as np
 from ineus_core.errors import SourceError
 from ineus_core.evaluation import Panel
 from ineus_core.pipeline.beside import Beside, Nobody, Onlooker
+from ineus_core.pipeline.config import PipelineConfig
 from ineus_core.pipeline.environment import device_name, versions
 from ineus_core.pipeline.held_out import (
     FULL_WIDTH_PX,
@@ -25,7 +26,7 @@ from ineus_core.pipeline.held_out import (
     mean_figures,
 )
 from ineus_core.pipeline.kind_settings import KindSettings
-from ineus_core.pipeline.loop import Pipeline, PipelineConfig
+from ineus_core.pipeline.loop import Pipeline
 from ineus_core.pipeline.no_surface import few_steps, why_no_surface
 from ineus_core.pipeline.worker import Worker
 from ineus_core.reconstruction import Reconstructor

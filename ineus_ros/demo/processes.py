@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ineus_core.errors import CapacityError
+from ineus_ros.shared_memory import is_segment
 
-_SHARED_MEMORY = Path("/dev/shm")  # where Fast DDS keeps its segments
 _leftovers: set[Path] = set()
 """Segments that our programs used when they were told to end."""
 _DOMAINS = range(1, 101)  # higher ones meet the ports that the system hands out
@@ -168,8 +168,4 @@ def _shared_memory_of(pid: str) -> set[Path]:
     except OSError:
         return set()
     paths = (Path(line.split(maxsplit=5)[-1]) for line in maps.splitlines() if "/dev/shm/" in line)
-    return {
-        path
-        for path in paths
-        if path.parent == _SHARED_MEMORY and path.name.startswith(("fastdds_", "fastrtps_"))
-    }
+    return {path for path in paths if is_segment(path)}

@@ -19,6 +19,7 @@ from ros_stream import Camera
 
 from ineus_ros.demo.listener import Listener, wait_until
 from ineus_ros.demo.processes import ChildProcess
+from ineus_ros.shared_memory import own_segments
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -43,11 +44,15 @@ def test_a_signal_while_training_ends_it_by_itself_with_the_mesh_saved(
             camera.publish(frame)
             time.sleep(0.05)
         running.wait(lambda: running.listener.receiver.triangles > 100)
+        segments = own_segments(running.process.process.pid)
+        assert segments and all(segment.exists() for segment in segments)
         # Who does not end by itself is killed, which is another code. What the end takes is
         # measured by benchmarks/node_costs.py: here it would be the machine's other work.
         assert running.stop(number) == 0, running.log.read_text()
     finally:
         running.close()
+    # 64 MB a start would fill the machine's shared memory, and then nothing is found any more.
+    assert not any(segment.exists() for segment in segments)
     assert "Traceback" not in running.log.read_text()
     assert len(read_mesh(running.output_dir / "mesh.ply").triangles) > 50
 

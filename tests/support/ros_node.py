@@ -32,6 +32,8 @@ SMALL: Mapping[str, object] = {
 }
 STARTED_S = 300.0
 """Only what hangs takes so long: the first step of the first run compiles kernels."""
+FOUND_S = 120.0
+"""Only what is never found takes so long: imports take seconds."""
 
 
 def later(frame: Frame, seconds: int) -> Frame:
@@ -52,13 +54,29 @@ class Running:
     ) -> None:
         self.output_dir = folder / "out"
         self.log = folder / "node.log"
-        self.listener = Listener(f"{namespace}/ineus")
         settings = {**SMALL, "output_dir": self.output_dir, **parameters}
         words = [sys.executable, "-m", "ineus_ros.node", "--ros-args"]
         words += [word for item in settings.items() for word in ("-p", f"{item[0]}:={item[1]}")]
         words += ["-r", f"__ns:={namespace}"] if namespace else []
-        self.process = ChildProcess(words, environment, self.log)
+        self._words, self._environment, self._name = words, environment, f"{namespace}/ineus"
+        self._begin()
+        if not wait_until(self._is_found_or_gone, FOUND_S):
+            # On a busy machine DDS may miss a process for good, which is no matter of the node's.
+            self.close()
+            self._begin()
+        self.wait(self._is_found)
         self.wait(lambda: bool(self.listener.status) or not waits_for_status)
+
+    def _begin(self) -> None:
+        self.listener = Listener(self._name)
+        self.process = ChildProcess(self._words, self._environment, self.log)
+
+    def _is_found(self) -> bool:
+        services = self.listener.node.get_service_names_and_types()
+        return f"{self._name}/get_state" in (name for name, _ in services)
+
+    def _is_found_or_gone(self) -> bool:
+        return self._is_found() or not self.process.is_running
 
     def wait(self, condition: Callable[[], bool], timeout_s: float = STARTED_S) -> None:
         wait_until(lambda: condition() or not self.process.is_running, timeout_s)
