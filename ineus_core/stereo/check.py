@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,6 +17,9 @@ from ineus_core.stereo.view import MeasuredDepth, StereoView
 
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 0.004, 0.02
 """Shares of the depth between which views may differ, whatever their baselines."""
+_STEEPEST, _LEAST_STEP = 3.5, 0.018
+"""Tangent of the largest angle between a ray and the normal of a surface, here of 74 degrees, and
+share of the depth that may lie between neighbours anyway, as pixels may be finer than errors."""
 _NORMAL_REACH_PX = 2
 _BEND = 0.03
 """Share of the depth by which four neighbours of a smooth surface may bend."""
@@ -50,7 +53,8 @@ def check(view: StereoView, others: Sequence[StereoView], config: StereoConfig) 
         found.append(SourceDepth(theirs.inverse_depth, other.camera, at, tolerance, weight))
     plane_xy = view.levels[0].plane_xy
     result = agreement(measured.inverse_depth, plane_xy, found, _LEAST_TOLERANCE, _MOST_TOLERANCE)
-    kept = result.agreeing >= config.min_agreeing
+    focal_px = min(view.camera.fx, view.camera.fy)
+    kept = (result.agreeing >= config.min_agreeing) & ~is_ramp(measured.inverse_depth, focal_px)
     depth = torch.where(kept, 1 / result.inverse_depth.clamp(min=1e-12), 0.0)
     confidence = torch.where(kept, confidence_of(measured, result), 0.0)
     return CheckedDepth(depth, confidence)
@@ -59,6 +63,23 @@ def check(view: StereoView, others: Sequence[StereoView], config: StereoConfig) 
 def _measured(view: StereoView) -> MeasuredDepth:
     assert view.measured is not None
     return view.measured
+
+
+def is_ramp(inverse_depth: Float[Tensor, "h w"], focal_px: float) -> Bool[Tensor, "h w"]:
+    """Tell which pixels lie steeply between one that is nearer and one that is farther.
+
+    The windows of the matching make ramps of edges, and what lies on them is in the air. The rim
+    of a thing has nothing nearer beside it, and stays.
+
+    Args:
+        inverse_depth: 0 where there is none.
+        focal_px: The smaller one of the camera.
+    """
+    apart = 1 + max(_LEAST_STEP, _STEEPEST / focal_px)
+    nearest = functional.max_pool2d(inverse_depth[None], 3, 1, 1)[0]
+    known = torch.where(inverse_depth > 0, inverse_depth, torch.inf)
+    farthest = -functional.max_pool2d(-known[None], 3, 1, 1)[0]
+    return (nearest > apart * inverse_depth) & (inverse_depth > apart * farthest)
 
 
 def normals_of(

@@ -53,7 +53,8 @@ class StereoConfig(ConfigModel):
     fill: bool = Field(
         True,
         description="Whether plain regions of a picture, which cannot be matched, get the plane "
-        "that nearly all sure depth within them lies on, where they lie between that.",
+        "that nearly all sure depth within them lies on, where they lie between that, and no "
+        "other depth.",
     )
     provisional: bool = Field(
         True,

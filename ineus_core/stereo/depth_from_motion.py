@@ -24,6 +24,7 @@ from ineus_core.stereo.neighbours import (
     seen_points,
     worth,
 )
+from ineus_core.stereo.plain_fringes import is_fringe
 from ineus_core.stereo.plain_regions import planes_of_plain_regions
 from ineus_core.stereo.sweep import sweep
 from ineus_core.stereo.view import FLATTEST_Z, StereoView
@@ -84,6 +85,8 @@ class StereoDepth:
     ) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
         """Return depth and confidence, with planes where plain regions lie between sure depth.
 
+        What else is found in plain regions gets no confidence.
+
         Args:
             rgb: The picture, of any size.
             min_confidence: Depth is sure from here on.
@@ -93,9 +96,10 @@ class StereoDepth:
         is_sure = (self.depth_m > 0) & (self.confidence >= min_confidence)
         found = planes_of_plain_regions(rgb, self.depth_m, is_sure, plane_xy)
         is_plane = (found > 0) & (self.confidence < _CHANCE_OF_PLANES)
+        confidence = np.where(is_fringe(rgb, self.depth_m, found), 0, self.confidence)
         return (
             np.where(is_plane, found, self.depth_m),
-            np.where(is_plane, np.float32(_CHANCE_OF_PLANES), self.confidence),
+            np.where(is_plane, np.float32(_CHANCE_OF_PLANES), confidence),
         )
 
 

@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 The ineus authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth in plain regions of a picture that is that of a thing before them.
+
+The window in which a pixel of a plain wall is matched reaches over the edge of a thing before the
+wall, and that edge is all that it has to match: the wall gets the depth of the thing, some 10
+pixels wide, in all pictures alike. Whether a plain region lies beside such an edge, or around a
+mark on it, only its plane tells: what lies off it, or in a region without one, is not believed.
+"""
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+_WIDTH_PX = 320
+"""Regions are looked for in pictures of about this width."""
+_MOST_SLOPE = 1.0
+"""Of grey levels, by pixel, within a plain region."""
+_LEAST_PX, _MOST_REGIONS = 500, 6
+"""Smaller regions lie within the windows of what is around them, and of more no plane is known."""
+_OFF = 0.02
+"""Share of the depth above which a pixel does not lie on a plane."""
+
+
+def is_fringe(
+    rgb: UInt8[np.ndarray, "H W 3"],
+    depth: Float[np.ndarray, "h w"],
+    planes: Float[np.ndarray, "h w"],
+) -> Bool[np.ndarray, "h w"]:
+    """Tell where depth in plain regions does not lie on the plane of its region.
+
+    Args:
+        rgb: The picture, of any size.
+        depth: Along the optical axis, in any unit; 0 where there is none.
+        planes: The same on the planes of plain regions; 0 where none is known.
+    """
+    is_off = np.abs(depth - planes) > _OFF * planes
+    return _is_plain(rgb, depth.shape) & (depth > 0) & ((planes == 0) | is_off)
+
+
+def _is_plain(rgb: UInt8[np.ndarray, "H W 3"], shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
+    """Tell which pixels lie in large connected regions of even colour."""
+    k = max(1, round(shape[1] / _WIDTH_PX))
+    size = shape[1] // k, shape[0] // k
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.GaussianBlur(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), (3, 3), 0)
+    # A Sobel operator sums eight times the slope.
+    x, y = (cv2.Sobel(grey, -1, *along, scale=1 / 8) for along in ((1, 0), (0, 1)))
+    plain = cv2.erode((np.hypot(x, y) < _MOST_SLOPE).astype(np.uint8), np.ones((3, 3), np.uint8))
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
+    areas = statistics[:, cv2.CC_STAT_AREA]
+    # The first is what is not plain.
+    areas[0] = 0
+    is_asked = areas >= _LEAST_PX
+    is_asked[np.argsort(areas)[:-_MOST_REGIONS]] = False
+    found = is_asked[labels].astype(np.uint8)
+    return cv2.resize(found, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
