@@ -30,6 +30,7 @@ from ineus_core.kernels.nearest_disc import DiscGrid, nearest_disc
 from ineus_core.kernels.observed_mask import mark_observed
 from ineus_core.kernels.occupancy import integrate_depth
 from ineus_core.kernels.plane_alignment import PlaneViews, alignment_equations
+from ineus_core.kernels.plane_fitting import SamplePlaces, fitted_planes
 from ineus_core.kernels.ray_marching import march_padded
 from ineus_core.kernels.rvl import decode_rvl
 from ineus_core.kernels.stereo_matching import (
@@ -98,6 +99,12 @@ def _align_planes() -> None:
     planes = np.ones((2, _SIDE, _SIDE, 3), np.float32)
     views = PlaneViews(planes, np.full((2, 4), 4.0))
     alignment_equations(views, _PAIRS, _MOTION, 0.1, 2)
+
+
+def _fit_planes() -> None:
+    zeros = np.zeros((1, _SIDE, _SIDE), np.float32)
+    places = SamplePlaces(zeros, zeros, (8.0, 8.0, 4.0, 4.0))
+    fitted_planes(np.ones((_SIDE, _SIDE), np.float32), None, places, (0.1, 10.0))
 
 
 def _compare_depth() -> None:
@@ -177,6 +184,7 @@ def _decode() -> None:
 
 
 SMALL_CALLS: dict[str, tuple[Callable[[], object], ...]] = {
+    "plane_fitting": (_fit_planes,),
     "plane_alignment": (_align_planes,),
     "occupancy": (_integrate,),
     "observed_mask": (_mark_observed,),

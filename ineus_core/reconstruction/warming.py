@@ -95,6 +95,7 @@ def cpu_operators(config: ReconstructorConfig, device: torch.device) -> set[str]
         # Depth of another camera than the colour's, and of a node's or bag's compressed topics.
         "depth_splatting": True,
         "rvl": True,
+        "plane_fitting": config.pose_refinement.enabled,
         "plane_alignment": config.pose_refinement.enabled,
         "depth_comparison": config.dynamic_objects.enabled,
     }

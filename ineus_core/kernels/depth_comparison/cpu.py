@@ -53,7 +53,7 @@ def _compare(  # type: ignore[no-untyped-def]
     begin, end, depth_m, nearest_m, intrinsics, pairs, motions, tolerance_m, per_m, stride_px, told
 ):
     height_px, width_px = depth_m.shape[1:]
-    # Each of its own: rows of one array would count as spaced anyhow, and be worked out one by one.
+    # Arrays of their own: rows of one would count as spaced, and be worked out one by one.
     row_m = np.empty(told.shape[2], np.float32)
     z, pixel = np.empty(told.shape[2], np.float32), np.empty(told.shape[2], np.int32)
     for pair in range(begin, end):
