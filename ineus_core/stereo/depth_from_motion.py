@@ -24,7 +24,7 @@ from ineus_core.stereo.neighbours import (
     seen_points,
     worth,
 )
-from ineus_core.stereo.plain_fringes import is_fringe
+from ineus_core.stereo.plain_fringes import without_fringes
 from ineus_core.stereo.plain_regions import planes_of_plain_regions
 from ineus_core.stereo.sweep import sweep
 from ineus_core.stereo.view import FLATTEST_Z, StereoView
@@ -95,8 +95,9 @@ class StereoDepth:
         plane_xy = rays[..., :2] / np.maximum(rays[..., 2:], FLATTEST_Z)
         is_sure = (self.depth_m > 0) & (self.confidence >= min_confidence)
         found = planes_of_plain_regions(rgb, self.depth_m, is_sure, plane_xy)
+        found, is_fringe = without_fringes(rgb, self.depth_m, is_sure, found)
         is_plane = (found > 0) & (self.confidence < _CHANCE_OF_PLANES)
-        confidence = np.where(is_fringe(rgb, self.depth_m, found), 0, self.confidence)
+        confidence = np.where(is_fringe, 0, self.confidence)
         return (
             np.where(is_plane, found, self.depth_m),
             np.where(is_plane, np.float32(_CHANCE_OF_PLANES), confidence),

@@ -10,7 +10,7 @@ mark on it, only its plane tells: what lies off it, or in a region without one, 
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 _WIDTH_PX = 320
 """Regions are looked for in pictures of about this width."""
@@ -20,26 +20,40 @@ _LEAST_PX, _MOST_REGIONS = 500, 6
 """Smaller regions lie within the windows of what is around them, and of more no plane is known."""
 _OFF = 0.02
 """Share of the depth above which a pixel does not lie on a plane."""
+_LEAST_PART, _LEAST_SURE = 0.06, 0.05
+"""Share of a region that lies on its plane, and of that part which has sure depth."""
 
 
-def is_fringe(
+def without_fringes(
     rgb: UInt8[np.ndarray, "H W 3"],
     depth: Float[np.ndarray, "h w"],
+    is_sure: Bool[np.ndarray, "h w"],
     planes: Float[np.ndarray, "h w"],
-) -> Bool[np.ndarray, "h w"]:
-    """Tell where depth in plain regions does not lie on the plane of its region.
+) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
+    """Return the planes of plain regions that are no fringes themselves, and what is a fringe.
 
     Args:
         rgb: The picture, of any size.
         depth: Along the optical axis, in any unit; 0 where there is none.
+        is_sure: Where it is.
         planes: The same on the planes of plain regions; 0 where none is known.
     """
+    regions = _plain_regions(rgb, depth.shape)
     is_off = np.abs(depth - planes) > _OFF * planes
-    return _is_plain(rgb, depth.shape) & (depth > 0) & ((planes == 0) | is_off)
+    area, filled, sure = (
+        np.bincount(regions[of], minlength=regions.max() + 1)
+        for of in (regions > 0, planes > 0, is_sure & ~is_off & (planes > 0))
+    )
+    # Else it is the strip beside an edge, or lies between one or two of them.
+    is_plane = (filled >= _LEAST_PART * area) & (sure >= _LEAST_SURE * filled)
+    planes = np.where(is_plane[regions] | (regions == 0), planes, 0)
+    return planes, (regions > 0) & (depth > 0) & ((planes == 0) | is_off)
 
 
-def _is_plain(rgb: UInt8[np.ndarray, "H W 3"], shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
-    """Tell which pixels lie in large connected regions of even colour."""
+def _plain_regions(
+    rgb: UInt8[np.ndarray, "H W 3"], shape: tuple[int, ...]
+) -> Int[np.ndarray, "h w"]:
+    """Return the numbers of large connected regions of even colour; 0 outside of all."""
     k = max(1, round(shape[1] / _WIDTH_PX))
     size = shape[1] // k, shape[0] // k
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -51,7 +65,7 @@ def _is_plain(rgb: UInt8[np.ndarray, "H W 3"], shape: tuple[int, ...]) -> Bool[n
     areas = statistics[:, cv2.CC_STAT_AREA]
     # The first is what is not plain.
     areas[0] = 0
-    is_asked = areas >= _LEAST_PX
-    is_asked[np.argsort(areas)[:-_MOST_REGIONS]] = False
-    found = is_asked[labels].astype(np.uint8)
-    return cv2.resize(found, shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    number = np.arange(len(areas)) * (areas >= _LEAST_PX)
+    number[np.argsort(areas)[:-_MOST_REGIONS]] = 0
+    found = number.astype(np.int32)[labels]
+    return cv2.resize(found, shape[::-1], interpolation=cv2.INTER_NEAREST)

@@ -5,9 +5,10 @@
 import numpy as np
 import pytest
 
-from ineus_core.stereo.plain_fringes import is_fringe
+from ineus_core.stereo.plain_fringes import without_fringes
 
 HEIGHT, WIDTH = 120, 160
+X = np.arange(WIDTH)
 PLAIN = np.zeros((HEIGHT, WIDTH), np.bool_)
 PLAIN[30:90, 40:120] = True
 INSIDE = np.zeros_like(PLAIN)
@@ -15,6 +16,7 @@ INSIDE[33:87, 43:117] = True
 WALL = np.full(PLAIN.shape, 3.0, np.float32)
 THING = np.full(PLAIN.shape, 2.0, np.float32)
 NONE = np.zeros_like(WALL)
+ALL = np.ones_like(PLAIN)
 
 
 def picture() -> np.ndarray:
@@ -24,38 +26,65 @@ def picture() -> np.ndarray:
 
 
 def test_what_lies_before_the_plane_of_a_plain_region_is_a_fringe() -> None:
-    depth = np.where(np.arange(WIDTH) < 60, THING, WALL)
-    found = is_fringe(picture(), depth, np.where(PLAIN, WALL, 0))
-    assert found[INSIDE & (depth == 2)].all()
-    assert not found[~PLAIN | (depth == 3)].any()
+    depth = np.where(X < 60, THING, WALL)
+    given = np.where(PLAIN, WALL, 0)
+    planes, is_fringe = without_fringes(picture(), depth, ALL, given)
+    np.testing.assert_array_equal(planes, given)
+    assert is_fringe[INSIDE & (depth == 2)].all()
+    assert not is_fringe[~PLAIN | (depth == 3)].any()
 
 
 def test_without_a_plane_nothing_in_a_plain_region_is_believed() -> None:
-    found = is_fringe(picture(), WALL, NONE)
-    assert found[INSIDE].all()
-    assert not found[~PLAIN].any()
+    _, is_fringe = without_fringes(picture(), WALL, ALL, NONE)
+    assert is_fringe[INSIDE].all()
+    assert not is_fringe[~PLAIN].any()
+
+
+@pytest.mark.parametrize(("columns", "stays"), [(4, False), (20, True)])
+def test_a_strip_of_a_region_is_no_plane_of_it(columns: int, stays: bool) -> None:
+    """The fringe along one side alone says nothing of a region of 80 columns."""
+    strip = np.where(INSIDE & (X < 43 + columns), WALL, 0)
+    planes, is_fringe = without_fringes(picture(), strip, strip > 0, strip)
+    assert planes.any() == stays
+    assert is_fringe.any() != stays
+
+
+@pytest.mark.parametrize(("columns", "stays"), [(2, False), (10, True)])
+def test_a_plane_needs_sure_depth_on_it(columns: int, stays: bool) -> None:
+    is_sure = INSIDE & (X < 43 + columns)
+    given = np.where(INSIDE, WALL, 0)
+    planes, is_fringe = without_fringes(picture(), WALL * is_sure, is_sure, given)
+    assert planes.any() == stays
+    assert is_fringe.any() != stays
 
 
 def test_where_nothing_is_found_there_is_no_fringe() -> None:
-    assert not is_fringe(picture(), NONE, WALL).any()
+    assert not without_fringes(picture(), NONE, ~ALL, WALL)[1].any()
 
 
 @pytest.mark.parametrize("off", [0.99, 1.01])
 @pytest.mark.parametrize("unit", [0.01, 50.0])
 def test_errors_of_matching_are_no_fringe(off: float, unit: float) -> None:
-    assert not is_fringe(picture(), off * unit * WALL, unit * WALL).any()
+    assert not without_fringes(picture(), off * unit * WALL, ALL, unit * WALL)[1].any()
 
 
 def test_small_plain_regions_are_left_as_they_are() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     rgb[40:60, 40:60] = 120
-    assert not is_fringe(rgb, WALL, NONE).any()
+    assert not without_fringes(rgb, WALL, ALL, NONE)[1].any()
+
+
+def test_planes_outside_of_plain_regions_are_left_as_they_are() -> None:
+    given = np.where(PLAIN, 0, WALL)
+    planes, _ = without_fringes(picture(), WALL, ~ALL, given)
+    np.testing.assert_array_equal(planes, given)
 
 
 def test_a_large_picture_is_looked_at_in_a_smaller_one() -> None:
-    big = [np.kron(of, np.ones((4, 4), np.float32)) for of in (WALL, NONE)]
+    wall, none, inside, plain, sure = (
+        np.kron(of, np.ones((4, 4), of.dtype)) for of in (WALL, NONE, INSIDE, PLAIN, ALL)
+    )
     rgb = np.kron(picture(), np.ones((4, 4, 1), np.uint8))
-    found = is_fringe(rgb, big[0], big[1])
-    inside = np.kron(INSIDE, np.ones((4, 4), np.bool_))
-    assert found[inside].mean() > 0.9
-    assert not found[~np.kron(PLAIN, np.ones((4, 4), np.bool_))].any()
+    _, is_fringe = without_fringes(rgb, wall, sure, none)
+    assert is_fringe[inside].mean() > 0.9
+    assert not is_fringe[~plain].any()
