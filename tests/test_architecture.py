@@ -22,6 +22,7 @@ LAYERS: tuple[set[str], ...] = (
         "cores",
         "timing",
         "medians",
+        "motions",
         "config_model",
         "ros_config",
         "former_names",

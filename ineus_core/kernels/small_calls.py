@@ -31,6 +31,13 @@ from ineus_core.kernels.observed_mask import mark_observed
 from ineus_core.kernels.occupancy import integrate_depth
 from ineus_core.kernels.plane_alignment import PlaneViews, alignment_equations
 from ineus_core.kernels.plane_fitting import SamplePlaces, fitted_planes
+from ineus_core.kernels.pose_graph import (
+    GivenPoses,
+    PairQuadrics,
+    apart_m2,
+    pair_offsets,
+    solved_once,
+)
 from ineus_core.kernels.ray_marching import march_padded
 from ineus_core.kernels.rvl import decode_rvl
 from ineus_core.kernels.stereo_matching import (
@@ -105,6 +112,15 @@ def _fit_planes() -> None:
     zeros = np.zeros((1, _SIDE, _SIDE), np.float32)
     places = SamplePlaces(zeros, zeros, (8.0, 8.0, 4.0, 4.0))
     fitted_planes(np.ones((_SIDE, _SIDE), np.float32), None, places, (0.1, 10.0))
+
+
+def _solve_graph() -> None:
+    poses, zeros = np.tile(np.eye(4), (2, 1, 1)), np.zeros((1, 6))
+    quadrics = PairQuadrics(_PAIRS, _MOTION, np.eye(6)[None], zeros, zeros)
+    pair_offsets(quadrics, poses)
+    apart_m2(quadrics, poses)
+    given = GivenPoses(poses, np.ones(2), 1.0, np.arange(2.0))
+    solved_once(quadrics, given, poses, np.zeros((2, 6)), 1.0, np.ones(2, bool))
 
 
 def _compare_depth() -> None:
@@ -186,6 +202,7 @@ def _decode() -> None:
 SMALL_CALLS: dict[str, tuple[Callable[[], object], ...]] = {
     "plane_fitting": (_fit_planes,),
     "plane_alignment": (_align_planes,),
+    "pose_graph": (_solve_graph,),
     "occupancy": (_integrate,),
     "observed_mask": (_mark_observed,),
     "cell_lookup": (_look_cells_up,),

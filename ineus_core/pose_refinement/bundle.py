@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from ineus_core.motions import between, cross_matrices, moved
 from ineus_core.pose_refinement.features import FeatureView
-from ineus_core.pose_refinement.motions import between, cross_matrices, moved
 
 _STEPS = 8
 _NOISE_PX = 0.25

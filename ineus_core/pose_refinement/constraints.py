@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from ineus_core.geometry import rigid_inverse
 from ineus_core.kernels.plane_alignment import PlaneViews, alignment_equations
-from ineus_core.pose_refinement.motions import cross_matrices, motions_of
+from ineus_core.kernels.pose_graph import PairQuadrics
 
 _LEVER_M = 2.0
 """How far away surfaces are, about: makes rotations and translations comparable."""
@@ -21,20 +21,8 @@ _STRIDE_PX = 4
 
 
 @dataclass(frozen=True)
-class Constraints:
-    """Pairs of keyframes, and how far apart their surfaces lie around a motion between them.
-
-    With a small motion x of the first keyframe in the camera of the second, counted from
-    `second_from_first`, the mean square distance is x' information x + 2 pull' x and a constant.
-    """
-
-    pairs: Int[np.ndarray, "n 2"]
-    second_from_first: Float[np.ndarray, "n 4 4"]
-    information: Float[np.ndarray, "n 6 6"]
-    """Without what a direction is told that the scene does not fix."""
-    pull: Float[np.ndarray, "n 6"]
-    best: Float[np.ndarray, "n 6"]
-    """The smallest motion at which the distance is least."""
+class Constraints(PairQuadrics):
+    """What the surfaces of pairs say, measured, and chosen from."""
 
     @classmethod
     def none(cls) -> "Constraints":
@@ -73,10 +61,6 @@ class Constraints:
         information *= share[:, None, None]
         return cls(pairs, second_from_first, information, pull, best)
 
-    def __len__(self) -> int:
-        """Pairs."""
-        return len(self.pairs)
-
     def joined(self, others: "Constraints") -> "Constraints":
         """Return these and others."""
         return Constraints(
@@ -89,31 +73,6 @@ class Constraints:
     def where(self, which: Bool[np.ndarray, " n"]) -> "Constraints":
         """Return some of these."""
         return Constraints(*(getattr(self, part.name)[which] for part in fields(Constraints)))
-
-    def offsets(self, poses: Float[np.ndarray, "keyframes 4 4"]) -> Float[np.ndarray, "n 6"]:
-        """Return the motions x at which the poses of all keyframes are."""
-        return motions_of(relative(poses, self.pairs) @ rigid_inverse(self.second_from_first))
-
-    def apart_m2(self, poses: Float[np.ndarray, "keyframes 4 4"]) -> Float[np.ndarray, " n"]:
-        """Return by how much the mean square distance is larger at poses than at its least."""
-        away = self.offsets(poses) - self.best
-        return np.einsum("ni,nij,nj->n", away, self.information, away)
-
-    def in_world(
-        self, poses: Float[np.ndarray, "keyframes 4 4"]
-    ) -> tuple[Float[np.ndarray, "n 6 6"], Float[np.ndarray, "n 6 6"], Float[np.ndarray, "n 6"]]:
-        """Return the quadrics at poses, along the axes of the world.
-
-        Also what turns a motion of the first keyframe, about itself, into one about the second.
-        """
-        first, second = poses[self.pairs[:, 0]], poses[self.pairs[:, 1]]
-        pull = self.pull + np.einsum("nij,nj->ni", self.information, self.offsets(poses))
-        axes = np.zeros((len(self), 6, 6))
-        axes[:, :3, :3] = axes[:, 3:, 3:] = second[:, :3, :3]
-        about = np.tile(np.eye(6), (len(self), 1, 1))
-        about[:, :3, 3:] = -cross_matrices(second[:, :3, 3] - first[:, :3, 3])
-        information = axes @ self.information @ axes.transpose(0, 2, 1)
-        return about, information, np.einsum("nij,nj->ni", axes, pull)
 
 
 def relative(

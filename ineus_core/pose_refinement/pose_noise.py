@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import nnls
 
+from ineus_core.kernels.pose_graph import apart_m2
 from ineus_core.pose_refinement.constraints import Constraints
 
 _FEWEST_PAIRS = 10
@@ -54,8 +55,8 @@ def noise_of(
         return PoseNoise()
     say = np.trace(constraints.information, axis1=1, axis2=2)
     steps = np.abs(np.diff(ages[constraints.pairs], axis=1))[:, 0]
-    apart_m2 = constraints.apart_m2(given)
-    per_say = apart_m2 / np.maximum(say, 1e-12)
+    given_apart_m2 = apart_m2(constraints, given)
+    per_say = given_apart_m2 / np.maximum(say, 1e-12)
     believed = per_say <= np.quantile(per_say, _KEPT)
     weight = believed / (np.sqrt(np.maximum(say, 1e-12)) * (1 + steps))
     # What a pair says is a sum of squares: those of large steps scatter as much as they are large.
@@ -63,8 +64,8 @@ def noise_of(
     # by steps.
     terms = np.stack((2 * say, say * steps), axis=1) * weight[:, None]
     # Neither can be negative, which plain least squares would not know.
-    (white, drift), _ = nnls(terms, apart_m2 * weight)
-    left_m2 = constraints.apart_m2(refined)[believed].sum() / max(say[believed].sum(), 1e-12)
+    (white, drift), _ = nnls(terms, given_apart_m2 * weight)
+    left_m2 = apart_m2(constraints, refined)[believed].sum() / max(say[believed].sum(), 1e-12)
     # Under right poses, too, surfaces lie as far apart as they do when all is done.
     white = max(white - 0.5 * left_m2, _LEAST_M**2)
     surface_m = max(_LEAST_SURFACE_M, float(np.sqrt(left_m2)))

@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Float
 
 from ineus_core.kernels.plane_alignment import PlaneViews
+from ineus_core.kernels.pose_graph import carried_on, pair_offsets
+from ineus_core.motions import between, moved, size_m
 from ineus_core.pose_refinement.config import PoseRefinementConfig
 from ineus_core.pose_refinement.constraints import Constraints, relative
-from ineus_core.pose_refinement.motions import between, moved, size_m
 from ineus_core.pose_refinement.plane_view import planes_of, small_camera
-from ineus_core.pose_refinement.pose_graph import carried_on, solved
+from ineus_core.pose_refinement.pose_graph import solved
 from ineus_core.pose_refinement.pose_noise import PoseNoise, noise_of
 from ineus_core.pose_refinement.registration import FINE_M, neighbours, registered
 from ineus_core.types import Frame, KeyframeId
@@ -121,7 +122,7 @@ class PoseRefiner:
         if self._views is None:
             shape = (self._capacity, *planes.shape)
             self._views = PlaneViews(np.zeros(shape, np.float32), np.zeros((self._capacity, 4)))
-        row = next(row for row in range(self._capacity) if row not in self._rows)
+        row = min(set(range(self._capacity)) - set(self._rows.tolist()))
         # The pictures of another camera of a rig may have other sides.
         height, width = np.minimum(planes.shape, self._views.planes[row].shape)[:2]
         self._views.planes[row] = 0
@@ -204,7 +205,7 @@ class PoseRefiner:
         """Compare those pairs whose keyframes have moved farthest since they were compared."""
         constraints = self._constraints
         # Equations hold around the motion that they were measured at.
-        away_m = size_m(constraints.offsets(self._poses))
+        away_m = size_m(pair_offsets(constraints, self._poses))
         farthest = np.argsort(-away_m)[:_RENEWED]
         farthest = farthest[away_m[farthest] > _WORTH_M]
         if len(farthest) == 0:

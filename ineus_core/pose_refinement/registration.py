@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ineus_core.kernels.plane_alignment import PlaneViews, alignment_equations
+from ineus_core.kernels.pose_graph import in_world
+from ineus_core.motions import between, moved, size_m
 from ineus_core.pose_refinement.constraints import Constraints, relative
-from ineus_core.pose_refinement.motions import between, moved, size_m
 from ineus_core.pose_refinement.pose_noise import PoseNoise
 
 _SCALES_M = (0.03, 0.03, 0.02, 0.01)
@@ -56,7 +57,7 @@ def registered(
     for _ in range(_STEPS):
         found = Constraints.measured(views, rows, pairs, relative(poses, pairs), _SCALES_M[scale])
         # Compared anew in each step, as other pixels meet when the pose has moved.
-        about, information, pull = found.in_world(poses)
+        about, information, pull = in_world(found, poses)
         # The information of surfaces counts in square distances, so the prior is brought to these.
         about_t, sure = about.transpose(0, 2, 1), (noise.surface_m / spread) ** 2
         matrix = sure * np.eye(6) + (about_t @ information @ about).sum(axis=0)

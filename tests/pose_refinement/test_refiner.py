@@ -10,11 +10,12 @@ import pytest
 from box_views import apart, frame_at, into_corner, off_by
 
 from ineus_core.geometry import look_at
+from ineus_core.kernels.pose_graph import carried_on
+from ineus_core.motions import between
 from ineus_core.pose_refinement import PoseRefinementConfig, PoseRefiner
 from ineus_core.pose_refinement import refiner as refiner_module
 from ineus_core.pose_refinement.constraints import Constraints
-from ineus_core.pose_refinement.motions import between
-from ineus_core.pose_refinement.pose_graph import carried_on, solved
+from ineus_core.pose_refinement.pose_graph import solved
 from ineus_core.types import KeyframeId
 
 OFF_M, OFF_DEG = (0.006, -0.004, 0.005), (0.2, -0.1, 0.3)
