@@ -4,11 +4,10 @@
 
 from ineus_core.dynamic_objects.config import DynamicObjectsConfig
 from ineus_core.dynamic_objects.dynamic_filter import EVIDENCE, DynamicFilter, Verdict
-from ineus_core.dynamic_objects.kept_rays import DepthWitness, told_of
+from ineus_core.dynamic_objects.kept_rays import told_of
 
 __all__ = [
     "EVIDENCE",
-    "DepthWitness",
     "DynamicFilter",
     "DynamicObjectsConfig",
     "Verdict",

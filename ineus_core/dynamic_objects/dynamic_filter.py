@@ -14,12 +14,10 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int8
 
 from ineus_core.dynamic_objects.config import DynamicObjectsConfig
 from ineus_core.dynamic_objects.depth_view import in_all_pixels, small_camera, small_depth
-from ineus_core.dynamic_objects.kept_rays import DepthWitness
 from ineus_core.geometry import rigid_inverse
 from ineus_core.kernels.depth_comparison import (
     LOOKS_THROUGH,
@@ -27,6 +25,7 @@ from ineus_core.kernels.depth_comparison import (
     DepthViews,
     compare_depth,
 )
+from ineus_core.kernels.voxel_evidence import DepthView
 from ineus_core.types import Camera, Frame, KeyframeId
 
 _TOLERANCE_PER_M = 0.005
@@ -59,7 +58,7 @@ class Verdict:
     """Earlier keyframes of which pixels that were held back may be used now."""
     gone_points: Float[np.ndarray, "n 3"] = field(default_factory=lambda: np.zeros((0, 3)))
     """Where excluded pixels had their returns, in the coordinates of the poses."""
-    witness: DepthWitness | None = None
+    witness: DepthView | None = None
     """What the new keyframe tells of points; None if it could not be compared."""
 
 
@@ -169,15 +168,15 @@ class DynamicFilter:
         newest = next(reversed(self._row_of))
         return self._points(newest, self._state[self._row_of[newest]] == _HELD_BACK)
 
-    def _witness(self, keyframe: KeyframeId) -> DepthWitness:
+    def _witness(self, keyframe: KeyframeId) -> DepthView:
         """Return the depth of a keyframe, to tell of points."""
         row = self._row_of[keyframe]
         fx, fy, cx, cy = self._intrinsics[row].tolist()
-        return DepthWitness(
-            torch.from_numpy(self._depth_m[row]),
-            torch.from_numpy(self._nearest_m[row]),
+        return DepthView(
+            self._depth_m[row],
+            self._nearest_m[row],
             (fx, fy, cx, cy),
-            torch.from_numpy(rigid_inverse(self._poses[keyframe])),
+            rigid_inverse(self._poses[keyframe]),
             self._config.tolerance_m,
             _TOLERANCE_PER_M,
         )

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from ineus_core.dynamic_objects import EVIDENCE, DepthWitness, Verdict, told_of
+from ineus_core.dynamic_objects import EVIDENCE, Verdict, told_of
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
-from ineus_core.kernels.voxel_evidence import DepthView
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
 from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
@@ -249,7 +248,7 @@ class KeyframeInserter:
             return
         gone_points = verdict.gone_points
         if verdict.witness is not None:
-            contradicted = self._fused.forget_contradicted(_view_of(verdict.witness), EVIDENCE)
+            contradicted = self._fused.forget_contradicted(verdict.witness, EVIDENCE)
             self._gone.add(contradicted)
             gone_points = np.concatenate((gone_points, contradicted))
         if len(gone_points):
@@ -346,14 +345,3 @@ class KeyframeInserter:
                 self._integrator.integrate(frame)
                 self._fuse(keyframe)
         return moved
-
-
-def _view_of(witness: DepthWitness) -> DepthView:
-    return DepthView(
-        witness.depth_m.numpy(),
-        witness.nearest_m.numpy(),
-        witness.intrinsics,
-        witness.camera_from_world.numpy(),
-        witness.tolerance_m,
-        witness.tolerance_per_m,
-    )

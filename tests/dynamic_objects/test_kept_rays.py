@@ -5,8 +5,9 @@
 import numpy as np
 import torch
 
-from ineus_core.dynamic_objects import DepthWitness, told_of
+from ineus_core.dynamic_objects import told_of
 from ineus_core.kernels.depth_comparison import DepthViews, compare_depth
+from ineus_core.kernels.voxel_evidence import DepthView
 
 INTRINSICS = (50.0, 50.0, 20.0, 15.0)
 
@@ -22,14 +23,7 @@ def test_points_are_told_as_pixels_are() -> None:
     rows, columns = np.mgrid[:30, :40]
     rays = np.stack(((columns + 0.5 - 20) / 50, (rows + 0.5 - 15) / 50, np.ones((30, 40))), -1)
     points = torch.from_numpy((rays * depth_m[0][..., None]).reshape(-1, 3)).float()
-    witness = DepthWitness(
-        torch.from_numpy(depth_m[1]),
-        torch.from_numpy(depth_m[1]),
-        INTRINSICS,
-        torch.from_numpy(motion),
-        0.5,
-        0.01,
-    )
+    witness = DepthView(depth_m[1], depth_m[1], INTRINSICS, motion, 0.5, 0.01)
     told = told_of(witness, points).numpy().reshape(30, 40)
     # Pixels without a return are no points.
     has_return = depth_m[0] > 0
