@@ -80,6 +80,8 @@ class KeyframeTaker:
         is_time = self._queue.keyframes > 0 or self._ticks_taking >= _STORED_AFTER
         if self._taking is not None and is_time:
             self._end()
+            # Before the next one is corrected, so that a run repeats.
+            self._counts.is_good(self._estimate_all)
         waiting = self._next() if self._taking is None else None
         if waiting is not None:
             self._ticks_taking = 0
@@ -127,6 +129,10 @@ class KeyframeTaker:
     def _begin(self, waiting: WaitingFrame) -> None:
         others_wait = self._queue.keyframes > 0
         self._taking = self._intake.begin_taking(waiting.judged, others_wait), waiting
+
+    def _estimate_all(self) -> None:
+        while self._intake.go_on_estimating():
+            pass
 
     def _end(self) -> None:
         assert self._taking is not None

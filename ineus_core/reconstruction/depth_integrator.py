@@ -92,6 +92,8 @@ class DepthIntegrator:
         # With all fine rays a keyframe of a Kinect took twice as long on a CPU.
         for (directions, range_m), longest_m in ((fine, 0.0), (coarse, self._config.max_m)):
             self._grid.observed.add(origin, directions, range_m, self._reach_m, spread, longest_m)
+        if self._grid.returned is not None:
+            self._grid.returned.add(origin, *fine, self._reach_m, spread, 0.0)
 
     def integrate_added(self, frame: Frame, buffer: KeyframeBuffer, slot: int) -> None:
         """Take in the depth of a keyframe that now lies in a slot."""

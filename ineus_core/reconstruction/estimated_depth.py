@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 
 from ineus_core.keyframes import DepthConfig
+from ineus_core.reconstruction.hole_filling import fill_holes
 from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
 from ineus_core.timing import TimeShare
 from ineus_core.types import Frame, KeyframeId
@@ -147,13 +148,16 @@ class EstimatedDepth:
         # without.
         is_sure &= (found_m >= self._limits.min_m) & (found_m <= self._limits.max_m)
         _LOG.debug("depth on %.0f %% of keyframe %s", 100 * is_sure.mean(), depth.keyframe)
+        sure_m = np.where(is_sure, found_m, np.float32(0))
+        if frame.depth_m is not None:
+            sure_m = fill_holes(frame.depth_m, sure_m)
+            # Planes go on where nothing was matched.
+            chance = np.maximum(chance, np.float32(self._config.min_confidence))
         size = frame.camera.width_px, frame.camera.height_px
         # A mean of depths across an edge would lie in the air.
         depth_m, confidence = (
-            cv2.resize(
-                np.where(is_sure, of, 0).astype(np.float32), size, interpolation=cv2.INTER_NEAREST
-            )
-            for of in (found_m, chance)
+            cv2.resize(of.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
+            for of in (sure_m, np.where(sure_m > 0, chance, 0))
         )
         if frame.depth_m is not None:
             # A sensor has the last word where it has one.

@@ -260,10 +260,17 @@ class FrameIntake:
             self._unmeasured = UnmeasuredKeyframes(estimated, refiner, self._follow, self._insert)
         return self._unmeasured
 
-    def go_on_estimating(self) -> None:
-        """Do a part of what a keyframe that was begun to be taken tells of the depth of others."""
+    def go_on_estimating(self) -> bool:
+        """Do a part of what a keyframe that was begun to be taken tells of the depth of others.
+
+        Returns:
+            False if there was nothing left, or another thread works on a keyframe with depth.
+        """
         if self._unmeasured is not None:
-            self._unmeasured.go_on()
+            return self._unmeasured.go_on()
+        if self.map is None or self.map.inserter.is_correcting:
+            return False
+        return self.map.inserter.go_on_filling()
 
     def _follow(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
         """Give keyframes refined poses."""

@@ -113,8 +113,11 @@ class FusedMap:
     def _measured(self, frame: Frame) -> PosedImage:
         """Return the depth of a frame that a sensor has measured, and what goes with it."""
         depth_m, is_return = believed_depth(frame, self._depth)
-        if frame.depth_confidence is not None:
-            is_return = is_return & (frame.depth_confidence >= _SURE)
+        sure = frame.depth_confidence
+        # What fills holes of a sensor stands alone there; a keyframe that is all estimates would
+        # be averaged with what others have measured.
+        if sure is not None and not (sure >= _SURE).any():
+            is_return = np.zeros_like(is_return)
         believed_m = np.where(is_return, depth_m, np.float32(0))
         return PosedImage(believed_m, frame.rgb, frame.camera, frame.world_from_camera)
 
@@ -194,7 +197,7 @@ class FusedMap:
     def may_hold_mesh(
         self,
         of_field: ObservedFunction,
-        is_observed: ObservedFunction,
+        has_returned: ObservedFunction,
         points: Float[Tensor, "n 3"],
     ) -> Bool[Tensor, " n"]:
         """Tell for the centres of cells whether something is fused, or the field may show it.
@@ -207,15 +210,17 @@ class FusedMap:
         """
         jumps = torch.from_numpy(self.volume.cell_jumps(points.numpy()))
         is_fused = jumps < _TORN_VOX
-        doubtful = (torch.isfinite(jumps) & ~is_fused).nonzero()[:, 0]
-        is_fused[doubtful] = is_observed(points[doubtful])
+        is_torn = torch.isfinite(jumps) & ~is_fused
+        doubtful = is_torn.nonzero()[:, 0]
+        is_fused[doubtful] = has_returned(points[doubtful])
         if self.volume.is_complete and self.volume.shares.max(initial=0) < _KNOWN:
             return is_fused
         # What the field shows beside that, nobody has measured.
-        found = is_fused.nonzero()[:, 0]
-        slots = self.volume.slots_at(points[found].numpy())
-        is_fused[found] = torch.from_numpy(self.volume.shares[slots, 0] < _KNOWN)
-        return is_fused | of_field(points)
+        known = torch.isfinite(jumps).nonzero()[:, 0]
+        slots = self.volume.slots_at(points[known].numpy())
+        is_ours = torch.zeros_like(is_fused)
+        is_ours[known] = torch.from_numpy(self.volume.shares[slots, 0] < _KNOWN)
+        return (is_fused & is_ours) | (of_field(points) & ~(is_torn & is_ours))
 
     @torch.no_grad()
     def weigh(self, rays: RayBatch, knows_views: bool) -> list[BlockIndex]:

@@ -85,13 +85,16 @@ class KeyframeInserter:
         self.complete()
         if not self._is_inside(frame):
             return False
-        return self._take_in(self._correction.correct(frame, self._is_held(frame)))
+        is_taken = self._take_in(self._correction.correct(frame, self._is_held(frame)))
+        while self.go_on_filling():
+            pass
+        return is_taken
 
     def begin(self, frame: Frame, others_wait: bool = False) -> "Future[bool] | None":
         """Begin to take a frame as `insert` does; None if it is not taken.
 
         Another thread corrects it, and `complete` stores it, as does each other use of this. Until
-        then its future is not done.
+        then its future is not done. Holes that it tells of are then left to `go_on_filling`.
 
         Args:
             others_wait: Poses of other keyframes move with those that wait.
@@ -150,7 +153,15 @@ class KeyframeInserter:
             self._integrator.integrate_added(frame, self._buffer, slot)
             self._fuse((frame.stamp_ns, frame.camera_id))
             if self._holes is not None and not is_estimate:
-                self._fill(self._holes.add(frame))
+                self._fill(self._holes.begin(frame))
+        return True
+
+    def go_on_filling(self) -> bool:
+        """Do a part of what the newest keyframe tells of holes; False if there is nothing left."""
+        more = None if self._holes is None else self._holes.go_on()
+        if more is None:
+            return False
+        self._fill(more)
         return True
 
     def finish(self) -> None:

@@ -137,8 +137,8 @@ class Reconstruction:
         fused = self._what_is_fused
         if fused is not None and fused.is_as_fine_as(voxel_m):
             sdf = fused.sdf_of_mesh
-            is_observed: ObservedFunction = partial(self.grid.is_observed, voxel_m=voxel_m)
-            may_hold_mesh = partial(fused.may_hold_mesh, may_hold_mesh, is_observed)
+            has_returned: ObservedFunction = partial(self.grid.has_returned, voxel_m=voxel_m)
+            may_hold_mesh = partial(fused.may_hold_mesh, may_hold_mesh, has_returned)
         elif fused is not None:
             # Corners of larger cells lie beyond what was measured around a surface.
             sdf = fused.sdf

@@ -86,9 +86,11 @@ class UnmeasuredKeyframes:
             lambda refined: self._insert(self._estimated.begin(self._moved(*refined)))
         )
 
-    def go_on(self) -> None:
-        """Do a part of what the newest keyframe tells of the depth of others."""
-        self._insert(self._estimated.go_on() or [])
+    def go_on(self) -> bool:
+        """Do a part of what the newest keyframe tells of others; False if nothing was left."""
+        found = self._estimated.go_on()
+        self._insert(found or [])
+        return found is not None
 
     def finish(self) -> bool:
         """Insert the keyframes that still waited, as far as their depth can be told."""

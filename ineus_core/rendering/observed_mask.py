@@ -36,6 +36,12 @@ class ObservedMask:
         self.cell_m, self._device = cell_m / _PARTS, device
         self._lie_over(shape, low_cell)
 
+    def empty(self) -> "ObservedMask":
+        """Return a mask of the same cells in which nothing is observed."""
+        shape = [n // _PARTS for n in self.cells.shape]
+        low = [n // _PARTS for n in self._low_cell]
+        return ObservedMask(shape, low, _PARTS * self.cell_m, self._device)
+
     def _lie_over(self, shape: list[int], low_cell: list[int]) -> None:
         fine = [_PARTS * n for n in shape]
         self.cells = torch.zeros(fine, dtype=torch.bool, device=self._device)

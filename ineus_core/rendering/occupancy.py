@@ -117,6 +117,9 @@ class OccupancyGrid:
         self._lie_in_storage()
         self.observed = ObservedMask(shape.tolist(), self._low_cell.tolist(), cell_m, device)
         """Where, finer than the log odds, depth images have looked."""
+        # What is fused, which is done on a CPU, has its gaps behind what returns nothing.
+        self.returned = None if on_gpu else self.observed.empty()
+        """Where they have had returns; None: nobody asks."""
         self.has_sensor = False
         self.visible: Bool[Tensor, "gx gy gz"] | None = None
         """Where views met the surface, for whom there is no depth; None if nobody looked."""
@@ -196,7 +199,8 @@ class OccupancyGrid:
         shape, shift = high - low, self._low_cell - low
         self._check(shape)
         self._storage.grow(shape.tolist(), shift.tolist())
-        self.observed.grow(shape.tolist(), low.tolist())
+        for mask in filter(None, (self.observed, self.returned)):
+            mask.grow(shape.tolist(), low.tolist())
         # What views met is of the old cells; they are asked anew.
         self.visible = None
         self._low_cell = low
@@ -218,6 +222,8 @@ class OccupancyGrid:
         tensors = {"log_odds": self.log_odds, "opacity": self.opacity}
         if self.has_sensor:
             tensors["observed"] = self.observed.packed()
+            if self.returned is not None:
+                tensors["returned"] = self.returned.packed()
         meta: dict[str, object] = {
             "low_cell": self._low_cell.tolist(),
             "cell_m": self.cell_m,
@@ -244,6 +250,9 @@ class OccupancyGrid:
         else:
             # A checkpoint from before anyone noted it.
             grid.observed.cells.fill_(True)
+        if grid.returned is not None:
+            # Nor who has asked for it.
+            grid.returned.unpack(tensors.get("returned", grid.observed.packed()))
         grid._combine()
         return grid
 
@@ -318,14 +327,15 @@ class OccupancyGrid:
         known_m = self.observed.cell_m if self.has_sensor else self.cell_m
         return _any_part(self._is_seen, points, voxel_m, known_m)
 
-    def is_observed(self, points: Float[Tensor, "n 3"], voxel_m: float) -> Bool[Tensor, " n"]:
-        """Tell of which voxels a depth image has observed a part.
+    def has_returned(self, points: Float[Tensor, "n 3"], voxel_m: float) -> Bool[Tensor, " n"]:
+        """Tell in which voxels depth images have had returns, or anywhere near.
 
         Args:
             points: Their centres.
             voxel_m: Their side.
         """
-        return _any_part(self.observed.at, points, voxel_m, self.observed.cell_m)
+        mask = self.observed if self.returned is None else self.returned
+        return _any_part(mask.at, points, voxel_m, mask.cell_m)
 
     def _is_seen(self, points: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
         x, y, z = self._low_cell.tolist()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from card_scene import CardScene, camera_of, pose_at
 from tiny_scene import CPU, tiny_config
 
@@ -193,18 +194,26 @@ def test_where_nothing_can_be_estimated_pictures_alone_begin(
     assert len(reconstructor.keyframe_poses()) == len(grey)
 
 
-def test_what_a_sensor_does_not_return_is_filled_and_trusted_less() -> None:
-    stereo = {"enabled": True, "fill_holes": "always"}
+def with_a_hole(frame: Frame) -> Frame:
+    assert frame.depth_m is not None
+    holed_m = frame.depth_m.copy()
+    holed_m[20:40, 20:50] = 0.0
+    return replace(frame, depth_m=holed_m)
+
+
+def filling() -> Reconstructor:
     config = tiny_config(
-        stereo=stereo, selector={"min_translation_m": 0.05}, completion={"reference_views": 0}
+        stereo={"enabled": True, "fill_holes": "always"},
+        selector={"min_translation_m": 0.05},
+        completion={"reference_views": 0},
     )
-    reconstructor = Reconstructor(config, CPU)
-    frames = walk()
+    return Reconstructor(config, CPU)
+
+
+def test_what_a_sensor_does_not_return_is_filled_and_trusted_less() -> None:
+    reconstructor, frames = filling(), walk()
     for frame in frames:
-        assert frame.depth_m is not None
-        holed = frame.depth_m.copy()
-        holed[20:40, 20:50] = 0.0
-        reconstructor.add_frame(replace(frame, depth_m=holed))
+        reconstructor.add_frame(with_a_hole(frame))
     reconstructor.start()
     assert reconstructor.counters["keyframes_filled"] == len(frames)
     held = reconstructor.reconstruction.buffer.frame_of((frames[3].stamp_ns, 0))
@@ -217,3 +226,20 @@ def test_what_a_sensor_does_not_return_is_filled_and_trusted_less() -> None:
     assert np.mean(off < 0.02) > 0.98
     assert bool((held.depth_confidence[filled] < 1).all())
     assert bool((held.depth_confidence[~within] == 1).all())
+
+
+def test_holes_are_filled_in_parts_as_they_are_at_once() -> None:
+    at_once, in_parts = filling(), filling()
+    for frame in map(with_a_hole, walk()):
+        at_once.add_frame(frame)
+        intake = in_parts.intake
+        assert intake.end_taking(intake.begin_taking(intake.judge(frame)))
+        parts = 0
+        while intake.go_on_estimating():
+            parts += 1
+    assert parts > 0
+    at_once.start()
+    in_parts.start()
+    assert in_parts.counters == at_once.counters and at_once.counters["keyframes_filled"] > 0
+    held = [made.reconstruction.buffer for made in (at_once, in_parts)]
+    assert torch.equal(held[0].depth, held[1].depth)

@@ -76,6 +76,23 @@ def test_nothing_stands_between_a_thing_and_what_lies_behind_its_edge() -> None:
     assert not ((away_m > 1.13) & (away_m < 1.91)).any()
 
 
+def test_a_ray_that_comes_back_empty_does_not_close_what_lies_behind_an_edge() -> None:
+    depth_m = np.full((60, 80), 2.0, np.float32)
+    depth_m[20:40, 25:55] = 1.0
+    camera = CAMERA.resized(80, 60)
+    frame = replace(wall_frame(camera=camera, depth_m=None), depth_m=depth_m)
+    lost_m = np.zeros_like(depth_m)
+    lost_m[:5, :5] = 2.0
+    lost = wall_frame(1, camera=camera, depth_m=None, world_from_camera=pose(x=0.3))
+    reconstructor = _after([frame, replace(lost, depth_m=lost_m)])
+    behind = torch.tensor([[-0.32, 0.04, 1.14]])
+    grid = reconstructor.reconstruction.grid
+    assert grid.observed.at(behind).all() and not grid.has_returned(behind, 0.02).any()
+    away_m = reconstructor.mesh().vertices[:, 2]
+    assert len(away_m) > 500
+    assert not ((away_m > 1.13) & (away_m < 1.91)).any()
+
+
 def test_without_it_the_field_alone_is_the_map(frames: list[Frame]) -> None:
     untrained = _after(frames, fusion={"enabled": False})
     assert untrained.reconstruction.fused is None
@@ -254,6 +271,14 @@ def test_estimated_depth_is_not_fused() -> None:
     reconstructor = _after([replace(frame, depth_confidence=doubtful)], stereo={"enabled": True})
     fused = reconstructor.reconstruction.fused
     assert fused is None or len(fused.volume) == 0
+
+
+def test_what_fills_the_holes_of_a_sensor_is_fused() -> None:
+    confidence = np.ones((30, 40), np.float32)
+    confidence[10:20, 15:25] = 0.8
+    reconstructor = _after([replace(wall_frame(), depth_confidence=confidence)])
+    known = _fused(reconstructor).volume.at(np.array([[0.0, 0.0, 2.0]])).known
+    assert known[0] > 0.5
 
 
 def test_a_checkpoint_has_what_was_fused(frames: list[Frame], tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def look(grid: OccupancyGrid, range_m: float) -> None:
     """One ray along x, at the middle of the grid."""
     origin = torch.tensor([0.0, 0.55, 0.55])
     grid.observe(origin, ALONG_X, torch.tensor([range_m]), 0.15)
-    grid.observed.add(origin, ALONG_X, torch.tensor([range_m]), 0.03, 0.0, 5.0)
+    assert grid.returned is not None
+    for mask in (grid.observed, grid.returned):
+        mask.add(origin, ALONG_X, torch.tensor([range_m]), 0.03, 0.0, 5.0)
 
 
 def far_from_all(points: Tensor) -> Tensor:
@@ -92,7 +94,7 @@ def test_a_large_voxel_may_hold_a_mesh_if_the_middle_of_a_part_may() -> None:
     assert not grid.may_hold_mesh(points, voxel_m=0.05).any()
     assert grid.may_hold_mesh(points, voxel_m=0.1).tolist() == [True, False, False]
     assert grid.may_hold_mesh(points, voxel_m=0.2).tolist() == [True, True, True]
-    assert grid.is_observed(points, voxel_m=0.1).tolist() == [True, False, False]
+    assert grid.has_returned(points, voxel_m=0.1).tolist() == [True, False, False]
 
 
 def test_what_was_observed_stays_where_it_is_when_the_grid_grows() -> None:
@@ -226,6 +228,8 @@ def test_state_and_back(shift_m: float) -> None:
     ray = torch.tensor([shift_m, 0.55, 0.55]), ALONG_X, torch.tensor([1.05])
     grid.observe(*ray, 0.15)
     grid.observed.add(*ray, 0.03, 0.0, 5.0)
+    assert grid.returned is not None
+    grid.returned.cells[3, 2, 1] = True
     tensors, meta = grid.state()
     assert tensors["observed"].numel() == grid.log_odds.numel(), "eight cells of a bit each"
     again = OccupancyGrid.from_state(OccupancyConfig(), tensors, meta, CPU)
@@ -233,6 +237,7 @@ def test_state_and_back(shift_m: float) -> None:
     assert torch.equal(again.occupied, grid.occupied)
     assert torch.equal(again.aabb, grid.aabb)
     assert torch.equal(again.observed.cells, grid.observed.cells) and grid.observed.cells.any()
+    assert again.returned is not None and again.returned.cells.nonzero().tolist() == [[3, 2, 1]]
     assert again.has_sensor
     # It goes on where it was.
     again.observe(*ray, 0.15)
@@ -243,11 +248,12 @@ def test_a_state_from_before_the_observed_mask_trims_nothing() -> None:
     grid = make_grid()
     look(grid, 1.05)
     tensors, meta = grid.state()
-    del tensors["observed"]
+    del tensors["observed"], tensors["returned"]
     again = OccupancyGrid.from_state(OccupancyConfig(), tensors, meta, CPU)
     points = torch.tensor([[0.95, 0.55, 0.55], [1.05, 0.55, 0.55]])
     assert grid.may_hold_mesh(points).tolist() == [False, True]
     assert again.may_hold_mesh(points).all()
+    assert again.has_returned(points, voxel_m=0.05).all()
 
 
 def test_a_state_has_the_cells_it_had_whatever_rounding_says() -> None:
