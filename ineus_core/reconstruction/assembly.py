@@ -146,7 +146,7 @@ class Assembly:
     def _holes(self) -> EstimatedDepth | None:
         """Make what estimates the depth that a sensor does not return, if that is wanted."""
         stereo = self.config.stereo
-        wanted = {"auto": self.device.type == "cuda", "always": True, "never": False}
+        wanted = {"auto": self.device.type == "cpu", "always": True, "never": False}
         if not stereo.enabled or not wanted[stereo.fill_holes]:
             return None
         stereo = stereo.model_copy(update={"provisional": False})

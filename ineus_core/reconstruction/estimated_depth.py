@@ -24,7 +24,7 @@ from ineus_core.types import Frame, KeyframeId
 
 _LOG = logging.getLogger(__name__)
 _LEAST_FILLED = 0.002
-"""Share of a picture whose holes are filled below which it is not worth the time."""
+"""Share of a picture that is holes, or of them filled, below which it is not worth the time."""
 _LEAST_KNOWN = 0.005
 """Share of a picture that has depth below which the keyframe counts as one without."""
 _MOST_GIVEN_UP = 256
@@ -70,7 +70,9 @@ class EstimatedDepth:
 
     def begin(self, frame: Frame) -> list[Frame]:
         """Take a keyframe; return it if it has a first depth. The others come by `go_on`."""
-        # It must not wait, as the matcher never gets it and so would never answer.
+        # Neither may wait, as the matcher never gets it and so would never answer.
+        if frame.depth_m is not None and (frame.depth_m == 0).mean() < _LEAST_FILLED:
+            return []
         if not self._time.is_due():
             self.counters["keyframes_without_time_for_depth"] += 1
             return []

@@ -24,10 +24,10 @@ class StereoConfig(ConfigModel):
         0.75, ge=0, le=1, description="Chance of being right within 2 % that depth is used from."
     )
     fill_holes: str = Field(
-        "never",
+        "auto",
         pattern="^(auto|always|never)$",
         description="Whether keyframes of a depth sensor get such depth, too, where it returns "
-        "nothing; auto: on a GPU, where it costs little.",
+        "nothing; auto: on a CPU, where it is fused at once.",
     )
     max_width_px: int = Field(
         0,
