@@ -6,6 +6,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
+_TOLERANCE, _LEAST_TOLERANCE_M, _LEAST_RIGHT = 0.02, 0.02, 0.8
+"""Where there is a return it tells how right the matches of a view are: those of a walk whose
+poses were off by a seventh of the way were on 30 %, others on 95 % and more."""
+_FEWEST_COMPARED = 64
 _RIM_PX = 3
 """So near to a return a match is often that of the thing beside the hole: along the rim of a
 screen before a wall 29 to 50 % were off by more than 2 cm, farther in 1 %."""
@@ -23,14 +27,18 @@ def fill_holes(
 ) -> Float[np.ndarray, "h w"]:
     """Return depth for the holes of a sensor's depth, 0 where nothing is sure.
 
+    Nothing is, where what was estimated differs from what was measured.
+
     Args:
         measured_m: By the sensor, of any size; 0 where it returns nothing.
         estimated_m: Of the same view, where it is sure; else 0.
     """
     height_px, width_px = estimated_m.shape
-    is_return = (measured_m > 0).astype(np.float32)
-    near = cv2.resize(is_return, (width_px, height_px), interpolation=cv2.INTER_AREA)
-    is_hole = near == 0
+    size = width_px, height_px
+    returns = cv2.resize((measured_m > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    if not _agree(cv2.resize(measured_m, size, interpolation=cv2.INTER_NEAREST), estimated_m):
+        return np.zeros_like(estimated_m)
+    is_hole = returns == 0
     size_px = 2 * _RIM_PX + 1
     # Beyond the picture there are no returns.
     inner = cv2.erode(
@@ -38,6 +46,16 @@ def fill_holes(
     )
     inside_m = np.where(inner > 0, estimated_m, np.float32(0))
     return np.where(inner > 0, inside_m, _planes_around(inside_m, is_hole & (inner == 0)))
+
+
+def _agree(measured_m: Float[np.ndarray, "h w"], estimated_m: Float[np.ndarray, "h w"]) -> bool:
+    """Tell whether most of what was estimated is what was measured there."""
+    both = (measured_m > 0) & (estimated_m > 0)
+    if both.sum() < _FEWEST_COMPARED:
+        return False
+    limit_m = np.maximum(_TOLERANCE * measured_m[both], _LEAST_TOLERANCE_M)
+    right = np.abs(estimated_m[both] - measured_m[both]) < limit_m
+    return bool(right.mean() >= _LEAST_RIGHT)
 
 
 def _planes_around(

@@ -25,7 +25,8 @@ def with_hole(depth_m: np.ndarray) -> np.ndarray:
 
 def test_a_plane_goes_on_to_the_rim_where_matches_are_wrong() -> None:
     true_m = slanted()
-    estimated_m = np.full_like(true_m, 3.0)
+    estimated_m = true_m.copy()
+    estimated_m[HOLE] = 3.0
     estimated_m[INNER] = true_m[INNER]
     filled_m = fill_holes(with_hole(true_m), estimated_m)
     # But for the corners, around which fewer than twelve estimates lie.
@@ -44,6 +45,18 @@ def test_what_is_no_plane_ends_before_the_rim() -> None:
     np.testing.assert_array_equal(filled_m[INNER], (true_m * scatter)[INNER])
     filled_m[INNER] = 0
     assert not filled_m.any()
+
+
+def test_matches_that_differ_from_returns_fill_nothing() -> None:
+    true_m = slanted()
+    wrong_m = 1.05 * true_m
+    assert not fill_holes(with_hole(true_m), wrong_m).any()
+    # On every tenth row they do: 90 % are right.
+    wrong_m = true_m.copy()
+    wrong_m[::10] *= 1.05
+    assert fill_holes(with_hole(true_m), wrong_m).any()
+    # Nothing tells.
+    assert not fill_holes(np.zeros_like(true_m), true_m).any()
 
 
 def test_a_hole_at_the_border_of_the_picture_has_no_rim_there() -> None:
