@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ineus_core.kernels.adam import adam_step
+from ineus_core.kernels.bundle_adjustment import PointSightings, stepped, triangulated
 from ineus_core.kernels.cell_lookup import cells_at
 from ineus_core.kernels.depth_comparison import DepthViews, compare_depth
 from ineus_core.kernels.depth_fusion import (
@@ -123,6 +124,13 @@ def _solve_graph() -> None:
     solved_once(quadrics, given, poses, np.zeros((2, 6)), 1.0, np.ones(2, bool))
 
 
+def _adjust_bundle() -> None:
+    poses, numbers = np.tile(np.eye(4), (2, 1, 1)), np.array((0, 1))
+    sightings = PointSightings(numbers, np.zeros(2, np.int64), np.zeros((2, 2)), np.ones(2))
+    points = triangulated(sightings, poses) + 1
+    stepped(sightings, poses, poses, points, np.ones(2, bool), 1.0)
+
+
 def _compare_depth() -> None:
     depth_m = np.ones((2, _SIDE, _SIDE), np.float32)
     views = DepthViews(depth_m, depth_m, np.full((2, 4), 4.0), 0.01, 0.01)
@@ -203,6 +211,7 @@ SMALL_CALLS: dict[str, tuple[Callable[[], object], ...]] = {
     "plane_fitting": (_fit_planes,),
     "plane_alignment": (_align_planes,),
     "pose_graph": (_solve_graph,),
+    "bundle_adjustment": (_adjust_bundle,),
     "occupancy": (_integrate,),
     "observed_mask": (_mark_observed,),
     "cell_lookup": (_look_cells_up,),

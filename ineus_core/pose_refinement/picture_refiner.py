@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ineus_core.geometry import interpolate_rigid
+from ineus_core.kernels.bundle_adjustment import off_by, triangulated
 from ineus_core.motions import between
-from ineus_core.pose_refinement.bundle import Sightings, adjusted, believed, off_by, triangulated
+from ineus_core.pose_refinement.bundle import Sightings, adjusted, believed
 from ineus_core.pose_refinement.config import PoseRefinementConfig
 from ineus_core.pose_refinement.features import FeatureView, continue_tracks, view_of
 from ineus_core.types import Frame, KeyframeId

@@ -7,7 +7,8 @@ import pytest
 from box_views import UP, apart, off_by
 
 from ineus_core.geometry import look_at
-from ineus_core.pose_refinement.bundle import Sightings, adjusted, believed, triangulated
+from ineus_core.kernels.bundle_adjustment import triangulated
+from ineus_core.pose_refinement.bundle import Sightings, adjusted, believed
 
 POINTS = np.random.default_rng(0).uniform((2.0, -1.5, -1.2), (4.0, 1.5, 1.2), (200, 3))
 FREE = np.ones(6, dtype=bool)

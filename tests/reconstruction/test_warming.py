@@ -45,6 +45,7 @@ def test_nothing_is_done_ahead_on_a_cpu_unless_asked_for(monkeypatch: pytest.Mon
 def test_cpu_kernels_are_those_of_the_configuration_and_on_a_gpu_those_of_the_host() -> None:
     config = tiny_config(fusion={"enabled": False})
     assert cpu_operators(config, torch.device("cuda")) == {
+        "bundle_adjustment",
         "depth_comparison",
         "depth_splatting",
         "plane_alignment",
