@@ -45,6 +45,35 @@ class Clock:
 WALL_CLOCK = Clock()
 
 
+class Patience:
+    """Rests from work that was in vain; by counting, so that a run repeats.
+
+    Args:
+        tries: In a row and in vain, after which it rests.
+        rests: Times that it then leaves out.
+    """
+
+    def __init__(self, tries: int, rests: int) -> None:
+        """Begin with all tries left."""
+        self._tries, self._rests = tries, rests
+        self._in_vain = self._at_rest = 0
+
+    def goes_on(self) -> bool:
+        """Whether to work this time; asked once each time."""
+        if self._at_rest > 0:
+            self._at_rest -= 1
+            return False
+        return True
+
+    def tell(self, was_in_vain: bool) -> bool:
+        """Say what came of work; True if it rests from now on."""
+        self._in_vain = self._in_vain + 1 if was_in_vain else 0
+        if self._in_vain < self._tries:
+            return False
+        self._in_vain, self._at_rest = 0, self._rests
+        return True
+
+
 class Pace:
     """Keeps the host from running far ahead of a GPU: what comes next would wait for it all.
 

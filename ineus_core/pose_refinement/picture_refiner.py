@@ -14,6 +14,7 @@ from ineus_core.motions import between
 from ineus_core.pose_refinement.bundle import Sightings, adjusted, believed
 from ineus_core.pose_refinement.config import PoseRefinementConfig
 from ineus_core.pose_refinement.features import FeatureView, continue_tracks, view_of
+from ineus_core.timing import Patience
 from ineus_core.types import Frame, KeyframeId
 
 _WINDOW = 12
@@ -42,15 +43,14 @@ class PictureRefiner:
         self._told: dict[KeyframeId, Float[np.ndarray, "4 4"]] = {}
         self._next_track = 0
         self._counts: Counter[str] = Counter()
-        self._right = self._at_rest = 0
+        self._patience = Patience(_RIGHT, _RESTS)
 
     def add(self, frame: Frame) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
         """Take a keyframe; return the new poses of all that move, it among them.
 
         Where given poses turn out right again and again, most keyframes are not looked at.
         """
-        if self._at_rest > 0:
-            self._at_rest -= 1
+        if not self._patience.goes_on():
             return {}
         view = view_of(frame)
         self._next_track = continue_tracks(view, self._views, self._next_track)
@@ -60,10 +60,9 @@ class PictureRefiner:
         for gone in self._views[:-_WINDOW]:
             del self._told[gone.id]
         del self._views[:-_WINDOW]
-        self._refine()
+        rests = self._refine()
         moves = self._moves()
-        if self._right == _RIGHT:
-            self._right, self._at_rest = 0, _RESTS
+        if rests:
             self._views.clear()
             self._told.clear()
         return moves
@@ -79,13 +78,14 @@ class PictureRefiner:
             if view.id in poses:
                 view.given = view.pose = self._told[view.id] = poses[view.id]
 
-    def _refine(self) -> None:
+    def _refine(self) -> bool:
+        """Refine the window; True if given poses were right for so long that this rests now."""
         given = np.stack([view.given for view in self._views])
         poses = np.stack([view.pose for view in self._views])
         sightings = believed(Sightings.of(self._views), poses)
         # Two views meet at points whatever their scale is.
         if len(self._views) < 3 or len(sightings) < _FEWEST_SIGHTINGS:
-            return
+            return False
         is_free = np.ones(len(self._views), dtype=bool)
         if len(self._views) == _WINDOW:
             # Without any pose that holds, the window would wander off from what was told before.
@@ -94,11 +94,11 @@ class PictureRefiner:
         refined, points = adjusted(sightings, given, poses, is_free, spread=max(before, 1e-5))
         after = _usual_error(sightings, refined, points)
         are_right = before < _BETTER * after
-        self._right = self._right + 1 if are_right else 0
         if are_right:
             refined = np.where(is_free[:, None, None], given, poses)
         for view, pose in zip(self._views, refined, strict=True):
             view.pose = pose
+        return self._patience.tell(was_in_vain=are_right)
 
     def _moves(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
         moves = {}

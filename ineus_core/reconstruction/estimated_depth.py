@@ -19,12 +19,15 @@ from jaxtyping import Float
 from ineus_core.keyframes import DepthConfig
 from ineus_core.reconstruction.hole_filling import fill_holes
 from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
-from ineus_core.timing import TimeShare
+from ineus_core.timing import Patience, TimeShare
 from ineus_core.types import Frame, KeyframeId
 
 _LOG = logging.getLogger(__name__)
 _LEAST_FILLED = 0.002
 """Share of a picture that is holes, or of them filled, below which it is not worth the time."""
+_IN_VAIN, _RESTS = 8, 24
+"""Keyframes in a row of which nothing is filled, and those after them that are not looked at: of a
+recording with wrong poses, no matches agree with the sensor."""
 _LEAST_KNOWN = 0.005
 """Share of a picture that has depth below which the keyframe counts as one without."""
 _MOST_GIVEN_UP = 256
@@ -56,6 +59,7 @@ class EstimatedDepth:
         self._config, self._limits = config, limits
         self._stereo = DepthFromMotion(config, device, points_m, in_order)
         self._time = time_share or TimeShare(1.0)
+        self._patience = Patience(_IN_VAIN, _RESTS)
         self._waiting: dict[KeyframeId, Frame] = {}
         self.given_up: deque[Frame] = deque(maxlen=_MOST_GIVEN_UP)
         """Keyframes without an estimate, as long as there is no other."""
@@ -70,8 +74,8 @@ class EstimatedDepth:
 
     def begin(self, frame: Frame) -> list[Frame]:
         """Take a keyframe; return it if it has a first depth. The others come by `go_on`."""
-        # Neither may wait, as the matcher never gets it and so would never answer.
-        if frame.depth_m is not None and (frame.depth_m == 0).mean() < _LEAST_FILLED:
+        # None of these may wait, as the matcher never gets it and so would never answer.
+        if frame.depth_m is not None and not self._may_be_filled(frame.depth_m):
             return []
         if not self._time.is_due():
             self.counters["keyframes_without_time_for_depth"] += 1
@@ -79,6 +83,10 @@ class EstimatedDepth:
         self._waiting[frame.stamp_ns, frame.camera_id] = frame
         with self._time.spent():
             return self._with_depth(self._stereo.begin(frame))
+
+    def _may_be_filled(self, measured_m: Float[np.ndarray, "h w"]) -> bool:
+        has_holes = bool((measured_m == 0).mean() >= _LEAST_FILLED)
+        return has_holes and self._patience.goes_on()
 
     def go_on(self) -> list[Frame] | None:
         """Do a part of what the newest keyframe tells of others; None if there is nothing left."""
@@ -128,6 +136,8 @@ class EstimatedDepth:
             if frame is None:
                 continue
             believed = self._believed(frame, depth)
+            if frame.depth_m is not None:
+                self._patience.tell(was_in_vain=believed is None)
             if believed is None:
                 continue
             ready.append(believed)

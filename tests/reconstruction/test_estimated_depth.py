@@ -17,7 +17,7 @@ from ineus_core.reconstruction.assembly import Assembly
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.sources import orbit_poses
 from ineus_core.stereo import StereoConfig, StereoDepth
-from ineus_core.timing import TimeShare
+from ineus_core.timing import Patience, TimeShare
 from ineus_core.types import Frame
 
 
@@ -243,3 +243,14 @@ def test_holes_are_filled_in_parts_as_they_are_at_once() -> None:
     assert in_parts.counters == at_once.counters and at_once.counters["keyframes_filled"] > 0
     held = [made.reconstruction.buffer for made in (at_once, in_parts)]
     assert torch.equal(held[0].depth, held[1].depth)
+
+
+def test_patience_ends_after_so_many_in_vain_and_comes_back() -> None:
+    patience = Patience(tries=2, rests=3)
+    assert patience.goes_on() and not patience.tell(was_in_vain=True)
+    # One that was not begins the count anew.
+    assert not patience.tell(was_in_vain=False)
+    assert not patience.tell(was_in_vain=True)
+    assert patience.tell(was_in_vain=True)
+    assert [patience.goes_on() for _ in range(5)] == [False, False, False, True, True]
+    assert not patience.tell(was_in_vain=True)
