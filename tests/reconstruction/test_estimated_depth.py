@@ -17,7 +17,7 @@ from ineus_core.reconstruction.assembly import Assembly
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.sources import orbit_poses
 from ineus_core.stereo import StereoConfig, StereoDepth
-from ineus_core.timing import Patience, TimeShare
+from ineus_core.timing import TimeShare
 from ineus_core.types import Frame
 
 
@@ -245,12 +245,13 @@ def test_holes_are_filled_in_parts_as_they_are_at_once() -> None:
     assert torch.equal(held[0].depth, held[1].depth)
 
 
-def test_patience_ends_after_so_many_in_vain_and_comes_back() -> None:
-    patience = Patience(tries=2, rests=3)
-    assert patience.goes_on() and not patience.tell(was_in_vain=True)
-    # One that was not begins the count anew.
-    assert not patience.tell(was_in_vain=False)
-    assert not patience.tell(was_in_vain=True)
-    assert patience.tell(was_in_vain=True)
-    assert [patience.goes_on() for _ in range(5)] == [False, False, False, True, True]
-    assert not patience.tell(was_in_vain=True)
+def test_holes_are_left_alone_for_a_while_where_matches_differ_from_the_sensor() -> None:
+    config = StereoConfig(fill_holes="always", provisional=False)
+    estimated = EstimatedDepth(config, DepthConfig(), CPU)
+    tried = 0
+    for frame in map(with_a_hole, walk(40)):
+        assert frame.depth_m is not None
+        assert estimated.add(replace(frame, depth_m=1.2 * frame.depth_m)) == []
+        tried += (frame.stamp_ns, 0) in estimated._waiting
+    # Eight in vain are known some keyframes after the eighth.
+    assert 8 <= tried <= 16
