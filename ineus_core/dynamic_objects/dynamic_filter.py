@@ -276,6 +276,9 @@ class DynamicFilter:
         if now_ns <= partner[0]:
             return None
         evidence = self._evidence[row]
+        if now_ns - partner[0] < self._settle_ns:
+            # What moves is still where it was a moment ago.
+            told = np.minimum(told, 0)
         np.clip(evidence + told, *EVIDENCE, out=evidence)
         contradicted = (evidence <= EVIDENCE[0]) & (self._state[row] != _EXCLUDED)
         if not contradicted.any():
