@@ -114,6 +114,7 @@ class DynamicFilter:
             if self._is_released(partner, told_by_new[number], frame.stamp_ns):
                 released.append(self._usable(self._held_back[partner]))
         self._hold_back(frame, partners, told_of_new)
+        self._doubt(frame, partners, told_of_new)
         self._forget_settled()
         gone_at = np.concatenate(gone_points)
         witness = self._witness(new)
@@ -296,7 +297,7 @@ class DynamicFilter:
         if partner not in self._held_back or now_ns - partner[0] < self._settle_ns:
             return False
         row = self._row_of[partner]
-        stays = (self._state[row] == _HELD_BACK) & (told == SHOWS) & (self._evidence[row] > 0)
+        stays = (self._state[row] == _HELD_BACK) & (told == SHOWS) & (self._evidence[row] >= 0)
         self._state[row][stays] = _USED
         return bool(stays.any())
 
@@ -311,6 +312,18 @@ class DynamicFilter:
         self._state[self._row_of[keyframe]][is_new] = _HELD_BACK
         self._held_back[keyframe] = frame
         self._counts["pixels_held_back"] += int(is_new.sum())
+
+    def _doubt(
+        self, frame: Frame, partners: list[KeyframeId], told: Int8[np.ndarray, "partners h w"]
+    ) -> None:
+        """Count that earlier keyframes look through what a new one shows as one view through it.
+
+        So one later view is enough of what passes by, unless it stood there a while ago, too.
+        """
+        age_ns = np.array([frame.stamp_ns - partner[0] for partner in partners])
+        through = (told[age_ns > 0] == LOOKS_THROUGH).any(axis=0)
+        stood = (told[age_ns >= self._settle_ns] == SHOWS).any(axis=0)
+        self._evidence[self._row_of[frame.stamp_ns, frame.camera_id]] -= through & ~stood
 
     def _is_new(
         self, now_ns: int, partners: list[KeyframeId], told: Int8[np.ndarray, "partners h w"]

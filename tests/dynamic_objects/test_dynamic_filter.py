@@ -79,9 +79,26 @@ def test_what_appears_in_free_space_is_held_back_and_dropped_when_it_has_gone() 
     assert not is_used(verdict) and is_used(verdict, (2, 2))
     assert len(found.held_back_points()) == 100
     assert found.held_back_points()[:, 2] == pytest.approx(THING_M)
-    assert not found.add(frame(1.5)).excluded
-    assert list(found.add(frame(2.5)).excluded) == [key(1.0)]
+    # Free before and after: two views, of which one is enough after it.
+    assert list(found.add(frame(1.5)).excluded) == [key(1.0)]
     assert len(found.held_back_points()) == 0
+
+
+def test_what_is_still_there_a_moment_later_may_be_on_its_way() -> None:
+    found = made()
+    found.add(frame(0.0))
+    for second in (0.5, 0.7, 0.9):
+        # Seen free once only, which is not enough to hold it back.
+        assert is_used(found.add(frame(second, has_thing=True)))
+    assert set(found.add(frame(1.2)).excluded) == {key(0.5), key(0.7), key(0.9)}
+
+
+def test_what_stood_there_a_while_ago_is_not_doubted_for_one_view_through_it() -> None:
+    found = made()
+    found.add(frame(0.0, has_thing=True))
+    found.add(frame(1.0))
+    found.add(frame(1.2, has_thing=True))
+    assert not found.add(frame(1.4)).excluded.get(key(1.2), np.zeros((30, 40), bool)).any()
 
 
 def test_what_stays_is_taken_in_after_a_second() -> None:
