@@ -28,7 +28,7 @@ from jaxtyping import Float, UInt8
 
 from ineus_core.pose_refinement import PictureRefiner, PoseRefinementConfig
 from ineus_core.sources import SCENES, SyntheticConfig, SyntheticSource, open_source
-from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
+from ineus_core.stereo import DepthFromMotion, PlainWalls, StereoConfig, StereoDepth
 from ineus_core.types import Frame
 
 _STEPS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
@@ -99,6 +99,7 @@ class Tally:
         self._rows: list[tuple[float, ...]] = []
         self._sure: list[tuple[float, float]] = []
         self._filled: list[tuple[float, float]] = []
+        self._walls = PlainWalls()
         self._confidence: list[Float[np.ndarray, " n"]] = []
         self._right: list[Float[np.ndarray, " n"]] = []
 
@@ -115,7 +116,7 @@ class Tally:
         true_m = true_m[at_rows[:, None], columns]
         known = true_m > 0
         kept = known & (depth.depth_m > 0)
-        filled_m, _ = depth.with_plain_regions(rgb, _SURE)
+        filled_m, _ = depth.with_plain_regions(rgb, _SURE, self._walls)
         for rows, part, found_m in (
             (self._sure, kept & (depth.confidence >= _SURE), depth.depth_m),
             (self._filled, known & (filled_m != depth.depth_m), filled_m),

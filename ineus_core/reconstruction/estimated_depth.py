@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from ineus_core.keyframes import DepthConfig
 from ineus_core.reconstruction.hole_filling import fill_holes
-from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
+from ineus_core.stereo import DepthFromMotion, PlainWalls, StereoConfig, StereoDepth
 from ineus_core.timing import Patience, TimeShare
 from ineus_core.types import Frame, KeyframeId
 
@@ -58,6 +58,7 @@ class EstimatedDepth:
         """Wait for the first keyframe."""
         self._config, self._limits = config, limits
         self._stereo = DepthFromMotion(config, device, points_m, in_order)
+        self._walls = PlainWalls()
         self._time = time_share or TimeShare(1.0)
         self._patience = Patience(_IN_VAIN, _RESTS)
         self._waiting: dict[KeyframeId, Frame] = {}
@@ -108,6 +109,7 @@ class EstimatedDepth:
     def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
         """Give keyframes that wait, or that others are matched with, corrected poses."""
         self._stereo.move(poses)
+        self._walls.move(poses)
         for keyframe in self._waiting.keys() & poses.keys():
             frame = self._waiting[keyframe]
             self._waiting[keyframe] = replace(frame, world_from_camera=poses[keyframe])
@@ -154,7 +156,9 @@ class EstimatedDepth:
         found_m, chance = depth.depth_m, depth.confidence
         # A first depth is soon replaced, and a sensor's holes have its depth around them.
         if self._config.fill and depth.is_final and frame.depth_m is None:
-            found_m, chance = depth.with_plain_regions(frame.rgb, self._config.min_confidence)
+            found_m, chance = depth.with_plain_regions(
+                frame.rgb, self._config.min_confidence, self._walls
+            )
         is_sure = chance >= self._config.min_confidence
         # Here and not when it is stored: a keyframe whose depth is all beyond counts as one
         # without.

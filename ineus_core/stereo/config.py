@@ -53,8 +53,8 @@ class StereoConfig(ConfigModel):
     fill: bool = Field(
         True,
         description="Whether plain regions of a picture, which cannot be matched, get the plane "
-        "that nearly all sure depth within them lies on, where they lie between that, and no "
-        "other depth.",
+        "that nearly all sure depth within them lies on, where they lie between that, or the one "
+        "that their edges in all keyframes so far tell, and no other depth.",
     )
     provisional: bool = Field(
         True,

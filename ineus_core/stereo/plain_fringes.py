@@ -29,6 +29,7 @@ def without_fringes(
     depth: Float[np.ndarray, "h w"],
     is_sure: Bool[np.ndarray, "h w"],
     planes: Float[np.ndarray, "h w"],
+    shared: Float[np.ndarray, "h w"],
 ) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
     """Return the planes of plain regions that are no fringes themselves, and what is a fringe.
 
@@ -36,7 +37,8 @@ def without_fringes(
         rgb: The picture, of any size.
         depth: Along the optical axis, in any unit; 0 where there is none.
         is_sure: Where it is.
-        planes: The same on the planes of plain regions; 0 where none is known.
+        planes: The same on the planes of plain regions by this depth; 0 where none is known.
+        shared: The same on planes that other pictures confirm, which are no fringes.
     """
     regions = _plain_regions(rgb, depth.shape)
     is_off = np.abs(depth - planes) > _OFF * planes
@@ -46,7 +48,9 @@ def without_fringes(
     )
     # Else it is the strip beside an edge, or lies between one or two of them.
     is_plane = (filled >= _LEAST_PART * area) & (sure >= _LEAST_SURE * filled)
-    planes = np.where(is_plane[regions] | (regions == 0), planes, 0)
+    is_known = (planes > 0) & (is_plane[regions] | (regions == 0))
+    planes = np.where(is_known, planes, shared)
+    is_off = np.abs(depth - planes) > _OFF * planes
     return planes, (regions > 0) & (depth > 0) & ((planes == 0) | is_off)
 
 

@@ -13,7 +13,7 @@ from card_scene import WALL, CardScene, camera_of, pose_at
 from jaxtyping import Float
 
 from ineus_core.errors import SourceError
-from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
+from ineus_core.stereo import DepthFromMotion, PlainWalls, StereoConfig, StereoDepth
 from ineus_core.types import Camera, Frame
 
 CPU = torch.device("cpu")
@@ -103,7 +103,7 @@ def test_a_blurred_picture_among_sharp_ones_does_little_harm() -> None:
 def test_a_plain_patch_of_a_wall_lies_on_its_plane() -> None:
     frame = (frames := walk(CardScene(plain_half=0.25)))[2]
     depth = final_depth(frames, 2)
-    found_m, chance = depth.with_plain_regions(frame.rgb, 0.7)
+    found_m, chance = depth.with_plain_regions(frame.rgb, 0.7, PlainWalls())
     is_plane = found_m != depth.depth_m
     assert frame.depth_m is not None
     assert is_plane.mean() > 0.02

@@ -28,14 +28,14 @@ def picture() -> np.ndarray:
 def test_what_lies_before_the_plane_of_a_plain_region_is_a_fringe() -> None:
     depth = np.where(X < 60, THING, WALL)
     given = np.where(PLAIN, WALL, 0)
-    planes, is_fringe = without_fringes(picture(), depth, ALL, given)
+    planes, is_fringe = without_fringes(picture(), depth, ALL, given, NONE)
     np.testing.assert_array_equal(planes, given)
     assert is_fringe[INSIDE & (depth == 2)].all()
     assert not is_fringe[~PLAIN | (depth == 3)].any()
 
 
 def test_without_a_plane_nothing_in_a_plain_region_is_believed() -> None:
-    _, is_fringe = without_fringes(picture(), WALL, ALL, NONE)
+    _, is_fringe = without_fringes(picture(), WALL, ALL, NONE, NONE)
     assert is_fringe[INSIDE].all()
     assert not is_fringe[~PLAIN].any()
 
@@ -44,7 +44,7 @@ def test_without_a_plane_nothing_in_a_plain_region_is_believed() -> None:
 def test_a_strip_of_a_region_is_no_plane_of_it(columns: int, stays: bool) -> None:
     """The fringe along one side alone says nothing of a region of 80 columns."""
     strip = np.where(INSIDE & (X < 43 + columns), WALL, 0)
-    planes, is_fringe = without_fringes(picture(), strip, strip > 0, strip)
+    planes, is_fringe = without_fringes(picture(), strip, strip > 0, strip, NONE)
     assert planes.any() == stays
     assert is_fringe.any() != stays
 
@@ -53,30 +53,30 @@ def test_a_strip_of_a_region_is_no_plane_of_it(columns: int, stays: bool) -> Non
 def test_a_plane_needs_sure_depth_on_it(columns: int, stays: bool) -> None:
     is_sure = INSIDE & (X < 43 + columns)
     given = np.where(INSIDE, WALL, 0)
-    planes, is_fringe = without_fringes(picture(), WALL * is_sure, is_sure, given)
+    planes, is_fringe = without_fringes(picture(), WALL * is_sure, is_sure, given, NONE)
     assert planes.any() == stays
     assert is_fringe.any() != stays
 
 
 def test_where_nothing_is_found_there_is_no_fringe() -> None:
-    assert not without_fringes(picture(), NONE, ~ALL, WALL)[1].any()
+    assert not without_fringes(picture(), NONE, ~ALL, WALL, NONE)[1].any()
 
 
 @pytest.mark.parametrize("off", [0.99, 1.01])
 @pytest.mark.parametrize("unit", [0.01, 50.0])
 def test_errors_of_matching_are_no_fringe(off: float, unit: float) -> None:
-    assert not without_fringes(picture(), off * unit * WALL, ALL, unit * WALL)[1].any()
+    assert not without_fringes(picture(), off * unit * WALL, ALL, unit * WALL, NONE)[1].any()
 
 
 def test_small_plain_regions_are_left_as_they_are() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     rgb[40:60, 40:60] = 120
-    assert not without_fringes(rgb, WALL, ALL, NONE)[1].any()
+    assert not without_fringes(rgb, WALL, ALL, NONE, NONE)[1].any()
 
 
 def test_planes_outside_of_plain_regions_are_left_as_they_are() -> None:
     given = np.where(PLAIN, 0, WALL)
-    planes, _ = without_fringes(picture(), WALL, ~ALL, given)
+    planes, _ = without_fringes(picture(), WALL, ~ALL, given, NONE)
     np.testing.assert_array_equal(planes, given)
 
 
@@ -85,6 +85,13 @@ def test_a_large_picture_is_looked_at_in_a_smaller_one() -> None:
         np.kron(of, np.ones((4, 4), of.dtype)) for of in (WALL, NONE, INSIDE, PLAIN, ALL)
     )
     rgb = np.kron(picture(), np.ones((4, 4, 1), np.uint8))
-    _, is_fringe = without_fringes(rgb, wall, sure, none)
+    _, is_fringe = without_fringes(rgb, wall, sure, none, none)
     assert is_fringe[inside].mean() > 0.9
     assert not is_fringe[~plain].any()
+
+
+def test_a_plane_that_others_confirm_needs_no_depth_of_its_own() -> None:
+    shared = np.where(PLAIN & (X > 80), WALL, 0)
+    planes, is_fringe = without_fringes(picture(), THING, ALL, NONE, shared)
+    np.testing.assert_array_equal(planes, shared)
+    assert is_fringe[INSIDE].all()

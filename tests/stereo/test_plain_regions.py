@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jaxtyping import Float
 
-from ineus_core.stereo.plain_regions import planes_of_plain_regions
+from ineus_core.stereo.plain_regions import PlainPicture, depth_on_planes, plane_within
 
 HEIGHT, WIDTH = 120, 160
 Y, X = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
@@ -29,7 +29,15 @@ def planes(
     depth: Float[np.ndarray, "h w"], is_sure: np.ndarray, rgb: np.ndarray | None = None
 ) -> Float[np.ndarray, "h w"]:
     given = np.where(is_sure, depth, 0).astype(np.float32)
-    return planes_of_plain_regions(picture() if rgb is None else rgb, given, is_sure, PLANE_XY)
+    return planes_of(picture() if rgb is None else rgb, given, is_sure, PLANE_XY)
+
+
+def planes_of(
+    rgb: np.ndarray, depth: np.ndarray, is_sure: np.ndarray, plane_xy: np.ndarray
+) -> Float[np.ndarray, "h w"]:
+    small = PlainPicture.of(rgb, depth, is_sure, plane_xy)
+    found = [plane_within(region, small) for region in small.regions]
+    return depth_on_planes([plane for plane in found if plane is not None], plane_xy)
 
 
 def test_a_plain_part_of_a_wall_lies_on_the_wall() -> None:
@@ -72,6 +80,16 @@ def test_nothing_is_told_beyond_what_is_sure() -> None:
     assert not found[~mark].any()
 
 
+def test_a_wall_of_another_shade_is_another_region() -> None:
+    # From 120 to 138 in steps that are no edge.
+    shade = np.clip(120 + np.floor(0.6 * (X - 110)), 120, 138).astype(np.uint8)
+    rgb = np.repeat(shade[..., None], 3, axis=2)
+    regions = PlainPicture.of(rgb, WALL, RIM, PLANE_XY).regions
+    assert [region.colour.tolist() for region in regions] == [[120.0] * 3]
+    assert regions[0].pixels[:, 10:105].all()
+    assert not regions[0].pixels[:, 130:].any()
+
+
 def test_nothing_sure_tells_nothing() -> None:
     assert not planes(WALL, np.zeros_like(RIM)).any()
 
@@ -83,6 +101,6 @@ def test_a_large_picture_is_looked_at_in_a_smaller_one() -> None:
     rgb = np.repeat(np.repeat(picture(), 4, axis=0), 4, axis=1)
     wall = 1 / (0.5 + 0.1 * plane_xy[..., 0] - 0.05 * plane_xy[..., 1])
     is_sure = big[1] > 0
-    found = planes_of_plain_regions(rgb, np.where(is_sure, wall, 0), is_sure, plane_xy)
+    found = planes_of(rgb, np.where(is_sure, wall, 0), is_sure, plane_xy)
     inside = found[4 * 35 : 4 * 85, 4 * 45 : 4 * 115]
     np.testing.assert_allclose(inside, wall[4 * 35 : 4 * 85, 4 * 45 : 4 * 115], rtol=1e-3)
