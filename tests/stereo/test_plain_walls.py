@@ -107,8 +107,8 @@ def test_without_plain_regions_nothing_is_found() -> None:
 def first_told(least_told: int, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr("ineus_core.stereo.plain_walls._LEAST_TOLD", least_told)
     walls = PlainWalls()
-    found = ((planes(walls, n, pose(n))[:, :20] > 0).any() for n in range(KEYFRAMES))
-    return list(found).index(True)
+    found = [planes(walls, n, pose(n))[:, :20].max() > 0 for n in range(KEYFRAMES)]
+    return int(np.argmax(found))
 
 
 def test_two_keyframes_have_to_tell_of_a_plane_before_one_uses_it(
