@@ -4,11 +4,11 @@
 
 import functools
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ineus_core.geometry import cached_pixel_rays, is_pinhole, project, small_pinhole
+from ineus_core.kernels.depth_comparison import Window, depth_around
 from ineus_core.types import Camera, Frame
 
 _WIDTH_PX = 160
@@ -29,20 +29,7 @@ def small_depth(
     Both are 0 without a return; the least is 0 where any return around is missing.
     """
     assert frame.depth_m is not None
-    believed = (frame.depth_m >= min_m) & (frame.depth_m <= max_m)
-    if frame.mask is not None:
-        believed &= frame.mask
-    depth_m = np.where(believed, frame.depth_m, np.float32(0)).astype(np.float32)
-    side = max(1, round(_AROUND * frame.camera.width_px / small_camera(frame.camera).width_px))
-    # What lies outside of the picture is as good as no return.
-    nearest_m = cv2.erode(
-        depth_m, np.ones((side, side), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
-    )
-    columns, rows = _centres(frame.camera)
-    return tuple(  # type: ignore[return-value]
-        cv2.remap(image, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
-        for image in (depth_m, nearest_m)
-    )
+    return depth_around(frame.depth_m, frame.mask, _window(frame.camera), (min_m, max_m))
 
 
 def in_all_pixels(
@@ -54,13 +41,13 @@ def in_all_pixels(
 
 
 @functools.lru_cache(maxsize=4)
-def _centres(camera: Camera) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
-    """Return where in a picture the small pixels have their centres, as OpenCV counts pixels."""
+def _window(camera: Camera) -> Window:
+    """Return where in a picture the small pixels have their centres, and what is around them."""
     small = small_camera(camera)
     rays = cached_pixel_rays(small, 1)
     pixels = project(camera, rays.reshape(-1, 3)).reshape(*rays.shape[:2], 2) - 0.5
     columns, rows = (np.ascontiguousarray(pixels[..., axis], np.float32) for axis in (0, 1))
-    return columns, rows
+    return Window(columns, rows, max(1, round(_AROUND * camera.width_px / small.width_px)))
 
 
 @functools.lru_cache(maxsize=4)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Bool, Float, Int, Int8
 
 from ineus_core.dynamic_objects.config import DynamicObjectsConfig
 from ineus_core.dynamic_objects.depth_view import in_all_pixels, small_camera, small_depth
@@ -101,16 +101,15 @@ class DynamicFilter:
         if not partners:
             return Verdict(frame, witness=self._witness(new))
         # Both ways before anything is excluded, so that the order of the partners does not matter.
-        told_of_new = self._told(partners, is_of_new=True)
-        told_by_new = self._told(partners, is_of_new=False)
+        told_of_new, told_by_new = self._told_both_ways(new, partners)
+        gone_of = self._judge(partners, told_by_new, frame.stamp_ns)
         excluded, released, gone_points = {}, [], [np.zeros((0, 3))]
+        for partner, gone in gone_of.items():
+            excluded[partner] = in_all_pixels(gone, self._cameras[partner])
+            gone_points.append(self._points(partner, gone))
+            # What is excluded tells nothing of others any more.
+            self._depth_m[self._row_of[partner]][gone] = 0
         for number, partner in enumerate(partners):
-            gone = self._judge(partner, told_by_new[number], frame.stamp_ns)
-            if gone is not None:
-                excluded[partner] = in_all_pixels(gone, self._cameras[partner])
-                gone_points.append(self._points(partner, gone))
-                # What is excluded tells nothing of others any more.
-                self._depth_m[self._row_of[partner]][gone] = 0
             if self._is_released(partner, told_by_new[number], frame.stamp_ns):
                 released.append(self._usable(self._held_back[partner]))
         self._hold_back(frame, partners, told_of_new)
@@ -131,7 +130,8 @@ class DynamicFilter:
         row = self._capacity
         self._depth_m[row], self._nearest_m[row] = small_depth(frame, *self._limits)
         self._intrinsics[row] = small.fx, small.fy, small.cx, small.cy
-        told = self._told_of(row, frame.world_from_camera, self._compared)
+        ways = self._ways(row, frame.world_from_camera, self._compared)
+        told = compare_depth(self._views(), *ways)
         is_new = self._is_new(frame.stamp_ns, self._compared, told)
         if not is_new.any():
             return frame
@@ -231,64 +231,64 @@ class DynamicFilter:
         others = [known for known in self._row_of if known != new]
         if not others:
             return []
-        told = self._told(others, is_of_new=True, stride_px=_COARSE_STRIDE_PX)
+        ways = self._ways(self._row_of[new], self._poses[new], others)
+        told = compare_depth(self._views(), *ways, _COARSE_STRIDE_PX)
         overlap = (told != 0).mean(axis=(1, 2))
         order = [n for n in np.argsort(-overlap).tolist() if overlap[n] > _LEAST_OVERLAP]
         recent = [n for n in order if n >= len(others) - _RECENT]
         return [others[n] for n in list(dict.fromkeys(recent + order))[:_PARTNERS]]
 
-    def _told(
-        self, partners: list[KeyframeId], is_of_new: bool, stride_px: int = 1
-    ) -> Int8[np.ndarray, "partners h w"]:
-        """Return what partners tell of the newest keyframe, or it of them."""
-        new = next(reversed(self._row_of))
-        return self._told_of(self._row_of[new], self._poses[new], partners, is_of_new, stride_px)
+    def _told_both_ways(
+        self, new: KeyframeId, partners: list[KeyframeId]
+    ) -> tuple[Int8[np.ndarray, "partners h w"], Int8[np.ndarray, "partners h w"]]:
+        """Return what partners tell of the newest keyframe, and it of them."""
+        pairs, motions = self._ways(self._row_of[new], self._poses[new], partners)
+        there_and_back = np.concatenate((pairs, pairs[:, ::-1]))
+        motions = np.concatenate((motions, rigid_inverse(motions)))
+        told = compare_depth(self._views(), there_and_back, motions)
+        return told[: len(partners)], told[len(partners) :]
 
-    def _told_of(
-        self,
-        row: int,
-        pose: Float[np.ndarray, "4 4"],
-        partners: list[KeyframeId],
-        is_of_row: bool = True,
-        stride_px: int = 1,
-    ) -> Int8[np.ndarray, "partners h w"]:
-        """Return what partners tell of the depth in a row, or it of them."""
+    def _ways(
+        self, row: int, pose: Float[np.ndarray, "4 4"], partners: list[KeyframeId]
+    ) -> tuple[Int[np.ndarray, "partners 2"], Float[np.ndarray, "partners 4 4"]]:
+        """Return the rows of a view and of each partner, and the motions from it to them."""
         pairs = np.array([(row, self._row_of[partner]) for partner in partners])
-        poses = np.stack([self._poses[partner] for partner in partners])
         # Together, as the keyframes are by the hundred.
-        motions = rigid_inverse(poses) @ pose
-        if not is_of_row:
-            pairs, motions = pairs[:, ::-1], rigid_inverse(motions)
-        views = DepthViews(
+        poses = np.array([self._poses[partner] for partner in partners])
+        return pairs, rigid_inverse(poses) @ pose
+
+    def _views(self) -> DepthViews:
+        return DepthViews(
             self._depth_m,
             self._nearest_m,
             self._intrinsics,
             self._config.tolerance_m,
             _TOLERANCE_PER_M,
         )
-        return compare_depth(views, pairs, motions, stride_px)
 
     def _judge(
-        self, partner: KeyframeId, told: Int8[np.ndarray, "h w"], now_ns: int
-    ) -> Bool[np.ndarray, "h w"] | None:
-        """Count what the newest keyframe tells of an earlier one; return what that excludes."""
-        row = self._row_of[partner]
+        self, partners: list[KeyframeId], told: Int8[np.ndarray, "partners h w"], now_ns: int
+    ) -> dict[KeyframeId, Bool[np.ndarray, "h w"]]:
+        """Count what the newest keyframe tells of earlier ones; return what that excludes."""
         # A frame from before that came late says nothing of what happened since.
-        if now_ns <= partner[0]:
-            return None
-        evidence = self._evidence[row]
-        if now_ns - partner[0] < self._settle_ns:
-            # What moves is still where it was a moment ago.
-            told = np.minimum(told, 0)
-        np.clip(evidence + told, *EVIDENCE, out=evidence)
-        contradicted = (evidence <= EVIDENCE[0]) & (self._state[row] != _EXCLUDED)
-        if not contradicted.any():
-            return None
-        # The edge of a thing that moved is as wrong, though not as clearly.
-        gone = _widened(contradicted) & (evidence <= 0) & (self._state[row] != _EXCLUDED)
-        self._state[row][gone] = _EXCLUDED
-        self._counts["pixels_excluded"] += int(gone.sum())
-        return gone
+        earlier = [number for number, partner in enumerate(partners) if partner[0] < now_ns]
+        rows = [self._row_of[partners[number]] for number in earlier]
+        told = told[earlier]
+        # What moves is still where it was a moment ago.
+        moment_ago = [now_ns - partners[number][0] < self._settle_ns for number in earlier]
+        told[moment_ago] = np.minimum(told[moment_ago], 0)
+        evidence = np.clip(self._evidence[rows] + told, *EVIDENCE)
+        self._evidence[rows] = evidence
+        is_used = self._state[rows] != _EXCLUDED
+        contradicted = (evidence <= EVIDENCE[0]) & is_used
+        gone_of = {}
+        for at in np.flatnonzero(contradicted.any(axis=(1, 2))).tolist():
+            # The edge of a thing that moved is as wrong, though not as clearly.
+            gone = _widened(contradicted[at]) & (evidence[at] <= 0) & is_used[at]
+            self._state[rows[at]][gone] = _EXCLUDED
+            self._counts["pixels_excluded"] += int(gone.sum())
+            gone_of[partners[earlier[at]]] = gone
+        return gone_of
 
     def _is_released(
         self, partner: KeyframeId, told: Int8[np.ndarray, "h w"], now_ns: int
@@ -331,7 +331,7 @@ class DynamicFilter:
         """Tell which pixels show what was free a moment ago, by what partners tell of them."""
         age_ns = np.array([now_ns - partner[0] for partner in partners])
         # Only by what was seen before: from a frame that came late nothing follows for this one.
-        through = (told[age_ns > 0] == LOOKS_THROUGH).sum(axis=0)
+        through = (told[age_ns > 0] == LOOKS_THROUGH).sum(axis=0, dtype=np.int8)
         # What somebody has seen there for so long is no news, whoever looks through it.
         settled = (told[age_ns >= self._settle_ns] == SHOWS).any(axis=0)
         is_new = (through >= _FREE_VIEWS) & ~settled

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Colours and depth of a keyframe in few pixels, and what another view shows in their place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -32,12 +33,10 @@ class ColourView:
 
     camera: Camera
     depth_m: Float[np.ndarray, "h w"]
-    """0 where there is none, or none that is believed."""
+    """Of what can be compared: not at an edge of depth, saturated or very dark; 0 elsewhere."""
     log_rgb: Float[np.ndarray, "h w 3"]
     step: Float[np.ndarray, "h w"]
     """By how much this changes around a pixel, in the mean of the channels."""
-    usable: Bool[np.ndarray, "h w"]
-    """Has depth, lies at no edge of it, and is neither saturated nor very dark."""
 
     @classmethod
     def of(cls, frame: Frame, min_m: float, max_m: float) -> "ColourView":
@@ -53,14 +52,14 @@ class ColourView:
         saturated = cv2.dilate(_saturated(frame.rgb, camera).astype(np.uint8), around) > 0
         usable = (rgb > _DARKEST).all(axis=-1) & ~saturated
         depth_m = _believed_depth(frame, camera, min_m, max_m)
-        usable &= (depth_m > 0) & (step < _LARGEST_STEP) & ~_at_edge(depth_m)
-        return cls(camera, depth_m, log_rgb, step, usable)
+        usable &= (step < _LARGEST_STEP) & ~_at_edge(depth_m)
+        return cls(camera, np.where(usable, depth_m, np.float32(0)), log_rgb, step)
 
     def samples(
         self, most: int
     ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:
         """Return points in the camera, the logarithm of their colours, and its steps."""
-        (found,) = np.nonzero(self.usable.reshape(-1))
+        (found,) = np.nonzero(self.depth_m.reshape(-1))
         if len(found) > most:
             found = found[np.linspace(0, len(found) - 1, most).astype(int)]
         rays = cached_pixel_rays(self.camera, 1).reshape(-1, 3)[found]
@@ -69,42 +68,58 @@ class ColourView:
         log_rgb, step = self.log_rgb.reshape(-1, 3)[found], self.step.reshape(-1)[found]
         return rays * along[:, None], log_rgb, step
 
-    def colours_of(
-        self, points_m: Float[np.ndarray, "n 3"]
-    ) -> tuple[Float[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
-        """Return the logarithm of the colours that points, in the camera, have in this view.
 
-        And which of them lie on a surface that this view shows well.
-        """
-        z = points_m[:, 2]
-        shown = z > _NEAREST_M
-        points_m = np.where(shown[:, None], points_m, (0.0, 0.0, 1.0))
-        pixels = project(self.camera, points_m)
-        # A lens may turn far points around into numbers that no integer holds.
-        pixels = np.clip(np.nan_to_num(pixels, nan=-1.0), -1.0, 1e6)
-        column, row = pixels.astype(np.float32).T
-        shown &= (column >= 0) & (row >= 0)
-        shown &= (column < self.camera.width_px) & (row < self.camera.height_px)
-        columns, rows = (np.where(shown, at, 0).astype(int) for at in (column, row))
-        there_m = self.depth_m[rows, columns]
-        limit_m = _TOLERANCE_M + _TOLERANCE_PER_M * z**2
-        shown &= self.usable[rows, columns] & (np.abs(there_m - z) <= limit_m)
-        # Between pixels, as rounding moves a point by half of one. OpenCV counts from centres.
-        colours = cv2.remap(
-            self.log_rgb, column[:, None] - np.float32(0.5), row[:, None] - np.float32(0.5),
-            cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
-        return colours[:, 0], shown
+def colours_in(
+    views: Sequence[ColourView], points_m: Float[np.ndarray, "views n 3"]
+) -> tuple[Float[np.ndarray, "views n 3"], Bool[np.ndarray, "views n"]]:
+    """Return the logarithm of the colours that points, in the camera of each view, have in it.
+
+    And which of them lie on a surface that the view shows well.
+    """
+    z = points_m[..., 2]
+    shown = z > _NEAREST_M
+    pixels = _pixels(views, np.where(shown[..., None], points_m, (0.0, 0.0, 1.0)))
+    # A lens may turn far points around into numbers that no integer holds.
+    pixels = np.clip(np.nan_to_num(pixels, nan=-1.0), -1.0, 1e6).astype(np.float32)
+    size_px = np.array([(view.camera.width_px, view.camera.height_px) for view in views])
+    shown &= ((pixels >= 0) & (pixels < size_px[:, None])).all(axis=-1)
+    within = np.where(shown[..., None], pixels, 0).astype(int)
+    # Between pixels, as rounding moves a point by half of one. OpenCV counts from centres.
+    pixels -= np.float32(0.5)
+    there_m, colours = np.empty(z.shape), np.empty((*z.shape, 3), np.float32)
+    for view, at, pixel, depth_m, colour in zip(
+        views, within, pixels, there_m, colours, strict=True
+    ):
+        depth_m[:] = view.depth_m[at[:, 1], at[:, 0]]
+        colour[:] = cv2.remap(
+            view.log_rgb, pixel[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )[:, 0]
+    limit_m = _TOLERANCE_M + _TOLERANCE_PER_M * z**2
+    return colours, shown & (there_m > 0) & (np.abs(there_m - z) <= limit_m)
 
 
-def in_other_camera(
+def _pixels(
+    views: Sequence[ColourView], points_m: Float[np.ndarray, "views n 3"]
+) -> Float[np.ndarray, "views n 2"]:
+    """Project points in the camera of each view."""
+    cameras = [view.camera for view in views]
+    pixels = np.empty((*points_m.shape[:2], 2))
+    # Together, as nearly always all have the same one.
+    for camera in dict.fromkeys(cameras):
+        which = [at for at, other in enumerate(cameras) if other == camera]
+        found = project(camera, points_m[which].reshape(-1, 3))
+        pixels[which] = found.reshape(len(which), -1, 2)
+    return pixels
+
+
+def in_other_cameras(
     points_m: Float[np.ndarray, "n 3"],
     world_from_camera: Float[np.ndarray, "4 4"],
-    world_from_other: Float[np.ndarray, "4 4"],
-) -> Float[np.ndarray, "n 3"]:
-    """Move points from one camera into another one."""
-    motion = rigid_inverse(world_from_other) @ world_from_camera
-    return points_m @ motion[:3, :3].T + motion[:3, 3]
+    world_from_others: Float[np.ndarray, "others 4 4"],
+) -> Float[np.ndarray, "others n 3"]:
+    """Move points from one camera into other ones."""
+    motions = rigid_inverse(world_from_others) @ world_from_camera
+    return points_m @ motions[:, :3, :3].transpose(0, 2, 1) + motions[:, None, :3, 3]
 
 
 def _small(camera: Camera) -> Camera:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ineus_core.exposure.colour_view import ColourView, in_other_camera
+from ineus_core.exposure.colour_view import ColourView, colours_in, in_other_cameras
 from ineus_core.exposure.config import ExposureConfig
 from ineus_core.medians import weighted_median
 from ineus_core.types import Frame, KeyframeId
@@ -115,27 +115,28 @@ class ExposureCorrection:
     ) -> Float[np.ndarray, " 3"] | None:
         """Return the logarithm of the gain that colours in other views call for, if any does."""
         points_m, log_rgb, step = view.samples(_SAMPLES)
-        if len(points_m) == 0:
+        partners = self._partners(pose)
+        if len(points_m) == 0 or not partners:
             return None
-        ratios, weights = [np.zeros((0, 3))], [np.zeros(0)]
-        for partner in self._partners(pose):
-            known = self._known[partner]
-            moved_m = in_other_camera(points_m, pose, self._poses[partner])
-            colours, shown = known.view.colours_of(moved_m)
-            ratios.append(known.log_gain + (colours - log_rgb)[shown])
-            weights.append(1 / (_STEP + step[shown]) ** 2)
-        found = np.concatenate(ratios)
+        known = [self._known[partner] for partner in partners]
+        poses = np.array([self._poses[partner] for partner in partners])
+        colours, shown = colours_in(
+            [one.view for one in known], in_other_cameras(points_m, pose, poses)
+        )
+        log_gains = np.array([one.log_gain for one in known])
+        found = (log_gains[:, None] + (colours - log_rgb))[shown]
         if len(found) < _LEAST_SAMPLES:
             return None
+        weights = np.broadcast_to(1 / (_STEP + step) ** 2, shown.shape)[shown]
         # Of what moves, shines or is a shadow most pixels show nothing, so half of them decide.
-        middle = weighted_median(found, np.concatenate(weights))
+        middle = weighted_median(found, weights)
         return np.clip(middle, -_LARGEST, _LARGEST)
 
     def _partners(self, pose: Float[np.ndarray, "4 4"]) -> list[KeyframeId]:
         """Choose the keyframes that were taken nearest to a pose."""
         if not self._poses:
             return []
-        others = np.stack(list(self._poses.values()))
+        others = np.array(list(self._poses.values()))
         # Metres and the chord of a turn in one sum: 1 m counts as much as 60 degrees.
         away = np.linalg.norm(others[:, :3, 3] - pose[:3, 3], axis=1)
         away += np.linalg.norm(others[:, :3, 2] - pose[:3, 2], axis=1)

@@ -47,6 +47,10 @@ def are_kept() -> bool:
 
 def plain(array: np.ndarray, dtype: type[np.generic]) -> np.ndarray:
     """Return an array contiguous and writable: kernels are compiled anew for any other kind."""
+    # Nearly all are; to find that out takes numpy a dozen calls.
+    flags = array.flags
+    if array.dtype == dtype and flags.c_contiguous and flags.writeable and flags.aligned:
+        return array
     return np.require(array, dtype, ("C_CONTIGUOUS", "WRITEABLE"))
 
 

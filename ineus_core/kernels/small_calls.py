@@ -14,7 +14,7 @@ import torch
 from ineus_core.kernels.adam import adam_step
 from ineus_core.kernels.bundle_adjustment import PointSightings, stepped, triangulated
 from ineus_core.kernels.cell_lookup import cells_at
-from ineus_core.kernels.depth_comparison import DepthViews, compare_depth
+from ineus_core.kernels.depth_comparison import DepthViews, Window, compare_depth, depth_around
 from ineus_core.kernels.depth_fusion import (
     COLUMNS,
     SIDE,
@@ -32,6 +32,7 @@ from ineus_core.kernels.observed_mask import mark_observed
 from ineus_core.kernels.occupancy import integrate_depth
 from ineus_core.kernels.plane_alignment import PlaneViews, alignment_equations
 from ineus_core.kernels.plane_fitting import SamplePlaces, fitted_planes
+from ineus_core.kernels.plane_registration import registered, surface_quadrics
 from ineus_core.kernels.pose_graph import (
     GivenPoses,
     PairQuadrics,
@@ -109,6 +110,13 @@ def _align_planes() -> None:
     alignment_equations(views, _PAIRS, _MOTION, 0.1, 2)
 
 
+def _register() -> None:
+    planes = np.ones((2, _SIDE, _SIDE, 3), np.float32)
+    views = PlaneViews(planes, np.full((2, 4), 4.0))
+    surface_quadrics(views, _PAIRS, np.tile(np.eye(4), (1, 2, 1, 1)), 0.1)
+    registered(views, 1, np.zeros(1, np.int64), _MOTION, np.eye(4), 1.0)
+
+
 def _fit_planes() -> None:
     zeros = np.zeros((1, _SIDE, _SIDE), np.float32)
     places = SamplePlaces(zeros, zeros, (8.0, 8.0, 4.0, 4.0))
@@ -135,6 +143,7 @@ def _compare_depth() -> None:
     depth_m = np.ones((2, _SIDE, _SIDE), np.float32)
     views = DepthViews(depth_m, depth_m, np.full((2, 4), 4.0), 0.01, 0.01)
     compare_depth(views, _PAIRS, _MOTION, 2)
+    depth_around(depth_m[0], None, Window(depth_m[0], depth_m[0], 2), (0.1, 10.0))
 
 
 def _splat() -> None:
@@ -210,6 +219,7 @@ def _decode() -> None:
 SMALL_CALLS: dict[str, tuple[Callable[[], object], ...]] = {
     "plane_fitting": (_fit_planes,),
     "plane_alignment": (_align_planes,),
+    "plane_registration": (_register,),
     "pose_graph": (_solve_graph,),
     "bundle_adjustment": (_adjust_bundle,),
     "occupancy": (_integrate,),

@@ -13,11 +13,11 @@ from ineus_core.kernels.plane_alignment import PlaneViews
 from ineus_core.kernels.pose_graph import carried_on, pair_offsets
 from ineus_core.motions import between, moved, size_m
 from ineus_core.pose_refinement.config import PoseRefinementConfig
-from ineus_core.pose_refinement.constraints import Constraints, relative
+from ineus_core.pose_refinement.constraints import Constraints
 from ineus_core.pose_refinement.plane_view import planes_of, small_camera
 from ineus_core.pose_refinement.pose_graph import solved
 from ineus_core.pose_refinement.pose_noise import PoseNoise, noise_of
-from ineus_core.pose_refinement.registration import FINE_M, neighbours, registered
+from ineus_core.pose_refinement.registration import neighbours, registered
 from ineus_core.types import Frame, KeyframeId
 
 _WORTH_M = 5e-4
@@ -78,8 +78,7 @@ class PoseRefiner:
         self._store(frame)
         pairs = self._registered_pairs()
         if len(pairs):
-            motions = relative(self._poses, pairs)
-            found = Constraints.measured(self._held(), self._rows, pairs, motions, FINE_M)
+            found = Constraints.measured(self._held(), self._rows, pairs, self._poses)
             self._constraints = self._constraints.joined(found)
             self._judge_noise()
             self._came_unsolved += 1
@@ -211,8 +210,7 @@ class PoseRefiner:
         if len(farthest) == 0:
             return
         pairs = constraints.pairs[farthest]
-        motions = relative(self._poses, pairs)
-        renewed = Constraints.measured(self._held(), self._rows, pairs, motions, FINE_M)
+        renewed = Constraints.measured(self._held(), self._rows, pairs, self._poses)
         stays = np.ones(len(constraints), dtype=bool)
         stays[farthest] = False
         self._constraints = constraints.where(stays).joined(renewed)

@@ -6,18 +6,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ineus_core.kernels.plane_alignment import PlaneViews, alignment_equations
-from ineus_core.kernels.pose_graph import in_world
-from ineus_core.motions import between, moved, size_m
-from ineus_core.pose_refinement.constraints import Constraints, relative
+from ineus_core.kernels.plane_registration import registered as fitted
+from ineus_core.pose_refinement.constraints import relative
 from ineus_core.pose_refinement.pose_noise import PoseNoise
 
-_SCALES_M = (0.03, 0.03, 0.02, 0.01)
-"""Of the robust weights, step by step: surfaces are at first as far apart as poses are wrong."""
-FINE_M = _SCALES_M[-1]
-_STEPS = 10
 _WIDE = 0.003
 """Least deviation of a given pose, in m and rad, by which a new keyframe is held to it."""
-_STILL_M = 1e-4
 _COARSE_STRIDE_PX, _COARSE_SCALE_M = 12, 0.05
 _FEWEST = 10.0
 _RECENT = 3
@@ -50,24 +44,9 @@ def registered(
 
     Where these say nothing, the pose stays as it is.
     """
-    poses, expected = poses.copy(), poses[-1:]
     # Wide, as one pose may be wrong among many that are right; the graph weighs it with all.
     spread = max(_WIDE, noise.white + noise.drift)
-    scale, finest = 0, len(_SCALES_M) - 1
-    for _ in range(_STEPS):
-        found = Constraints.measured(views, rows, pairs, relative(poses, pairs), _SCALES_M[scale])
-        # Compared anew in each step, as other pixels meet when the pose has moved.
-        about, information, pull = in_world(found, poses)
-        # The information of surfaces counts in square distances, so the prior is brought to these.
-        about_t, sure = about.transpose(0, 2, 1), (noise.surface_m / spread) ** 2
-        matrix = sure * np.eye(6) + (about_t @ information @ about).sum(axis=0)
-        right = -sure * between(expected, poses[-1:])[0]
-        right -= np.einsum("nij,nj->i", about_t, pull)
-        motion = np.linalg.solve(matrix, right)
-        poses[-1:] = moved(poses[-1:], motion[None])
-        is_still = size_m(motion) < _STILL_M
-        if is_still and scale == finest:
-            break
-        # A pose that was right from the start needs no scales between.
-        scale = finest if is_still else min(scale + 1, finest)
-    return poses[-1]
+    # The information of surfaces counts in square distances, so the prior is brought to these.
+    sure = (noise.surface_m / spread) ** 2
+    others = pairs[:, 1]
+    return fitted(views, int(rows[-1]), rows[others], poses[others], poses[-1], sure)

@@ -97,6 +97,7 @@ def cpu_operators(config: ReconstructorConfig, device: torch.device) -> set[str]
         "rvl": True,
         "plane_fitting": config.pose_refinement.enabled,
         "plane_alignment": config.pose_refinement.enabled,
+        "plane_registration": config.pose_refinement.enabled,
         "pose_graph": config.pose_refinement.enabled,
         "bundle_adjustment": config.pose_refinement.enabled and config.pose_refinement.pictures,
         "depth_comparison": config.dynamic_objects.enabled,

@@ -49,6 +49,7 @@ def test_cpu_kernels_are_those_of_the_configuration_and_on_a_gpu_those_of_the_ho
         "depth_comparison",
         "depth_splatting",
         "plane_alignment",
+        "plane_registration",
         "plane_fitting",
         "pose_graph",
         "rvl",

@@ -3,14 +3,16 @@
 """Whether one view of depth shows the surface of another or looks through it, by numba."""
 
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8
 
+from ineus_core.kernels.depth_comparison.cpu_window import look_around
 from ineus_core.kernels.depth_comparison.reference import (
     LOOKS_THROUGH,
     NEAREST_M,
     SHOWS,
     TELLS_NOTHING,
     DepthViews,
+    Window,
 )
 from ineus_core.kernels.jit import in_parallel, jit, plain, views_in_a_part
 from ineus_core.kernels.shapes import expect_shape
@@ -46,6 +48,34 @@ def compare_depth(
         least=views_in_a_part(size[0] * size[1]),
     )
     return told
+
+
+def depth_around(
+    depth_m: Float[np.ndarray, "rows columns"],
+    mask: Bool[np.ndarray, "rows columns"] | None,
+    window: Window,
+    limits_m: tuple[float, float],
+) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+    """Return what the door says."""
+    expect_shape("rows", window.rows, window.columns.shape)
+    # An empty one for none: a kernel is compiled for each kind of argument.
+    used = np.zeros((0, 0), bool) if mask is None else plain(mask, np.bool_)
+    if mask is not None:
+        expect_shape("mask", mask, depth_m.shape)
+    there_m, nearest_m = np.empty((2, *window.columns.shape), np.float32)
+    look_around(
+        plain(depth_m, np.float32),
+        used,
+        plain(window.columns, np.float32),
+        plain(window.rows, np.float32),
+        window.side_px,
+        # As numpy compares single precision with Python's numbers.
+        np.float32(limits_m[0]),
+        np.float32(limits_m[1]),
+        there_m,
+        nearest_m,
+    )
+    return there_m, nearest_m
 
 
 @jit()

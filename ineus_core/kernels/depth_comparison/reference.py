@@ -4,8 +4,9 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8
 
 TELLS_NOTHING, SHOWS, LOOKS_THROUGH = 0, 1, -1
 NEAREST_M = 0.05
@@ -26,6 +27,17 @@ class DepthViews:
     """By which depth of the same surface may differ close to the camera."""
     tolerance_per_m: float
     """What is added for each square metre of depth: the noise of sensors grows with its square."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Pixels that are looked at, and around them a square."""
+
+    columns: Float[np.ndarray, "h w"]
+    """As OpenCV counts pixels: of the nearest one. What lies outside has no return."""
+    rows: Float[np.ndarray, "h w"]
+    side_px: int
+    """Of the square; one of even pixels reaches farther up and to the left."""
 
 
 def compare_depth(
@@ -63,3 +75,25 @@ def compare_depth(
         told[number][shows] = SHOWS
         told[number][inside & ~shows & (nearest_m > z + tolerance_m)] = LOOKS_THROUGH
     return told
+
+
+def depth_around(
+    depth_m: Float[np.ndarray, "rows columns"],
+    mask: Bool[np.ndarray, "rows columns"] | None,
+    window: Window,
+    limits_m: tuple[float, float],
+) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+    """Return what the door says."""
+    believed = (depth_m >= limits_m[0]) & (depth_m <= limits_m[1])
+    if mask is not None:
+        believed &= mask
+    depth_m = np.where(believed, depth_m, np.float32(0)).astype(np.float32)
+    around = np.ones((window.side_px, window.side_px), np.uint8)
+    # What lies outside of the picture is as good as no return.
+    nearest_m = cv2.erode(depth_m, around, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return tuple(  # type: ignore[return-value]
+        cv2.remap(
+            image, window.columns, window.rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT
+        )
+        for image in (depth_m, nearest_m)
+    )

@@ -42,7 +42,7 @@ def alignment_sums(
     # A row for each pair, so that no two threads add to the same number.
     sums = np.zeros((len(pairs), SUMS))
     in_parallel(
-        _add_up,
+        add_up,
         len(pairs),
         plain(views.planes, np.float32),
         plain(views.intrinsics, np.float64),
@@ -57,7 +57,7 @@ def alignment_sums(
 
 
 @jit()
-def _add_up(begin, end, planes, intrinsics, pairs, motions, scale_m, stride_px, sums):  # type: ignore[no-untyped-def]
+def add_up(begin, end, planes, intrinsics, pairs, motions, scale_m, stride_px, sums):  # type: ignore[no-untyped-def]
     columns = len(range(stride_px // 2, planes.shape[2], stride_px))
     rows = len(range(stride_px // 2, planes.shape[1], stride_px))
     # Some rows at once: as many points as the nearest cache holds.

@@ -157,7 +157,7 @@ def _add_surfaces(  # type: ignore[no-untyped-def]
     # Geman and McClure: a pair that lies far apart lets go.
     weight = 1 / ((1 + doubt) * (1 + doubt) * surface_m**2)
     world, along = np.zeros((6, 6)), np.zeros(6)
-    _turned(second_pose, information, towards, weight, world, along)
+    turned(second_pose, information, towards, weight, world, along)
     # A motion of the first keyframe, about itself, is one about the second.
     about, arm_m = np.eye(6), np.empty(3)
     for i in range(3):
@@ -165,7 +165,7 @@ def _add_surfaces(  # type: ignore[no-untyped-def]
     cross_of(arm_m, about[:3, 3:])
     # The same as about' world, as the information is symmetric.
     meets = np.zeros((6, 6))
-    _add_product(about, world, 1.0, meets)
+    add_product(about, world, 1.0, meets)
     for i in range(6):
         for j in range(6):
             if first >= 0:
@@ -182,7 +182,7 @@ def _add_surfaces(  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _turned(pose, information, pull, weight, world, along):  # type: ignore[no-untyped-def]
+def turned(pose, information, pull, weight, world, along):  # type: ignore[no-untyped-def]
     """Write the information and the pull of a camera along the axes of the world."""
     half = np.zeros((6, 6))
     for i in range(6):
@@ -238,12 +238,12 @@ def _add_walk(given, drift, steady, edge, diagonal, across, right):  # type: ign
             if earlier >= 0:
                 right[earlier, j] += swing[i, j] * change
     if earlier >= 0:
-        _add_product(swing, swing, steady, diagonal[earlier])
+        add_product(swing, swing, steady, diagonal[earlier])
     return later >= 0 and earlier >= 0
 
 
 @jit()
-def _add_product(first, second, weight, total):  # type: ignore[no-untyped-def]
+def add_product(first, second, weight, total):  # type: ignore[no-untyped-def]
     """Add the product of two matrices, the first one transposed."""
     for k in range(6):
         for i in range(6):

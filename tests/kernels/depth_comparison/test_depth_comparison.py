@@ -10,6 +10,7 @@ from ineus_core.kernels.depth_comparison import (
     SHOWS,
     TELLS_NOTHING,
     DepthViews,
+    Window,
     compare_depth,
     cpu,
     reference,
@@ -86,3 +87,20 @@ def test_numba_agrees_with_numpy(stride_px: int) -> None:
 def test_a_row_that_is_none_of_the_views_is_refused() -> None:
     with pytest.raises(ValueError, match="up to 2: expected 0 to 1"):
         cpu.compare_depth(facing_walls(2.0, 2.0), np.array([[0, 2]]), moved(), 1)
+
+
+@pytest.mark.parametrize("side_px", [1, 4, 5])
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_depth_around_pixels_by_numba_is_that_by_opencv(side_px: int, is_masked: bool) -> None:
+    rng = np.random.default_rng(side_px)
+    depth_m = rng.uniform(0.5, 3, (30, 40)).astype(np.float32)
+    mask = rng.random(depth_m.shape) < 0.98 if is_masked else None
+    # Some of them outside, some between two pixels.
+    columns, rows = (
+        (0.5 * rng.integers(-6, 2 * side + 6, (200, 3))).astype(np.float32) for side in (40, 30)
+    )
+    arguments = depth_m, mask, Window(columns, rows, side_px), (0.52, 2.98)
+    by_numba, by_numpy = (version.depth_around(*arguments) for version in (cpu, reference))
+    assert (by_numpy[0] == 0).any() and (by_numpy[1] > 0).any()
+    for one, other in zip(by_numba, by_numpy, strict=True):
+        np.testing.assert_array_equal(one, other)
