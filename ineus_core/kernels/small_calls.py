@@ -37,7 +37,10 @@ from ineus_core.kernels.pose_graph import (
     GivenPoses,
     PairQuadrics,
     apart_m2,
+    carried_on,
+    motions_between,
     pair_offsets,
+    poses_moved,
     solved_once,
 )
 from ineus_core.kernels.ray_marching import march_padded
@@ -128,6 +131,8 @@ def _solve_graph() -> None:
     quadrics = PairQuadrics(_PAIRS, _MOTION, np.eye(6)[None], zeros, zeros)
     pair_offsets(quadrics, poses)
     apart_m2(quadrics, poses)
+    motions_between(poses, poses_moved(poses, np.zeros((2, 6))))
+    carried_on(poses, zeros)
     given = GivenPoses(poses, np.ones(2), 1.0, np.arange(2.0))
     solved_once(quadrics, given, poses, np.zeros((2, 6)), 1.0, np.ones(2, bool))
 

@@ -10,8 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 from ineus_core.kernels.plane_alignment import PlaneViews
-from ineus_core.kernels.pose_graph import carried_on, pair_offsets
-from ineus_core.motions import between, moved, size_m
+from ineus_core.kernels.pose_graph import (
+    carried_on,
+    motions_between,
+    pair_offsets,
+    poses_moved,
+)
+from ineus_core.motions import size_m
 from ineus_core.pose_refinement.config import PoseRefinementConfig
 from ineus_core.pose_refinement.constraints import Constraints
 from ineus_core.pose_refinement.plane_view import planes_of, small_camera
@@ -138,7 +143,7 @@ class PoseRefiner:
         drift = drift if len(drift) else np.zeros((1, 6))
         self._drift = np.concatenate((self._drift, drift))
         self._surprise = np.append(self._surprise, 0.0)
-        self._poses = np.concatenate((self._poses, moved(given, drift)))
+        self._poses = np.concatenate((self._poses, poses_moved(given, drift)))
         self._told = np.concatenate((self._told, given))
 
     def _registered_pairs(self) -> np.ndarray:
@@ -148,7 +153,7 @@ class PoseRefiner:
             return pairs
         expected = self._poses[-1]
         pose = registered(self._held(), self._rows, self._poses, pairs, self.noise)
-        motion = between(expected[None], pose[None])
+        motion = motions_between(expected[None], pose[None])
         if self._shares_of(motion)[0] < 1.0:
             # Farther than it may move at once: what surfaces say of it is not believed.
             self._counts["poses_refused"] += 1
@@ -197,7 +202,7 @@ class PoseRefiner:
             )  # fmt: skip
             self._compare_anew()
             # A second step is far smaller than the first one.
-            if size_m(between(before, self._poses)).max() < _WORTH_M:
+            if size_m(motions_between(before, self._poses)).max() < _WORTH_M:
                 break
 
     def _compare_anew(self) -> None:
@@ -218,15 +223,17 @@ class PoseRefiner:
     def _moves(self) -> dict[KeyframeId, Float[np.ndarray, "4 4"]]:
         """Return the poses that are worth telling, none of them a jump from the last ones."""
         best = self._given if self._is_exact else self._poses
-        rows = np.flatnonzero(size_m(between(self._told, best)) > _WORTH_M)
+        rows = np.flatnonzero(size_m(motions_between(self._told, best)) > _WORTH_M)
+        if len(rows) == 0:
+            return {}
         # A new keyframe has not been anywhere yet: where the drift up to the one before it would
         # have it is no jump, however far the given pose has drifted.
         start = self._told.copy()
         if not self._is_exact and len(start) > 1:
-            start[-1:] = moved(self._given[-1:], carried_on(self._given[-2:], self._drift[-2:-1]))
-        motions = between(start, best)[rows]
+            drift = carried_on(self._given[-2:], self._drift[-2:-1])
+            start[-1:] = poses_moved(self._given[-1:], drift)
+        motions = motions_between(start[rows], best[rows])
         # Together, as on real depth nearly all move with each new one.
-        self._told[rows] = moved(start[rows], self._shares_of(motions)[:, None] * motions)
-        if len(rows):
-            self._counts["poses_refined"] += len(rows)
+        self._told[rows] = poses_moved(start[rows], self._shares_of(motions)[:, None] * motions)
+        self._counts["poses_refined"] += len(rows)
         return {self._ids[row]: self._told[row].copy() for row in rows}

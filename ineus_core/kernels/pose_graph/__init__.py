@@ -15,7 +15,6 @@ from ineus_core.kernels.dispatch import HOST, fastest
 from ineus_core.kernels.pose_graph.reference import (
     GivenPoses,
     PairQuadrics,
-    carried_on,
     in_world,
 )
 
@@ -25,7 +24,9 @@ __all__ = [
     "apart_m2",
     "carried_on",
     "in_world",
+    "motions_between",
     "pair_offsets",
+    "poses_moved",
     "solved_once",
 ]
 
@@ -62,3 +63,27 @@ def solved_once(
     return fastest("pose_graph", HOST).solved_once(
         quadrics, given, poses, drift, surface_m, is_free
     )
+
+
+def carried_on(
+    given: Float[np.ndarray, "poses 4 4"], drift: Float[np.ndarray, "n 6"]
+) -> Float[np.ndarray, "n 6"]:
+    """Return the drift of the keyframe after each if the way between them was told exactly.
+
+    Where the given walk has turned, its steps point elsewhere, too: the same drift would not do.
+    """
+    return fastest("pose_graph", HOST).carried_on(given, drift)
+
+
+def motions_between(
+    first: Float[np.ndarray, "n 4 4"], second: Float[np.ndarray, "n 4 4"]
+) -> Float[np.ndarray, "n 6"]:
+    """Do as `motions.between`, which takes some dozen calls of numpy."""
+    return fastest("pose_graph", HOST).motions_between(first, second)
+
+
+def poses_moved(
+    poses: Float[np.ndarray, "n 4 4"], by: Float[np.ndarray, "n 6"]
+) -> Float[np.ndarray, "n 4 4"]:
+    """Do as `motions.moved`, which takes some dozen calls of numpy."""
+    return fastest("pose_graph", HOST).poses_moved(poses, by)

@@ -68,12 +68,68 @@ def solved_once(
     return better, drift
 
 
+def carried_on(
+    given: Float[np.ndarray, "poses 4 4"], drift: Float[np.ndarray, "n 6"]
+) -> Float[np.ndarray, "n 6"]:
+    """Return what the door says."""
+    count = len(given) - 1
+    expect_shape("given", given, (count + 1, 4, 4))
+    expect_shape("drift", drift, (count, 6))
+    expected = np.empty((count, 6))
+    _carry_all_on(plain(given, np.float64), plain(drift, np.float64), expected)
+    return expected
+
+
+def motions_between(
+    first: Float[np.ndarray, "n 4 4"], second: Float[np.ndarray, "n 4 4"]
+) -> Float[np.ndarray, "n 6"]:
+    """Return what the door says."""
+    count = len(first)
+    expect_shape("first", first, (count, 4, 4))
+    expect_shape("second", second, (count, 4, 4))
+    motions = np.empty((count, 6))
+    _all_between(plain(first, np.float64), plain(second, np.float64), motions)
+    return motions
+
+
+def poses_moved(
+    poses: Float[np.ndarray, "n 4 4"], by: Float[np.ndarray, "n 6"]
+) -> Float[np.ndarray, "n 4 4"]:
+    """Return what the door says."""
+    count = len(poses)
+    expect_shape("poses", poses, (count, 4, 4))
+    expect_shape("by", by, (count, 6))
+    result = np.empty((count, 4, 4))
+    _move_all(plain(poses, np.float64), plain(by, np.float64), result)
+    return result
+
+
 def _plain(quadrics: PairQuadrics, poses: np.ndarray) -> tuple[np.ndarray, ...]:
     pairs = plain(quadrics.pairs, np.int64)
     expect_shape("poses", poses, (-1, 4, 4))
     if len(pairs) and not (0 <= pairs.min() and pairs.max() < len(poses)):
         raise ValueError(f"pairs of keyframes up to {pairs.max()}: expected 0 to {len(poses) - 1}")
     return pairs, plain(quadrics.second_from_first, np.float64), plain(poses, np.float64)
+
+
+@jit()
+def _all_between(first, second, motions):  # type: ignore[no-untyped-def]
+    for one in range(len(motions)):
+        between(first[one], second[one], motions[one])
+
+
+@jit()
+def _move_all(poses, by, result):  # type: ignore[no-untyped-def]
+    for one in range(len(poses)):
+        moved(poses[one], by[one], result[one])
+
+
+@jit()
+def _carry_all_on(given, drift, expected):  # type: ignore[no-untyped-def]
+    at = np.empty((4, 4))
+    for one in range(len(drift)):
+        moved(given[one], drift[one], at)
+        _carry_on(given[one], given[one + 1], at, expected[one])
 
 
 @jit()

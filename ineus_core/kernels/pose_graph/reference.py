@@ -191,9 +191,9 @@ def _prior_blocks(
 def carried_on(
     given: Float[np.ndarray, "poses 4 4"], drift: Float[np.ndarray, "n 6"]
 ) -> Float[np.ndarray, "n 6"]:
-    """Return the drift of the keyframe after each if the way between them was told exactly.
-
-    Where the given walk has turned, its steps point elsewhere, too: the same drift would not do.
-    """
+    """Return what the door says."""
     way = rigid_inverse(given[:-1]) @ given[1:]
     return between(given[1:], moved(given[:-1], drift) @ way)
+
+
+motions_between, poses_moved = between, moved

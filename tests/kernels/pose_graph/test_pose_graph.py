@@ -63,6 +63,16 @@ def test_offsets_and_distances_agree_with_numpy() -> None:
     assert np.abs(cpu.apart_m2(quadrics, poses) - apart_m2).max() < 1e-12
 
 
+def test_motions_of_many_agree_with_numpy() -> None:
+    _, given, poses, drift = graph(2)
+    away = reference.poses_moved(poses, 40 * drift)
+    assert np.abs(cpu.poses_moved(poses, 40 * drift) - away).max() < 1e-13
+    assert np.abs(cpu.motions_between(poses, away) - 40 * drift).max() < 1e-12
+    carried = reference.carried_on(given.poses, drift[:-1])
+    assert np.abs(carried - drift[:-1]).max() > 1e-3
+    assert np.abs(cpu.carried_on(given.poses, drift[:-1]) - carried).max() < 1e-12
+
+
 def test_two_keyframes_whose_poses_are_as_unsure_meet_halfway() -> None:
     poses = np.tile(np.eye(4), (2, 1, 1))
     # The first one fits best 1 cm along x from where it is.
