@@ -49,7 +49,7 @@ from ineus_ros.outputs import (
 )
 from ineus_ros.parameters import ParameterChanges, declare_parameters
 from ineus_ros.services import Services, confined_path
-from ineus_ros.shared_memory import remove_own_segments
+from ineus_ros.shared_memory import remove_abandoned_segments, remove_own_segments
 from ineus_ros.timers import wall_timer
 
 _log = logging.getLogger("ineus_ros.node")  # not __main__, whose log nobody forwards
@@ -289,6 +289,7 @@ class _RosHandler(logging.Handler):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted; return the exit code."""
+    remove_abandoned_segments()
     make_room_for_images()
     # Our own handlers: with rclpy's, the context is gone before the end can be said and done. They
     # only take note, as an exception out of a callback of rclpy's would abort the process.

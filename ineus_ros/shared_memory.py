@@ -3,11 +3,15 @@
 """Segments of shared memory that Fast DDS keeps in a folder, one of them of 64 MB a node."""
 
 import contextlib
+import fcntl
+import time
 from pathlib import Path
 
 FOLDER = Path("/dev/shm")
 _LOCK = "_el"
 """Ends the name of a file that the owner of a segment holds locked as long as he lives."""
+
+_NEW_S = 60.0
 
 
 def is_segment(path: Path) -> bool:
@@ -34,3 +38,18 @@ def remove_own_segments() -> None:
     for segment in own_segments():
         with contextlib.suppress(OSError):
             segment.unlink(missing_ok=True)
+
+
+def remove_abandoned_segments() -> None:
+    """Remove the segments of processes that were killed, which nobody else ever does."""
+    # Ports are used again by others under the same name, and Fast DDS sees to them itself.
+    locks = (path for path in FOLDER.glob(f"fast*_*{_LOCK}") if "_port" not in path.name)
+    for lock in filter(is_segment, locks):
+        with contextlib.suppress(OSError):
+            # One that has just been made is not locked yet.
+            if time.time() - lock.stat().st_mtime < _NEW_S:
+                continue
+            with lock.open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock.with_name(lock.name.removesuffix(_LOCK)).unlink(missing_ok=True)
+                lock.unlink()

@@ -231,11 +231,15 @@ class Pipeline:
             on_progress: Called with the share of the refinement that is done; 1 before the mesh is
                 made, which takes a while.
         """
-        while self.has_waiting:
+        while self.has_waiting and not self._is_over(until_s):
             self.take_frame()
             # Frames that still wait get the steps of frames that came in time.
             for _ in range(self.steps_per_tick):
                 self.reconstructor.step()
+        if self._taker.is_taking:
+            self.take_frame()
+        # For what still waits there is no time.
+        self.clear()
         # Frames that wait for more of them wait for nothing now.
         self.reconstructor.start()
         self._refine(self.refine_steps if steps is None else steps, until_s, on_progress)
@@ -243,6 +247,10 @@ class Pipeline:
         on_progress(1.0)
         self.update_mesh(everything=True)
         self.sink.on_report(self.reconstructor.report())
+
+    def _is_over(self, until_s: float | None) -> bool:
+        # Without a map there is nothing to show for the time.
+        return until_s is not None and self.reconstructor.is_ready and self.now_s() >= until_s
 
     def _refine(
         self, steps: int, until_s: float | None, on_progress: Callable[[float], None]

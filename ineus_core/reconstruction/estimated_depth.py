@@ -86,7 +86,7 @@ class EstimatedDepth:
             return self._with_depth(self._stereo.begin(frame))
 
     def _may_be_filled(self, measured_m: Float[np.ndarray, "h w"]) -> bool:
-        has_holes = bool((measured_m == 0).mean() >= _LEAST_FILLED)
+        has_holes = bool((~(measured_m > 0)).mean() >= _LEAST_FILLED)
         return has_holes and self._patience.goes_on()
 
     def go_on(self) -> list[Frame] | None:
@@ -177,7 +177,7 @@ class EstimatedDepth:
         )
         if frame.depth_m is not None:
             # A sensor has the last word where it has one.
-            is_filled = (frame.depth_m == 0) & (depth_m > 0)
+            is_filled = ~(frame.depth_m > 0) & (depth_m > 0)
             if is_filled.mean() < _LEAST_FILLED:
                 return None
             depth_m = np.where(is_filled, depth_m, frame.depth_m)

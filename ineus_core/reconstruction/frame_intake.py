@@ -240,7 +240,7 @@ class FrameIntake:
         bounds = self._given_config.bounds
         # The box of the scene is judged once, so that enough of it has to be known.
         is_enough = (
-            self._waiting[-1].depth_m is not None
+            _has_returns(self._waiting[-1])
             or len(self._expected) > 0
             or len(self._gate.first_poses) >= bounds.frames_to_start
             or len(bounds.aabb) > 0
@@ -313,11 +313,13 @@ class FrameIntake:
         """Build the field for frames, which are still to be taken."""
         origin = self._origin_for(frames)
         points = self._surface_points
+        # Depth without a return says nothing of how far surfaces are.
+        telling = [one for one in frames if one.depth_m is None or _has_returns(one)]
         # Frames that are not needed still tell where cameras are.
         poses = self._expected or self._gate.first_poses
         begun = self._assembly.begin(
             origin,
-            [origin.frame_in_map(frame) for frame in frames],
+            [origin.frame_in_map(frame) for frame in telling or frames],
             [origin.pose_in_map(pose) for pose in poses],
             None if points is None else origin.points_in_map(points),
             self._given_field,
@@ -384,3 +386,8 @@ class FrameIntake:
             return 0
         in_map = {key: self.origin.pose_in_map(pose) for key, pose in poses.items()}
         return self.map.move_keyframes(in_map)
+
+
+def _has_returns(frame: Frame) -> bool:
+    """Tell whether a frame has depth anywhere, which that of a sensor that warms up has not."""
+    return frame.depth_m is not None and bool((frame.depth_m > 0).any())

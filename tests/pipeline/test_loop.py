@@ -506,6 +506,23 @@ def test_finish_by_the_clock() -> None:
     assert notes.steps == 3 + 8
 
 
+def test_what_still_waits_when_the_time_is_over_is_dropped_and_counted() -> None:
+    clock, looks = [0.0], itertools.count()
+    pipeline, notes, _ = make(now_s=lambda: clock[0] + 1e-6 * next(looks))
+    for stamp_s in range(5):
+        pipeline.submit(frame_at(stamp_s))
+    pipeline.tick(0)
+    clock[0] = 20.0
+    pipeline.finish(until_s=20.0)
+    assert (notes.frames, pipeline.counters["frames_dropped"]) == ([0], 4)
+    # Without a map the first one is taken all the same.
+    late, notes, _ = make(now_s=lambda: 20.0 + 1e-6 * next(looks))
+    late.submit(frame_at(0))
+    late.submit(frame_at(1))
+    late.finish(until_s=20.0)
+    assert (notes.frames, late.counters["frames_dropped"]) == ([0], 1)
+
+
 def test_finish_without_a_frame_ends() -> None:
     pipeline, notes, sink = make()
     pipeline.finish()

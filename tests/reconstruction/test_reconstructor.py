@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -507,3 +508,19 @@ def test_a_reconstruction_is_there_from_the_first_frame_on(frames: list[Frame]) 
     reconstructor.add_frame(frames[0])
     assert [*started, reconstructor.is_started] == [False, True]
     assert len(reconstructor.reconstruction.buffer) == 1
+
+
+def test_first_depth_without_a_return_decides_nothing() -> None:
+    config = tiny_config(meshing={"voxel_size_m": 0.0}, selector={"min_translation_m": 0.01})
+    given = [wall_frame(i, 0.5, pose(x=0.05 * i)) for i in range(3)]
+    assert given[0].depth_m is not None
+    empty = [replace(frame, depth_m=np.zeros_like(given[0].depth_m)) for frame in given[:2]]
+    alike, late = Reconstructor(config, CPU), Reconstructor(config, CPU)
+    alike.add_frame(given[2])
+    for frame in (*empty, given[2]):
+        late.add_frame(frame)
+        assert late.is_started == (frame is given[2])
+    assert late.config.meshing.voxel_size_m == alike.config.meshing.voxel_size_m < 0.01
+    np.testing.assert_allclose(
+        late.reconstruction.grid.host_aabb, alike.reconstruction.grid.host_aabb, atol=0.2
+    )
