@@ -119,6 +119,7 @@ def stepped(
 
 
 def median_depth(local: Float[np.ndarray, "n 3"], ahead: Bool[np.ndarray, " n"]) -> float:
+    """Return the median depth of points in their views, of those ahead; 1 if none is."""
     return float(np.median(local[ahead, 2])) if ahead.any() else 1.0
 
 
