@@ -12,12 +12,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-_WIDTH_PX = 320
-"""Regions are looked for in pictures of about this width."""
-_MOST_SLOPE = 1.0
-"""Of grey levels, by pixel, within a plain region."""
-_LEAST_PX, _MOST_REGIONS = 500, 6
-"""Smaller regions lie within the windows of what is around them, and of more no plane is known."""
+from ineus_core.stereo.plain_regions import WIDTH_PX, even_regions
+
 _OFF = 0.02
 """Share of the depth above which a pixel does not lie on a plane."""
 _LEAST_PART, _LEAST_SURE = 0.06, 0.05
@@ -58,18 +54,11 @@ def _plain_regions(
     rgb: UInt8[np.ndarray, "H W 3"], shape: tuple[int, ...]
 ) -> Int[np.ndarray, "h w"]:
     """Return the numbers of large connected regions of even colour; 0 outside of all."""
-    k = max(1, round(shape[1] / _WIDTH_PX))
+    k = max(1, round(shape[1] / WIDTH_PX))
     size = shape[1] // k, shape[0] // k
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    grey = cv2.GaussianBlur(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), (3, 3), 0)
-    # A Sobel operator sums eight times the slope.
-    x, y = (cv2.Sobel(grey, -1, *along, scale=1 / 8) for along in ((1, 0), (0, 1)))
-    plain = cv2.erode((np.hypot(x, y) < _MOST_SLOPE).astype(np.uint8), np.ones((3, 3), np.uint8))
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
-    areas = statistics[:, cv2.CC_STAT_AREA]
-    # The first is what is not plain.
-    areas[0] = 0
-    number = np.arange(len(areas)) * (areas >= _LEAST_PX)
-    number[np.argsort(areas)[:-_MOST_REGIONS]] = 0
-    found = number.astype(np.int32)[labels]
+    grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    found = np.zeros(grey.shape, np.int32)
+    for number, region in enumerate(even_regions(grey), start=1):
+        found[region > 0] = number
     return cv2.resize(found, shape[::-1], interpolation=cv2.INTER_NEAREST)

@@ -16,12 +16,13 @@ from jaxtyping import Bool, Float, UInt8
 
 from ineus_core.stereo.region_edges import square
 
-_WIDTH_PX = 320
+WIDTH_PX = 320
 """Regions are looked for in pictures of about this width."""
 _MOST_SLOPE = 1.0
 """Of grey levels, by pixel, within a plain region."""
 _LEAST_PX, _MOST_REGIONS = 500, 6
-"""Pixels of a region, and regions of a picture, the largest first: each costs time."""
+"""Pixels of a region, as smaller ones lie within the windows of what is around them, and regions
+of a picture, the largest first: each costs time."""
 _UNEVEN, _COLOUR_REFITS, _COLOUR_STRIDE = 5.0, 3, 7
 """Grey levels by which a colour may be off an even change over its region; rounds and pixels by
 which that is found."""
@@ -90,7 +91,7 @@ class PlainPicture:
             is_sure: Where it is.
             plane_xy: Where the rays of the pixels meet the plane z = 1.
         """
-        k = max(1, round(depth.shape[1] / _WIDTH_PX))
+        k = max(1, round(depth.shape[1] / WIDTH_PX))
         some = slice(k // 2, None, k), slice(k // 2, None, k)
         rays = np.pad(plane_xy[some], ((0, 0), (0, 0), (0, 1)), constant_values=1.0)
         q = np.where(is_sure[some], 1 / np.where(is_sure[some], depth[some], 1.0), 0.0)
@@ -135,14 +136,19 @@ def depth_on_planes(
 
 
 def _plain_regions(rgb: UInt8[np.ndarray, "h w 3"]) -> Iterator[PlainRegion]:
-    """Yield the largest connected regions of even colour."""
-    grey = cv2.GaussianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32), (3, 3), 0)
+    """Yield the largest connected regions of one colour."""
+    for region in even_regions(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)):
+        for part in _largest(_of_one_colour(region, rgb), 1):
+            yield PlainRegion(part, np.median(rgb[part > 0][::_COLOUR_STRIDE], axis=0))
+
+
+def even_regions(grey: Float[np.ndarray, "h w"]) -> Iterator[UInt8[np.ndarray, "h w"]]:
+    """Yield the largest connected regions of a picture that change evenly, as 1 within each."""
+    grey = cv2.GaussianBlur(grey, (3, 3), 0)
     # A Sobel operator sums eight times the slope.
     x, y = (cv2.Sobel(grey, -1, *along, scale=1 / 8) for along in ((1, 0), (0, 1)))
     plain = cv2.erode((np.hypot(x, y) < _MOST_SLOPE).astype(np.uint8), square(1))
-    for region in _largest(plain, _MOST_REGIONS):
-        for part in _largest(_of_one_colour(region, rgb), 1):
-            yield PlainRegion(part, np.median(rgb[part > 0][::_COLOUR_STRIDE], axis=0))
+    yield from _largest(plain, _MOST_REGIONS)
 
 
 def _largest(pixels: UInt8[np.ndarray, "h w"], most: int) -> Iterator[UInt8[np.ndarray, "h w"]]:
