@@ -112,8 +112,9 @@ class DynamicFilter:
         for number, partner in enumerate(partners):
             if self._is_released(partner, told_by_new[number], frame.stamp_ns):
                 released.append(self._usable(self._held_back[partner]))
-        self._hold_back(frame, partners, told_of_new)
-        self._doubt(frame, partners, told_of_new)
+        before = self._before(frame.stamp_ns, partners, told_of_new)
+        self._hold_back(frame, before, told_of_new)
+        self._doubt(new, before)
         self._forget_settled()
         gone_at = np.concatenate(gone_points)
         witness = self._witness(new)
@@ -132,7 +133,7 @@ class DynamicFilter:
         self._intrinsics[row] = small.fx, small.fy, small.cx, small.cy
         ways = self._ways(row, frame.world_from_camera, self._compared)
         told = compare_depth(self._views(), *ways)
-        is_new = self._is_new(frame.stamp_ns, self._compared, told)
+        is_new = _is_new(self._before(frame.stamp_ns, self._compared, told), told)
         if not is_new.any():
             return frame
         mask = ~in_all_pixels(is_new, frame.camera)
@@ -302,10 +303,10 @@ class DynamicFilter:
         return bool(stays.any())
 
     def _hold_back(
-        self, frame: Frame, partners: list[KeyframeId], told: Int8[np.ndarray, "partners h w"]
+        self, frame: Frame, before: "_Before", told: Int8[np.ndarray, "partners h w"]
     ) -> None:
         """Hold back what the new keyframe shows in free space, unless it was there before."""
-        is_new = self._is_new(frame.stamp_ns, partners, told)
+        is_new = _is_new(before, told)
         if not is_new.any():
             return
         keyframe = frame.stamp_ns, frame.camera_id
@@ -313,33 +314,23 @@ class DynamicFilter:
         self._held_back[keyframe] = frame
         self._counts["pixels_held_back"] += int(is_new.sum())
 
-    def _doubt(
-        self, frame: Frame, partners: list[KeyframeId], told: Int8[np.ndarray, "partners h w"]
-    ) -> None:
+    def _doubt(self, new: KeyframeId, before: "_Before") -> None:
         """Count that earlier keyframes look through what a new one shows as one view through it.
 
         So one later view is enough of what passes by, unless it stood there a while ago, too.
         """
-        age_ns = np.array([frame.stamp_ns - partner[0] for partner in partners])
-        through = (told[age_ns > 0] == LOOKS_THROUGH).any(axis=0)
-        stood = (told[age_ns >= self._settle_ns] == SHOWS).any(axis=0)
-        self._evidence[self._row_of[frame.stamp_ns, frame.camera_id]] -= through & ~stood
+        self._evidence[self._row_of[new]] -= (before.through > 0) & ~before.settled
 
-    def _is_new(
+    def _before(
         self, now_ns: int, partners: list[KeyframeId], told: Int8[np.ndarray, "partners h w"]
-    ) -> Bool[np.ndarray, "h w"]:
-        """Tell which pixels show what was free a moment ago, by what partners tell of them."""
+    ) -> "_Before":
+        """Return what partners have seen before where pixels show something now."""
         age_ns = np.array([now_ns - partner[0] for partner in partners])
         # Only by what was seen before: from a frame that came late nothing follows for this one.
         through = (told[age_ns > 0] == LOOKS_THROUGH).sum(axis=0, dtype=np.int8)
         # What somebody has seen there for so long is no news, whoever looks through it.
         settled = (told[age_ns >= self._settle_ns] == SHOWS).any(axis=0)
-        is_new = (through >= _FREE_VIEWS) & ~settled
-        if is_new.any():
-            supported = (told == SHOWS).any(axis=0)
-            # Its edge as well, but for pixels in which others see the same.
-            is_new |= _widened(is_new) & ~supported
-        return is_new
+        return _Before(through, settled)
 
     def _forget_settled(self) -> None:
         """Drop frames of which no pixel is held back any more, and the oldest of too many."""
@@ -347,6 +338,26 @@ class DynamicFilter:
             is_settled = not (self._state[self._row_of[keyframe]] == _HELD_BACK).any()
             if is_settled or len(self._held_back) > _HELD_FRAMES:
                 del self._held_back[keyframe]
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What earlier keyframes have seen where pixels of a new one show something."""
+
+    through: Int8[np.ndarray, "h w"]
+    """How many have looked through it."""
+    settled: Bool[np.ndarray, "h w"]
+    """Whether any has shown it long ago."""
+
+
+def _is_new(before: _Before, told: Int8[np.ndarray, "partners h w"]) -> Bool[np.ndarray, "h w"]:
+    """Tell which pixels show what was free a moment ago, by what partners tell of them."""
+    is_new = (before.through >= _FREE_VIEWS) & ~before.settled
+    if is_new.any():
+        supported = (told == SHOWS).any(axis=0)
+        # Its edge as well, but for pixels in which others see the same.
+        is_new |= _widened(is_new) & ~supported
+    return is_new
 
 
 def _widened(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
