@@ -37,7 +37,8 @@ class Constraints(PairQuadrics):
             rows: Of the keyframes in `views`.
         """
         found = surface_quadrics(views, rows[pairs], poses[pairs], FINE_M)
-        return cls(pairs, found.second_from_first, found.information, found.pull, found.best)
+        # By the keyframes, no more by where `views` has them.
+        return cls(**vars(found) | {"pairs": pairs})
 
     def joined(self, others: "Constraints") -> "Constraints":
         """Return these and others."""

@@ -11,9 +11,10 @@ from jaxtyping import Float, Int
 
 from ineus_core.kernels.dispatch import HOST, fastest
 from ineus_core.kernels.plane_alignment import PlaneViews
-from ineus_core.kernels.plane_registration.reference import FINE_M, SurfaceQuadrics
+from ineus_core.kernels.plane_registration.reference import FINE_M
+from ineus_core.kernels.pose_graph import PairQuadrics
 
-__all__ = ["FINE_M", "SurfaceQuadrics", "registered", "surface_quadrics"]
+__all__ = ["FINE_M", "registered", "surface_quadrics"]
 
 
 def surface_quadrics(
@@ -21,7 +22,7 @@ def surface_quadrics(
     pairs: Int[np.ndarray, "n 2"],
     poses: Float[np.ndarray, "n 2 4 4"],
     scale_m: float,
-) -> SurfaceQuadrics:
+) -> PairQuadrics:
     """Compare the surfaces of pairs of views, at the motions between their poses.
 
     Args:

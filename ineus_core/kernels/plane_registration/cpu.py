@@ -18,11 +18,11 @@ from ineus_core.kernels.plane_registration.reference import (
     STILL_M,
     STRIDE_PX,
     WEAK,
-    SurfaceQuadrics,
 )
 from ineus_core.kernels.pose_graph.cpu import add_product, turned
 from ineus_core.kernels.pose_graph.cpu_blocks import ROW, solved_blocks
 from ineus_core.kernels.pose_graph.cpu_motions import between, cross_of, moved
+from ineus_core.kernels.pose_graph.reference import PairQuadrics
 from ineus_core.kernels.shapes import expect_shape
 
 
@@ -31,7 +31,7 @@ def surface_quadrics(
     pairs: Int[np.ndarray, "n 2"],
     poses: Float[np.ndarray, "n 2 4 4"],
     scale_m: float,
-) -> SurfaceQuadrics:
+) -> PairQuadrics:
     """Return what the door says."""
     count = len(pairs)
     expect_shape("poses", poses, (count, 2, 4, 4))
@@ -40,7 +40,7 @@ def surface_quadrics(
     _compare(
         *_plain(views, pairs), plain(poses, np.float64), scale_m, motions, information, pull, best
     )
-    return SurfaceQuadrics(motions, information, pull, best)
+    return PairQuadrics(pairs, motions, information, pull, best)
 
 
 def registered(

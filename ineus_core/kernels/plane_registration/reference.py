@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the surfaces of two keyframes say of their motion, and where one fits, in plain numpy."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -31,23 +31,12 @@ STEPS = 10
 STILL_M = 1e-4
 
 
-@dataclass(frozen=True)
-class SurfaceQuadrics:
-    """What surfaces say of motions, as `PairQuadrics` has it."""
-
-    second_from_first: Float[np.ndarray, "n 4 4"]
-    """The motions that surfaces were compared at."""
-    information: Float[np.ndarray, "n 6 6"]
-    pull: Float[np.ndarray, "n 6"]
-    best: Float[np.ndarray, "n 6"]
-
-
 def surface_quadrics(
     views: PlaneViews,
     pairs: Int[np.ndarray, "n 2"],
     poses: Float[np.ndarray, "n 2 4 4"],
     scale_m: float,
-) -> SurfaceQuadrics:
+) -> PairQuadrics:
     """Return what the door says."""
     second_from_first = rigid_inverse(poses[:, 1]) @ poses[:, 0]
     sums = alignment_sums(views, pairs, second_from_first, scale_m, STRIDE_PX)
@@ -66,7 +55,7 @@ def surface_quadrics(
     pull = np.einsum("nij,nj->ni", axes, along) / unit * share[:, None]
     information = axes @ (say[..., None] * across) / unit / unit[:, None]
     information *= share[:, None, None]
-    return SurfaceQuadrics(second_from_first, information, pull, best)
+    return PairQuadrics(pairs, second_from_first, information, pull, best)
 
 
 def registered(
@@ -86,10 +75,7 @@ def registered(
     for _ in range(STEPS):
         # Compared anew in each step, as other pixels meet when the pose has moved.
         found = surface_quadrics(views, pairs, poses[graph], SCALES_M[scale])
-        quadrics = PairQuadrics(
-            graph, found.second_from_first, found.information, found.pull, found.best
-        )
-        about, information, pull = in_world(quadrics, poses)
+        about, information, pull = in_world(replace(found, pairs=graph), poses)
         about_t = about.transpose(0, 2, 1)
         matrix = sure * np.eye(6) + (about_t @ information @ about).sum(axis=0)
         right = -sure * between(expected[None], poses[-1:])[0]
