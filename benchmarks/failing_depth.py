@@ -72,13 +72,16 @@ def part_of(
     return part
 
 
+def points_of(frame: Frame) -> Float[np.ndarray, "h w 3"]:
+    """Return where each pixel's return lies in the world; the camera itself without one."""
+    assert frame.depth_m is not None
+    rays, pose = cached_pixel_rays(frame.camera, 1), frame.world_from_camera
+    return (rays * (frame.depth_m / rays[..., 2])[..., None]) @ pose[:3, :3].T + pose[:3, 3]
+
+
 def failing_pixels(frame: Frame, names: Iterable[str] = FAILING) -> Bool[np.ndarray, "h w"]:
     """Return which pixels of a frame with nearly exact depth show the named parts."""
-    assert frame.depth_m is not None
-    rays = cached_pixel_rays(frame.camera, 1)
-    pose = frame.world_from_camera
-    points = (rays * (frame.depth_m / rays[..., 2])[..., None]) @ pose[:3, :3].T + pose[:3, 3]
-    return part_of(points, names) > 0
+    return part_of(points_of(frame), names) > 0
 
 
 def without_returns(frame: Frame) -> Frame:

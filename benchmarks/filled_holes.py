@@ -13,27 +13,21 @@ import argparse
 import json
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
+from failing_depth import points_of
 from jaxtyping import Bool, Float
 from scipy.spatial import cKDTree
 
 from ineus_core.config import load_config
-from ineus_core.geometry import cached_pixel_rays
 from ineus_core.reconstruction import Reconstructor
 from ineus_core.sources import open_source
 from ineus_core.types import Frame
 
 _WITHIN_M = (0.02, 0.05)
 _STRIDE_PX = 16
-
-
-def points_of(frame: Frame) -> Float[np.ndarray, "h w 3"]:
-    """Return where each pixel's return lies in the world; the camera itself without one."""
-    assert frame.depth_m is not None
-    rays, pose = cached_pixel_rays(frame.camera, 1), frame.world_from_camera
-    return (rays * (frame.depth_m / rays[..., 2])[..., None]) @ pose[:3, :3].T + pose[:3, 3]
 
 
 def some_places(frames: list[Frame], count: int) -> Float[np.ndarray, "n 3"]:
@@ -95,24 +89,25 @@ def main() -> None:
             continue
         is_gone, true_m = gone[key]
         step = is_gone.shape[0] // held.depth_m.shape[0]
-        is_gone, true_m = (
-            is_gone[step // 2 :: step, step // 2 :: step],
-            true_m[step // 2 :: step, step // 2 :: step],
-        )
+        some = np.s_[step // 2 :: step, step // 2 :: step]
+        is_gone, true_m = is_gone[some], true_m[some]
         is_filled = is_gone & (held.depth_m > 0)
         taken += int(is_gone.sum())
         errors_m.append((held.depth_m - true_m)[is_filled])
         depth_m.append(true_m[is_filled])
     off_m, at_m = np.abs(np.concatenate(errors_m)), np.concatenate(depth_m)
-    row = {
+    row: dict[str, Any] = {
         "keyframes": len(buffer.ids),
         "removed_px": taken,
         "filled": round(len(off_m) / taken, 3),
-        "within_2_5_cm": [round(float((off_m < limit).mean()), 3) for limit in _WITHIN_M],
-        "within_2_percent": round(float((off_m < 0.02 * at_m).mean()), 3),
-        "median_cm": round(100 * float(np.median(off_m)), 2),
-        "depth_m": round(float(np.median(at_m)), 2),
     }
+    if len(off_m):
+        row |= {
+            "within_2_5_cm": [round(float((off_m < limit).mean()), 3) for limit in _WITHIN_M],
+            "within_2_percent": round(float((off_m < 0.02 * at_m).mean()), 3),
+            "median_cm": round(100 * float(np.median(off_m)), 2),
+            "depth_m": round(float(np.median(at_m)), 2),
+        }
     print(json.dumps(row))
 
 

@@ -13,7 +13,7 @@ from ineus_core.types import Frame
 
 _PASSED_AT_ONCE = 4
 """Frames between keyframes, of which only what they show is taken in, before one of those."""
-_TAKING_GPU_S, _TAKING_CPU_S = 0.025, 0.4
+TAKING_GPU_S, _TAKING_CPU_S = 0.025, 0.4
 """How long a tick takes more than one keyframe, of many that wait online."""
 _BRIEF_S = 0.005
 """How long taking keyframes may have taken in a tick that goes on with estimates of depth."""
@@ -109,7 +109,7 @@ class KeyframeTaker:
             if waiting is None:
                 break
             self._counts.is_good(partial(self._begin, waiting))
-            if self._now_s() - begin_s >= _TAKING_GPU_S:
+            if self._now_s() - begin_s >= TAKING_GPU_S:
                 break
         if self._now_s() - begin_s < _BRIEF_S:
             # One part a tick, as each takes as long as some steps.

@@ -12,7 +12,7 @@ from ineus_core.pipeline.depth_range import DepthRange
 from ineus_core.pipeline.frame_counts import FrameCounts
 from ineus_core.pipeline.input_check import BackgroundCheck
 from ineus_core.pipeline.keyframe_queue import KeyframeQueue
-from ineus_core.pipeline.keyframe_taker import KeyframeTaker
+from ineus_core.pipeline.keyframe_taker import TAKING_GPU_S, KeyframeTaker
 from ineus_core.pipeline.period import Period
 from ineus_core.pipeline.sink import Sink
 from ineus_core.reconstruction import Reconstructor
@@ -21,8 +21,6 @@ from ineus_core.types import Frame, MeshUpdate
 
 _MESHING_S, _MESHING_BY_TIME_S = 0.03, 0.5
 """How long a tick meshes on a GPU online, and how long one of a run by time."""
-_LONG_S = 0.025
-"""How long taking keyframes may have taken in a tick that meshes too."""
 _GIVING_WAY_S = 0.004
 """How long a tick leaves the host to the thread that corrects keyframes, while others wait."""
 
@@ -143,7 +141,7 @@ class Pipeline:
             # Both threads want the interpreter's lock, without which this one waits.
             self.reconstructor.intake.wait_for_correction(_GIVING_WAY_S)
         # One of both a tick, or what comes meanwhile waits for both; and each in its turn.
-        is_long = self._is_live and self._on_gpu and took_s > _LONG_S
+        is_long = self._is_live and self._on_gpu and took_s > TAKING_GPU_S
         self._gave_way = is_long and not self._gave_way
         if not self._gave_way:
             self._mesh_if_due(now_ns, keeps_share=self._is_live)

@@ -251,8 +251,9 @@ class OccupancyGrid:
             # A checkpoint from before anyone noted it.
             grid.observed.cells.fill_(True)
         if grid.returned is not None:
-            # Nor who has asked for it.
-            grid.returned.unpack(tensors.get("returned", grid.observed.packed()))
+            # One of a GPU does not tell of returns, nor did older ones.
+            known = tensors["returned"] if "returned" in tensors else grid.observed.packed()
+            grid.returned.unpack(known)
         grid._combine()
         return grid
 
