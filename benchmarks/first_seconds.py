@@ -20,20 +20,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numba.core.caching import Cache
 from rgbd_room import rendered_frames
 
 from ineus_core.config import Config, load_config
 from ineus_core.pipeline import Pipeline, Worker
-from ineus_core.reconstruction import Reconstructor, warm_up
+from ineus_core.reconstruction import Reconstructor, compile_cpu_kernels_ahead, warm_up
 from ineus_core.sources import SyntheticConfig
 from ineus_core.types import Frame, MeshUpdate, StepReport
 
 _LONG_S = 0.05
-_PARTS = ("take_frame", "update_mesh", "_report_if_due")
+_PARTS = ("_take", "_mesh_a_slice", "_report_if_due")
 
 
 class Compilations:
-    """Notes when each kernel was compiled or loaded, by name."""
+    """Notes when each kernel was compiled or loaded, by name: of Triton, and of numba."""
 
     def __init__(self) -> None:
         """Listen."""
@@ -41,6 +42,14 @@ class Compilations:
 
         self.found: list[tuple[float, str]] = []
         triton.knobs.runtime.jit_post_compile_hook = self._note
+        _load, found = Cache.load_overload, self.found
+
+        def load_overload(cache: Any, *arguments: Any) -> Any:
+            # Asked before each compilation as well, when nothing is found.
+            found.append((time.monotonic(), str(cache._name)))
+            return _load(cache, *arguments)
+
+        Cache.load_overload = load_overload
 
     def _note(self, *, fn: Any, **_: Any) -> None:
         self.found.append((time.monotonic(), fn.name))
@@ -161,8 +170,10 @@ def main() -> None:
     frames = rendered_frames(scene)
     compiled = Compilations()
     config, device = load_config(overrides=arguments.set), torch.device("cuda")
-    begin_s = time.monotonic()
-    kernels = 0 if arguments.not_ahead else warm_up(config, device)
+    begin_s, kernels = time.monotonic(), 0
+    if not arguments.not_ahead:
+        compile_cpu_kernels_ahead(config, device)
+        kernels = warm_up(config, device)
     figures = {"kernels_compiled_ahead": kernels, "ahead_s": time.monotonic() - begin_s}
     print(json.dumps({"device": torch.cuda.get_device_name(), **figures}), flush=True)
     for with_depth in (True, False) if arguments.colour_too else (True,):

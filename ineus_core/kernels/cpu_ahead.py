@@ -84,23 +84,28 @@ def start(operators: Iterable[str], processes: int | None = None) -> CompilingAh
     Args:
         processes: At most so many; unless given, one for each core beside that of this process.
     """
-    wanted = set(operators)
     if processes is None:
         processes = min(core_count() - 1, _MOST_PROCESSES)
     if processes < 1:
         return None
+    missing = load(operators)
+    # What another process compiles is found on disk or not at all. Asked for by now, as only the
+    # calls have imported the kernels.
+    if not missing or not are_kept():
+        return None
+    return CompilingAhead(missing, min(processes, len(missing)))
+
+
+def load(operators: Iterable[str]) -> list[Call]:
+    """Load what is on disk of what operators need, and return what is not."""
+    wanted = set(operators)
     calls = [
         (operator, number)
         for operator, each in SMALL_CALLS.items()
         for number in range(len(each))
         if operator in wanted
     ]
-    missing = [call for call in calls if not _is_compiled(call)]
-    # What another process compiles is found on disk or not at all. Asked for by now, as only the
-    # calls have imported the kernels.
-    if not missing or not are_kept():
-        return None
-    return CompilingAhead(missing, min(processes, len(missing)))
+    return [call for call in calls if not _is_compiled(call)]
 
 
 def _is_compiled(call: Call) -> bool:

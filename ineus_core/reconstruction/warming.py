@@ -4,8 +4,10 @@
 
 import gc
 import logging
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 
 from ineus_core.kernels import dispatch
+from ineus_core.reconstruction import estimated_depth
 from ineus_core.reconstruction.config import ReconstructorConfig
 from ineus_core.reconstruction.reconstructor import Reconstructor
 from ineus_core.stereo import visit_all
@@ -45,6 +48,12 @@ def warm_up(config: ReconstructorConfig, device: torch.device) -> int:
         kernels = len(launches)
     # Loads kernels to the device and lets torch make its own workspaces.
     _walk(config, device)
+    if device.type == "cuda" and dispatch.compiles_for_host():
+        from ineus_core.kernels import cpu_ahead
+
+        # A live map would wait for each, with the interpreter's lock held; the walk is too short
+        # to need them, and other processes may have compiled some meanwhile.
+        cpu_ahead.load(cpu_operators(config, device))
     # The parts of the maps refer to each other, and would stay.
     gc.collect()
     if device.type == "cuda":
@@ -117,6 +126,28 @@ def cpu_operators(config: ReconstructorConfig, device: torch.device) -> set[str]
 
 def _walk(config: ReconstructorConfig, device: torch.device) -> None:
     """Go the way of a frame once with depth and once without, on views of noise."""
+    with _silence():
+        _walk_aloud(config, device)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Let this thread not complain: that noise has no depth would be read as of one's images."""
+    thread = threading.get_ident()
+
+    def is_of_another(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    # Of nothing else does the walk complain.
+    log = logging.getLogger(estimated_depth.__name__)
+    log.addFilter(is_of_another)
+    try:
+        yield
+    finally:
+        log.removeFilter(is_of_another)
+
+
+def _walk_aloud(config: ReconstructorConfig, device: torch.device) -> None:
     if config.stereo.enabled:
         visit_all(config.stereo, device)
     for has_depth in (True, False):

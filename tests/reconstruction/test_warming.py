@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is done before the first frame, and that nothing compiles after it."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,16 @@ def test_a_box_that_is_configured_is_where_the_views_of_a_warm_up_are() -> None:
         occupancy={"visibility_rays": 64},
     )
     warm_up(config, CPU)
+
+
+def test_a_warm_up_does_not_complain_of_its_own_views(caplog: pytest.LogCaptureFixture) -> None:
+    config = tiny_config(
+        stereo={"enabled": True},
+        training={"rays_per_step": 64},
+        occupancy={"visibility_rays": 64},
+    )
+    warm_up(config, CPU)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_nothing_is_done_ahead_on_a_cpu_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
