@@ -7,7 +7,7 @@ node does in `configure`; with an empty TRITON_CACHE_DIR that is the first start
 frames are handed over by the wall clock: once with depth, and if asked for once without.
 
 Run: python benchmarks/first_seconds.py [--seconds S] [--rate-hz R] [--colour-too] [--not-ahead]
-     [--set KEY=VALUE ...]
+     [--holes SHARE] [--set KEY=VALUE ...]
 """
 
 import argparse
@@ -157,6 +157,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rate-hz", type=float, default=30.0)
     parser.add_argument("--width-px", type=int, default=640)
+    parser.add_argument("--holes", type=float, default=0.0, help="share of the depth")
     parser.add_argument("--colour-too", action="store_true")
     parser.add_argument("--not-ahead", action="store_true")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=V")
@@ -166,6 +167,7 @@ def main() -> None:
         width_px=arguments.width_px,
         height_px=arguments.width_px * 3 // 4,
         noise=1.0,
+        holes=arguments.holes,
     )
     frames = rendered_frames(scene)
     compiled = Compilations()

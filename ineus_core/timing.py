@@ -122,6 +122,10 @@ class TimeShare:
         self._share, self._now_s = share, now_s
         self._left_s, self._at_s = self._KEPT_S, now_s()
 
+    def part(self, share: float) -> "TimeShare":
+        """Return a limit of its own, of so much of this one's share."""
+        return TimeShare(share * self._share, self._now_s)
+
     def is_due(self) -> bool:
         """Tell whether there is time left."""
         now_s = self._now_s()

@@ -44,6 +44,9 @@ from ineus_core.timing import Pace, TimeShare
 from ineus_core.training import Ranks, make_step, resolved_training
 from ineus_core.types import Camera, Frame
 
+_SHARE_OF_HOLES = 0.5
+"""Of the time that depth from motion may take online, where a sensor measures most of it."""
+
 
 @dataclass(frozen=True)
 class GivenField:
@@ -65,12 +68,15 @@ class Assembly:
         ranks: The processes that train the same field, if there are several.
         make_policy: Makes what decides which frames become keyframes; else it is the configured
             `KeyframeSelector`.
+        time_for_depth: Makes what says whether there is time to estimate depth; None: there
+            always is.
     """
 
     config: ReconstructorConfig
     device: torch.device
     ranks: Ranks | None = None
     make_policy: Callable[[], KeyframePolicy] | None = None
+    time_for_depth: Callable[[], TimeShare | None] = lambda: None
 
     def policy(self) -> KeyframePolicy:
         """Make what decides which frames become keyframes."""
@@ -126,13 +132,12 @@ class Assembly:
         return bounds.scene_kind != "object"
 
     def estimated_depth(
-        self, points: Float[np.ndarray, "n 3"] | None, time_share: TimeShare | None, is_set: bool
+        self, points: Float[np.ndarray, "n 3"] | None, is_set: bool
     ) -> EstimatedDepth:
         """Make what gives keyframes without depth their depth.
 
         Args:
             points: On surfaces, where some are known.
-            time_share: Says whether there is time for a keyframe; None: there always is.
             is_set: They are a set of photographs, of which all are known.
         """
         stereo = self.config.stereo.of_photographs() if is_set else self.config.stereo
@@ -140,8 +145,9 @@ class Assembly:
         is_fast = self.device.type == "cuda"
         stereo = stereo.model_copy(update={"provisional": stereo.provisional and is_fast})
         return EstimatedDepth(
-            stereo, self.config.depth, self.device, points, time_share, in_order=not is_set
-        )
+            stereo, self.config.depth, self.device, points, self.time_for_depth(),
+            in_order=not is_set,
+        )  # fmt: skip
 
     def _holes(self) -> EstimatedDepth | None:
         """Make what estimates the depth that a sensor does not return, if that is wanted."""
@@ -150,7 +156,10 @@ class Assembly:
         if not stereo.enabled or not wanted[stereo.fill_holes]:
             return None
         stereo = stereo.model_copy(update={"provisional": False})
-        return EstimatedDepth(stereo, self.config.depth, self.device)
+        share = self.time_for_depth()
+        # Most of the depth is there: the rest may take as long again, and no more.
+        time_share = None if share is None else share.part(_SHARE_OF_HOLES)
+        return EstimatedDepth(stereo, self.config.depth, self.device, time_share=time_share)
 
     def begin(
         self,

@@ -79,7 +79,8 @@ class EstimatedDepth:
         if frame.depth_m is not None and not self._may_be_filled(frame.depth_m):
             return []
         if not self._time.is_due():
-            self.counters["keyframes_without_time_for_depth"] += 1
+            # One of a sensor has depth, but for its holes.
+            self.counters["keyframes_without_time_for_depth"] += frame.depth_m is None
             return []
         self._waiting[frame.stamp_ns, frame.camera_id] = frame
         with self._time.spent():

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -52,7 +53,6 @@ class FrameIntake:
         self.map: Reconstruction | None = None
         """What the frames have begun, or None before."""
         self._given_config = config
-        self._time_for_depth: Callable[[], TimeShare | None] = lambda: None
         self._assembly = Assembly(config, device, ranks, make_policy)
         self._gate = self._assembly.gate()
         self.reset()
@@ -143,7 +143,8 @@ class FrameIntake:
         Keyframes that come too soon for it are then left out. Where nothing is said it takes the
         time that it needs.
         """
-        self._time_for_depth = partial(TimeShare, time_share, now_s)
+        make = partial(TimeShare, time_share, now_s)
+        self._assembly = replace(self._assembly, time_for_depth=make)
 
     def judge(self, frame: Frame) -> JudgedFrame:
         """Decide without the device whether a frame is needed as a keyframe.
@@ -253,9 +254,7 @@ class FrameIntake:
             config = self._given_config.pose_refinement
             # Poses of photographs were found together, by the same points.
             refines = config.enabled and config.pictures and not self._are_photographs
-            estimated = self._assembly.estimated_depth(
-                self._surface_points, self._time_for_depth(), self._are_photographs
-            )
+            estimated = self._assembly.estimated_depth(self._surface_points, self._are_photographs)
             refiner = PictureRefiner(config) if refines else None
             self._unmeasured = UnmeasuredKeyframes(estimated, refiner, self._follow, self._insert)
         return self._unmeasured

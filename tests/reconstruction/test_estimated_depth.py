@@ -3,6 +3,7 @@
 """Frames without depth: keyframes get the depth that they show of each other, then the scene."""
 
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -226,6 +227,18 @@ def test_what_a_sensor_does_not_return_is_filled_and_trusted_less() -> None:
     assert np.mean(off < 0.02) > 0.98
     assert bool((held.depth_confidence[filled] < 1).all())
     assert bool((held.depth_confidence[~within] == 1).all())
+
+
+def test_filling_holes_takes_no_more_than_its_share_of_the_time_online() -> None:
+    reconstructor, frames, looks = filling(), walk(), count()
+    # Each look at the clock takes a second: after the first keyframe there is no time for years.
+    reconstructor.intake.limit_estimation(1e-6, lambda: float(next(looks)))
+    for frame in frames:
+        reconstructor.add_frame(with_a_hole(frame))
+    reconstructor.start()
+    assert reconstructor.counters["keyframes"] == len(frames)
+    assert not reconstructor.counters["keyframes_filled"]
+    assert not reconstructor.counters["keyframes_without_time_for_depth"], "they have depth"
 
 
 def test_holes_are_filled_in_parts_as_they_are_at_once() -> None:
