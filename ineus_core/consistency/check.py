@@ -57,6 +57,10 @@ _WIDE = 0.1
 """Motion in a pair, as a share of the width, beyond which nearer frames would tell more."""
 _MOTION = "Record more motion with turns."
 _OVERLAP = "Record frames that are nearer to each other, so that neighbours overlap by half."
+_NO_RETURNS = (
+    "The depth images hold no returns at all: all is 0 or none, by another topic, encoding, unit "
+    "or registration than was meant. Without depth:"
+)
 _REGISTER = (
     "Use the registered topic (source.rosbag.depth_topic for a bag), or give the depth camera's "
     "own camera_info and place."
@@ -80,7 +84,8 @@ class InputCheck:
         pose_at: PoseAt | None = None,
         others: Sequence[Hypothesis] = (),
     ) -> None:
-        self._views, self._given = list(views), given or Adjustment()
+        self._views, self._given = _alike(views), given or Adjustment()
+        self._lacks_returns = _lacks_returns(views)
         self._others = list(others)
         self.pairs = find_pairs(self._views)
         if self._views and self._views[0].depth is None:
@@ -97,6 +102,12 @@ class InputCheck:
         Args:
             is_thorough: Also look for what is only a little off.
         """
+        verdict = self._verdict_of_all(is_thorough)
+        if not self._lacks_returns:
+            return verdict
+        return replace(verdict, message=f"{_NO_RETURNS} {verdict.message}")
+
+    def _verdict_of_all(self, is_thorough: bool) -> Verdict:
         if not self.pairs:
             return self._without_pairs()
         scorer = PairScorer(self.pairs, self._pose_at)
@@ -369,6 +380,24 @@ class InputCheck:
             for key, value in self._figures.items()
         }
         return Verdict(result, message, hypothesis, settings or {}, figures)  # type: ignore[arg-type]
+
+
+def _has_returns(view: View) -> bool:
+    return view.depth is not None and bool((view.depth > 0).any())
+
+
+def _lacks_returns(views: Sequence[View]) -> bool:
+    """Tell whether there are depth images, and nothing in any of them."""
+    has_images = any(view.depth is not None for view in views)
+    return has_images and not any(map(_has_returns, views))
+
+
+def _alike(views: Sequence[View]) -> list[View]:
+    """Return the views with depth where most have some, else all of them by their colours."""
+    with_depth = [view for view in views if _has_returns(view)]
+    if 2 * len(with_depth) >= len(views):
+        return with_depth
+    return [replace(view, depth=None) for view in views]
 
 
 def _with_fitted_unit(scorer: PairScorer, best: Scored) -> Scored:

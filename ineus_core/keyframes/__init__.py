@@ -3,7 +3,13 @@
 """Keyframes: which frames are kept, where they lie, and which of their rays are drawn."""
 
 from ineus_core.keyframes.buffer import KeyframeBuffer, KeyframeConfig
-from ineus_core.keyframes.depth import DepthConfig, believed_depth, world_points, world_rays
+from ineus_core.keyframes.depth import (
+    DepthConfig,
+    believed_depth,
+    has_returns,
+    world_points,
+    world_rays,
+)
 from ineus_core.keyframes.replay import Replay, ReplayConfig
 from ineus_core.keyframes.selector import KeyframePolicy, KeyframeSelector, SelectorConfig
 
@@ -17,6 +23,7 @@ __all__ = [
     "ReplayConfig",
     "SelectorConfig",
     "believed_depth",
+    "has_returns",
     "world_points",
     "world_rays",
 ]

@@ -35,6 +35,11 @@ class DepthConfig(ConfigModel):
         return self
 
 
+def has_returns(frame: Frame) -> bool:
+    """Tell whether a frame has depth anywhere, which that of a sensor that fails has not."""
+    return frame.depth_m is not None and bool((frame.depth_m > 0).any())
+
+
 def believed_depth(
     frame: Frame, config: DepthConfig, stride_px: int = 1
 ) -> tuple[Float[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ineus_core.keyframes import DepthConfig
+from ineus_core.keyframes import DepthConfig, has_returns
 from ineus_core.types import Frame
 
 _LOG = logging.getLogger(__name__)
 
 _FRAMES = 8
 """Frames that are looked at: enough for a view that is close to a wall to be one of many."""
+_EMPTY_FRAMES = 30
+"""Frames without any return, after which this is said: a sensor may need some to begin."""
 _STRIDE_PX = 8
 _CUT_SHARE = 0.5
 """Share of the returns that are cut, above which limits or unit are hardly meant so."""
@@ -40,7 +42,7 @@ _LARGEST_MAX_M = 1000.0
 
 
 class DepthRange:
-    """Tells once if most returns of the first frames lie outside of what is believed.
+    """Tells once if most returns of the first frames are not believed, or if there are none.
 
     Args:
         limits: What is believed.
@@ -52,11 +54,20 @@ class DepthRange:
         """What is wrong, and the settings that would help; empty if nothing is."""
         self._limits = limits
         self._returns: list[np.ndarray] = []
+        self._empty_frames = 0
 
     def add(self, frame: Frame) -> None:
         """Look at a frame; the last one that is needed decides."""
         if frame.depth_m is None or len(self._returns) >= _FRAMES:
             return
+        if not has_returns(frame):
+            self._empty_frames += 1
+            if self._empty_frames == _EMPTY_FRAMES:
+                self._tell_of_no_returns()
+            return
+        if not self._returns:
+            # What was said of frames before does not hold any more.
+            self.sentence = ""
         depth_m = frame.depth_m[::_STRIDE_PX, ::_STRIDE_PX]
         # Above 0 only: no return is no matter of range.
         self._returns.append(depth_m[depth_m > 0])
@@ -67,6 +78,7 @@ class DepthRange:
         """Decide by what there was, if that was less."""
         if len(self._returns) < _FRAMES:
             self._judge()
+        self._tell_of_no_returns()
 
     @property
     def is_all_cut(self) -> bool:
@@ -75,10 +87,11 @@ class DepthRange:
         return len(returns) > 0 and sum(self._cut(returns)) > _ALL_SHARE
 
     def as_json(self) -> dict[str, Any] | None:
-        """Return what was seen, or nothing where no frame had any return."""
+        """Return what was seen, or nothing where no frame had depth."""
         returns = self._all()
         if len(returns) == 0:
-            return None
+            told = {"frames": self._empty_frames, "message": self.sentence}
+            return told if self.sentence else None
         near, far = self._cut(returns)
         return {
             "frames": len(self._returns),
@@ -96,6 +109,18 @@ class DepthRange:
         if near + far > _CUT_SHARE:
             self.sentence = _sentence(returns, near, far, self._limits)
             _LOG.warning("%s", self.sentence)
+
+    def _tell_of_no_returns(self) -> None:
+        if self._empty_frames == 0 or self._returns or self.sentence:
+            return
+        self.sentence = (
+            f"the depth images hold no returns at all ({self._empty_frames} frames in which "
+            "all is 0 or none), so that colour alone is used: the topic or folder may be that of "
+            "another image, its encoding or unit another than is said, or its camera_info or "
+            "transform may move all of it out of the colour image (`ineus check` shows what is "
+            "read)"
+        )
+        _LOG.warning("%s", self.sentence)
 
     def _all(self) -> np.ndarray:
         return np.concatenate(self._returns) if self._returns else np.empty(0, np.float32)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ineus_core.errors import SourceError
 from ineus_core.evaluation import Panel
+from ineus_core.keyframes import has_returns
 from ineus_core.pipeline.beside import Beside, Nobody, Onlooker
 from ineus_core.pipeline.config import PipelineConfig
 from ineus_core.pipeline.environment import device_name, versions
@@ -203,7 +204,7 @@ class OfflineRun:
                 continue
             pipeline.submit(frame)
             share = (index + 1) / total
-            if frame.depth_m is None:
+            if not self._trains and not has_returns(frame):
                 # A few views alone leave the surface open: training waits for all of them.
                 while pipeline.has_waiting:
                     pipeline.take_frame()

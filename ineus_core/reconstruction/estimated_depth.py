@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ineus_core.keyframes import DepthConfig
+from ineus_core.keyframes import DepthConfig, believed_depth
 from ineus_core.reconstruction.hole_filling import fill_holes
 from ineus_core.stereo import DepthFromMotion, PlainWalls, StereoConfig, StereoDepth
 from ineus_core.timing import Patience, TimeShare
@@ -86,6 +86,17 @@ class EstimatedDepth:
         with self._time.spent():
             return self._with_depth(self._stereo.begin(frame))
 
+    def show(self, frame: Frame) -> None:
+        """Let keyframes be matched with one that a sensor has measured; more comes by `go_on`."""
+        with self._time.spent():
+            depth_m, is_return = believed_depth(frame, self._limits)
+            self._stereo.show(replace(frame, depth_m=np.where(is_return, depth_m, np.float32(0))))
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether keyframes wait for others to show their depth."""
+        return len(self._waiting) > 0
+
     def _may_be_filled(self, measured_m: Float[np.ndarray, "h w"]) -> bool:
         has_holes = bool((~(measured_m > 0)).mean() >= _LEAST_FILLED)
         return has_holes and self._patience.goes_on()
@@ -97,8 +108,8 @@ class EstimatedDepth:
             if found is not None:
                 return self._with_depth(found)
         # Nothing more will be said of those that are not held there.
-        # The matcher holds so many of the newest.
-        self._give_up(list(self._waiting)[: -self._config.views])
+        held = self._stereo.held
+        self._give_up([keyframe for keyframe in self._waiting if keyframe not in held])
         return None
 
     def finish(self) -> list[Frame]:
@@ -122,9 +133,9 @@ class EstimatedDepth:
         if frames and not self.counters["keyframes_with_estimate"]:
             if not self.given_up:
                 _LOG.warning(
-                    "no depth could be estimated for the first %d keyframes: their pictures have "
-                    "too little texture or motion, poses and camera are not theirs, or all is "
-                    "beyond depth.min_m %g and depth.max_m %g",
+                    "no depth could be estimated for the first %d keyframes without depth: their "
+                    "pictures have too little texture or motion, poses and camera are not theirs, "
+                    "or all is beyond depth.min_m %g and depth.max_m %g",
                     len(frames) + len(self._waiting),
                     self._limits.min_m,
                     self._limits.max_m,

@@ -4,7 +4,7 @@
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ineus_core.keyframes import KeyframePolicy
+from ineus_core.keyframes import KeyframePolicy, has_returns
 from ineus_core.pose_refinement import PictureRefiner
 from ineus_core.reconstruction.assembly import Assembly, GivenField
 from ineus_core.reconstruction.checkpoint import CheckpointContent
@@ -30,6 +30,8 @@ from ineus_core.training import Ranks
 from ineus_core.types import Frame, KeyframeId
 
 _LOG = logging.getLogger(__name__)
+_SHOWN = 8
+"""Keyframes with depth that one without is matched with which comes after them."""
 
 
 class FrameIntake:
@@ -66,6 +68,8 @@ class FrameIntake:
         self._expected: list[Float[np.ndarray, "4 4"]] = []
         self._surface_points: Float[np.ndarray, "n 3"] | None = None
         self._unmeasured: UnmeasuredKeyframes | None = None
+        self._to_show: deque[Frame] = deque(maxlen=_SHOWN)
+        """Keyframes with depth that those without have not been matched with."""
         # Before anything is expected a stream is assumed, as online nobody tells.
         self._has_estimates = self._assembly.estimates_depth([], None)
         self.newest_stamp_ns = 0
@@ -111,8 +115,9 @@ class FrameIntake:
 
     @property
     def is_measured(self) -> bool:
-        """Whether all depth is a sensor's."""
-        return self._unmeasured is None
+        """Whether most keyframes have the depth of a sensor."""
+        counters = self.counters
+        return 2 * counters["keyframes_with_estimate"] <= counters["keyframes"]
 
     @property
     def origin(self) -> MapOrigin:
@@ -149,8 +154,11 @@ class FrameIntake:
     def judge(self, frame: Frame) -> JudgedFrame:
         """Decide without the device whether a frame is needed as a keyframe.
 
-        From any thread, each frame once, in the order in which `take` gets them.
+        From any thread, each frame once, in the order in which `take` gets them. Depth without any
+        return is none: the frame is taken by its colours.
         """
+        if frame.depth_m is not None and not has_returns(frame):
+            frame = replace(frame, depth_m=None)
         return self._gate.judge(frame, self._kept_anyway)
 
     @property
@@ -181,6 +189,7 @@ class FrameIntake:
         judged = self._judged_again(judged)
         frame = judged.frame
         if self.map is not None and frame is not None and frame.depth_m is not None:
+            self._show(frame)
             begun = self.map.inserter.begin(self.origin.frame_in_map(frame), others_wait)
             if begun is not None:
                 return begun
@@ -231,6 +240,10 @@ class FrameIntake:
             return False
         if self._has_estimates and frame.depth_m is None:
             return self._without_depth().take(frame)
+        self._show(frame)
+        if self._unmeasured is not None:
+            while self._unmeasured.go_on():
+                pass
         if self.map is not None:
             return self._store([frame]) or self._begin_anew_if_contradicted()
         self._waiting.append(frame)
@@ -241,12 +254,12 @@ class FrameIntake:
         bounds = self._given_config.bounds
         # The box of the scene is judged once, so that enough of it has to be known.
         is_enough = (
-            _has_returns(self._waiting[-1])
+            has_returns(self._waiting[-1])
             or len(self._expected) > 0
             or len(self._gate.first_poses) >= bounds.frames_to_start
             or len(bounds.aabb) > 0
         )
-        return self.start() if is_enough else True
+        return self._begin_with_waiting() if is_enough else True
 
     def _without_depth(self) -> UnmeasuredKeyframes:
         """Return what takes keyframes that are inserted when others have shown their depth."""
@@ -257,7 +270,17 @@ class FrameIntake:
             estimated = self._assembly.estimated_depth(self._surface_points, self._are_photographs)
             refiner = PictureRefiner(config) if refines else None
             self._unmeasured = UnmeasuredKeyframes(estimated, refiner, self._follow, self._insert)
+        while self._to_show:
+            self._unmeasured.show(self._to_show.popleft())
         return self._unmeasured
+
+    def _show(self, frame: Frame) -> None:
+        """Let keyframes without depth be matched with one that has some, now or when they come."""
+        if frame.depth_m is None or not self._has_estimates:
+            return
+        self._to_show.append(frame)
+        if self._unmeasured is not None and self._unmeasured.is_awaited:
+            self._without_depth()
 
     def go_on_estimating(self) -> bool:
         """Do a part of what a keyframe that was begun to be taken tells of the depth of others.
@@ -265,8 +288,8 @@ class FrameIntake:
         Returns:
             False if there was nothing left, or another thread works on a keyframe with depth.
         """
-        if self._unmeasured is not None:
-            return self._unmeasured.go_on()
+        if self._unmeasured is not None and self._unmeasured.go_on():
+            return True
         if self.map is None or self.map.inserter.is_correcting:
             return False
         return self.map.inserter.go_on_filling()
@@ -303,6 +326,10 @@ class FrameIntake:
         if self.map is not None:
             self.map.inserter.finish()
             return is_kept
+        return self._begin_with_waiting()
+
+    def _begin_with_waiting(self) -> bool:
+        """Begin the map with the frames that wait for it, if any does."""
         if not self._waiting:
             return False
         frames, self._waiting = self._waiting, []
@@ -312,13 +339,11 @@ class FrameIntake:
         """Build the field for frames, which are still to be taken."""
         origin = self._origin_for(frames)
         points = self._surface_points
-        # Depth without a return says nothing of how far surfaces are.
-        telling = [one for one in frames if one.depth_m is None or _has_returns(one)]
         # Frames that are not needed still tell where cameras are.
         poses = self._expected or self._gate.first_poses
         begun = self._assembly.begin(
             origin,
-            [origin.frame_in_map(frame) for frame in telling or frames],
+            [origin.frame_in_map(frame) for frame in frames],
             [origin.pose_in_map(pose) for pose in poses],
             None if points is None else origin.points_in_map(points),
             self._given_field,
@@ -385,8 +410,3 @@ class FrameIntake:
             return 0
         in_map = {key: self.origin.pose_in_map(pose) for key, pose in poses.items()}
         return self.map.move_keyframes(in_map)
-
-
-def _has_returns(frame: Frame) -> bool:
-    """Tell whether a frame has depth anywhere, which that of a sensor that warms up has not."""
-    return frame.depth_m is not None and bool((frame.depth_m > 0).any())

@@ -72,6 +72,16 @@ class UnmeasuredKeyframes:
         return taken
 
     @property
+    def is_awaited(self) -> bool:
+        """Whether keyframes wait for others to show their depth."""
+        return self._estimated.is_awaited
+
+    def show(self, frame: Frame) -> None:
+        """Let them be matched with one that a sensor has measured; `go_on` does the rest."""
+        self.complete()
+        self._estimated.show(frame)
+
+    @property
     def is_busy(self) -> bool:
         """Whether `complete` would have to wait for the other thread."""
         return self._beside.is_busy

@@ -27,6 +27,7 @@ from ineus_core.stereo.neighbours import (
 from ineus_core.stereo.plain_fringes import without_fringes
 from ineus_core.stereo.plain_regions import PlainPicture, depth_on_planes
 from ineus_core.stereo.plain_walls import PlainWalls
+from ineus_core.stereo.sensor_depth import measured_by_sensor
 from ineus_core.stereo.sweep import sweep
 from ineus_core.stereo.view import FLATTEST_Z, StereoView
 from ineus_core.types import Camera, Frame, KeyframeId
@@ -144,11 +145,9 @@ class DepthFromMotion:
     def begin(self, keyframe: Frame) -> list[StereoDepth]:
         """Take a keyframe; return its first depth. What it tells of others comes by `go_on`."""
         view = StereoView(keyframe, self._max_width_px, self._device)
-        self._views.append(view)
-        del self._views[: -self._config.views]
+        self._hold(view)
         if not self._in_order:
             return []
-        self._news = self._told_of_others()
         found: list[StereoDepth | None] = []
         # From the past alone; a better depth follows when later ones have come.
         if self._config.provisional and self._measure(view):
@@ -158,6 +157,31 @@ class DepthFromMotion:
                     self._measure(other)
             found.append(self._depth_of(view))
         return [depth for depth in found if depth is not None]
+
+    def show(self, keyframe: Frame) -> None:
+        """Take a keyframe whose depth a sensor has measured, for others to be matched with.
+
+        What it tells of them comes by `go_on`; of itself nothing is estimated.
+
+        Args:
+            keyframe: Its depth is believed wherever it is above 0.
+        """
+        view = StereoView(keyframe, self._max_width_px, self._device)
+        if keyframe.depth_m is not None:
+            view.measured = measured_by_sensor(view, keyframe.depth_m)
+        view.is_settled = view.is_done = True
+        self._hold(view)
+
+    def _hold(self, view: StereoView) -> None:
+        self._views.append(view)
+        del self._views[: -self._config.views]
+        if self._in_order:
+            self._news = self._told_of_others()
+
+    @property
+    def held(self) -> set[KeyframeId]:
+        """The keyframes of which anything can be told still."""
+        return {view.id for view in self._views}
 
     def go_on(self) -> list[StereoDepth] | None:
         """Measure or check one of the others; return its depth, None if there is nothing to do."""

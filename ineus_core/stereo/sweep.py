@@ -85,7 +85,7 @@ def sweep(
         roughness,
         _pixel_step(reference, sources),
         # On its way while the device goes on: it is asked for when the next keyframe comes.
-        HostCopy(_sample(q, margin, at.plane_xy)),
+        HostCopy(clear_points(q, margin, at.plane_xy)),
     )
 
 
@@ -120,7 +120,7 @@ def _pixel_step(reference: StereoView, sources: Sequence[StereoView]) -> float:
     return 1 / (min(reference.camera.fx, reference.camera.fy) * max(baseline, 1e-9))
 
 
-def _sample(
+def clear_points(
     q: Float[Tensor, "h w"], margin: Float[Tensor, "h w"], plane_xy: Float[Tensor, "h w 2"]
 ) -> Float[Tensor, "n 4"]:
     """Choose points whose depth is clear, evenly from all over the picture; 1 behind each."""

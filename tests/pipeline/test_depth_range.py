@@ -76,6 +76,28 @@ def test_it_is_silent_on_usual_depth_and_on_none(caplog: pytest.LogCaptureFixtur
     assert looked_at(None).as_json() is None and not caplog.records
 
 
+def test_depth_without_any_return_is_said_once_until_there_is_some(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    empty, limits = np.zeros((48, 64), np.float32), DepthConfig()
+    found = looked_at(empty, frames=40, limits=limits)
+    found.finish()
+    assert "no returns at all (30 frames" in found.sentence and "colour alone" in found.sentence
+    assert [record.getMessage() for record in caplog.records] == [found.sentence]
+    assert found.as_json() == {"frames": 40, "message": found.sentence}
+    assert not found.is_all_cut
+    rgb = np.zeros((48, 64, 3), np.uint8)
+    found.add(Frame(99, CAMERA, np.eye(4), rgb, depth(0.5, 6.0)))
+    assert not found.sentence
+
+
+def test_a_short_source_without_any_return_is_judged_at_its_end() -> None:
+    found = looked_at(np.zeros((48, 64), np.float32), frames=2)
+    assert not found.sentence
+    found.finish()
+    assert "no returns at all (2 frames" in found.sentence
+
+
 def test_limits_that_fit_the_scene_are_heeded() -> None:
     found = looked_at(depth(20.0, 200.0), limits=DepthConfig(max_m=250.0))
     assert not found.sentence and not found.is_all_cut

@@ -4,6 +4,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -50,6 +51,22 @@ def test_it_is_silent_where_all_is_well(caplog: pytest.LogCaptureFixture) -> Non
     assert verdict is not None
     assert verdict.result == "agrees"
     assert not caplog.records
+
+
+@pytest.mark.parametrize("share", ["all", "one in three"])
+def test_depth_images_without_returns_are_no_contradiction(
+    share: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    check = BackgroundCheck()
+    check.expect(FRAMES)
+    for index, frame in enumerate(frames(None)):
+        assert frame.depth_m is not None
+        is_empty = share == "all" or index % 3 == 0
+        check.add(replace(frame, depth_m=0 * frame.depth_m) if is_empty else frame)
+    verdict = check.finish()
+    assert verdict is not None and verdict.result != "contradicts" and not caplog.records
+    assert ("hold no returns at all" in verdict.message) == (share == "all")
+    assert ("agreement" in verdict.figures) == (share != "all")
 
 
 def test_a_check_begins_anew() -> None:
