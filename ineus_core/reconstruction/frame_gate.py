@@ -67,6 +67,7 @@ class FrameGate:
             self._held_box_m: Float[np.ndarray, "2 3"] | None = None
             self._held = self._capacity
             self._first_poses: list[Float[np.ndarray, "4 4"]] = []
+            self._within = 0
             self._last_handed_on: dict[int, tuple[int, Float[np.ndarray, "4 4"]]] = {}
             """Stamp and pose, by camera."""
 
@@ -81,6 +82,12 @@ class FrameGate:
         with self._lock:
             return list(self._first_poses)
 
+    @property
+    def frames_within(self) -> int:
+        """Frames so far that this map can have, needed or not."""
+        with self._lock:
+            return self._within
+
     def judge(self, frame: Frame, expected: int = 0) -> JudgedFrame:
         """Decide on a frame; each comes once, and in the order in which they are taken.
 
@@ -92,10 +99,12 @@ class FrameGate:
             # More are not needed, and a stream would let them grow for ever.
             if len(self._first_poses) < self._most_poses:
                 self._first_poses.append(frame.world_from_camera)
+            # A policy must not take note of a frame that no map can have, and who takes frames
+            # must see it: such frames may show that the map was begun at a wrong place.
+            is_out = self._is_out_of_reach(frame)
+            self._within += not is_out
             is_needed = (
-                # A policy must not take note of a frame that no map can have, and who takes
-                # frames must see it: such frames may show that the map was begun at a wrong place.
-                self._is_out_of_reach(frame)
+                is_out
                 or self._policy.is_keyframe(frame)
                 or (frame.depth_m is None and 0 < expected <= self._held)
             )

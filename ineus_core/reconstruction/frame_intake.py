@@ -377,13 +377,14 @@ class FrameIntake:
         """
         wrong = self.map
         assert wrong is not None
-        outside = wrong.inserter.contradicting()
+        outside = wrong.inserter.contradicting(self._gate.frames_within)
         knows_box = len(self._given_config.bounds.aabb) > 0
         if not outside or knows_box or not self._has_begun_from_frames:
             return False
         frames = [wrong.origin.frame_in_world(frame) for frame in outside]
         _LOG.warning(
-            "the map begins anew at %s m, as all frames there contradict the first: %d are lost",
+            "the map begins anew at %s m, where the newest frames are and more agree on: poses of "
+            "the first %d keyframes are elsewhere, which are lost",
             frames[-1].world_from_camera[:3, 3].round(2).tolist(),
             len(wrong.buffer),
         )

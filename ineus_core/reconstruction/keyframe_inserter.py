@@ -31,6 +31,11 @@ from ineus_core.types import Frame, KeyframeId
 _LOG = logging.getLogger(__name__)
 _CONTRADICTING = 3
 """Frames in a row outside of the field that outweigh fewer keyframes within it."""
+_MOST_OUTWEIGHED = 16
+"""Keyframes that a map may be given up with; so many frames outside are held to begin it anew."""
+_JUMP = 0.25
+"""Share of the field's side from the last frame within it to those outside, that no motion takes:
+a camera that leaves the field goes out step by step."""
 _SPARE_M = 0.5
 """Room beyond what a frame needs when the grid grows, as then all of its cells are copied."""
 
@@ -77,7 +82,9 @@ class KeyframeInserter:
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
         self._integrator, self._completion, self._counters = integrator, completion, counters
         self._correction, self._holes, self._gone, self._fused = correction, holes, gone, fused
-        self._outside: deque[Frame] = deque(maxlen=_CONTRADICTING)
+        self._outside: deque[Frame] = deque(maxlen=_MOST_OUTWEIGHED)
+        self._outside_in_a_row = 0
+        self._last_inside_m: Float[np.ndarray, " 3"] | None = None
         self._beside: KeyframeThread[CorrectedKeyframe] = KeyframeThread("ineus-correction")
 
     def insert(self, frame: Frame) -> bool:
@@ -125,9 +132,12 @@ class KeyframeInserter:
         # Before it is stored: a frame that does not fit takes no slot.
         if frame.depth_m is not None and not self._grow(frame):
             self._outside.append(frame)
+            self._outside_in_a_row += 1
             return False
         # Only frames in a row count: one that fits says that the map is not in the wrong place.
         self._outside.clear()
+        self._outside_in_a_row = 0
+        self._last_inside_m = frame.world_from_camera[:3, 3]
         return True
 
     def _take_in(self, corrected: CorrectedKeyframe) -> bool:
@@ -301,18 +311,32 @@ class KeyframeInserter:
         self.complete()
         return self._correction.dynamic_points()
 
-    def contradicting(self) -> list[Frame]:
+    def contradicting(self, frames_within: int) -> list[Frame]:
         """Return newer frames that contradict the first ones; none unless they outweigh those.
 
-        They lie outside of the field, agree on where, and are more than all keyframes so far.
+        They lie outside of the field, agree on where, and are more than all before.
+
+        Args:
+            frames_within: Frames so far that lie within the field, keyframes or not.
         """
         self.complete()
-        positions = [frame.world_from_camera[:3, 3] for frame in self._outside]
-        if len(positions) < _CONTRADICTING or self._counters["keyframes"] >= _CONTRADICTING:
+        keyframes = self._counters["keyframes"]
+        is_new = keyframes < _CONTRADICTING
+        # Frames outside come at their full rate, so that they are compared with all frames.
+        needed = _CONTRADICTING if is_new else max(_CONTRADICTING, frames_within + 1)
+        if keyframes > _MOST_OUTWEIGHED or self._outside_in_a_row < needed:
             return []
+        positions = np.stack([frame.world_from_camera[:3, 3] for frame in self._outside])
         # Poses that jump about are wrong themselves, and no reason to begin anew.
         agree = bool((np.ptp(positions, axis=0) <= 0.5 * self._field.side_m).all())
-        return list(self._outside) if agree else []
+        return list(self._outside) if agree and (is_new or self._are_far(positions)) else []
+
+    def _are_far(self, positions_m: Float[np.ndarray, "n 3"]) -> bool:
+        """Tell whether frames outside are where no motion leads from the last one within."""
+        if self._last_inside_m is None:
+            return True
+        away_m = np.linalg.norm(positions_m - self._last_inside_m, axis=1)
+        return bool((away_m > _JUMP * self._field.side_m).all())
 
     def _fits(self, box: Float[np.ndarray, "2 3"]) -> bool:
         if self._field.holds(torch.as_tensor(box, dtype=torch.float32)):

@@ -197,6 +197,25 @@ def test_a_map_begins_anew_when_the_first_frame_is_contradicted(
     assert not made.extract_mesh(everything=True).begins_anew
 
 
+def test_the_map_follows_the_many_where_the_first_poses_are_wrong() -> None:
+    made = Reconstructor(tiny_config(), CPU)
+    places_m = [1e4 + 0.15 * i for i in range(4)] + [0.15 * i for i in range(8)]
+    for i, x_m in enumerate(places_m):
+        made.add_frame(wall_frame(i, world_from_camera=pose(x_m)))
+    assert [stamp // 100_000_000 for stamp, _ in made.keyframe_poses()] == list(range(4, 12))
+    assert made.origin_m == (0.0, 0.0, 0.0)
+    assert made.counters["maps_begun_anew"] == 1
+    assert made.counters["frames_out_of_bounds"] == 4
+
+
+def test_a_camera_that_leaves_the_field_step_by_step_keeps_its_map() -> None:
+    made = Reconstructor(tiny_config(), CPU)
+    for i in range(20):
+        made.add_frame(wall_frame(i, world_from_camera=pose(3.0 * i)))
+    assert made.counters["maps_begun_anew"] == 0
+    assert made.counters["frames_out_of_bounds"] == 20 - made.counters["keyframes"] > 10
+
+
 def test_cameras_at_rest_outweigh_an_absurd_first_frame_too() -> None:
     made = Reconstructor(tiny_config(), CPU)
     made.add_frame(wall_frame(0, world_from_camera=pose(1e5)))
@@ -205,7 +224,7 @@ def test_cameras_at_rest_outweigh_an_absurd_first_frame_too() -> None:
 
 
 def test_a_map_that_is_known_by_more_than_the_first_frames_is_kept(tmp_path: Path) -> None:
-    """Three keyframes, a checkpoint, a box that was given, or strays that do not agree."""
+    """More frames, a checkpoint, a box that was given, or strays that do not agree."""
 
     def outside(made: Reconstructor, *places_m: float) -> list[bool]:
         return [
@@ -214,9 +233,15 @@ def test_a_map_that_is_known_by_more_than_the_first_frames_is_kept(tmp_path: Pat
         ]
 
     grown = Reconstructor(tiny_config(), CPU)
-    for i in range(3):
+    for i in range(6):
         assert grown.add_frame(wall_frame(i, world_from_camera=pose(0.15 * i)))
-    assert not any(outside(grown, *[1e4 + 0.1 * i for i in range(20)]))
+    assert not any(outside(grown, *[1e4 + 0.1 * i for i in range(6)]))
+    # Also by frames that were not needed as keyframes.
+    rested = Reconstructor(tiny_config(), CPU)
+    for i in range(20):
+        rested.add_frame(wall_frame(i, world_from_camera=pose(0.15 * min(i, 3))))
+    assert len(rested.keyframe_poses()) == 4
+    assert not any(outside(rested, *[1e4 + 0.1 * i for i in range(20)]))
     loaded = Reconstructor(tiny_config(), CPU)
     loaded.load(grown.save(tmp_path / "checkpoint"))
     boxed = Reconstructor(tiny_config(bounds={"aabb": (-2, -2, -1, 2, 2, 4)}), CPU)
@@ -226,7 +251,7 @@ def test_a_map_that_is_known_by_more_than_the_first_frames_is_kept(tmp_path: Pat
     assert not any(outside(loaded, 1e4, 1e4, 1e4, 1e4))
     assert not any(outside(boxed, 1e4, 1e4, 1e4, 1e4))
     assert not any(outside(stray, 1e4, -1e4, 5e5, 3e3, -7e6, 1e4))
-    for made in (grown, loaded, boxed, stray):
+    for made in (grown, rested, loaded, boxed, stray):
         assert made.counters["maps_begun_anew"] == 0
         assert made.origin_m == (0.0, 0.0, 0.0)
     # A keyframe within the field in between is a reason to stay.
