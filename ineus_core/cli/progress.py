@@ -7,17 +7,43 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
-from ineus_core.pipeline import figures_text
+from ineus_core.cli.run_summary import summary_rows
 from ineus_core.types import StepReport
 
 _BAR_COLUMNS = 16
 """Of a bar, so that what stands beside it has room in 80 columns."""
+
+
+class Compiling(Protocol):
+    """Says how long kernels were compiled, which says nothing of how long the rest takes."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something is compiled now."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """How long there was something to compile, until now."""
+        ...
+
+
+class _Left(ProgressColumn):
+    """The time left as it is now, also while no update comes."""
+
+    def __init__(self, left: Callable[[], str]) -> None:
+        super().__init__()
+        self._text = left
+
+    def render(self, task: Task) -> Text:
+        return Text(self._text())
 
 
 class RunProgress:
@@ -27,6 +53,7 @@ class RunProgress:
         console: Where it is shown.
         period_s: Between two lines.
         now_s: The clock that the time left is told by.
+        compiling: Kernels that are compiled meanwhile; None: nobody knows.
     """
 
     def __init__(
@@ -34,6 +61,7 @@ class RunProgress:
         console: Console | None = None,
         period_s: float = 10.0,
         now_s: Callable[[], float] = time.monotonic,
+        compiling: Compiling | None = None,
     ) -> None:
         """Prepare the bar."""
         self._console = console or Console(stderr=True)
@@ -41,7 +69,7 @@ class RunProgress:
             TextColumn("{task.description}"),
             BarColumn(_BAR_COLUMNS),
             TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[left]}"),
+            _Left(self._left),
             TextColumn("{task.fields[rate]}"),
             console=self._console,
             transient=True,
@@ -49,7 +77,8 @@ class RunProgress:
         )
         self._now_s, self._period_s = now_s, period_s
         self._phase, self._share, self._rate = "", 0.0, ""
-        self._began_s = now_s()
+        self._compiling = compiling
+        self._began_s, self._compiled_s = now_s(), 0.0
         self._task: TaskID | None = None
         self._ending = threading.Event()
         self._lines = threading.Thread(target=self._print_lines, daemon=True)
@@ -75,15 +104,22 @@ class RunProgress:
         """Show the share of a phase that is done; the one before vanishes."""
         if phase != self._phase:
             self._phase, self._began_s = phase, self._now_s()
+            self._compiled_s = self._compile_s()
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(phase, total=1.0, rate="", left="")
+            self._task = self._bar.add_task(phase, total=1.0, rate="")
         assert self._task is not None
         self._share, self._rate = share, "" if report is None else rate_text(report)
-        self._bar.update(self._task, completed=share, rate=self._rate, left=self._left())
+        self._bar.update(self._task, completed=share, rate=self._rate)
+
+    def _compile_s(self) -> float:
+        return 0.0 if self._compiling is None else self._compiling.seconds
 
     def _left(self) -> str:
-        passed_s = self._now_s() - self._began_s
+        if self._compiling is not None and self._compiling.is_running:
+            return "compiling kernels"
+        # Compiling is over for good: it says nothing of what is left.
+        passed_s = self._now_s() - self._began_s - (self._compile_s() - self._compiled_s)
         if not 0 < self._share < 1 or passed_s <= 0:
             return ""
         return f"{duration_text(passed_s * (1 / self._share - 1))} left"
@@ -97,37 +133,9 @@ class RunProgress:
     def summary(self, out: Path, report: dict[str, Any]) -> None:
         """Print what came of the run."""
         table = Table(show_header=False)
-        held_out = report["held_out"]
-        rows = report["input"] | _chosen(report["chosen"])
-        rows |= {
-            "frames": f"{report['frames_used']} used, {report['frames_dropped']} dropped, "
-            f"{report['keyframes']} keyframes",
-            "training": f"{report['steps']} steps in {report['wall_s']:.1f} s, "
-            f"{report['samples_per_second'] / 1e6:.2f} M samples/s on {report['device']}",
-            "mesh": f"{report['mesh']['vertices']:,} vertices, "
-            f"{report['mesh']['triangles']:,} triangles, "
-            f"voxels of {1e3 * report['mesh']['voxel_size_m']:g} mm",
-        }
-        if held_out["frames"]:
-            rows["held out"] = f"{held_out['frames']} frames: {figures_text(held_out)}"
-        rows["written"] = f"{out}/mesh.ply, checkpoint/, renders/, report.json, report.html"
-        for name, text in rows.items():
+        for name, text in summary_rows(out, report).items():
             table.add_row(name, text)
         Console().print(table)
-
-
-def _chosen(chosen: dict[str, Any]) -> dict[str, str]:
-    """Return what the input shows, and the settings that were chosen for it."""
-    if not chosen["kind"]:
-        return {}
-    settings = ", ".join(f"{key}={_short(value)}" for key, value in chosen["settings"].items())
-    return {"shows": f"{chosen['kind']}: {settings or 'all is set'}"}
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, tuple | list):
-        return f"[{','.join(f'{number:g}' for number in value)}]"
-    return str(value)
 
 
 def rate_text(report: StepReport) -> str:

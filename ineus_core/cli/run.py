@@ -168,8 +168,13 @@ def _run(
         config, taken = with_settings(config, chosen.settings)
         chosen = KindSettings(chosen.kind, taken)
     compile_cpu_kernels_ahead(config, device)
-    # Time to train does not run while kernels compile.
-    warm_up_gpu(config, device)
+    if device.type == "cuda":
+        from ineus_core.cli.progress import RunProgress
+
+        with RunProgress() as progress:
+            progress.update("loading kernels (first use: compiling)", 0.0, None)
+            # Time to train does not run while kernels compile.
+            warm_up_gpu(config, device)
     reconstructor = Reconstructor(config, device, ranks)
     start.prepare(reconstructor, frames)
     # The others only train: one process measures and writes.
@@ -218,8 +223,9 @@ def _train_and_write(
     from ineus_core.cli.interruption import Interrupted
     from ineus_core.cli.progress import RunProgress
     from ineus_core.pipeline import OfflineRun
+    from ineus_core.reconstruction import hears_of_compiling
 
-    with RunProgress() as progress:
+    with hears_of_compiling() as compiling, RunProgress(compiling=compiling) as progress:
 
         def tell(phase: str, share: float, report: "StepReport | None") -> None:
             interruption.enter(phase)

@@ -11,6 +11,8 @@ from ineus_core.errors import CapacityError, SourceError
 
 _LOG = logging.getLogger(__name__)
 _MOST_REASONS = 64
+FRAMES = ("frames_in", "frames_used", "frames_dropped")
+"""The counters that are there from the beginning; all others are reasons of drops."""
 
 
 class FrameCounts:
@@ -23,7 +25,7 @@ class FrameCounts:
     def __init__(self, is_ready: Callable[[], bool]) -> None:
         """Begin with none."""
         self._is_ready, self._lock = is_ready, threading.Lock()
-        self.counters: Counter[str] = Counter(frames_in=0, frames_used=0, frames_dropped=0)
+        self.counters: Counter[str] = Counter(dict.fromkeys(FRAMES, 0))
 
     def add(self, name: str, frames: int = 1) -> None:
         """Count frames of one kind."""

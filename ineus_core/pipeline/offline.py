@@ -20,6 +20,7 @@ from ineus_core.keyframes import has_returns
 from ineus_core.pipeline.beside import Beside, Nobody, Onlooker
 from ineus_core.pipeline.config import PipelineConfig
 from ineus_core.pipeline.environment import device_name, versions
+from ineus_core.pipeline.frame_counts import FRAMES
 from ineus_core.pipeline.held_out import (
     FULL_WIDTH_PX,
     ComparedView,
@@ -54,6 +55,8 @@ _UNKNOWN_FRAMES = 100
 """A source that does not know its length is planned for like one of so many frames."""
 _STREAM_SHARE = 0.6
 """Share of a run's steps, or of its time, that the stream takes; the rest refines the field."""
+_FEW_HELD_OUT = 3
+"""Views that are held out below which their figures say little."""
 _LONGEST_STREAM = 0.75
 """Share of the time after which no frame is read any more: what was not trained shows nothing."""
 
@@ -154,6 +157,7 @@ class OfflineRun:
         self._curve: list[dict[str, Any]] = []
         self._first_ns: int | None = None
         self._last_ns = 0
+        self._frames_read = 0
         self._next_quick: dict[str, float] = {}
         # A resumed run has some already.
         self._steps_before = reconstructor.steps
@@ -172,7 +176,8 @@ class OfflineRun:
             _LOG.warning("%s", note)
         views, error = self._compared_views()
         measured = views if self._held_out else []
-        report = self._report(mean_figures(measured) | {"frames": len(measured)})
+        held_out = {"frames": len(measured), "every": self._limits.hold_out}
+        report = self._report(mean_figures(measured) | held_out)
         report |= {"wall_s": trained_s, "stream_wall_s": streamed_s}
         panels = [
             Panel(_name(view.frame), view.frame.rgb, view.frame.depth_m, view.image)
@@ -186,8 +191,13 @@ class OfflineRun:
         self._began_s = self._began_training_s = self._pipeline.now_s()
         # Decoded on all cores, while the device trains.
         frames = read_ahead(self._source)
+        count = frame_count(self._source)
+        if count is not None:
+            self._doubt_hold_out(count)
         self._stream_live(frames) if self._limits.real_time else self._stream(frames)
         streamed_s = self._clock.now_s() - self._began_s
+        if count is None:
+            self._doubt_hold_out(self._frames_read)
         self._judge_input()
         self._refine()
         return streamed_s, self._pipeline.refined_s - self._began_s
@@ -251,8 +261,24 @@ class OfflineRun:
             raise worker.error
         self._trains = self._reconstructor.steps > self._steps_before
 
+    def _doubt_hold_out(self, frames: int) -> None:
+        """Warn where too few frames are held out of so many to say anything."""
+        every = self._limits.hold_out
+        held_out = frames // every if every else 0
+        if every and held_out < _FEW_HELD_OUT:
+            many = "nothing" if held_out == 0 else f"{held_out} frame{'s' * (held_out > 1)} only"
+            _LOG.warning(
+                "--hold-out %d holds out %s of %d frames: quality is %s; a smaller number holds "
+                "out more",
+                every,
+                many,
+                frames,
+                "not measured" if held_out == 0 else "measured on too little to say much",
+            )
+
     def _is_for_training(self, index: int, frame: Frame) -> bool:
         """Note a frame; False if it is held out."""
+        self._frames_read = index + 1
         self._first_ns = frame.stamp_ns if self._first_ns is None else self._first_ns
         self._last_ns = frame.stamp_ns
         if is_held_out(index, self._limits.hold_out):
@@ -417,6 +443,7 @@ class OfflineRun:
         mesh = reconstructor.current_mesh()
         left_out = self._source.dropped + self._unread
         dropped = pipeline.counters["frames_dropped"] + left_out.total()
+        reasons = Counter({k: n for k, n in pipeline.counters.items() if k not in FRAMES})
         last = reports[-1]
         # Reports without a sample, as before the first step, say nothing of training.
         busy = [r for r in reports if r.samples_per_second > 0] or [last]
@@ -425,7 +452,7 @@ class OfflineRun:
             "frames_used": pipeline.counters["frames_used"],
             "frames_dropped": dropped,
             "frames_held_out": len(self._held_out),
-            "dropped": dict(left_out),
+            "dropped": dict(left_out + reasons),
             "counters": last.counters,
             "keyframes": last.keyframes,
             "steps": reconstructor.steps,

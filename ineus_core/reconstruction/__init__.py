@@ -9,7 +9,12 @@ from ineus_core.reconstruction.frame_intake import FrameIntake
 from ineus_core.reconstruction.map_origin import MapOrigin
 from ineus_core.reconstruction.reconstruction import Reconstruction
 from ineus_core.reconstruction.reconstructor import Reconstructor
-from ineus_core.reconstruction.warming import compile_cpu_kernels_ahead, warm_up, warm_up_gpu
+from ineus_core.reconstruction.warming import (
+    compile_cpu_kernels_ahead,
+    hears_of_compiling,
+    warm_up,
+    warm_up_gpu,
+)
 
 __all__ = [
     "FrameIntake",
@@ -19,6 +24,7 @@ __all__ = [
     "Reconstructor",
     "ReconstructorConfig",
     "compile_cpu_kernels_ahead",
+    "hears_of_compiling",
     "read_checkpoint",
     "warm_up",
     "warm_up_gpu",

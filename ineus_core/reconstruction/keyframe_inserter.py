@@ -152,9 +152,12 @@ class KeyframeInserter:
         # take the host longer than a stream has for a keyframe.
         is_measured = frame.depth_m is not None and not is_estimate
         completed = self._completion.completed(frame) if is_measured else frame
+        measured_px = _returns(frame) if is_measured else 0
+        self._counters["depth_pixels_measured"] += measured_px
         if completed is not frame:
             frame = completed
             self._counters["keyframes_completed"] += 1
+            self._counters["depth_pixels_filled"] += _returns(frame) - measured_px
         # Only what was estimated becomes better when later frames come.
         slot = self._replace_depth(frame) if is_estimate else None
         if slot is None:
@@ -191,6 +194,7 @@ class KeyframeInserter:
             if self._grow(keyframe):
                 self._integrator.integrate_added(keyframe, self._buffer, slot)
                 self._counters["keyframes_filled"] += 1
+                self._counters["depth_pixels_filled"] += _estimates(keyframe)
 
     def _store(self, frame: Frame) -> int:
         """Store a keyframe; return its slot."""
@@ -380,3 +384,15 @@ class KeyframeInserter:
                 self._integrator.integrate(frame)
                 self._fuse(keyframe)
         return moved
+
+
+def _returns(frame: Frame) -> int:
+    """Count the pixels with depth."""
+    return 0 if frame.depth_m is None else int(np.count_nonzero(frame.depth_m > 0))
+
+
+def _estimates(frame: Frame) -> int:
+    """Count the pixels whose depth was estimated beside a sensor's, which is sure."""
+    if frame.depth_m is None or frame.depth_confidence is None:
+        return 0
+    return int(np.count_nonzero((frame.depth_m > 0) & (frame.depth_confidence < 1)))

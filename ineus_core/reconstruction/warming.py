@@ -22,6 +22,7 @@ from ineus_core.stereo import visit_all
 from ineus_core.types import Camera, Frame
 
 if TYPE_CHECKING:
+    from ineus_core.kernels.compile_time import CompileTime
     from ineus_core.kernels.cpu_ahead import CompilingAhead
 
 _LOG = logging.getLogger(__name__)
@@ -74,6 +75,18 @@ def warm_up_gpu(config: ReconstructorConfig, device: torch.device) -> None:
     # What cannot be done ahead fails again, with its reason, when it is really needed.
     except Exception:
         _LOG.exception("kernels could not be compiled ahead; each is when it is first needed")
+
+
+@contextmanager
+def hears_of_compiling() -> "Iterator[CompileTime | None]":
+    """Say how long CPU kernels are compiled meanwhile; None where no compiler is installed."""
+    if not dispatch.compiles_for_host():
+        yield None
+        return
+    from ineus_core.kernels.compile_time import CompileTime
+
+    with CompileTime() as compile_time:
+        yield compile_time
 
 
 def compile_cpu_kernels_ahead(

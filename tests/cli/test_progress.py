@@ -36,6 +36,36 @@ def test_rate_and_time_left_are_readable_at_80_columns() -> None:
     assert "…" not in seen and "25 %" in seen
 
 
+class Compiling:
+    """Compiled for 90 s of the first 100."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    @property
+    def is_running(self) -> bool:
+        return 5.0 <= self._clock.now_s < 95.0
+
+    @property
+    def seconds(self) -> float:
+        return min(max(self._clock.now_s - 5.0, 0.0), 90.0)
+
+
+def test_time_that_kernels_compile_is_said_and_tells_nothing_of_what_is_left() -> None:
+    out, clock = io.StringIO(), Clock()
+    console = Console(file=out, width=80, force_terminal=True)
+    with RunProgress(console, now_s=clock, compiling=Compiling(clock)) as progress:
+        progress.update("streaming", 0.0, None)
+        clock.now_s = 50.0
+        progress.update("streaming", 0.01, report())
+        said = progress._left()
+        clock.now_s = 100.0
+        progress.update("streaming", 0.1, report())
+    # A tenth took 10 s without compiling.
+    assert said == "compiling kernels"
+    assert "90 s left" in out.getvalue()
+
+
 def test_a_finished_phase_vanishes() -> None:
     out = io.StringIO()
     with RunProgress(Console(file=out, width=80, force_terminal=True)) as progress:

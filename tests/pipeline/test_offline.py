@@ -78,6 +78,24 @@ def test_every_nth_frame_is_held_out_and_measured() -> None:
     assert report["dropped"] == {"no_pose": 1}
 
 
+@pytest.mark.parametrize(
+    ("frames", "every", "words"),
+    [
+        (5, 10, "--hold-out 10 holds out nothing of 5 frames: quality is not measured"),
+        (9, 4, "--hold-out 4 holds out 2 frames only of 9 frames"),
+        (9, 3, ""),
+        (9, 0, ""),
+    ],
+)
+def test_too_few_frames_to_hold_out_are_said(
+    frames: int, every: int, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = run(Walls(frames), hold_out=every, steps=1).report
+    said = [record.getMessage() for record in caplog.records if "hold" in record.getMessage()]
+    assert len(said) == bool(words) and all(text.startswith(words) for text in said)
+    assert report["held_out"]["every"] == every
+
+
 def test_pictures_too_small_for_one_figure_have_the_others() -> None:
     source = Walls(0)
     small = Camera(20, 10, 15.0, 15.0, 10.0, 5.0)
@@ -228,8 +246,8 @@ def test_a_frame_without_depth_among_others_is_taken_in_its_turn(
     monkeypatch.setattr(Pipeline, "submit", submitted)
     report = run(source).report
     assert taken == [frame.stamp_ns for frame in source._frames]
-    # Each waits for the next one, but for that before the one without depth, and that one itself.
-    assert waiting == [0, 1, 1, 1, 0, 1]
+    # Each waits for the next one.
+    assert waiting == [0, 1, 1, 1, 1, 1]
     assert (report["frames_used"], report["frames_dropped"]) == (6, 1)
 
 

@@ -217,6 +217,11 @@ def test_what_a_sensor_does_not_return_is_filled_and_trusted_less() -> None:
         reconstructor.add_frame(with_a_hole(frame))
     reconstructor.start()
     assert reconstructor.counters["keyframes_filled"] == len(frames)
+    filled_px = reconstructor.counters["depth_pixels_filled"]
+    assert 0.7 * 20 * 30 * len(frames) < filled_px <= 20 * 30 * len(frames)
+    height_px, width_px = frames[0].rgb.shape[:2]
+    without_hole = height_px * width_px - 20 * 30
+    assert reconstructor.counters["depth_pixels_measured"] == without_hole * len(frames)
     held = reconstructor.reconstruction.buffer.frame_of((frames[3].stamp_ns, 0))
     assert held is not None and held.depth_m is not None and held.depth_confidence is not None
     within = np.zeros(held.depth_m.shape, dtype=bool)
