@@ -5,6 +5,7 @@
 import contextlib
 import fcntl
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 FOLDER = Path("/dev/shm")
@@ -30,14 +31,19 @@ def own_segments(pid: int | str = "self") -> set[Path]:
     return locks | {lock.with_name(lock.name.removesuffix(_LOCK)) for lock in locks}
 
 
-def remove_own_segments() -> None:
-    """Remove the segments of this process, which is to end at once without taking DDS down.
+def remove_segments(segments: Iterable[Path]) -> None:
+    """Remove segments of a process that has ended, as far as it has left any.
 
     Whoever still reads them keeps them until he lets go; nobody new finds them.
     """
-    for segment in own_segments():
+    for segment in segments:
         with contextlib.suppress(OSError):
             segment.unlink(missing_ok=True)
+
+
+def remove_own_segments() -> None:
+    """Remove the segments of this process, which is to end at once without taking DDS down."""
+    remove_segments(own_segments())
 
 
 def remove_abandoned_segments() -> None:

@@ -13,10 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ineus_core.errors import CapacityError
-from ineus_ros.shared_memory import is_segment
+from ineus_ros.shared_memory import own_segments, remove_segments
 
-_leftovers: set[Path] = set()
-"""Segments that our programs used when they were told to end."""
 _DOMAINS = range(1, 101)  # higher ones meet the ports that the system hands out
 
 
@@ -43,13 +41,10 @@ def private_domain() -> Iterator[Mapping[str, str]]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 continue
-            try:
-                yield {
-                    "ROS_DOMAIN_ID": str(domain),
-                    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-                }
-            finally:
-                _remove_leftovers()
+            yield {
+                "ROS_DOMAIN_ID": str(domain),
+                "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            }
             return
     raise CapacityError(f"no free ROS domain: all {len(_DOMAINS)} are held, expected one")
 
@@ -126,21 +121,21 @@ class ChildProcess:
         """Interrupt, wait, kill if need be; return the exit code."""
         if self.is_running:
             # While it runs: of a process that has ended, /proc tells nothing.
-            _leftovers.update(_shared_memory_of(str(self.process.pid)))
+            segments = own_segments(self.process.pid)
             self.process.send_signal(signal.SIGINT)
             try:
                 self.process.wait(patience_s)
+                remove_segments(segments)
             except subprocess.TimeoutExpired:
                 self.kill()
-        _remove_leftovers()
         return self.process.returncode
 
     def kill(self) -> None:
         """Kill without warning, as a crash would."""
-        _leftovers.update(_shared_memory_of(str(self.process.pid)))
+        segments = own_segments(self.process.pid)
         self.process.kill()
         self.process.wait()
-        _remove_leftovers()
+        remove_segments(segments)
 
     def cpu_s(self) -> float:
         """Return the processor time that the program has used."""
@@ -148,24 +143,3 @@ class ChildProcess:
         # utime and stime, the 14th and 15th field of proc(5), counted from behind the name, which
         # may hold spaces.
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _remove_leftovers() -> None:
-    """Remove shared memory that a killed program left, once nobody else uses it either."""
-    found = {segment for segment in _leftovers if segment.exists()}
-    if found:
-        for process in Path("/proc").glob("[0-9]*"):
-            found -= _shared_memory_of(process.name)
-    for segment in found:
-        segment.unlink(missing_ok=True)
-    _leftovers.difference_update(found)
-
-
-def _shared_memory_of(pid: str) -> set[Path]:
-    """List the segments of Fast DDS that a process uses: its own and those of its peers."""
-    try:
-        maps = Path(f"/proc/{pid}/maps").read_text()
-    except OSError:
-        return set()
-    paths = (Path(line.split(maxsplit=5)[-1]) for line in maps.splitlines() if "/dev/shm/" in line)
-    return {path for path in paths if is_segment(path)}

@@ -1,14 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""Private domains are held by locks that harm nobody's files."""
+"""Private domains are held by locks that harm nobody's files; programs leave nothing behind."""
 
 import os
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from ineus_core.errors import CapacityError
-from ineus_ros.demo.processes import private_domain, runtime_folder
+from ineus_ros import shared_memory
+from ineus_ros.demo.processes import ChildProcess, private_domain, runtime_folder
 
 
 @pytest.fixture
@@ -51,3 +54,27 @@ def test_a_folder_that_others_may_write_to_is_not_used(
     own.symlink_to(folder)
     with pytest.raises(CapacityError, match="0700"):
         runtime_folder()
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_program_that_ends_abruptly_leaves_no_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    shared, ready = tmp_path / "shm", tmp_path / "ready"
+    shared.mkdir()
+    monkeypatch.setattr(shared_memory, "FOLDER", shared)
+    for name in ("fastrtps_its", "fastrtps_its_el", "fastrtps_other", "fastrtps_other_el"):
+        (shared / name).touch()
+    # It does not clean up, whatever it is told.
+    program = (
+        "import pathlib, signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit()); "
+        f"lock = open({str(shared / 'fastrtps_its_el')!r}); "
+        f"pathlib.Path({str(ready)!r}).touch(); time.sleep(600)"
+    )
+    with ChildProcess([sys.executable, "-c", program], {}) as child:
+        while not ready.exists():
+            assert child.is_running
+            time.sleep(0.01)
+        if is_killed:
+            child.kill()
+    assert {path.name for path in shared.iterdir()} == {"fastrtps_other", "fastrtps_other_el"}
