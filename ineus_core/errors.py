@@ -19,6 +19,10 @@ class SourceError(IneusError):
     """Input data that cannot be read or makes no sense."""
 
 
+class MissingFileError(SourceError):
+    """A file of a source whose others are there, so that it is of the kind it was read as."""
+
+
 class CheckpointError(IneusError):
     """A checkpoint that cannot be written, read or matched to the configuration."""
 

@@ -48,7 +48,10 @@ def command(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Random seed.")] = None,
     max_frames: Annotated[int, typer.Option(min=0, help="Maximum number of frames; 0: all.")] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Number of optimiser steps.")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of optimiser steps; after --resume, further ones."),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0, help="Wall time of training, s: stream and refinement.")
     ] = None,
@@ -64,7 +67,12 @@ def command(
         bool, typer.Option("--strict", help="Fail if the input contradicts itself.")
     ] = False,
     resume: Annotated[
-        Path | None, typer.Option(metavar="CKPT", help="Checkpoint to resume from.")
+        Path | None,
+        typer.Option(
+            metavar="CKPT",
+            help="Checkpoint to go on with: its map is kept, all frames of PATH are read again, "
+            "and --steps or --seconds are those of this run, beside what was done before.",
+        ),
     ] = None,
     resume_weights: Annotated[
         Path | None,

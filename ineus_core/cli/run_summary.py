@@ -17,7 +17,7 @@ def summary_rows(out: Path, report: Mapping[str, Any]) -> dict[str, str]:
         f"{_reasons(report['dropped'])}, {report['keyframes']} keyframes",
         **_of_depth(report["counters"]),
         **_of_bounds(report["counters"]),
-        "training": f"{report['steps']} steps in {report['wall_s']:.1f} s, "
+        "training": f"{_steps(report)} in {report['wall_s']:.1f} s, "
         f"{report['samples_per_second'] / 1e6:.2f} M samples/s on {report['device']}",
         "mesh": f"{report['mesh']['vertices']:,} vertices, "
         f"{report['mesh']['triangles']:,} triangles, "
@@ -30,6 +30,12 @@ def summary_rows(out: Path, report: Mapping[str, Any]) -> dict[str, str]:
         rows["held out"] = f"none: fewer than {held_out['every']} frames came (--hold-out)"
     rows["written"] = f"{out}/mesh.ply, checkpoint/, renders/, report.json, report.html"
     return rows
+
+
+def _steps(report: Mapping[str, Any]) -> str:
+    """Return the steps of this run, and of all if it went on with a checkpoint."""
+    total, before = report["steps"], report["steps_before"]
+    return f"{total - before} steps" + (f" (after {before} of the checkpoint)" if before else "")
 
 
 def _chosen(chosen: Mapping[str, Any]) -> dict[str, str]:

@@ -456,6 +456,7 @@ class OfflineRun:
             "counters": last.counters,
             "keyframes": last.keyframes,
             "steps": reconstructor.steps,
+            "steps_before": self._steps_before,
             "samples_per_second": float(np.median([r.samples_per_second for r in busy])),
             "rays_per_second": float(np.median([r.rays_per_second for r in busy])),
             "stream_s": (self._last_ns - (self._first_ns or 0)) / 1e9,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, Field, model_validator
 
 from ineus_core.config_model import ConfigModel
-from ineus_core.errors import ConfigError, SourceError
+from ineus_core.errors import ConfigError, MissingFileError, SourceError
 from ineus_core.files import check_source_exists
 from ineus_core.sources.adjustment import Adjustment, PoseReadingConfig, adjusted
 from ineus_core.sources.bags.camera import RosbagConfig
@@ -293,6 +293,9 @@ def _open_recognised(path: str | Path, config: SourceConfig) -> Source:
     kind = source_kind(path)
     try:
         return open_source(path, kind, config)
+    except MissingFileError:
+        # Most files are there: it is of this kind, and other readers would not find more.
+        raise
     except SourceError as error:
         others = [
             name

@@ -128,6 +128,9 @@ def test_a_run_can_go_on_from_its_checkpoint(
     assert result.exit_code == 0, result.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["steps"] == 60 + 20
+    # `--steps` are those of this run, as its table says.
+    assert report["steps_before"] == 60
+    assert "20 steps (after 60 of the checkpoint)" in " ".join(result.stdout.split())
 
 
 def test_a_run_can_begin_with_the_field_of_another(

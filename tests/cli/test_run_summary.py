@@ -18,6 +18,7 @@ def rows(counters: dict[str, int] | None = None, **changed: Any) -> dict[str, st
         "keyframes": 20,
         "counters": counters or {},
         "steps": 100,
+        "steps_before": 0,
         "wall_s": 1.5,
         "samples_per_second": 2e6,
         "device": "cpu",
@@ -52,3 +53,9 @@ def test_frames_are_dropped_for_reasons_and_nothing_that_is_held_out_is_said() -
     found = rows(dropped={"no_pose": 2, "time_over": 1}, held_out={"frames": 0, "every": 50})
     assert found["frames"] == "40 used, 3 dropped (2 no_pose, 1 time_over), 20 keyframes"
     assert found["held out"] == "none: fewer than 50 frames came (--hold-out)"
+
+
+def test_a_run_that_goes_on_tells_its_own_steps() -> None:
+    assert rows()["training"].startswith("100 steps in 1.5 s")
+    went_on = rows(steps=80, steps_before=60)["training"]
+    assert went_on.startswith("20 steps (after 60 of the checkpoint) in 1.5 s")

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from ineus_core.errors import SourceError
+from ineus_core.errors import MissingFileError, SourceError
 from ineus_core.sources.depth_registration import register_depth
 from ineus_core.sources.doubts import warn_of_camera, warn_of_poses
 from ineus_core.sources.picture_files import (
@@ -26,6 +26,9 @@ from ineus_core.sources.picture_files import (
 from ineus_core.sources.pose_track import PoseTrack
 from ineus_core.sources.reading import Run, one_by_one
 from ineus_core.types import Camera, Frame
+
+_NAMED = 3
+"""Missing files that are named."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,9 @@ class ImageSequence:
         self._depth = depth
         self._files = self._by_rising_stamp(files)[: max_frames or None]
         # Before the first frame, not in the middle of a run.
-        for path in (path for frame in self._files for path in (frame.colour, frame.depth)):
-            if path is not None and not path.is_file():
-                raise SourceError(f"{path}: no such file, though there is a pose for it")
+        _check_all_there([frame.colour for frame in self._files], "colour")
+        depth = [frame.depth for frame in self._files if frame.depth is not None]
+        _check_all_there(depth, "depth")
         if self._files:
             folder = str(self._files[0].colour.parent)
             warn_of_camera(camera, folder, f"source.{self.kind}.fx and the keys beside it")
@@ -164,3 +167,24 @@ class ImageSequence:
         rgb = read_colour(files.colour, (camera.width_px, camera.height_px))
         depth_m = self._depth.read(files, camera)
         return Frame(files.stamp_ns, camera, files.world_from_camera, rgb, depth_m)
+
+
+def _check_all_there(paths: Sequence[Path], what: str) -> None:
+    """Raise if any of the files of one kind is missing, and say what to do about it."""
+    missing = [path for path in paths if not path.is_file()]
+    if not missing:
+        return
+    there, number = len(paths) - len(missing), len(paths)
+    text = f"{missing[0]}: no such file, though there is a pose for it"
+    if there == 0:
+        raise SourceError(f"{text}; none of the {number} {what} files is there")
+    raise MissingFileError(
+        f"{text}; {there} of {number} {what} files are there: add {_named(missing)}, or leave "
+        f"{'that frame' if len(missing) == 1 else 'those frames'} out by taking out the pose"
+    )
+
+
+def _named(missing: Sequence[Path]) -> str:
+    names = ", ".join(path.name for path in missing[:_NAMED])
+    more = len(missing) - _NAMED
+    return f"{names} and {more} more" if more > 0 else names

@@ -12,6 +12,7 @@ import pytest
 from folder_making import colour, make_posed_images, pose, replace_line, write_colour, write_depth
 
 from ineus_core.errors import SourceError
+from ineus_core.sources import open_source
 from ineus_core.sources.read_options import ReadOptions
 from ineus_core.sources.sequences.posed_images import PosedImagesConfig, PosedImagesSource
 from ineus_core.types import check_rigid
@@ -150,6 +151,30 @@ def test_missing_files_are_named(
     folder = make_posed_images(tmp_path / "data")
     damage(folder)
     with pytest.raises(SourceError, match=message):
+        PosedImagesSource(folder)
+
+
+def test_a_missing_depth_file_is_named_with_how_many_are_there(tmp_path: Path) -> None:
+    folder = make_posed_images(tmp_path / "data", frames=5)
+    (folder / "depth" / "000002.png").unlink()
+    with pytest.raises(SourceError) as caught:
+        open_source(folder)
+    text = str(caught.value)
+    assert text.startswith(f"{folder / 'depth' / '000002.png'}: no such file")
+    assert "4 of 5 depth files are there: add 000002.png, or leave that frame out" in text
+    # It is of this kind, with most of its files.
+    assert "--source" not in text
+
+
+def test_many_missing_files_are_counted_and_some_named(tmp_path: Path) -> None:
+    folder = make_posed_images(tmp_path / "data", frames=6)
+    for index in range(1, 6):
+        (folder / "depth" / f"00000{index}.png").unlink()
+    message = "1 of 6 depth files are there: add 000001.png, 000002.png, 000003.png and 2 more"
+    with pytest.raises(SourceError, match=message):
+        PosedImagesSource(folder)
+    (folder / "depth" / "000000.png").unlink()
+    with pytest.raises(SourceError, match="none of the 6 depth files is there"):
         PosedImagesSource(folder)
 
 
