@@ -107,8 +107,8 @@ class ImageSequence:
         self._files = self._by_rising_stamp(files)[: max_frames or None]
         # Before the first frame, not in the middle of a run.
         _check_all_there([frame.colour for frame in self._files], "colour")
-        depth = [frame.depth for frame in self._files if frame.depth is not None]
-        _check_all_there(depth, "depth")
+        with_depth = [frame.depth for frame in self._files if frame.depth is not None]
+        _check_all_there(with_depth, "depth")
         if self._files:
             folder = str(self._files[0].colour.parent)
             warn_of_camera(camera, folder, f"source.{self.kind}.fx and the keys beside it")
