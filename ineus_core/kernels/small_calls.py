@@ -14,6 +14,7 @@ import torch
 from ineus_core.kernels.adam import adam_step
 from ineus_core.kernels.bundle_adjustment import PointSightings, stepped, triangulated
 from ineus_core.kernels.cell_lookup import cells_at
+from ineus_core.kernels.colour_votes import ColourViews, PointsOfHoles, colour_votes
 from ineus_core.kernels.depth_comparison import DepthViews, Window, compare_depth, depth_around
 from ineus_core.kernels.depth_fusion import (
     COLUMNS,
@@ -27,6 +28,7 @@ from ineus_core.kernels.depth_fusion import (
 )
 from ineus_core.kernels.depth_splatting import splat_depth
 from ineus_core.kernels.hash_grid import HashGridLayout, encoding
+from ineus_core.kernels.hole_planes import planar_holes
 from ineus_core.kernels.nearest_disc import DiscGrid, nearest_disc
 from ineus_core.kernels.observed_mask import mark_observed
 from ineus_core.kernels.occupancy import integrate_depth
@@ -151,6 +153,22 @@ def _compare_depth() -> None:
     depth_around(depth_m[0], None, Window(depth_m[0], depth_m[0], 2), (0.1, 10.0))
 
 
+def _close_holes() -> None:
+    slopes = np.zeros((_SIDE, _SIDE, 2), np.float32)
+    planar_holes(np.ones((_SIDE, _SIDE), np.float32), slopes, None, (0.1, 10.0))
+
+
+def _vote() -> None:
+    rgb, depth_m = np.zeros((1, _SIDE**2, 3), np.uint8), np.ones((1, _SIDE**2), np.float32)
+    sizes_px, zeros = np.full((1, 2), _SIDE), np.zeros(1, np.int64)
+    views = ColourViews(
+        rgb, depth_m, sizes_px, np.ones(1), (_CAMERA,), np.zeros((1, 17)), zeros > 0, _MOTION
+    )
+    colour_votes(
+        views, PointsOfHoles(np.ones((1, 3)), rgb[0, :1], zeros, zeros > 0, 1, np.ones(3))
+    )
+
+
 def _splat() -> None:
     registered = np.full((_SIDE, _SIDE), np.inf, np.float32)
     splat_depth(np.ones((_SIDE, _SIDE), np.float32), _CAMERA, _CAMERA, np.eye(4), registered)
@@ -231,6 +249,8 @@ SMALL_CALLS: dict[str, tuple[Callable[[], object], ...]] = {
     "observed_mask": (_mark_observed,),
     "cell_lookup": (_look_cells_up,),
     "depth_comparison": (_compare_depth,),
+    "hole_planes": (_close_holes,),
+    "colour_votes": (_vote,),
     "depth_fusion": (_fuse, _look_fused_up),
     "voxel_evidence": (_judge_fused,),
     "hash_grid": (_encode_value, _encode_and_differentiate),

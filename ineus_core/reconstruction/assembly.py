@@ -405,6 +405,7 @@ def _inserter(
         dynamic = DynamicFilter(config.dynamic_objects, 1 + limits[0], *limits[1:])
     if config.exposure.enabled:
         exposure = ExposureCorrection(config.exposure, *limits[1:])
+    completion = DepthCompletion(config.completion, config.depth)
     return KeyframeInserter(
         origin,
         config.bounds,
@@ -414,8 +415,7 @@ def _inserter(
         buffer,
         replay,
         integrator,
-        DepthCompletion(config.completion, config.depth),
-        KeyframeCorrection(refiner, dynamic, exposure),
+        KeyframeCorrection(refiner, dynamic, exposure, completion),
         GoneSurface(surface.dirty),
         holes,
         fused,

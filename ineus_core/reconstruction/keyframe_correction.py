@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The ineus authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the host corrects of a keyframe before it is stored: pose, what moves, colours.
+"""What the host corrects of a keyframe before it is stored: pose, what moves, colours, holes.
 
 Nothing of it is asked of the device, so that a stream has it done on a thread of its own while the
 device trains.
@@ -17,6 +17,7 @@ from ineus_core.dynamic_objects import DynamicFilter, Verdict
 from ineus_core.exposure import ExposureCorrection
 from ineus_core.geometry import rigid_inverse
 from ineus_core.pose_refinement import PoseRefiner
+from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.types import Frame, KeyframeId
 
 _Poses = Mapping[KeyframeId, Float[np.ndarray, "4 4"]]
@@ -41,6 +42,7 @@ class KeyframeCorrection:
         refiner: Corrects the poses of those whose depth a sensor measures; None leaves them.
         dynamic: Finds what moves in the depth that a sensor measures; None: nobody does.
         exposure: Brings colours to the exposure of the map; None leaves them.
+        completion: Closes holes of the depth that a sensor measures.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class KeyframeCorrection:
         refiner: PoseRefiner | None,
         dynamic: DynamicFilter | None,
         exposure: ExposureCorrection | None,
+        completion: DepthCompletion,
     ) -> None:
         """Begin without a keyframe."""
         self._refiner, self._dynamic, self._exposure = refiner, dynamic, exposure
+        self._completion = completion
         self._refined_from_given = np.eye(4)
 
     def correct(self, frame: Frame, is_held: bool, others_wait: bool = False) -> CorrectedKeyframe:
@@ -71,6 +75,10 @@ class KeyframeCorrection:
             frame = verdict.frame
         if self._exposure is not None and not is_held:
             frame = self._exposure.add(frame)
+        # Last, by colours as they are stored. Through holes of depth from motion planes bring half
+        # a point at most.
+        if is_measured:
+            frame = self._completion.completed(frame)
         return CorrectedKeyframe(frame, poses, verdict, self._take_counts())
 
     def _refined(
@@ -87,7 +95,7 @@ class KeyframeCorrection:
 
     def _take_counts(self) -> Counter[str]:
         counts: Counter[str] = Counter()
-        for part in (self._refiner, self._dynamic, self._exposure):
+        for part in (self._refiner, self._dynamic, self._exposure, self._completion):
             if part is not None:
                 counts.update(part.take_counts())
         return counts
@@ -106,7 +114,7 @@ class KeyframeCorrection:
 
     def follow(self, poses: _Poses) -> None:
         """Give keyframes refined poses."""
-        for part in (self._dynamic, self._exposure):
+        for part in (self._dynamic, self._exposure, self._completion):
             if part is not None:
                 part.move(poses)
 

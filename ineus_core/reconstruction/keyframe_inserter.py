@@ -16,7 +16,6 @@ from ineus_core.dynamic_objects import EVIDENCE, Verdict, told_of
 from ineus_core.errors import CapacityError
 from ineus_core.fields import HashSdf
 from ineus_core.keyframes import DepthConfig, KeyframeBuffer, Replay
-from ineus_core.reconstruction.completion import DepthCompletion
 from ineus_core.reconstruction.depth_integrator import DepthIntegrator
 from ineus_core.reconstruction.estimated_depth import EstimatedDepth
 from ineus_core.reconstruction.fused_map import FusedMap
@@ -52,8 +51,7 @@ class KeyframeInserter:
         buffer: Holds the keyframes.
         replay: Keeps rays of those that leave.
         integrator: Takes in the depth of those that come.
-        completion: Closes holes of their depth.
-        correction: Corrects poses and colours, and finds what moves.
+        correction: Corrects poses and colours, finds what moves and closes holes of their depth.
         gone: Has the blocks meshed in which something is not there any more.
         holes: Estimates what the sensor has not returned, later; None: nobody does.
         fused: Takes in what keyframes have measured; None: nobody does.
@@ -70,7 +68,6 @@ class KeyframeInserter:
         buffer: KeyframeBuffer,
         replay: Replay,
         integrator: DepthIntegrator,
-        completion: DepthCompletion,
         correction: KeyframeCorrection,
         gone: GoneSurface,
         holes: EstimatedDepth | None,
@@ -80,7 +77,7 @@ class KeyframeInserter:
         """Begin without a keyframe."""
         self._origin, self._bounds, self._depth = origin, bounds, depth
         self._field, self._grid, self._buffer, self._replay = field, grid, buffer, replay
-        self._integrator, self._completion, self._counters = integrator, completion, counters
+        self._integrator, self._counters = integrator, counters
         self._correction, self._holes, self._gone, self._fused = correction, holes, gone, fused
         self._outside: deque[Frame] = deque(maxlen=_MOST_OUTWEIGHED)
         self._outside_in_a_row = 0
@@ -148,16 +145,6 @@ class KeyframeInserter:
             self._forget_movers(corrected.verdict)
         frame = corrected.frame
         is_estimate = frame.depth_confidence is not None
-        # Through holes of depth from motion planes bring half a point where walls are plain, and
-        # take the host longer than a stream has for a keyframe.
-        is_measured = frame.depth_m is not None and not is_estimate
-        completed = self._completion.completed(frame) if is_measured else frame
-        measured_px = _returns(frame) if is_measured else 0
-        self._counters["depth_pixels_measured"] += measured_px
-        if completed is not frame:
-            frame = completed
-            self._counters["keyframes_completed"] += 1
-            self._counters["depth_pixels_filled"] += _returns(frame) - measured_px
         # Only what was estimated becomes better when later frames come.
         slot = self._replace_depth(frame) if is_estimate else None
         if slot is None:
@@ -289,7 +276,6 @@ class KeyframeInserter:
         if self._holes is not None:
             self._holes.move(poses)
         for keyframe, world_from_camera in poses.items():
-            self._completion.move(keyframe, world_from_camera)
             self._buffer.replace_pose(keyframe, world_from_camera)
             if self._integrator.is_out_of_place(keyframe, world_from_camera):
                 self._integrator.integrate_held(keyframe, self._buffer)
@@ -375,7 +361,6 @@ class KeyframeInserter:
         if self._holes is not None:
             self._holes.move(poses)
         for keyframe, world_from_camera in poses.items():
-            self._completion.move(keyframe, world_from_camera)
             if not self._buffer.replace_pose(keyframe, world_from_camera):
                 continue
             moved += 1
@@ -384,11 +369,6 @@ class KeyframeInserter:
                 self._integrator.integrate(frame)
                 self._fuse(keyframe)
         return moved
-
-
-def _returns(frame: Frame) -> int:
-    """Count the pixels with depth."""
-    return 0 if frame.depth_m is None else int(np.count_nonzero(frame.depth_m > 0))
 
 
 def _estimates(frame: Frame) -> int:

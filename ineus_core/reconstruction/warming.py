@@ -123,6 +123,8 @@ def cpu_operators(config: ReconstructorConfig, device: torch.device) -> set[str]
         "pose_graph": config.pose_refinement.enabled,
         "bundle_adjustment": config.pose_refinement.enabled and config.pose_refinement.pictures,
         "depth_comparison": config.dynamic_objects.enabled,
+        "hole_planes": config.completion.reference_views > 0,
+        "colour_votes": config.completion.reference_views > 0,
     }
     if device.type == "cpu":
         for operator in ("occupancy", "observed_mask", "cell_lookup", "ray_marching", "adam"):

@@ -5,14 +5,13 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 from tiny_scene import CPU, tiny_config
 
-from ineus_core.geometry import look_at, pixel_rays
+from ineus_core.geometry import look_at
 from ineus_core.keyframes import DepthConfig
 from ineus_core.reconstruction import Reconstructor
-from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion, planar_holes
+from ineus_core.reconstruction.completion import CompletionConfig, DepthCompletion
 from ineus_core.sources.synthetic.analytic_scene import AnalyticScene, Part
 from ineus_core.sources.synthetic.render import render_scene
 from ineus_core.sources.synthetic.shapes import Texture, box, half_space
@@ -22,65 +21,6 @@ CAMERA = Camera(160, 120, 130.0, 130.0, 80.0, 60.0)
 BELIEVED = DepthConfig()
 UP = np.array((0.0, 0.0, 1.0))
 BLACK = (0.1, 0.1, 0.1)
-
-
-def slopes() -> np.ndarray:
-    rays = pixel_rays(CAMERA)
-    return rays[..., :2] / rays[..., 2:]
-
-
-def slanted_plane() -> tuple[np.ndarray, np.ndarray]:
-    """Inverse depth as a product with the ray, and the depth image."""
-    plane = np.array((0.1, -0.05, 0.4))
-    return plane, (1.0 / (slopes() @ plane[:2] + plane[2])).astype(np.float32)
-
-
-def with_hole(depth_m: np.ndarray) -> np.ndarray:
-    depth_m = depth_m.copy()
-    depth_m[40:70, 60:100] = 0
-    return depth_m
-
-
-def test_a_plane_goes_through_a_hole() -> None:
-    plane, depth_m = slanted_plane()
-    (hole,) = planar_holes(with_hole(depth_m), slopes(), None, BELIEVED)
-    assert len(hole.rows) == 30 * 40
-    np.testing.assert_allclose(hole.plane, plane, atol=1e-5)
-    # Two pixels wide all around.
-    assert hole.edge.sum() == 30 * 40 - 26 * 36
-
-
-def two_depths(depth_m: np.ndarray) -> np.ndarray:
-    """Make an object beside a shadow: the rim is nearer on one side."""
-    depth_m[:, :60] *= 0.8
-    return depth_m
-
-
-def a_corner(depth_m: np.ndarray) -> np.ndarray:
-    """Two walls that meet within the hole."""
-    return depth_m * (1 + 0.4 * np.abs(slopes()[..., 0])).astype(np.float32)
-
-
-def cut_off(depth_m: np.ndarray) -> np.ndarray:
-    """Most of the contour lies outside of the image."""
-    depth_m[40:70, :100] = 0
-    depth_m[:45], depth_m[65:] = 0, 0
-    return depth_m
-
-
-def far_away(depth_m: np.ndarray) -> np.ndarray:
-    return depth_m * 10
-
-
-@pytest.mark.parametrize("change", [two_depths, a_corner, cut_off, far_away])
-def test_what_is_no_plane_around_a_hole_gives_none(change: object) -> None:
-    depth_m = with_hole(change(slanted_plane()[1]))  # type: ignore[operator]
-    assert planar_holes(depth_m, slopes(), None, BELIEVED) == []
-
-
-def test_pixels_that_may_not_be_used_are_no_hole() -> None:
-    depth_m = with_hole(slanted_plane()[1])
-    assert planar_holes(depth_m, slopes(), depth_m > 0, BELIEVED) == []
 
 
 def frames_of_screen(stands_out_m: float) -> tuple[list[Frame], list[np.ndarray]]:
@@ -137,10 +77,29 @@ def test_a_corrected_pose_is_that_of_the_witness() -> None:
     for completion in (off, back):
         for frame in moved:
             completion.completed(frame)
-    for frame in frames[:4]:
-        back.move((frame.stamp_ns, frame.camera_id), frame.world_from_camera)
+    back.move({(f.stamp_ns, f.camera_id): f.world_from_camera for f in frames[:4]})
     assert off.completed(frames[4]) is frames[4]
     assert back.completed(frames[4]) is not frames[4]
+
+
+def test_a_mask_and_returns_within_a_hole_stay_as_they_are() -> None:
+    frames, _ = frames_of_screen(stands_out_m=0.002)
+    completion = DepthCompletion(CompletionConfig(), BELIEVED)
+    for frame in frames[:4]:
+        completion.completed(frame)
+    last = frames[4]
+    assert last.depth_m is not None
+    mask = np.ones(last.depth_m.shape, bool)
+    row, column = (int(np.median(of)) for of in np.nonzero(last.depth_m == 0))
+    mask[row, column] = False
+    closed = completion.completed(replace(last, mask=mask))
+    assert closed.depth_m is not None
+    assert closed.depth_m[row, column] == 0 and closed.depth_m[row, column + 1] > 0
+    filled = (closed.depth_m > 0) & (last.depth_m == 0)
+    counts = completion.take_counts()
+    # What the first four have filled is counted as well.
+    assert counts["depth_pixels_filled"] >= filled.sum() > 0
+    assert completion.take_counts() == {}
 
 
 def test_keyframes_are_held_and_observed_with_their_holes_closed() -> None:

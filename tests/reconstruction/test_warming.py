@@ -57,8 +57,10 @@ def test_cpu_kernels_are_those_of_the_configuration_and_on_a_gpu_those_of_the_ho
     config = tiny_config(fusion={"enabled": False})
     assert cpu_operators(config, torch.device("cuda")) == {
         "bundle_adjustment",
+        "colour_votes",
         "depth_comparison",
         "depth_splatting",
+        "hole_planes",
         "plane_alignment",
         "plane_registration",
         "plane_fitting",
@@ -73,8 +75,10 @@ def test_cpu_kernels_are_those_of_the_configuration_and_on_a_gpu_those_of_the_ho
         fusion={"enabled": True},
         field={"backend": "torch"},
         dynamic_objects={"enabled": False},
+        completion={"reference_views": 0},
     )
     changed = {"depth_fusion", "stereo_matching", "hash_grid", "depth_comparison"}
+    changed |= {"hole_planes", "colour_votes"}
     assert cpu_operators(others, CPU) ^ on_cpu == changed
     assert cpu_operators(tiny_config(), CPU) <= set(SMALL_CALLS)
 
