@@ -5,9 +5,11 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+_T = TypeVar("_T")
 _SWITCHING_S = 5e-4
 """How long a thread waits for the interpreter's lock that another one holds; 5 ms by default.
 
@@ -18,6 +20,12 @@ That is ten steps of a GPU, which the other thread has to give it.
 def core_count() -> int:
     """Return how many cores this process may use, which may be fewer than the machine has."""
     return len(os.sched_getaffinity(0))
+
+
+def in_short_turns(work: Callable[[], _T]) -> _T:
+    """Do something on a thread beside others, which need not wait long for the interpreter."""
+    with short_turns():
+        return work()
 
 
 class _Sharing:

@@ -6,11 +6,13 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 
 from ineus_core.consistency import InputCheck, StreamSelection, Verdict, View
+from ineus_core.cores import in_short_turns
 from ineus_core.errors import IneusError
 from ineus_core.types import Frame
 
@@ -79,9 +81,11 @@ class BackgroundCheck:
 
     def _start(self) -> None:
         views = self._selection.views
+        # Of what training asks of the device each call would wait for this one's turn.
         self._thread = threading.Thread(
-            target=self._check, args=(views,), name="input check", daemon=True
-        )
+            target=in_short_turns, args=(partial(self._check, views),), name="input check",
+            daemon=True,
+        )  # fmt: skip
         self._thread.start()
 
     def _check(self, views: list[View]) -> None:

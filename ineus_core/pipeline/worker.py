@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ineus_core.cores import in_short_turns
 from ineus_core.pipeline.loop import Pipeline
 from ineus_core.timing import InParts
 from ineus_core.types import Frame
@@ -223,7 +224,10 @@ class Worker:
         return future
 
     def _new_thread(self) -> threading.Thread:
-        return threading.Thread(target=self._run, name="ineus-worker", daemon=True)
+        # Each call to the device gives the interpreter to other threads, such as a node's.
+        return threading.Thread(
+            target=in_short_turns, args=(self._run,), name="ineus-worker", daemon=True
+        )
 
     def _run(self) -> None:
         try:

@@ -144,9 +144,10 @@ class Assembly:
         # On a CPU a first depth at once takes as long as the better one a little later.
         is_fast = self.device.type == "cuda"
         stereo = stereo.model_copy(update={"provisional": stereo.provisional and is_fast})
+        share = self.time_for_depth()
         return EstimatedDepth(
-            stereo, self.config.depth, self.device, points, self.time_for_depth(),
-            in_order=not is_set,
+            stereo, self.config.depth, self.device, points, share,
+            in_order=not is_set, beside=is_fast and share is not None,
         )  # fmt: skip
 
     def _holes(self) -> EstimatedDepth | None:
@@ -159,7 +160,10 @@ class Assembly:
         share = self.time_for_depth()
         # Most of the depth is there: the rest may take as long again, and no more.
         time_share = None if share is None else share.part(_SHARE_OF_HOLES)
-        return EstimatedDepth(stereo, self.config.depth, self.device, time_share=time_share)
+        return EstimatedDepth(
+            stereo, self.config.depth, self.device, time_share=time_share,
+            beside=self.device.type == "cuda" and share is not None,
+        )  # fmt: skip
 
     def begin(
         self,

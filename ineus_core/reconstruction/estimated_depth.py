@@ -8,30 +8,32 @@ when later ones have come. Keyframes with depth get only what their sensor has n
 
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from ineus_core.cores import in_short_turns
 from ineus_core.keyframes import DepthConfig, believed_depth
-from ineus_core.reconstruction.hole_filling import fill_holes
-from ineus_core.stereo import DepthFromMotion, PlainWalls, StereoConfig, StereoDepth
+from ineus_core.reconstruction.depth_belief import LEAST_FILLED, DepthBelief
+from ineus_core.stereo import DepthFromMotion, StereoConfig, StereoDepth
 from ineus_core.timing import Patience, TimeShare
 from ineus_core.types import Frame, KeyframeId
 
 _LOG = logging.getLogger(__name__)
-_LEAST_FILLED = 0.002
-"""Share of a picture that is holes, or of them filled, below which it is not worth the time."""
+_T = TypeVar("_T")
 _IN_VAIN, _RESTS = 8, 24
 """Keyframes in a row of which nothing is filled, and those after them that are not looked at: of a
 recording with wrong poses, no matches agree with the sensor."""
-_LEAST_KNOWN = 0.005
-"""Share of a picture that has depth below which the keyframe counts as one without."""
 _MOST_GIVEN_UP = 256
 """Keyframes that are kept as long as none has got any depth."""
+_MOST_JUDGED = 8
+"""Estimates that wait for the thread that judges them; each takes it some 80 ms."""
 
 
 class EstimatedDepth:
@@ -44,6 +46,8 @@ class EstimatedDepth:
         points_m: On surfaces, where some are known, such as those of structure from motion.
         time_share: Says whether there is time for a keyframe; None: there always is.
         in_order: Keyframes come as a camera moves; photographs may come in any order.
+        beside: Another thread decides what is believed, so that the device trains meanwhile.
+            Keyframes then come some uses of this later.
     """
 
     def __init__(
@@ -54,11 +58,15 @@ class EstimatedDepth:
         points_m: Float[np.ndarray, "n 3"] | None = None,
         time_share: TimeShare | None = None,
         in_order: bool = True,
+        beside: bool = False,
     ) -> None:
         """Wait for the first keyframe."""
         self._config, self._limits = config, limits
         self._stereo = DepthFromMotion(config, device, points_m, in_order)
-        self._walls = PlainWalls()
+        self._belief = DepthBelief(config, limits)
+        # One, as walls are told of by keyframes in their order.
+        self._thread = ThreadPoolExecutor(1, "ineus-depth-belief") if beside else None
+        self._judged: deque[tuple[StereoDepth, Future[Frame | None]]] = deque()
         self._time = time_share or TimeShare(1.0)
         self._patience = Patience(_IN_VAIN, _RESTS)
         self._waiting: dict[KeyframeId, Frame] = {}
@@ -78,7 +86,7 @@ class EstimatedDepth:
         # None of these may wait, as the matcher never gets it and so would never answer.
         if frame.depth_m is not None and not self._may_be_filled(frame.depth_m):
             return []
-        if not self._time.is_due():
+        if not self._time.is_due() or len(self._judged) >= _MOST_JUDGED:
             # One of a sensor has depth, but for its holes.
             self.counters["keyframes_without_time_for_depth"] += frame.depth_m is None
             return []
@@ -98,7 +106,7 @@ class EstimatedDepth:
         return len(self._waiting) > 0
 
     def _may_be_filled(self, measured_m: Float[np.ndarray, "h w"]) -> bool:
-        has_holes = bool((~(measured_m > 0)).mean() >= _LEAST_FILLED)
+        has_holes = bool((~(measured_m > 0)).mean() >= LEAST_FILLED)
         return has_holes and self._patience.goes_on()
 
     def go_on(self) -> list[Frame] | None:
@@ -107,21 +115,23 @@ class EstimatedDepth:
             found = self._stereo.go_on()
             if found is not None:
                 return self._with_depth(found)
+        if ready := self._taken(waits=False):
+            return ready
         # Nothing more will be said of those that are not held there.
-        held = self._stereo.held
+        held = {*self._stereo.held, *(depth.keyframe for depth, _ in self._judged)}
         self._give_up([keyframe for keyframe in self._waiting if keyframe not in held])
         return None
 
     def finish(self) -> list[Frame]:
         """Return the keyframes that still waited, as far as their depth can be told."""
-        ready = self._with_depth(self._stereo.finish())
+        ready = self._with_depth(self._stereo.finish()) + self._taken(waits=True)
         self._give_up(list(self._waiting))
         return ready
 
     def move(self, poses: Mapping[KeyframeId, Float[np.ndarray, "4 4"]]) -> None:
         """Give keyframes that wait, or that others are matched with, corrected poses."""
         self._stereo.move(poses)
-        self._walls.move(poses)
+        self._judge(partial(self._belief.move, poses))
         for keyframe in self._waiting.keys() & poses.keys():
             frame = self._waiting[keyframe]
             self._waiting[keyframe] = replace(frame, world_from_camera=poses[keyframe])
@@ -144,17 +154,38 @@ class EstimatedDepth:
         self.counters["keyframes_without_estimate"] += len(frames)
 
     def _with_depth(self, found: Sequence[StereoDepth]) -> list[Frame]:
-        ready = []
         for depth in found:
             frame = self._waiting.get(depth.keyframe)
+            if frame is not None:
+                self._judged.append((depth, self._judge(partial(self._belief.of, frame, depth))))
+        return self._taken(waits=False)
+
+    def _judge(self, work: Callable[[], _T]) -> "Future[_T]":
+        """Do something with what is believed after all that was to be done before."""
+        if self._thread is not None:
+            return self._thread.submit(in_short_turns, work)
+        done: Future[_T] = Future()
+        done.set_result(work())
+        return done
+
+    def _taken(self, waits: bool) -> list[Frame]:
+        """Return keyframes with what is believed of their depth, as far as that is decided.
+
+        Args:
+            waits: Until all is.
+        """
+        ready = []
+        while self._judged and (waits or self._judged[0][1].done()):
+            depth, judged = self._judged.popleft()
+            believed, frame = judged.result(), self._waiting.get(depth.keyframe)
             if frame is None:
                 continue
-            believed = self._believed(frame, depth)
             if frame.depth_m is not None:
                 self._patience.tell(was_in_vain=believed is None)
             if believed is None:
                 continue
-            ready.append(believed)
+            # It may have been moved meanwhile.
+            ready.append(replace(believed, world_from_camera=frame.world_from_camera))
             # One that is not comes again, better.
             if depth.is_final:
                 del self._waiting[depth.keyframe]
@@ -162,38 +193,3 @@ class EstimatedDepth:
                 # They were to begin a map without any depth, which there is now.
                 self.given_up.clear()
         return ready
-
-    def _believed(self, frame: Frame, depth: StereoDepth) -> Frame | None:
-        """Return a frame with as much of its depth as is sure enough; None if that adds little."""
-        found_m, chance = depth.depth_m, depth.confidence
-        # A first depth is soon replaced, and a sensor's holes have its depth around them.
-        if self._config.fill and depth.is_final and frame.depth_m is None:
-            found_m, chance = depth.with_plain_regions(
-                frame.rgb, self._config.min_confidence, self._walls
-            )
-        is_sure = chance >= self._config.min_confidence
-        # Here and not when it is stored: a keyframe whose depth is all beyond counts as one
-        # without.
-        is_sure &= (found_m >= self._limits.min_m) & (found_m <= self._limits.max_m)
-        _LOG.debug("depth on %.0f %% of keyframe %s", 100 * is_sure.mean(), depth.keyframe)
-        sure_m = np.where(is_sure, found_m, np.float32(0))
-        if frame.depth_m is not None:
-            sure_m = fill_holes(frame.depth_m, sure_m)
-            # Planes go on where nothing was matched.
-            chance = np.maximum(chance, np.float32(self._config.min_confidence))
-        size = frame.camera.width_px, frame.camera.height_px
-        # A mean of depths across an edge would lie in the air.
-        depth_m, confidence = (
-            cv2.resize(of.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
-            for of in (sure_m, np.where(sure_m > 0, chance, 0))
-        )
-        if frame.depth_m is not None:
-            # A sensor has the last word where it has one.
-            is_filled = ~(frame.depth_m > 0) & (depth_m > 0)
-            if is_filled.mean() < _LEAST_FILLED:
-                return None
-            depth_m = np.where(is_filled, depth_m, frame.depth_m)
-            confidence = np.where(is_filled, confidence, np.float32(1.0))
-        elif is_sure.mean() < _LEAST_KNOWN:
-            return None
-        return replace(frame, depth_m=depth_m, depth_confidence=confidence)

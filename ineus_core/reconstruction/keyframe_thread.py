@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
-from ineus_core.cores import short_turns
+from ineus_core.cores import in_short_turns
 
 _T = TypeVar("_T")
 
@@ -27,7 +27,7 @@ class KeyframeThread(Generic[_T]):
     def begin(self, work: Callable[[], _T]) -> "Future[bool]":
         """Begin with a keyframe; the future is done when `complete` has stored it."""
         taken: Future[bool] = Future()
-        self._begun = self._thread.submit(_with_short_turns, work), taken
+        self._begun = self._thread.submit(in_short_turns, work), taken
         return taken
 
     @property
@@ -51,8 +51,3 @@ class KeyframeThread(Generic[_T]):
         # For whoever has begun it: what is asked now is something else.
         except Exception as error:
             taken.set_exception(error)
-
-
-def _with_short_turns(work: Callable[[], _T]) -> _T:
-    with short_turns():
-        return work()

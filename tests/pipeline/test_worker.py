@@ -3,6 +3,7 @@
 """The worker's thread: who runs what, pausing, stopping, and errors that are seen."""
 
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ class QuietIntake(FrameIntake):
 
     def __init__(self, frames: list[Frame]) -> None:
         self.frames, self.map, self._unmeasured = frames, None, None
+
+    def limit_estimation(self, *_: object) -> None:
+        pass
 
     def judge(self, frame: Frame) -> JudgedFrame:
         return JudgedFrame(frame.stamp_ns, frame, 1)
@@ -114,6 +118,10 @@ def test_frames_are_ticked_on_the_worker_s_thread(worker: Worker, pipeline: Tick
 def test_calls_run_on_the_worker_s_thread_and_answer(worker: Worker, pipeline: Ticks) -> None:
     future = worker.call(lambda p: (p, threading.get_ident()))
     assert future.result(HUNG_S) == (pipeline, worker._thread.ident)
+
+
+def test_other_threads_take_short_turns_as_long_as_it_runs(worker: Worker) -> None:
+    assert worker.call(lambda _: sys.getswitchinterval()).result(5) == pytest.approx(5e-4)
 
 
 def test_an_error_in_a_call_is_the_caller_s(worker: Worker) -> None:

@@ -4,6 +4,7 @@
 
 from dataclasses import replace
 from itertools import count
+from threading import Event
 
 import numpy as np
 import pytest
@@ -140,6 +141,46 @@ def test_better_depth_takes_the_place_of_the_first(reconstructor: Reconstructor)
     frame = started.buffer.frame_of((keyframe.stamp_ns, 0))
     assert frame is not None and frame.depth_m is not None
     np.testing.assert_allclose(frame.depth_m[frame.depth_m > 0], 1.75, atol=1e-3)
+
+
+def test_what_another_thread_believes_is_the_same_and_has_the_newest_pose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # However slow that thread is, none is left out.
+    monkeypatch.setattr("ineus_core.reconstruction.estimated_depth._MOST_JUDGED", 100)
+    nearer = np.eye(4)
+    nearer[2, 3] = 0.01
+    found = []
+    for beside in (False, True):
+        depths = EstimatedDepth(StereoConfig(), DepthConfig(), CPU, beside=beside)
+        ready = []
+        for frame in walk():
+            ready += depths.add(without_depth(frame))
+        last = walk()[-1]
+        moved = last.world_from_camera @ nearer
+        depths.move({(last.stamp_ns, last.camera_id): moved})
+        ready += depths.finish()
+        final = {frame.stamp_ns: frame for frame in ready}
+        assert len(final) == len(walk())
+        np.testing.assert_array_equal(final[last.stamp_ns].world_from_camera, moved)
+        found.append((final, depths.counters))
+    assert found[0][1] == found[1][1]
+    for stamp_ns in list(found[0][0])[:-1]:
+        first, second = (each[0][stamp_ns].depth_m for each in found)
+        assert first is not None and second is not None
+        np.testing.assert_array_equal(first, second)
+
+
+def test_keyframes_are_left_out_while_many_wait_to_be_judged() -> None:
+    depths, goes_on = EstimatedDepth(StereoConfig(), DepthConfig(), CPU, beside=True), Event()
+    depths._judge(goes_on.wait)
+    for frame in walk():
+        assert depths.add(without_depth(frame)) == []
+    # By the sixth eight estimates wait, first ones and better ones; the seventh is left out.
+    assert depths.counters["keyframes_without_time_for_depth"] == 1
+    assert len(depths._judged) == 8
+    goes_on.set()
+    assert depths.finish()
 
 
 def test_keyframes_that_come_too_soon_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
