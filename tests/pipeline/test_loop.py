@@ -28,6 +28,9 @@ class NotedIntake(FrameIntake):
     def __init__(self, notes: "Notes") -> None:
         self.notes, self.map, self._unmeasured = notes, None, None
 
+    def limit_estimation(self, *_: object) -> None:
+        pass
+
     def judge(self, frame: Frame) -> JudgedFrame:
         is_needed = frame.stamp_ns not in self.notes.unneeded
         passing = frame if self.notes.passes_on and not is_needed else None
