@@ -17,6 +17,7 @@ def summary_rows(out: Path, report: Mapping[str, Any]) -> dict[str, str]:
         f"{_reasons(report['dropped'])}, {report['keyframes']} keyframes",
         **_of_depth(report["counters"]),
         **_of_bounds(report["counters"]),
+        **_of_stamps(report["counters"]),
         "training": f"{_steps(report)} in {report['wall_s']:.1f} s, "
         f"{report['samples_per_second'] / 1e6:.2f} M samples/s on {report['device']}",
         "mesh": f"{report['mesh']['vertices']:,} vertices, "
@@ -59,7 +60,7 @@ def _reasons(dropped: Mapping[str, int]) -> str:
 
 def _of_depth(counters: Mapping[str, int]) -> dict[str, str]:
     """Return what the sensor has not measured: filled, estimated, or left out without depth."""
-    rows = {}
+    rows: dict[str, str] = {}
     filled, measured = (counters.get(f"depth_pixels_{name}", 0) for name in ("filled", "measured"))
     if filled:
         share = 100 * filled / (filled + measured)
@@ -87,3 +88,10 @@ def _of_bounds(counters: Mapping[str, int]) -> dict[str, str]:
         "out of bounds": f"{outside} frames lie outside of the map{where}: `ineus check` looks at "
         "poses, field.extent_m is how far a map reaches, bounds.aabb says where it is"
     }
+
+
+def _of_stamps(counters: Mapping[str, int]) -> dict[str, str]:
+    repeated = counters.get("frames_with_repeated_stamp", 0)
+    if not repeated:
+        return {}
+    return {"repeated stamps": f"{repeated} frames left out: each needs a stamp of its own"}

@@ -96,7 +96,10 @@ class View:
 def view_of(frame: Frame, index: int, anchor: int = 0) -> View:
     """Make a view of a frame."""
     grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
-    depth = None if frame.depth_m is None else frame.depth_m.astype(np.float32)
+    depth = frame.depth_m
+    if depth is not None:
+        # What is no number is no return.
+        depth = np.where((depth > 0) & (depth < np.inf), depth, 0).astype(np.float32)
     camera = frame.camera
     width = min(WIDTH_PX, camera.width_px)
     height = round(camera.height_px * width / camera.width_px)

@@ -341,7 +341,8 @@ class FusedVolume:
         centres = (self._blocks + 0.5) * block_m
         points = centres @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
         radius_m = 0.5 * np.sqrt(3) * block_m
-        corners = cached_pixel_rays(camera, 1)[:: camera.height_px - 1, :: camera.width_px - 1]
+        down, across = max(1, camera.height_px - 1), max(1, camera.width_px - 1)
+        corners = cached_pixel_rays(camera, 1)[::down, ::across]
         widest = float(np.arccos(np.clip(corners[..., 2].min(), -1, 1)))
         away_m = np.linalg.norm(points, axis=1)
         angle = np.arccos(np.clip(points[:, 2] / np.maximum(away_m, 1e-9), -1, 1))

@@ -37,7 +37,9 @@ class DepthConfig(ConfigModel):
 
 def has_returns(frame: Frame) -> bool:
     """Tell whether a frame has depth anywhere, which that of a sensor that fails has not."""
-    return frame.depth_m is not None and bool((frame.depth_m > 0).any())
+    return frame.depth_m is not None and bool(
+        ((frame.depth_m > 0) & (frame.depth_m < np.inf)).any()
+    )
 
 
 def believed_depth(

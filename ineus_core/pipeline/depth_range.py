@@ -69,8 +69,8 @@ class DepthRange:
             # What was said of frames before does not hold any more.
             self.sentence = ""
         depth_m = frame.depth_m[::_STRIDE_PX, ::_STRIDE_PX]
-        # Above 0 only: no return is no matter of range.
-        self._returns.append(depth_m[depth_m > 0])
+        # Above 0 and finite only: no return is no matter of range.
+        self._returns.append(depth_m[(depth_m > 0) & (depth_m < np.inf)])
         if len(self._returns) == _FRAMES:
             self._judge()
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which frames are needed as keyframes: decided as they come, without the device."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ from jaxtyping import Float
 
 from ineus_core.geometry import rigid_inverse
 from ineus_core.keyframes import KeyframePolicy
-from ineus_core.types import Frame
+from ineus_core.types import Frame, KeyframeId
 
 _PASSED_SHARE, _PASSED_DEG, _PASSED_S = 0.01, 2.0, 0.15
 """Motion, by the depth, or time after which a frame between keyframes shows enough that is new: to
 take one in takes some 0.03 s of a core, and many from one place say what few do."""
 _STRIDE_PX = 16
+_LOG = logging.getLogger(__name__)
+_REMEMBERED = 4096
+"""Keyframes whose stamps are remembered: what comes twice comes soon."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class FrameGate:
             self._held = self._capacity
             self._first_poses: list[Float[np.ndarray, "4 4"]] = []
             self._within = 0
+            self._keyframes: dict[KeyframeId, None] = {}
+            self._repeated = 0
             self._last_handed_on: dict[int, tuple[int, Float[np.ndarray, "4 4"]]] = {}
             """Stamp and pose, by camera."""
 
@@ -81,6 +87,12 @@ class FrameGate:
         """Poses of the first frames that were judged for this map, needed or not."""
         with self._lock:
             return list(self._first_poses)
+
+    @property
+    def repeated(self) -> int:
+        """Frames that were left out as a keyframe of their camera has their stamp."""
+        with self._lock:
+            return self._repeated
 
     @property
     def frames_within(self) -> int:
@@ -103,11 +115,15 @@ class FrameGate:
             # must see it: such frames may show that the map was begun at a wrong place.
             is_out = self._is_out_of_reach(frame)
             self._within += not is_out
+            if self._is_repeated(frame):
+                return JudgedFrame(frame.stamp_ns, None, self._map_number)
             is_needed = (
                 is_out
                 or self._policy.is_keyframe(frame)
                 or (frame.depth_m is None and 0 < expected <= self._held)
             )
+            if is_needed and not is_out:
+                self._remember(frame)
             is_passed_on = not is_needed and self._is_worth_passing(frame)
             if self._passes_on and (is_needed or is_passed_on):
                 self._last_handed_on[frame.camera_id] = frame.stamp_ns, frame.world_from_camera
@@ -125,6 +141,24 @@ class FrameGate:
         if judged.frame is None or judged.map_number == self._map_number:
             return judged
         return self.judge(judged.frame, expected)
+
+    def _is_repeated(self, frame: Frame) -> bool:
+        """Count a frame that cannot be told from a keyframe, as those go by stamp and camera."""
+        if (frame.stamp_ns, frame.camera_id) not in self._keyframes:
+            return False
+        self._repeated += 1
+        if self._repeated == 1:
+            _LOG.warning(
+                "a frame at %d ns has the stamp of a keyframe before it and is left out: expected "
+                "a stamp of its own for each frame of a camera; others like it are only counted",
+                frame.stamp_ns,
+            )
+        return True
+
+    def _remember(self, frame: Frame) -> None:
+        self._keyframes[frame.stamp_ns, frame.camera_id] = None
+        if len(self._keyframes) > _REMEMBERED:
+            del self._keyframes[next(iter(self._keyframes))]
 
     def _is_worth_passing(self, frame: Frame) -> bool:
         """Tell of a frame that is not needed whether what it shows is taken in all the same."""

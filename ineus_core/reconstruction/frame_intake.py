@@ -110,8 +110,10 @@ class FrameIntake:
     @property
     def counters(self) -> Counter[str]:
         """Of what became of the frames."""
-        of_depth = Counter() if self._unmeasured is None else self._unmeasured.counters
-        return of_depth if self.map is None else self.map.counters + of_depth
+        counters = Counter() if self._unmeasured is None else Counter(self._unmeasured.counters)
+        if self._gate.repeated:
+            counters["frames_with_repeated_stamp"] = self._gate.repeated
+        return counters if self.map is None else self.map.counters + counters
 
     @property
     def is_measured(self) -> bool:

@@ -332,8 +332,9 @@ class KeyframeInserter:
         if self._field.holds(torch.as_tensor(box, dtype=torch.float32)):
             return True
         self._counters["frames_out_of_bounds"] += 1
-        # Once for many in a row: a camera that stays out there sends them at its full rate.
-        if not self._outside:
+        # Once for many in a row: a camera that stays out there sends them at its full rate. And
+        # not for ever where poses jump to and fro.
+        if not self._outside and self._counters["frames_out_of_bounds"] <= _MOST_OUTWEIGHED:
             where = self._origin.points_in_world(box).tolist()
             _LOG.warning("frame at %s lies outside the field's %.0f m", where, self._field.side_m)
         return False

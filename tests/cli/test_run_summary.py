@@ -55,6 +55,10 @@ def test_frames_are_dropped_for_reasons_and_nothing_that_is_held_out_is_said() -
     assert found["held out"] == "none: fewer than 50 frames came (--hold-out)"
 
 
+def test_repeated_stamps_are_said() -> None:
+    assert rows({"frames_with_repeated_stamp": 7})["repeated stamps"].startswith("7 frames")
+
+
 def test_a_run_that_goes_on_tells_its_own_steps() -> None:
     assert rows()["training"].startswith("100 steps in 1.5 s")
     went_on = rows(steps=80, steps_before=60)["training"]

@@ -91,6 +91,18 @@ def test_depth_without_any_return_is_said_once_until_there_is_some(
     assert not found.sentence
 
 
+def test_depth_that_is_no_number_is_no_return() -> None:
+    infinite = np.full((48, 64), np.inf, np.float32)
+    found = looked_at(infinite, frames=40)
+    assert "no returns at all" in found.sentence
+    half = depth(0.5, 6.0)
+    half[:, ::16] = np.inf
+    half[::16] = np.nan
+    found = looked_at(half)
+    found.finish()
+    assert not found.sentence and found.as_json() is not None
+
+
 def test_a_short_source_without_any_return_is_judged_at_its_end() -> None:
     found = looked_at(np.zeros((48, 64), np.float32), frames=2)
     assert not found.sentence

@@ -14,6 +14,7 @@ from tiny_scene import CPU, pose, tiny_config, wall_frame
 
 from ineus_core.pipeline import Pipeline, PipelineConfig
 from ineus_core.pipeline.held_out import figures_text, mean_figures, reduced_frame
+from ineus_core.pipeline.no_surface import why_no_surface
 from ineus_core.pipeline.offline import OfflineRun, RunLimits, RunResult
 from ineus_core.reconstruction import FrameIntake, JudgedFrame, Reconstructor
 from ineus_core.timing import WALL_CLOCK, Clock
@@ -329,3 +330,21 @@ def test_an_error_of_the_measurement_costs_nothing_else(monkeypatch) -> None:
     assert result.report["steps"] == 12
     assert result.report["held_out"]["psnr"] is None
     assert (result.panels, result.renders) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"mask": np.zeros((30, 40), dtype=bool)}, "masks exclude all pixels"),
+        ({"depth_m": None, "world_from_camera": pose()}, "keyframes without depth: 1,"),
+    ],
+)
+def test_why_there_is_no_surface_is_not_blamed_on_steps(
+    changes: dict[str, Any], words: str
+) -> None:
+    source = Walls(0)
+    source._frames = [replace(wall_frame(i, 2.0, pose(0.2 * i)), **changes) for i in range(5)]
+    made = Reconstructor(tiny_config(training={"rays_per_step": 64}), CPU)
+    offline = OfflineRun(source, made, PipelineConfig(), RunLimits(steps=3))
+    offline.train()
+    assert words in why_no_surface(offline._pipeline)

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from tiny_scene import CPU, pose, tiny_config, wall_frame
 
 from ineus_core.reconstruction import JudgedFrame, Reconstructor
@@ -49,6 +50,20 @@ def test_where_it_is_wanted_frames_with_depth_that_are_not_needed_are_handed_on(
     assert [told.passing for told in judged] == [None, frames[1], None, None]
 
 
+def test_frames_that_have_the_stamp_of_a_keyframe_are_left_out_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = Reconstructor(tiny_config(), CPU)
+    frames = [replace(wall_frame(i, 2.0, pose(0.5 * i)), stamp_ns=7) for i in range(4)]
+    assert [made.add_frame(frame) for frame in frames] == [True, False, False, False]
+    assert made.counters["frames_with_repeated_stamp"] == 3
+    assert [record.getMessage()[:15] for record in caplog.records] == ["a frame at 7 ns"]
+    # Of another camera it is another frame, and a new map knows none of them.
+    assert made.add_frame(replace(frames[1], camera_id=1))
+    made.reset()
+    assert made.add_frame(frames[1])
+
+
 class KeepsFirst:
     """Keeps the frame of stamp 0."""
 
@@ -85,7 +100,7 @@ def test_all_of_a_few_expected_frames_without_depth_are_needed() -> None:
     gate = gate_of([])
     assert all(gate.judge(wall_frame(i, None), expected=8).frame for i in range(4))
     gate.know_map(BOX_M, capacity=7)
-    few = [gate.judge(wall_frame(i, None), expected=8).frame for i in range(4)]
+    few = [gate.judge(wall_frame(i, None), expected=8).frame for i in range(4, 8)]
     assert [frame is not None for frame in few] == [True, False, True, False]
 
 
