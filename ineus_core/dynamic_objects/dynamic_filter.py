@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int, Int8
 
 from ineus_core.dynamic_objects.config import DynamicObjectsConfig
 from ineus_core.dynamic_objects.depth_view import in_all_pixels, small_camera, small_depth
+from ineus_core.dynamic_objects.segments import segments_of, whole_segments
 from ineus_core.geometry import rigid_inverse
 from ineus_core.kernels.depth_comparison import (
     LOOKS_THROUGH,
@@ -30,7 +31,7 @@ from ineus_core.types import Camera, Frame, KeyframeId
 
 _TOLERANCE_PER_M = 0.005
 """About three deviations of a Kinect, whose noise grows with the square of the depth."""
-_PARTNERS = 16
+_PARTNERS = 32
 _RECENT = 4
 """Partners that are the newest, whatever they see; the others see most of the same."""
 _COARSE_STRIDE_PX = 8
@@ -88,6 +89,7 @@ class DynamicFilter:
         """As they came, while pixels of them are held back."""
         self._depth_m, self._nearest_m = (np.zeros((0, 0, 0), np.float32) for _ in range(2))
         self._evidence, self._state = (np.zeros((0, 0, 0), np.int8) for _ in range(2))
+        self._segments = np.zeros((0, 0, 0), np.int32)
         self._intrinsics = np.zeros((0, 4))
         self._counts: Counter[str] = Counter()
 
@@ -218,6 +220,7 @@ class DynamicFilter:
         self._depth_m[row], self._nearest_m[row] = small_depth(frame, *self._limits)
         self._intrinsics[row] = small.fx, small.fy, small.cx, small.cy
         self._evidence[row] = self._state[row] = 0
+        self._segments[row] = segments_of(self._depth_m[row])
         return True
 
     def _allocate(self, size: tuple[int, int]) -> None:
@@ -225,6 +228,7 @@ class DynamicFilter:
         shape = self._capacity + 1, *size
         self._depth_m, self._nearest_m = (np.zeros(shape, np.float32) for _ in range(2))
         self._evidence, self._state = (np.zeros(shape, np.int8) for _ in range(2))
+        self._segments = np.zeros(shape, np.int32)
         self._intrinsics = np.zeros((self._capacity + 1, 4))
 
     def _partners(self, new: KeyframeId) -> list[KeyframeId]:
@@ -286,6 +290,10 @@ class DynamicFilter:
         for at in np.flatnonzero(contradicted.any(axis=(1, 2))).tolist():
             # The edge of a thing that moved is as wrong, though not as clearly.
             gone = _widened(contradicted[at]) & (evidence[at] <= 0) & is_used[at]
+            # So is what is left of it that no later keyframe happens to look at.
+            moves = gone | (self._state[rows[at]] != _USED)
+            rest = whole_segments(self._segments[rows[at]], moves) & (evidence[at] <= 0)
+            gone |= rest & is_used[at]
             self._state[rows[at]][gone] = _EXCLUDED
             self._counts["pixels_excluded"] += int(gone.sum())
             gone_of[partners[earlier[at]]] = gone

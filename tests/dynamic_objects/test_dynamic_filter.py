@@ -71,6 +71,22 @@ def test_what_was_there_from_the_start_is_excluded_when_two_keyframes_look_throu
     assert excluded[key(0)].sum() == 100
 
 
+@pytest.mark.parametrize(("rows_without_return", "all_goes"), [(4, True), (7, False)])
+def test_what_moves_goes_as_a_whole_where_most_of_it_was_looked_through(
+    rows_without_return: int, all_goes: bool
+) -> None:
+    found = made()
+    found.add(frame(0, has_thing=True))
+    for second in (1, 2):
+        later = frame(second)
+        assert later.depth_m is not None
+        later.depth_m[20 - rows_without_return : 20, 15:25] = 0.0
+        verdict = found.add(later)
+    excluded = verdict.excluded[key(0)]
+    assert excluded[THING].all() == all_goes
+    assert excluded[10:12, 15:25].all() and excluded.sum() <= 100
+
+
 def test_what_appears_in_free_space_is_held_back_and_dropped_when_it_has_gone() -> None:
     found = made()
     for second in (0.0, 0.5):
