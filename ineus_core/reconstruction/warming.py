@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """All kernels of a configuration compiled and loaded before the first frame comes."""
 
-import gc
 import logging
 import threading
 import time
@@ -17,6 +16,7 @@ import torch
 from ineus_core.kernels import dispatch
 from ineus_core.reconstruction import estimated_depth
 from ineus_core.reconstruction.config import ReconstructorConfig
+from ineus_core.reconstruction.memory import spare_from_collection
 from ineus_core.reconstruction.reconstructor import Reconstructor
 from ineus_core.stereo import visit_all
 from ineus_core.types import Camera, Frame
@@ -37,7 +37,8 @@ def warm_up(config: ReconstructorConfig, device: torch.device) -> int:
     """Compile and load what a map runs, from frames to meshes and views; how many kernels.
 
     On a GPU all kernels are compiled at once, and those that are kept on disk loaded. Sizes of a
-    scene, of its grid and of its images compile nothing anew.
+    scene, of its grid and of its images compile nothing anew. What this process has made by then
+    is not looked at by Python's collector of garbage any more, which would hold up a stream.
     """
     begin_s = time.perf_counter()
     kernels = 0
@@ -56,7 +57,7 @@ def warm_up(config: ReconstructorConfig, device: torch.device) -> int:
         # to need them, and other processes may have compiled some meanwhile.
         cpu_ahead.load(cpu_operators(config, device))
     # The parts of the maps refer to each other, and would stay.
-    gc.collect()
+    spare_from_collection()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.empty_cache()

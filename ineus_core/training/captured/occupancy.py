@@ -10,6 +10,7 @@ from ineus_core.fields import HashSdf, VariantField
 from ineus_core.kernels.fused_field.gpu import field_sdf
 from ineus_core.kernels.mlp import FieldWeights
 from ineus_core.rendering import OccupancyGrid
+from ineus_core.training.captured.capturing import capturing
 
 _FEWEST_CELLS = 1 << 16
 
@@ -47,8 +48,7 @@ class CapturedOccupancyUpdate:
         self._graph = torch.cuda.CUDAGraph()
         # Or each replay would draw the same cells again.
         self._graph.register_generator_state(generator)
-        # Other threads may go on meanwhile.
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        with capturing(self._graph):
             if isinstance(self._field, VariantField) and self._field.config.kind == "density":
                 self._grid.update_density(self._density, cells, generator)
                 return

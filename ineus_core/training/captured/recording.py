@@ -13,6 +13,8 @@ from functools import cache
 
 import torch
 
+from ineus_core.training.captured.capturing import capturing
+
 _LOG = logging.getLogger(__name__)
 _WARM_UP = 3
 """Calls before it is recorded: they compile kernels, and libraries take their memory."""
@@ -99,8 +101,7 @@ class Recording:
     def _recorded(self) -> torch.cuda.CUDAGraph:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
-        # Other threads may go on, also that of autograd, which launches the way back.
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+        with capturing(graph, self._stream):
             self._work()
         _LOG.info("training step by autograd recorded: Python of its losses is not run again")
         return graph

@@ -29,6 +29,7 @@ from ineus_core.kernels.losses import COUNTS
 from ineus_core.kernels.losses.gpu import TermCounts, count_terms, ray_losses, sample_losses
 from ineus_core.keyframes import Replay
 from ineus_core.rendering import OccupancyGrid, RaySamplingConfig
+from ineus_core.training.captured.capturing import capturing
 from ineus_core.training.captured.field_options import (
     density_scales,
     field_weights,
@@ -188,8 +189,7 @@ class CapturedStep:
             target.copy_(value)
         for names in self._parts():
             graph = torch.cuda.CUDAGraph()
-            # Other threads, as that which watches over NCCL, may go on.
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            with capturing(graph):
                 self._launch(names)
             self._graphs.append(graph)
         rays, samples = len(self._rendered), len(self._output.sdf)
