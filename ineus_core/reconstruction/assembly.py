@@ -153,17 +153,17 @@ class Assembly:
     def _holes(self) -> EstimatedDepth | None:
         """Make what estimates the depth that a sensor does not return, if that is wanted."""
         stereo = self.config.stereo
-        wanted = {"auto": self.device.type == "cpu", "always": True, "never": False}
+        share = self.time_for_depth()
+        is_live_on_gpu = self.device.type == "cuda" and share is not None
+        wanted = {"auto": not is_live_on_gpu, "always": True, "never": False}
         if not stereo.enabled or not wanted[stereo.fill_holes]:
             return None
         stereo = stereo.model_copy(update={"provisional": False})
-        share = self.time_for_depth()
         # Most of the depth is there: the rest may take as long again, and no more.
         time_share = None if share is None else share.part(_SHARE_OF_HOLES)
         return EstimatedDepth(
-            stereo, self.config.depth, self.device, time_share=time_share,
-            beside=self.device.type == "cuda" and share is not None,
-        )  # fmt: skip
+            stereo, self.config.depth, self.device, time_share=time_share, beside=is_live_on_gpu
+        )
 
     def begin(
         self,

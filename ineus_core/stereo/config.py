@@ -27,7 +27,7 @@ class StereoConfig(ConfigModel):
         "auto",
         pattern="^(auto|always|never)$",
         description="Whether keyframes of a depth sensor get such depth, too, where it returns "
-        "nothing; auto: on a CPU, where it is fused at once.",
+        "nothing; auto: but for a live stream on a GPU.",
     )
     max_width_px: int = Field(
         0,

@@ -134,6 +134,8 @@ class DepthFromMotion:
         self._max_width_px = config.max_width_px or _WIDTH_PX[device.type]
         self._views: list[StereoView] = []
         self._news: Iterator[list[StereoDepth]] = iter(())
+        self._is_behind = False
+        """Whether keyframes come faster than what they tell of others is asked for."""
 
     def add(self, keyframe: Frame) -> list[StereoDepth]:
         """Take a keyframe; return the depth of those for which there is any news."""
@@ -143,14 +145,18 @@ class DepthFromMotion:
         return found
 
     def begin(self, keyframe: Frame) -> list[StereoDepth]:
-        """Take a keyframe; return its first depth. What it tells of others comes by `go_on`."""
+        """Take a keyframe; return its first depth. What it tells of others comes by `go_on`.
+
+        It has no first depth as long as `go_on` has not come to its end since the one before.
+        """
+        is_behind = self._is_behind
         view = StereoView(keyframe, self._max_width_px, self._device)
         self._hold(view)
         if not self._in_order:
             return []
         found: list[StereoDepth | None] = []
         # From the past alone; a better depth follows when later ones have come.
-        if self._config.provisional and self._measure(view):
+        if self._config.provisional and not is_behind and self._measure(view):
             # The first ones had nothing to be matched with when they came.
             for other in self._views:
                 if other.measured is None:
@@ -176,7 +182,8 @@ class DepthFromMotion:
         self._views.append(view)
         del self._views[: -self._config.views]
         if self._in_order:
-            self._news = self._told_of_others()
+            self._news = self._told_of_others(self._is_behind)
+            self._is_behind = True
 
     @property
     def held(self) -> set[KeyframeId]:
@@ -185,14 +192,24 @@ class DepthFromMotion:
 
     def go_on(self) -> list[StereoDepth] | None:
         """Measure or check one of the others; return its depth, None if there is nothing to do."""
-        return next(self._news, None)
+        told = next(self._news, None)
+        self._is_behind &= told is not None
+        return told
 
-    def _told_of_others(self) -> Iterator[list[StereoDepth]]:
+    def _told_of_others(self, is_behind: bool) -> Iterator[list[StereoDepth]]:
         """Measure views whose best sources are there, and check those whose partners are."""
+        if is_behind:
+            # Else what has been measured would never be checked while keyframes come fast, as
+            # each of them begins this anew.
+            yield from self._checked()
         for number, view in enumerate(self._views):
             if not view.is_settled and self._has_its_sources(number):
                 self._settle(view)
                 yield []
+        yield from self._checked()
+
+    def _checked(self) -> Iterator[list[StereoDepth]]:
+        """Check views whose partners are there."""
         for number, view in enumerate(self._views):
             if not view.is_done and self._has_its_partners(number):
                 view.is_done = True

@@ -167,6 +167,30 @@ def test_provisional_depth_comes_at_once_and_final_depth_later() -> None:
     assert stereo.finish() == []
 
 
+def test_no_first_depth_is_measured_while_others_wait_for_theirs() -> None:
+    stereo, frames = DepthFromMotion(StereoConfig(), CPU), walk(CardScene())
+    for frame in frames[:2]:
+        stereo.add(frame)
+    assert len(stereo.begin(frames[2])) == 1
+    # What the last one tells of others has not been asked for.
+    assert stereo.begin(frames[3]) == []
+    while stereo.go_on() is not None:
+        pass
+    assert len(stereo.begin(frames[4])) == 1
+
+
+def test_keyframes_get_their_depth_however_fast_others_follow() -> None:
+    stereo = DepthFromMotion(StereoConfig(provisional=False), CPU)
+    found = []
+    for number, frame in enumerate(walk(CardScene()) * 3):
+        # On and on along the same way.
+        stereo.begin(replace(frame, stamp_ns=100_000_000 * number))
+        for _ in range(2):
+            found += stereo.go_on() or []
+    # Two parts each, one to measure and one to check, are just what is needed.
+    assert [depth.keyframe[0] // 100_000_000 for depth in found][:8] == list(range(8))
+
+
 def test_photographs_are_matched_when_all_are_there_in_any_order() -> None:
     frames = walk(CardScene())
 
