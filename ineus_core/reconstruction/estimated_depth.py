@@ -157,6 +157,8 @@ class EstimatedDepth:
         for depth in found:
             frame = self._waiting.get(depth.keyframe)
             if frame is not None:
+                # The device is this thread's: what the other one reads lies on the host by then.
+                depth.fetch()
                 self._judged.append((depth, self._judge(partial(self._belief.of, frame, depth))))
         return self._taken(waits=False)
 

@@ -82,6 +82,10 @@ class StereoDepth:
         """World, towards the camera; 0 where it is unknown."""
         return self.normal_on_device.cpu().numpy()
 
+    def fetch(self) -> None:
+        """Copy depth and confidence to the host, where another thread may read them then."""
+        _ = self.depth_m, self.confidence
+
     def with_plain_regions(
         self, rgb: UInt8[np.ndarray, "H W 3"], min_confidence: float, walls: PlainWalls
     ) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
