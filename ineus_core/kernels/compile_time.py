@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from numba.core import event
 
-_COMPILE = "numba:compile"
+COMPILE = "numba:compile"
+"""What numba calls a compilation, to whoever listens."""
 
 
 class CompileTime(event.Listener):
@@ -25,12 +26,12 @@ class CompileTime(event.Listener):
 
     def __enter__(self) -> "CompileTime":
         """Begin to listen."""
-        event.register(_COMPILE, self)
+        event.register(COMPILE, self)
         return self
 
     def __exit__(self, *error: object) -> None:
         """Listen no more."""
-        event.unregister(_COMPILE, self)
+        event.unregister(COMPILE, self)
 
     @property
     def is_running(self) -> bool:

@@ -20,11 +20,11 @@ from typing import TextIO
 from numba.core import event
 
 from ineus_core.cores import core_count
+from ineus_core.kernels.compile_time import COMPILE
 from ineus_core.kernels.jit import are_kept
 from ineus_core.kernels.small_calls import LATER, SMALL_CALLS
 
 _LOG = logging.getLogger(__name__)
-_COMPILE = "numba:compile"
 _MOST_PROCESSES = 4
 # At a low priority from the first import on, as nobody waits for it.
 _PROGRAM = f"import os; os.nice(5); from {__name__} import main; main()"
@@ -45,7 +45,7 @@ class CompilingAhead:
         """Start them."""
         self._children = [_started(calls[first::processes]) for first in range(processes)]
         self._listener = _Listener(self)
-        event.register(_COMPILE, self._listener)
+        event.register(COMPILE, self._listener)
         atexit.register(self.stop)
         self._thread = threading.Thread(target=self._watch, name="compiling ahead", daemon=True)
         self._thread.start()
@@ -71,7 +71,7 @@ class CompilingAhead:
 
     def _watch(self) -> None:
         ends = [child.wait() for child in self._children]
-        event.unregister(_COMPILE, self._listener)
+        event.unregister(COMPILE, self._listener)
         atexit.unregister(self.stop)
         self.hurry()
         if any(end > 0 for end in ends):
@@ -111,7 +111,7 @@ def load(operators: Iterable[str]) -> list[Call]:
 def _is_compiled(call: Call) -> bool:
     """Tell whether all that a small call needs is loaded or on disk; load it."""
     try:
-        with event.install_listener(_COMPILE, _Refusal()):
+        with event.install_listener(COMPILE, _Refusal()):
             _do(call)
     except _NotCompiledError:
         return False

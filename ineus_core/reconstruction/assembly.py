@@ -147,19 +147,23 @@ class Assembly:
         share = self.time_for_depth()
         return EstimatedDepth(
             stereo, self.config.depth, self.device, points, share,
-            in_order=not is_set, beside=is_fast and share is not None,
+            in_order=not is_set, beside=self._is_live_on_gpu(share),
         )  # fmt: skip
+
+    def _is_live_on_gpu(self, share: TimeShare | None) -> bool:
+        # Only a stream has a limit of its time.
+        return self.device.type == "cuda" and share is not None
 
     def _holes(self) -> EstimatedDepth | None:
         """Make what estimates the depth that a sensor does not return, if that is wanted."""
         stereo = self.config.stereo
         share = self.time_for_depth()
-        is_live_on_gpu = self.device.type == "cuda" and share is not None
+        is_live_on_gpu = self._is_live_on_gpu(share)
         wanted = {"auto": not is_live_on_gpu, "always": True, "never": False}
         if not stereo.enabled or not wanted[stereo.fill_holes]:
             return None
         stereo = stereo.model_copy(update={"provisional": False})
-        # Most of the depth is there: the rest may take as long again, and no more.
+        # Most of the depth is there: training goes before what is not.
         time_share = None if share is None else share.part(_SHARE_OF_HOLES)
         return EstimatedDepth(
             stereo, self.config.depth, self.device, time_share=time_share, beside=is_live_on_gpu

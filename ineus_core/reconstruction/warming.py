@@ -140,12 +140,6 @@ def cpu_operators(config: ReconstructorConfig, device: torch.device) -> set[str]
     return {operator for operator, is_used in uses.items() if is_used}
 
 
-def _walk(config: ReconstructorConfig, device: torch.device) -> None:
-    """Go the way of a frame once with depth and once without, on views of noise."""
-    with _silence():
-        _walk_aloud(config, device)
-
-
 @contextmanager
 def _silence() -> Iterator[None]:
     """Let this thread not complain: that noise has no depth would be read as of one's images."""
@@ -163,7 +157,9 @@ def _silence() -> Iterator[None]:
         log.removeFilter(is_of_another)
 
 
-def _walk_aloud(config: ReconstructorConfig, device: torch.device) -> None:
+@_silence()
+def _walk(config: ReconstructorConfig, device: torch.device) -> None:
+    """Go the way of a frame once with depth and once without, on views of noise."""
     if config.stereo.enabled:
         visit_all(config.stereo, device)
     for has_depth in (True, False):
