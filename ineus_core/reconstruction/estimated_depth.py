@@ -33,7 +33,8 @@ recording with wrong poses, no matches agree with the sensor."""
 _MOST_GIVEN_UP = 256
 """Keyframes that are kept as long as none has got any depth."""
 _MOST_JUDGED = 8
-"""Estimates that wait for the thread that judges them; each takes it some 80 ms."""
+"""Estimates that wait for the thread that judges them; each takes it
+33 ms of a core of an EPYC at 640 x 480."""
 
 
 class EstimatedDepth:

@@ -11,8 +11,8 @@ def spare_from_collection() -> None:
     """Have what is there by now no more looked at by the collector of garbage.
 
     Modules and compiled kernels are 350,000 objects, for which a thread that happens to fill the
-    last generation holds up all others for 150 to 270 ms. What has become garbage since the last
-    time that this was called is collected first.
+    last generation holds up all others, for 150 ms on an EPYC. What has become garbage since this
+    was called before is collected first.
     """
     gc.unfreeze()
     gc.collect()
